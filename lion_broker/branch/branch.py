@@ -1,0 +1,305 @@
+"""A conversation that can send and receive mail, use tools and ask a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import PrivateAttr
+
+from lion_broker.core.ids import ID, IDType
+from lion_broker.core.log import LogPile
+from lion_broker.errors import ConfigError, LionError
+from lion_broker.mail.exchange import Steps, arun, run
+from lion_broker.mail.mail import Mail
+from lion_broker.mail.mailbox import Mailbox
+from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.messages import MessageManager, RoledMessage, System
+from lion_broker.models.imodel import iModel
+from lion_broker.models.manager import iModelManager
+from lion_broker.tools.manager import ActionManager
+from lion_broker.tools.tool import Tool
+
+from .base import BaseBranch
+from .intake import APPLIED, apply
+from .operations.communicate import communicate
+
+if TYPE_CHECKING:
+    from .host import Host
+
+__all__ = ["Branch"]
+
+
+class Branch(BaseBranch):
+    """A branch that lives in this process: alone, in a session, or for the length of a turn on a worker.
+
+    Alone it needs no server. In a session what it does is kept by the session's exchange with the next mail command,
+    operation, `flush` or the end of the session.
+    """
+
+    _msgs: MessageManager = PrivateAttr()
+    _logs: LogPile = PrivateAttr(default_factory=LogPile)
+    _mailbox: Mailbox = PrivateAttr(default_factory=Mailbox)
+    _acts: ActionManager = PrivateAttr()
+    _mdls: iModelManager = PrivateAttr()
+    _host: Host | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        *,
+        user: Any = None,
+        name: str | None = None,
+        system: Any = None,
+        system_sender: Any = None,
+        system_datetime: bool | str | None = None,
+        messages: Any = None,
+        progress: Any = None,
+        tools: Any = None,
+        tool_manager: ActionManager | None = None,
+        chat_model: iModel | str | None = None,
+        parse_model: iModel | str | None = None,
+        imodel: iModel | str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Make a branch; everything is optional.
+
+        `system`: a text, a System, or a dict with `content`. `messages`: messages to begin with, `progress` the order in
+        which they count. `tools`: functions, Tools or a list; `tool_manager` holds further ones and finds those given
+        by name. `chat_model` (`imodel` is the same) answers, `parse_model` repairs. Raises ConfigError for both models.
+        """
+        if imodel is not None and chat_model is not None:
+            raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
+        super().__init__(user=user, name=name, **fields)
+        self._acts = tool_manager if tool_manager is not None else ActionManager()
+        self._mdls = iModelManager(chat=as_model(chat_model or imodel), parse=as_model(parse_model))
+        self._msgs = MessageManager(messages=messages, progression=progress)
+        if system is not None:
+            self.set_system(system, sender=system_sender, system_datetime=system_datetime)
+        if tools is not None:
+            self.register_tools(tools)
+
+    @property
+    def msgs(self) -> MessageManager:
+        """The conversation."""
+        return self._msgs
+
+    @property
+    def logs(self) -> LogPile:
+        """The branch's own log; `logs.log("text")` adds to it."""
+        return self._logs
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Pending mail, in and out."""
+        return self._mailbox
+
+    @property
+    def acts(self) -> ActionManager:
+        """The tools and their calls."""
+        return self._acts
+
+    @property
+    def mdls(self) -> iModelManager:
+        """The models."""
+        return self._mdls
+
+    @property
+    def tools(self) -> dict[str, Tool]:
+        """The tools by name."""
+        return self._acts.registry
+
+    @property
+    def chat_model(self) -> iModel | None:
+        """The model that answers."""
+        return self._mdls.chat
+
+    @chat_model.setter
+    def chat_model(self, model: iModel | str) -> None:
+        self.register_model(as_model(model), "chat")
+
+    @property
+    def parse_model(self) -> iModel | None:
+        """The model that repairs answers."""
+        return self._mdls.parse
+
+    @parse_model.setter
+    def parse_model(self, model: iModel | str) -> None:
+        self.register_model(as_model(model), "parse")
+
+    def bind(self, host: Host | None) -> None:
+        """Put the branch under the care of a host, which keeps what it does; None sets it free."""
+        self._host = host
+
+    def set_system(self, system: Any, sender: Any = None, system_datetime: bool | str | None = None) -> None:
+        """Replace the system message."""
+        if not isinstance(system, System):
+            system = System.create(
+                system_message=system,
+                sender=sender or self.user or "system",
+                recipient=self.id,
+                system_datetime=system_datetime,
+            )
+        self._msgs.set_system(system)
+
+    def register_tools(self, tools: Any, update: bool = False) -> None:
+        """Give the branch tools: functions, Tools, or a list; names are found among the tools it has.
+
+        Raises ValueError for a name that is taken unless `update`, ToolUnknown for an unknown name.
+        """
+        items = list(tools) if isinstance(tools, (list, tuple, set, frozenset)) else [tools]
+        for item in items:
+            if isinstance(item, str):
+                self._acts.get_tool_schema(item)
+                continue
+            tool = item if isinstance(item, Tool) else Tool(func_callable=item)
+            self._acts.register_tool(tool, update=update)
+            if self._host is not None:
+                self._host.note_tool(tool)
+
+    def register_model(self, model: iModel | None, slot: str = "chat") -> None:
+        """Use a model, as `chat` unless another slot is named."""
+        if model is None:
+            raise ConfigError("A model is needed.")
+        self._mdls.register_imodel(slot, model)
+        if self._host is not None:
+            self._host.note_model(slot, model)
+
+    def join(self, message: RoledMessage) -> None:
+        """Put a received message into the history; the mail that brought it is its record."""
+        if self._host is None:
+            self._msgs.messages.include(message)
+            return
+        with self._host.silence():
+            self._msgs.messages.include(message)
+
+    def send(
+        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+    ) -> None:
+        """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
+        self._put_out(recipient, category, item, request_source)
+        if self._host is not None:
+            run(self._host.around.exchange, self._host.sent_steps())
+
+    async def asend(
+        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+    ) -> None:
+        """Send without blocking the event loop."""
+        self._put_out(recipient, category, item, request_source)
+        if self._host is not None:
+            await arun(self._host.around.exchange, self._host.sent_steps())
+
+    def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
+        """Apply the pending mail of one sender (see BaseBranch)."""
+        exchange = self._host.around.exchange if self._host else None
+        run(exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+
+    async def areceive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
+        """Receive without blocking the event loop."""
+        exchange = self._host.around.exchange if self._host else None
+        await arun(exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+
+    def receive_all(self) -> None:
+        """Apply all pending mail that has a meaning of its own."""
+        run(self._host.around.exchange if self._host else None, self.receive_steps())
+
+    async def areceive_all(self) -> None:
+        """Receive everything without blocking the event loop."""
+        await arun(self._host.around.exchange if self._host else None, self.receive_steps())
+
+    def receive_steps(
+        self, senders: list[Any] | None = None, wanted: frozenset[PackageCategory] = APPLIED, refresh: bool = True
+    ) -> Steps[int]:
+        """Apply pending mail as a program over the exchange; returns how many mails took effect."""
+        if self._host is not None and refresh:
+            yield from self._host.refresh_steps()
+        chosen = self._mailbox.senders if senders is None else [self._pending_sender(one) for one in senders]
+        failed: list[Exception] = []
+        applied = 0
+        for sender in chosen:
+            for mail in self._mailbox.incoming(sender):
+                if mail.category in wanted:
+                    applied += self._take(mail, failed)
+        if self._host is not None:
+            yield from self._host.commit_steps()
+        if failed:
+            raise failed[0]
+        return applied
+
+    async def communicate(
+        self, instruction: Any = None, guidance: Any = None, context: Any = None, *, chat_model: Any = None,
+        imodel: Any = None, clear_messages: bool = False, **parameters: Any,
+    ) -> str:  # fmt: skip
+        """Ask the branch's model, record question and answer, and return the answer's text."""
+        if imodel is not None and chat_model is not None:
+            raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
+        model = as_model(chat_model or imodel) or self.chat_model
+        answer = await communicate(self, model, instruction, guidance, context, clear_messages, parameters)
+        if self._host is not None:
+            await arun(self._host.around.exchange, self._host.commit_steps())
+        return answer
+
+    def clone(self, sender: ID.Ref | None = None) -> Branch:
+        """Return a new branch with the same conversation (as clones), tools and models, addressed from `sender`."""
+        new = Branch(user=self.user, tools=list(self.tools.values()), metadata={"clone_from": str(self.id)})
+        for slot, model in self._mdls.registry.items():
+            new._mdls.register_imodel(slot, model)
+        new._msgs.messages.include(self._copies(new.id, ID.get_id(sender) if sender is not None else self.id))
+        return new
+
+    async def aclone(self, sender: ID.Ref | None = None) -> Branch:
+        """Clone while no other task changes the conversation."""
+        async with self.messages:
+            return self.clone(sender)
+
+    def _copies(self, branch: IDType, sender: IDType) -> list[RoledMessage]:
+        from .journal import copies_of
+
+        return copies_of(self.messages, sender, branch)
+
+    def _put_out(self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any) -> None:
+        kind = PackageCategory.validate(category)
+        if self._host is None:
+            to, body = ID.get_id(recipient), None
+        else:
+            to, body = self._host.address(recipient, kind, item, request_source)
+        mail = Mail(sender=self.id, recipient=to, package=Package(kind, item, request_source))
+        if self._host is not None and body is not None:
+            self._host.sending(mail, body)
+        self._mailbox.append_out(mail)
+
+    def _pending_sender(self, sender: Any) -> IDType:
+        sender_id = self._host.around.directory.locate(sender).id if self._host else ID.get_id(sender)
+        if sender_id not in self._mailbox.pending_ins:
+            raise ValueError(f"No mail from {sender_id} is pending in {self.name or self.id}.")
+        return sender_id
+
+    def _take(self, mail: Mail, failed: list[Exception]) -> int:
+        """Apply one mail; one that cannot be applied stays pending, or becomes a dead letter where there are such."""
+        try:
+            apply(self, mail)
+        except (LionError, ValueError, TypeError) as error:
+            if self._host is None:
+                failed.append(error)
+                return 0
+            self._host.bury_pending(mail, error)
+        else:
+            if self._host is not None:
+                self._host.took(mail)
+        self._mailbox.exclude(mail)
+        return 1
+
+    def __repr__(self) -> str:
+        return f"Branch({self.name or self.id!s}, {len(self.messages)} messages, {self._mailbox!r})"
+
+
+def as_model(model: Any) -> iModel | None:
+    """Return the model itself, or the one that a text `provider/model` names."""
+    if model is None or isinstance(model, iModel):
+        return model
+    if isinstance(model, str):
+        return iModel(model=model)
+    raise ConfigError(f"A model is an iModel or a text 'provider/model', not {type(model).__name__}.")
+
+
+def _wanted(message: bool, tool: bool, imodel: bool) -> frozenset[PackageCategory]:
+    flags = {PackageCategory.MESSAGE: message, PackageCategory.TOOL: tool, PackageCategory.IMODEL: imodel}
+    return frozenset(category for category, on in flags.items() if on)

@@ -1,0 +1,112 @@
+"""Who is in a session: ids, names, and where each branch lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lion_broker.core.ids import ID, IDType
+from lion_broker.errors import BranchClosed, IDError, ItemNotFoundError
+from lion_broker.mail.exchange import Exchange, Steps, ask, run
+from lion_broker.mail.records import BranchRecord
+from lion_broker.mail.verbs import ReadBranches
+
+__all__ = ["Directory", "Place"]
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A branch as others see it; `pool` is empty when it lives in the process that created it."""
+
+    id: IDType
+    name: str = ""
+    pool: str = ""
+
+
+class Directory:
+    """Finds the branches of one session by id or name; remembers them, and asks the exchange about unknown ones.
+
+    A branch's id, name and pool never change, so what is remembered stays true until the branch is removed.
+    """
+
+    def __init__(self, exchange: Exchange, session: str) -> None:
+        self._exchange = exchange
+        self._session = IDType(session)
+        self._places: dict[str, Place] = {self._session: Place(self._session)}
+        self._read = 0
+
+    def add(self, records: Iterable[BranchRecord]) -> None:
+        """Remember branches."""
+        for record in records:
+            place = Place(IDType(record.id), record.seed.name, record.seed.pool)
+            self._places[place.id] = place
+
+    def forget(self, branch: str) -> None:
+        """Remember a branch no longer."""
+        self._places.pop(branch, None)
+
+    def locate(self, ref: Any) -> Place:
+        """Return the branch that an id, a name or an object names; asks the exchange, blocking, when it is unknown here.
+
+        Raises ItemNotFoundError for an unknown one, BranchClosed for a removed one, ValueError when several branches
+        have the name.
+        """
+        return run(self._exchange, self.locate_steps(ref))
+
+    def locate_steps(self, ref: Any) -> Steps[Place]:
+        """The same as a program over the exchange."""
+        branch_id = _as_id(ref)
+        if branch_id is not None:
+            if branch_id not in self._places:
+                yield from self._ask_for(branch_id)
+            return self._places[branch_id]
+        named = self._named(ref)
+        if not named:
+            yield from self.read_new_steps()
+            named = self._named(ref)
+        if not named:
+            raise ItemNotFoundError(f"The session has no branch named {ref!r}.")
+        if len(named) > 1:
+            raise ValueError(f"{len(named)} branches are named {ref!r}; use an id.")
+        return named[0]
+
+    def read_new_steps(self) -> Steps[list[BranchRecord]]:
+        """Read the branches that have come since the last time; returns their records."""
+        found: list[BranchRecord] = []
+        while True:
+            # Removed branches leave gaps in the numbering, so the whole list is read; ids that are known cost little.
+            page = yield from ask(ReadBranches(self._session, start=len(found), count=_PAGE))
+            found += page
+            if len(page) < _PAGE:
+                break
+        new = [record for record in found if record.id not in self._places]
+        self.add(new)
+        return new
+
+    def record_steps(self, branch_id: str) -> Steps[BranchRecord]:
+        """Read where a branch stands. Raises ItemNotFoundError for an unknown one."""
+        records = yield from ask(ReadBranches(self._session, ids=(branch_id,)))
+        if not records:
+            raise ItemNotFoundError(f"The session has no branch with the id {branch_id}.")
+        return records[0]
+
+    def _ask_for(self, branch_id: IDType) -> Steps[None]:
+        record = yield from self.record_steps(branch_id)
+        if record.state != "open":
+            raise BranchClosed(f"The branch {branch_id} was removed from the session and takes no more mail.")
+        self.add([record])
+
+    def _named(self, name: Any) -> list[Place]:
+        if not isinstance(name, str) or not name:
+            raise ItemNotFoundError(f"{name!r} names no branch: an id, a name or a branch is needed.")
+        return [place for place in self._places.values() if place.name == name]
+
+
+def _as_id(ref: Any) -> IDType | None:
+    try:
+        return ID.get_id(ref)
+    except (IDError, ValueError):
+        return None

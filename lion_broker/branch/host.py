@@ -1,0 +1,313 @@
+"""Keeps a Branch and its record in the exchange together.
+
+What the branch does (messages, tools, its log, mail it sends) waits here as records until a commit writes all of it, or none.
+The same host serves a branch on a worker and one in the user's process; only who calls it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lion_broker.core.ids import IDType
+from lion_broker.core.log import Log
+from lion_broker.core.pile_store import PileChange
+from lion_broker.errors import LeaseLost
+from lion_broker.mail.exchange import Exchange, Steps, arun, ask
+from lion_broker.mail.mail import Mail
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.mail.records import START, Burial, Committed, Entry, Record, Rejected, Reply
+from lion_broker.mail.verbs import Commit, ReadInbox
+from lion_broker.mail.wire import Header, WireMail
+from lion_broker.messages import RoledMessage
+from lion_broker.tools.tool import Tool
+
+from .directory import Directory
+from .items import LocalObjects, decode_item, encode_item
+from .journal import Chronicle, Kind, change_records, record_of, sent_record
+from .refusal import reason_of
+from .registry import Registry
+
+if TYPE_CHECKING:
+    from lion_broker.models.imodel import iModel
+
+    from .branch import Branch
+
+__all__ = ["Batch", "Host", "Surroundings"]
+
+_PAGE = 1000
+_PIECE = 100
+
+
+@dataclass(slots=True)
+class Batch:
+    """Mail that is held back to be posted together: how many `batch` blocks are open, and mail of remote branches."""
+
+    depth: int = 0
+    mails: list[WireMail] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the branches of one session in one process share."""
+
+    exchange: Exchange
+    session: IDType
+    directory: Directory
+    registry: Registry
+    owner: str
+    objects: LocalObjects | None = None
+    lease_ms: int = 10_000
+    batch: Batch = field(default_factory=Batch)
+
+
+class Host:
+    """The lease on one branch and everything that the branch has done since the last commit."""
+
+    def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
+        self.branch = branch
+        self.around = around
+        self.token = token
+        self.pool = pool
+        self.cursor = START
+        self.version = 0
+        self.in_turn = False
+        self.keeps_outbox = False
+        self.blank = False
+        self.replies: list[Reply] = []
+        self._records: list[Record] = []
+        self._outs: dict[IDType, WireMail] = {}
+        self._seq = 0
+        self._arrived: dict[IDType, tuple[str, WireMail]] = {}
+        self._taken: list[str] = []
+        self._buried: list[Burial] = []
+        self._handled = 0
+        self._silent = False
+        self._inbox_read = START
+
+    def attach(self) -> None:
+        """Begin to watch the branch."""
+        self.branch.bind(self)
+        self.branch.messages.observe(self._on_messages)
+        self.branch.logs.observe(self._on_logs)
+
+    def load(self, chronicle: Chronicle) -> None:
+        """Give the branch the history that was read from its log, silently."""
+        with self.silence():
+            self.branch.msgs.messages.include(list(chronicle.msgs.messages))
+            self.branch.logs.include(list(chronicle.logs))
+        self.version = chronicle.version
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Within this, changes of the branch are not recorded: they come from its log, or are recorded otherwise."""
+        before, self._silent = self._silent, True
+        try:
+            yield
+        finally:
+            self._silent = before
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything waits to be committed."""
+        return bool(self._records or self._outs or self._taken or self._buried or self.replies)
+
+    def address(self, mail_to: Any, category: PackageCategory, item: Any, request_source: Any) -> tuple[IDType, bytes]:
+        """Return recipient and body for a mail of the branch; raises what is wrong with either."""
+        place = self.around.directory.locate(mail_to)
+        body = encode_item(category, item, request_source, place.pool, self.around.objects)
+        return place.id, body
+
+    def sending(self, mail: Mail, body: bytes) -> None:
+        """Write a mail down that goes into the outbox; raises MailTooLarge."""
+        self._seq += 1
+        header = Header(
+            session=self.around.session,
+            sender=mail.sender,
+            recipient=mail.recipient,
+            category=mail.category.value,
+            id=mail.id,
+            created=mail.created_at,
+            seq=self._seq,
+        )
+        self._outs[mail.id] = WireMail(header, body)
+
+    def arrive(self, entry: Entry) -> Mail | None:
+        """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
+        if isinstance(entry.mail, Rejected):
+            self._buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+            return None
+        try:
+            mail = self.read(entry.mail)
+        except Exception as error:
+            self._buried.append(Burial(entry.id, reason_of(error), str(error)))
+            return None
+        if mail.id in self._arrived:
+            self._buried.append(Burial(entry.id, "duplicate", "A mail with this id waits in the inbox already."))
+            return None
+        self._arrived[mail.id] = (entry.id, entry.mail)
+        self.branch.mailbox.append_in(mail)
+        return mail
+
+    def read(self, wire: WireMail) -> Mail:
+        """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
+        header = wire.header
+        category = PackageCategory(header.category)
+        item, source = decode_item(category, wire.item(), self.around.registry, self.around.objects)
+        package = Package(category, item, source, IDType(header.id), header.created)
+        return Mail(id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package)
+
+    def took(self, mail: Mail, wire: WireMail | None = None) -> None:
+        """Record that a mail took effect; its entry leaves the inbox with the commit."""
+        if wire is None:
+            entry, wire = self._arrived.pop(mail.id)
+            self._taken.append(entry)
+        self._handled += 1
+        if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
+            self._records.append(Record(Kind.MAIL, wire.body, wire.head))
+        else:
+            self._records.append(record_of(Kind.TOOK, mail=str(mail.id), category=str(mail.category)))
+
+    def took_command(self, wire: WireMail) -> None:
+        """Record that a command was answered."""
+        self._handled += 1
+        self._records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
+
+    def mark(self) -> tuple[int, ...]:
+        """Return how much waits now, for `rollback`."""
+        parts = (self._records, self._outs, self._taken, self._buried, self.replies)
+        return (*(len(part) for part in parts), self._handled)
+
+    def rollback(self, mark: tuple[int, ...]) -> None:
+        """Drop what has come since `mark`. The branch object itself may hold more; it is to be read anew."""
+        records, outs, taken, buried, replies, self._handled = mark
+        del self._records[records:], self._taken[taken:], self._buried[buried:], self.replies[replies:]
+        for mail in list(self._outs)[outs:]:
+            del self._outs[mail]
+            self.branch.mailbox.exclude(mail)
+
+    def bury_pending(self, mail: Mail, error: Exception) -> None:
+        """Make a mail that cannot be applied a dead letter with the commit."""
+        entry, _ = self._arrived.pop(mail.id)
+        self._buried.append(Burial(entry, reason_of(error), str(error)))
+
+    def note_tool(self, tool: Tool) -> None:
+        """Record that the branch has a tool: by its registered name, or as a function of this process."""
+        ref = tool.metadata.get("ref")
+        where = {"ref": ref} if ref else {"local": True}
+        if not self._silent:
+            self._records.append(record_of(Kind.TOOL, name=tool.function, **where))
+
+    def note_model(self, slot: str, model: iModel) -> None:
+        """Record that the branch uses a model: by its registered name, or by its settings without any key."""
+        ref = model.metadata.get("ref")
+        where = {"ref": ref} if ref else {"settings": model.settings()}
+        if not self._silent:
+            self._records.append(record_of(Kind.MODEL, slot=slot, **where))
+
+    async def refresh_in_turn(self) -> None:
+        """Read what waits in the inbox while a turn is going on."""
+        await arun(self.around.exchange, self._read_inbox_steps())
+
+    def refresh_steps(self) -> Steps[int]:
+        """Read mail that was delivered since the last time into the mailbox, outside a turn; returns how many."""
+        return 0 if self.in_turn else (yield from self._read_inbox_steps())
+
+    def _read_inbox_steps(self) -> Steps[int]:
+        count = 0
+        while True:
+            page = yield from ask(ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE))
+            for entry in page:
+                self.arrive(entry)
+                self._inbox_read = entry.id
+            count += len(page)
+            if len(page) < _PAGE:
+                return count
+
+    def commit_verb(
+        self, *, consumed: str = "", aside: tuple[str, ...] = (), buried: tuple[Burial, ...] = (), handled: int = 0,
+        after: str = START, batch: int = 0, first: tuple[Record, ...] = (), most: int | None = None,
+    ) -> Commit:  # fmt: skip
+        """Return the commit of what waits here, with what the turn adds; at most `most` mails."""
+        mails = tuple(wire for mail, wire in self._outs.items() if mail in self.branch.mailbox)[:most]
+        records = (*first, *self._records, *((sent_record(mails),) if mails else ()))
+        if not records:
+            records = (record_of(Kind.TOOK, mail="", category=""),)
+        return Commit(
+            session=self.around.session,
+            branch=self.branch.id,
+            token=self.token,
+            cursor=self.cursor,
+            consumed=consumed or self.cursor,
+            version=self.version,
+            records=records,
+            mails=mails,
+            replies=tuple(self.replies),
+            taken=tuple(self._taken),
+            aside=aside,
+            buried=(*self._buried, *buried),
+            handled=handled + self._handled,
+            after=after,
+            batch=batch,
+            lease_ms=self.around.lease_ms,
+        )
+
+    def commit_steps(self) -> Steps[None]:
+        """Commit what waits, outside a turn, in pieces of at most 100 mails.
+
+        Raises LeaseLost when the branch is another's now.
+        """
+        while self.dirty and not self.in_turn:
+            verb = self.commit_verb(most=_PIECE)
+            self.absorb(verb, (yield from ask(verb)))
+
+    def sent_steps(self) -> Steps[None]:
+        """Let a mail that was just sent go out, unless it is to wait for a round, a batch or the end of the turn."""
+        if not self.keeps_outbox and not self.around.batch.depth:
+            yield from self.commit_steps()
+
+    def absorb(self, verb: Commit, answer: Committed) -> None:
+        """Take note of a commit's answer; what it wrote no longer waits here.
+
+        Raises LeaseLost when it was refused: then what waited is void.
+        """
+        if answer.outcome in (Outcome.FENCED, Outcome.STALE):
+            raise LeaseLost(
+                f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome}, version"
+                f" {answer.version}); what was not committed here is void. Open the session again to go on."
+            )
+        self.cursor, self.version = verb.consumed, verb.version + 1
+        sent = {wire.id for wire in verb.mails}
+        left = {mail: wire for mail, wire in self._outs.items() if mail not in sent}
+        self.forget()
+        self._outs.update(left)
+        if not self.keeps_outbox:
+            for wire in verb.mails:
+                self.branch.mailbox.exclude(wire.id)
+
+    def forget(self) -> None:
+        """Drop what waits."""
+        self._records.clear()
+        self._taken.clear()
+        self._buried.clear()
+        self.replies.clear()
+        self._handled = 0
+        self._outs.clear()
+
+    def _on_messages(self, change: PileChange[RoledMessage]) -> None:
+        if self._silent:
+            return
+        try:
+            self._records += change_records(change)
+        except Exception:
+            # What cannot be written down must not stand in the history either.
+            with self.silence():
+                self.branch.messages.exclude([item.id for item in change.items])
+            raise
+
+    def _on_logs(self, change: PileChange[Log]) -> None:
+        if not self._silent:
+            self._records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]

@@ -1,0 +1,57 @@
+"""Applies mail to a branch by category: messages join the history, tools and models are registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lion_broker.mail.mail import Mail
+from lion_broker.mail.package import PackageCategory
+from lion_broker.messages import RoledMessage
+from lion_broker.models.imodel import iModel
+from lion_broker.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from .branch import Branch
+
+__all__ = ["APPLIED", "apply"]
+
+APPLIED = frozenset({PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCategory.IMODEL})
+"""The categories that have a meaning of their own; mail of others waits until a behaviour or the user takes it."""
+
+
+def apply(branch: Branch, mail: Mail) -> None:
+    """Give a mail its effect on a branch. Raises ValueError for an item that does not fit its category.
+
+    A tool or model that the branch has already is accepted silently; another one under the same name is refused.
+    """
+    _APPLY[mail.category](branch, mail, mail.package.item)
+
+
+def _apply_message(branch: Branch, mail: Mail, item: Any) -> None:
+    if not isinstance(item, RoledMessage):
+        raise ValueError(f"A message mail carries a message, not {type(item).__name__}.")
+    clone = item.clone(sender=mail.sender, recipient=branch.id, id=mail.id, created_at=mail.created_at)
+    branch.join(clone)
+
+
+def _apply_tool(branch: Branch, mail: Mail, item: Any) -> None:
+    tools = item if isinstance(item, (list, tuple, set, frozenset)) else [item]
+    made = [tool if isinstance(tool, Tool) else Tool(func_callable=tool) for tool in tools]
+    for tool in made:
+        known = branch.tools.get(tool.function)
+        if known is not None and known.func_callable is not tool.func_callable:
+            raise ValueError(f"The branch has another tool named {tool.function!r} already.")
+    branch.register_tools([tool for tool in made if tool.function not in branch.tools])
+
+
+def _apply_model(branch: Branch, mail: Mail, item: Any) -> None:
+    if not isinstance(item, iModel):
+        raise ValueError(f"An imodel mail carries an iModel, not {type(item).__name__}.")
+    branch.register_model(item)
+
+
+_APPLY = {
+    PackageCategory.MESSAGE: _apply_message,
+    PackageCategory.TOOL: _apply_tool,
+    PackageCategory.IMODEL: _apply_model,
+}

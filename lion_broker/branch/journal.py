@@ -1,0 +1,177 @@
+"""A branch's history as records: what is written into its log, and how the branch is read back from it.
+
+kinds of records
+    mail     a message mail that joined the history: the bytes that came
+    message  a message that the branch itself added or changed: {message, at}; `at` only when it was not appended
+    remove   messages that left: {ids}
+    order    a new order of the messages: {ids}
+    tool     a tool that the branch has: {name, ref | local}
+    model    a model that the branch uses: {slot, ref | settings | local}
+    log      an entry of the branch's own log: a Log
+    took     a mail that took effect otherwise: {mail, category}
+    sent     mails that the branch sent: {mails: [[id, recipient, category], …]}
+    copy     everything another branch's log held up to a point: {branch, version, place, sender}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic_core import from_json, to_json
+
+from lion_broker.core.ids import IDType
+from lion_broker.core.log import Log, LogPile
+from lion_broker.core.pile_store import PileChange
+from lion_broker.mail.exchange import Steps, ask
+from lion_broker.mail.records import LogRecord, Record
+from lion_broker.mail.verbs import ReadLog
+from lion_broker.mail.wire import Header, WireMail, decode_header, encode_json
+from lion_broker.messages import MessageManager, RoledMessage
+
+__all__ = ["Chronicle", "Kind", "change_records", "copied_id", "record_of", "received_message"]
+
+_PAGE = 1000
+
+
+class Kind(StrEnum):
+    """What a record says; the list at the top of this module."""
+
+    MAIL = "mail"
+    MESSAGE = "message"
+    REMOVE = "remove"
+    ORDER = "order"
+    TOOL = "tool"
+    MODEL = "model"
+    LOG = "log"
+    TOOK = "took"
+    SENT = "sent"
+    COPY = "copy"
+
+
+def record_of(kind: Kind, **values: Any) -> Record:
+    """Return a record with a JSON body; raises NotPortable or MailTooLarge for what cannot be written."""
+    return Record(kind, encode_json(values, f"A {kind} record"))
+
+
+def change_records(change: PileChange[RoledMessage]) -> list[Record]:
+    """Return the records of one change to a branch's messages."""
+    if change.kind == "exclude":
+        return [record_of(Kind.REMOVE, ids=[str(one) for one in change.ids])]
+    if change.kind == "order":
+        return [record_of(Kind.ORDER, ids=[str(one) for one in change.ids])]
+    records = []
+    for offset, message in enumerate(change.items):
+        where = {} if change.index is None else {"at": change.index + offset}
+        records.append(record_of(Kind.MESSAGE, message=message.to_dict(), **where))
+    return records
+
+
+def received_message(mail: WireMail) -> RoledMessage:
+    """Return the message that a message mail puts into its recipient's history.
+
+    It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
+    """
+    header = mail.header
+    original = RoledMessage.from_dict(mail.item()["item"], loaded=False)
+    return original.clone(
+        sender=IDType(header.sender), recipient=IDType(header.recipient), id=IDType(header.id), created_at=header.created
+    )
+
+
+def copied_id(branch: str, message: str) -> IDType:
+    """Return the id of a message's copy in a split-off branch: always the same for the same two (RFC 9562, version 5)."""
+    return IDType(str(uuid5(UUID(branch), message)))
+
+
+class Chronicle:
+    """What a branch's log says: messages, own log, tools and models, and the point up to which it was read."""
+
+    def __init__(self, session: str, branch: str) -> None:
+        self.session = session
+        self.branch = branch
+        self.msgs = MessageManager()
+        self.logs = LogPile()
+        self.tools: dict[str, dict[str, Any]] = {}
+        self.models: dict[str, dict[str, Any]] = {}
+        self.version = 0
+        self.place = 0
+        self.mails: dict[str, int] = {}
+
+    def read_steps(self, until: tuple[int, int] | None = None) -> Steps[int]:
+        """Read what the log holds since the last time, up to (version, place) if given; returns how many records."""
+        count = 0
+        while True:
+            page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
+            for row in page:
+                if until is not None and (row.version, row.place) > until:
+                    return count
+                yield from self._apply(row)
+                self.version, self.place = row.version, row.place
+                count += 1
+            if len(page) < _PAGE:
+                return count
+
+    def _apply(self, row: LogRecord) -> Steps[None]:
+        record = row.record
+        if record.kind == Kind.MAIL:
+            mail = WireMail(decode_header(record.head), record.body, record.head)
+            self._note(mail.header)
+            self.msgs.messages.include(received_message(mail))
+            return
+        body = from_json(record.body)
+        if record.kind == Kind.COPY:
+            yield from self._copy(body)
+        elif record.kind == Kind.MESSAGE:
+            self._include(RoledMessage.from_dict(body["message"], loaded=False), body.get("at"))
+        elif record.kind == Kind.REMOVE:
+            self.msgs.messages.exclude(body["ids"])
+        elif record.kind == Kind.ORDER:
+            self.msgs.messages.progression = body["ids"]
+        elif record.kind == Kind.TOOL:
+            self.tools[body["name"]] = body
+        elif record.kind == Kind.MODEL:
+            self.models[body["slot"]] = body
+        elif record.kind == Kind.LOG:
+            self.logs.include(Log.from_dict(body["log"]))
+        elif record.kind == Kind.TOOK:
+            self.mails[body["mail"]] = self.mails.get(body["mail"], 0) + 1
+
+    def _include(self, message: RoledMessage, at: int | None) -> None:
+        pile = self.msgs.messages
+        if at is None or message.id in pile:
+            pile.include(message)
+        else:
+            pile.insert(at, message)
+
+    def _copy(self, body: dict[str, Any]) -> Steps[None]:
+        source = Chronicle(self.session, body["branch"])
+        yield from source.read_steps(until=(body["version"], body["place"]))
+        for message in copies_of(source.msgs.messages, body["sender"], self.branch):
+            self.msgs.messages.include(message)
+        self.tools.update(source.tools)
+        self.models.update(source.models)
+
+    def _note(self, header: Header) -> None:
+        self.mails[header.id] = self.mails.get(header.id, 0) + 1
+
+
+def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> list[RoledMessage]:
+    """Return the clones that a branch split off from these messages begins with."""
+    return [
+        message.clone(
+            sender=IDType(sender),
+            recipient=IDType(branch),
+            id=copied_id(branch, message.id),
+            created_at=message.created_at,
+        )
+        for message in messages
+    ]
+
+
+def sent_record(mails: Iterable[WireMail]) -> Record:
+    """Return the record of mails that a turn sent."""
+    rows = [[mail.id, mail.header.recipient, mail.header.category] for mail in mails]
+    return Record(Kind.SENT, to_json({"mails": rows}))

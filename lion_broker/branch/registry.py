@@ -1,0 +1,120 @@
+"""What a worker can do: tools, models and behaviours by name. Mail names them; nothing else is ever looked up for a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from lion_broker.errors import ConfigError, ItemNotFoundError, ToolUnknown
+from lion_broker.mail.mail import Mail
+from lion_broker.models.imodel import iModel
+from lion_broker.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from .branch import Branch
+
+__all__ = ["Behaviour", "BehaviourFunction", "Registry"]
+
+BehaviourFunction = Callable[["Branch", Mail], Awaitable[None]]
+F = TypeVar("F", bound=Callable[..., Any])
+B = TypeVar("B", bound=Callable[..., Awaitable[None]])
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a branch does with mail. `record` says whether messages join the history before it runs."""
+
+    name: str
+    function: BehaviourFunction
+    record: bool = True
+    attempts: int = 3
+
+
+class Registry:
+    """The tools, models and behaviours that a worker offers, each under one name.
+
+    Made once where a program starts and handed to workers (`lion-broker worker --app module:registry`).
+    """
+
+    def __init__(self) -> None:
+        self.tools: dict[str, Tool] = {}
+        self.models: dict[str, iModel] = {}
+        self.behaviours: dict[str, Behaviour] = {}
+
+    @overload
+    def tool(self, function: F, /) -> F: ...
+
+    @overload
+    def tool(self, function: None = None, /, *, name: str | None = None) -> Callable[[F], F]: ...
+
+    def tool(self, function: Any = None, /, *, name: str | None = None) -> Any:
+        """Register a function (or a Tool) as a tool under its own or the given name; a decorator, with or without call."""
+        if function is None:
+            return lambda decorated: self.tool(self._named(decorated, name)) and decorated
+        tool = function if isinstance(function, Tool) else Tool(func_callable=function)
+        self._new(self.tools, tool.function, "tool")
+        tool.metadata["ref"] = tool.function
+        self.tools[tool.function] = tool
+        return function
+
+    def model(self, name: str, model: iModel, /) -> iModel:
+        """Register a model under a name."""
+        self._new(self.models, name, "model")
+        model.metadata["ref"] = name
+        self.models[name] = model
+        return model
+
+    def behaviour(self, name: str, /, *, record: bool = True, attempts: int = 3) -> Callable[[B], B]:
+        """Register a coroutine function `(branch, mail)` as a behaviour.
+
+        With `record` (the default) a message has joined the history before the behaviour runs. A mail at which it fails
+        `attempts` times becomes a dead letter.
+        """
+        self._new(self.behaviours, name, "behaviour")
+        if attempts < 1:
+            raise ConfigError(f"attempts is {attempts}; a behaviour needs at least one.")
+
+        def register(function: B) -> B:
+            self.behaviours[name] = Behaviour(name, function, record, attempts)
+            return function
+
+        return register
+
+    def resolve_tool(self, name: str) -> Tool:
+        """Return the tool of that name; raises ToolUnknown."""
+        if name not in self.tools:
+            raise ToolUnknown(f"No tool {name!r} is registered here; registered are: {_listed(self.tools)}.")
+        return self.tools[name]
+
+    def resolve_model(self, name: str) -> iModel:
+        """Return the model of that name; raises ItemNotFoundError."""
+        if name not in self.models:
+            raise ItemNotFoundError(f"No model {name!r} is registered here; registered are: {_listed(self.models)}.")
+        return self.models[name]
+
+    def resolve_behaviour(self, name: str) -> Behaviour:
+        """Return the behaviour of that name; raises ItemNotFoundError."""
+        if name not in self.behaviours:
+            raise ItemNotFoundError(
+                f"No behaviour {name!r} is registered here; registered are: {_listed(self.behaviours)}."
+            )
+        return self.behaviours[name]
+
+    @staticmethod
+    def _named(function: Any, name: str | None) -> Any:
+        return function if name is None else Tool(name=name, func=function)
+
+    @staticmethod
+    def _new(known: dict[str, Any], name: str, kind: str) -> None:
+        if not name:
+            raise ConfigError(f"A {kind} needs a name.")
+        if name in known:
+            raise ConfigError(f"A {kind} named {name!r} is registered already.")
+
+    def __repr__(self) -> str:
+        return f"Registry({len(self.tools)} tools, {len(self.models)} models, {len(self.behaviours)} behaviours)"
+
+
+def _listed(names: dict[str, Any]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,64 @@
+"""Mail as the fields of a stream entry: sealed on the way out, verified before anything is parsed on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from lion_broker.errors import MailMalformed, SignatureInvalid
+from lion_broker.mail.records import Entry, Rejected
+from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_json
+
+from .signing import Signer
+
+__all__ = ["Codec"]
+
+_NAMES: Final = (b"h", b"b", b"s")
+_SHOWN: Final = 1024
+
+RawEntry = Sequence[object]
+"""A stream entry as the server answers it: its id and a flat list of field names and values."""
+
+
+class Codec:
+    """Turns mails into entry fields and entries into mails, with the signatures of one namespace."""
+
+    def __init__(self, signer: Signer) -> None:
+        self.signer = signer
+
+    def seal(self, mail: WireMail) -> tuple[bytes, bytes, bytes]:
+        """Return header, body and signature of a mail."""
+        return mail.head, mail.body, self.signer.sign(mail.header.session, mail.head, mail.body)
+
+    def open(self, raw: RawEntry, session: str, branch: str) -> Entry:
+        """Return the mail of an entry in a mailbox of `branch`, or why it is none; never raises for bad bytes."""
+        entry_id, fields = raw[0], raw[1]
+        assert isinstance(entry_id, bytes)
+        assert isinstance(fields, list)
+        return Entry(entry_id.decode(), self.open_fields(fields, session, branch))
+
+    def open_fields(self, fields: list[bytes], session: str, branch: str) -> WireMail | Rejected:
+        """Return the mail of an entry's fields, or why it is none."""
+        if len(fields) != 6 or (fields[0], fields[2], fields[4]) != _NAMES:
+            return _reject("malformed", "The entry does not have the fields of a mail.", fields)
+        head, body, signature = fields[1], fields[3], fields[5]
+        if len(head) + len(body) > MAX_MAIL_BYTES:
+            return _reject("too_large", f"The mail has {len(head) + len(body):,} bytes.", fields)
+        try:
+            self.signer.verify(session, head, body, signature)
+            header = decode_header(head)
+            read_json(body, "body")
+        except SignatureInvalid as error:
+            return _reject("bad_signature", str(error), fields)
+        except MailMalformed as error:
+            return _reject("malformed", str(error), fields)
+        if header.session != session or header.recipient != branch:
+            return _reject("misdirected", "The mail is addressed to another session or branch.", fields)
+        return WireMail(header, body, head)
+
+
+def _reject(reason: str, detail: str, fields: list[bytes]) -> Rejected:
+    """Keep what a person needs to see of it, cut to a kibibyte a field."""
+    pairs = zip(fields[0::2], fields[1::2], strict=False)
+    shown = {name.decode("utf-8", "replace")[:_SHOWN]: bytes(value[:_SHOWN]) for name, value in pairs}
+    return Rejected(reason, detail, shown)

@@ -1,0 +1,129 @@
+"""From a URL to an exchange."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lion_broker.config import Settings
+from lion_broker.errors import ConfigError
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.memory import MemoryExchange
+from lion_broker.telemetry import logger
+
+from .connection import without_secrets
+from .embedded import EmbeddedLease, attach
+from .exchange import RedisExchange
+
+__all__ = ["SCHEMES", "EmbeddedExchange", "connect"]
+
+SCHEMES: Final = ("embedded", "memory", "redis", "rediss", "unix")
+_LATER: Final = ("redis+sentinel", "redis+cluster")
+
+log = logger("broker")
+
+
+class EmbeddedExchange(RedisExchange):
+    """Redis streams on the server that the package starts and shares between this user's processes.
+
+    Starts or finds the server when it is made, and starts it again when it has died. Mail is signed with a key made
+    once in the data directory.
+    """
+
+    def __init__(self, settings: Settings, directory: Path | None = None) -> None:
+        self._attach: Callable[[], EmbeddedLease] = lambda: attach(directory, environ=settings.environ)
+        self._lease = self._attach()
+        server = self._lease.server
+        super().__init__(
+            f"unix://{server.socket}",
+            data_secret(server.directory),
+            namespace=settings.namespace,
+            partitions=settings.partitions,
+            profile="dev",
+            patience=settings.patience,
+        )
+        self.url = f"embedded://{server.directory}"
+
+    def revive(self) -> None:
+        """Start the server again when it has died; what its log on disk holds is there again."""
+        self._lease.close()
+        self._lease = self._attach()
+
+    def close(self) -> None:
+        """Close the connections and let go of the server, which stops when nobody uses it."""
+        super().close()
+        self._lease.close()
+
+
+def connect(url: str | None = None, settings: Settings | None = None) -> Exchange:
+    """Return the exchange at `url`, else at `LION_BROKER_URL`, else on the embedded server.
+
+    `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server that
+    the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
+    """
+    settings = settings or Settings.load()
+    url = url or settings.url or "embedded://"
+    scheme, _, rest = url.partition("://")
+    if "://" not in url or scheme not in SCHEMES:
+        later = " It is planned for a later version." if scheme in _LATER else ""
+        raise ConfigError(
+            f"{without_secrets(url)!r} is no exchange URL.{later} Use one of"
+            f" {', '.join(f'{name}://' for name in SCHEMES)}."
+        )
+    exchange: Exchange
+    if scheme == "memory":
+        exchange = MemoryExchange()
+    elif scheme == "embedded":
+        exchange = EmbeddedExchange(settings, Path(rest).expanduser() if rest else None)
+    else:
+        exchange = _remote(url, settings)
+    log.info("exchange %s, profile %s", exchange.url, exchange.profile)
+    return exchange
+
+
+def _remote(url: str, settings: Settings) -> RedisExchange:
+    secret = settings.secret.get_secret_value().encode() if settings.secret else None
+    if secret is None and not settings.insecure:
+        raise ConfigError(
+            f"Mail on {without_secrets(url)} must be signed: set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the"
+            " same value for all programs; `lion-broker keygen` makes one. LION_BROKER_INSECURE=1 leaves mail unsigned."
+        )
+    if secret is None:
+        log.warning("mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it",
+                    without_secrets(url))
+    previous = settings.secret_previous
+    return RedisExchange(
+        url,
+        secret,
+        previous=(previous.get_secret_value().encode(),) if previous else (),
+        namespace=settings.namespace,
+        partitions=settings.partitions,
+        profile="unverified",
+        patience=settings.patience,
+    )
+
+
+def data_secret(directory: Path) -> bytes:
+    """Return the signing secret of a data directory, made once with mode 0600."""
+    path = directory / "secret"
+    draft = directory / f"secret.{os.getpid()}.{secrets.token_hex(4)}"
+    if not path.exists():
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            # Of several processes that get here at once, the first link wins and all read the same key.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise ConfigError(f"The signing key {path} cannot be written: {error}.") from error
+        finally:
+            draft.unlink(missing_ok=True)
+    try:
+        return path.read_text().strip().encode()
+    except OSError as error:
+        raise ConfigError(f"The signing key {path} cannot be read: {error}.") from error

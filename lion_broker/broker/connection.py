@@ -1,0 +1,180 @@
+"""Connections to a server: one set of settings, errors mapped in one place, a sync and an async line.
+
+redis-py's own retries are off: it would repeat a write whose answer was lost without knowing whether that is safe. Here
+every command is one that may be repeated, and `RedisExchange` repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+import redis.asyncio
+from hiredis import pack_command
+from redis import exceptions as errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, MailboxFull
+
+from .requests import Command
+
+__all__ = ["AsyncLine", "SyncLine", "is_passing", "translate", "without_secrets"]
+
+_CONNECT_SECONDS: Final = 5.0
+_READ_SECONDS: Final = 10.0
+_SLACK_SECONDS: Final = 5.0
+_MOST_AT_ONCE: Final = 128
+_PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "decode_responses": False,
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_timeout": _READ_SECONDS,
+        "health_check_interval": 0,
+    }
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be shown: without user and password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
+    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)):
+        return False
+    if isinstance(error, (errors.ConnectionError, errors.TimeoutError, errors.BusyLoadingError, OSError)):
+        return True
+    return isinstance(error, errors.ResponseError) and str(error).startswith(_PASSING_REPLIES)
+
+
+def translate(error: BaseException, url: str) -> LionError:
+    """Return the package's error for one of redis-py or of the server; the only place that maps them."""
+    shown = without_secrets(url)
+    text = str(error)
+    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(("NOAUTH", "NOPERM")):
+        return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
+    if is_passing(error):
+        return BrokerUnavailable(
+            f"No server answers at {shown}: {text or type(error).__name__}. Is it running? Nothing was lost: what was"
+            " accepted before is stored, and the call may be repeated."
+        )
+    if text.startswith("OOM") or "OOM" in text[:80]:
+        return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")
+    if "unknown command" in text.lower() and "fcall" in text.lower():
+        return BrokerError(f"The server at {shown} has no functions; Redis 7.0 or Valkey 7.2 is needed.")
+    return BrokerError(f"The server at {shown} answered: {text}")
+
+
+class SyncLine:
+    """Commands to a server from ordinary code; safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._pool = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **_options())
+        except ValueError as error:
+            raise ConfigError(f"{without_secrets(url)} is no server URL: {error}") from error
+
+    def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """Send commands in one write and return their replies; server errors stand in the list."""
+        connection: Any = self._pool.get_connection()
+        try:
+            connection.send_packed_command([b"".join(map(pack_command, commands))], check_health=False)
+            timeout = _READ_SECONDS if not wait_ms else wait_ms / 1000 + _SLACK_SECONDS
+            return [_reply_of(connection, timeout) for _ in commands]
+        except BaseException:
+            # Half-read replies must not reach the next caller.
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.disconnect()
+
+
+def _reply_of(connection: Any, timeout: float) -> Any:
+    try:
+        return connection.read_response(timeout=timeout)
+    except errors.ResponseError as error:
+        return error
+
+
+class AsyncLine:
+    """Commands to a server from one event loop.
+
+    Commands that are issued while others are on their way are sent together when those have come back: concurrent
+    callers share round trips, and a single caller never waits for company. A command that the server may hold has a
+    connection of its own.
+    """
+
+    def __init__(self, url: str) -> None:
+        options = {**_options(), "retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
+        self._pool = redis.asyncio.ConnectionPool.from_url(url, **options)
+        self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
+        self._shuttle: asyncio.Task[None] | None = None
+
+    async def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """Send commands and return their replies in order; server errors stand in the list."""
+        if wait_ms:
+            return await self._exchange(commands, wait_ms / 1000 + _SLACK_SECONDS)
+        answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((commands, answered))
+        if self._shuttle is None or self._shuttle.done():
+            self._shuttle = asyncio.create_task(self._run_shuttle())
+        return await answered
+
+    async def aclose(self) -> None:
+        """Close the connections, after what is on its way has come back."""
+        if self._shuttle is not None:
+            await asyncio.wait([self._shuttle])
+        await self._pool.disconnect()
+
+    async def _run_shuttle(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+            commands = [command for part, _ in group for command in part]
+            try:
+                replies = await self._exchange(commands, _READ_SECONDS)
+            except BaseException as error:
+                for _, answered in group:
+                    if not answered.done():
+                        answered.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            at = 0
+            for part, answered in group:
+                if not answered.done():
+                    answered.set_result(replies[at : at + len(part)])
+                at += len(part)
+
+    async def _exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
+        connection: Any = await self._pool.get_connection()
+        try:
+            packed = b"".join(map(pack_command, commands))
+            await connection.send_packed_command([packed], check_health=False)
+            return [await _areply_of(connection, timeout) for _ in commands]
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+async def _areply_of(connection: Any, timeout: float) -> Any:
+    try:
+        return await connection.read_response(timeout=timeout if timeout else math.inf)
+    except errors.ResponseError as error:
+        return error

@@ -1,0 +1,200 @@
+"""The Exchange over Redis streams: verbs become commands, commands go over a line, replies become answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+import anyio
+from redis.exceptions import RedisError, ResponseError
+
+from lion_broker.errors import ProtocolMismatch
+from lion_broker.mail.checks import check
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.verbs import ReadReady, Verb
+from lion_broker.mail.wire import PROTOCOL
+
+from .codec import Codec
+from .connection import AsyncLine, SyncLine, is_passing, translate, without_secrets
+from .functions import FUNCTIONS, Road, call
+from .keys import Keys
+from .library import library
+from .reads import READS, create_group
+from .requests import Command, Request
+from .signing import Signer
+
+__all__ = ["RedisExchange"]
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 1.0
+_ABSENT_FUNCTION: Final = "Function not found"
+
+T = TypeVar("T")
+
+Errand = Generator[tuple[tuple[Command, ...], int] | float, list[Any], T]
+"""Yields commands (with how long the server may hold them) or a pause in seconds, is sent replies, returns a T."""
+
+
+class RedisExchange(Exchange):
+    """Carries mail over Redis 7.0 or Valkey 7.2 and later.
+
+    `secret` signs the mail, `None` leaves it unsigned; `previous` are older secrets that are still accepted.
+    `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers. Opens no connection
+    before the first verb. Safe to use from several threads and event loops.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: bytes | None,
+        *,
+        previous: Sequence[bytes] = (),
+        namespace: str = "default",
+        partitions: int = 1,
+        profile: str = "dev",
+        patience: float = 5.0,
+    ) -> None:
+        self.url = without_secrets(url)
+        self.profile = profile
+        self.namespace = namespace
+        secrets = () if secret is None else (secret, *previous)
+        self._full_url = url
+        self._patience = patience
+        self._codec = Codec(Signer(*secrets, namespace=namespace))
+        self._wanted_partitions = partitions
+        self._road: Road | None = None
+        self._sync: SyncLine | None = None
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncLine] = WeakKeyDictionary()
+
+    def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+        """Do the verbs in order and return their answers; see `Exchange`."""
+        line = self._sync = self._sync or SyncLine(self._full_url)
+        errand = self._errand(verbs)
+        step = next(errand)
+        try:
+            while True:
+                if isinstance(step, float):
+                    time.sleep(step)
+                    step = next(errand)
+                    continue
+                try:
+                    replies = line.call(*step)
+                except Exception as error:
+                    step = errand.throw(error)
+                else:
+                    step = errand.send(replies)
+        except StopIteration as end:
+            return list(end.value)
+
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+        """Do the same without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is None:
+            line = self._lines[loop] = AsyncLine(self._full_url)
+        errand = self._errand(verbs)
+        step = next(errand)
+        try:
+            while True:
+                if isinstance(step, float):
+                    await anyio.sleep(step)
+                    step = next(errand)
+                    continue
+                try:
+                    replies = await line.call(*step)
+                except Exception as error:
+                    step = errand.throw(error)
+                else:
+                    step = errand.send(replies)
+        except StopIteration as end:
+            return list(end.value)
+
+    def revive(self) -> None:
+        """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
+
+    def close(self) -> None:
+        """Close the connections of ordinary code."""
+        if self._sync is not None:
+            self._sync.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, and the others."""
+        line = self._lines.pop(asyncio.get_running_loop(), None)
+        if line is not None:
+            await line.aclose()
+        self.close()
+
+    def _errand(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
+        """Do the verbs; while no server answers, ask again until the patience is used up."""
+        for verb in verbs:
+            check(verb)
+        pauses = self._pauses()
+        while True:
+            try:
+                return (yield from self._attempt(verbs))
+            except (RedisError, OSError) as error:
+                pause = next(pauses, None) if is_passing(error) else None
+                if pause is None:
+                    raise translate(error, self._full_url) from error
+            yield pause
+            self.revive()
+
+    def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
+        road = self._road or (yield from self._open_namespace())
+        requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
+        commands = tuple(command for request in requests for command in request.commands)
+        wait_ms = max((request.wait_ms for request in requests), default=0)
+        replies = yield from self._send(road, verbs, commands, wait_ms)
+        answers = []
+        at = 0
+        for request in requests:
+            part = replies[at : at + len(request.commands)]
+            at += len(request.commands)
+            answers.append(request.parse(part))
+            yield from self._finish(road, verbs, request, part)
+        return answers
+
+    def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
+        while request.again(replies):
+            replies = yield from self._send(road, verbs, request.commands, request.wait_ms)
+
+    def _send(self, road: Road, verbs: Sequence[Verb[Any]], commands: tuple[Command, ...], wait_ms: int) -> Errand[list[Any]]:
+        """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
+        replies = yield commands, wait_ms
+        lacking = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
+        if any(_ABSENT_FUNCTION in text for text in lacking):
+            yield (("FUNCTION", "LOAD", "REPLACE", library().source),), 0
+        if any(text.startswith("NOGROUP") for text in lacking):
+            pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
+            yield tuple(command for pool in pools for command in create_group(road, pool)), 0
+        if lacking:
+            replies = yield commands, wait_ms
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    def _open_namespace(self) -> Errand[Road]:
+        keys = Keys(self.namespace)
+        command = call("open_namespace", [keys.meta()], PROTOCOL, self._wanted_partitions)
+        replies = yield from self._send(Road(keys, self._codec), (), (command,), 0)
+        protocol, partitions = (int(value) for value in replies[0])
+        if protocol != PROTOCOL:
+            raise ProtocolMismatch(
+                f"The namespace {self.namespace!r} at {self.url} speaks protocol {protocol}, this program {PROTOCOL}."
+                " Use another namespace, or the version of lion-broker that made it."
+            )
+        self._road = Road(Keys(self.namespace, partitions), self._codec)
+        return self._road
+
+    def _pauses(self) -> Iterator[float]:
+        """Pauses that grow, with jitter, until the patience is used up by the clock."""
+        deadline = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        while (left := deadline - time.monotonic()) > 0:
+            yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+            pause = min(_LONGEST_PAUSE, pause * 2)

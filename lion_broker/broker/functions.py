@@ -1,0 +1,243 @@
+"""One typed function a verb: from a verb to the commands that do it, and from the replies to its answer. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Record, Swept
+from lion_broker.mail.wire import WireMail
+
+from .codec import Codec
+from .keys import Keys
+from .library import library
+from .requests import Argument, Command, Request
+
+__all__ = ["FUNCTIONS", "Road", "call"]
+
+
+class Road:
+    """What every function needs: the keys and the codec of one namespace."""
+
+    def __init__(self, keys: Keys, codec: Codec) -> None:
+        self.keys = keys
+        self.codec = codec
+
+
+def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
+    """Return the command that calls a function of the library."""
+    return ("FCALL", library().prefix + function, len(keys), *keys, *args)
+
+
+def create_session(road: Road, verb: v.CreateSession) -> Request:
+    """`sessions.lua`."""
+    fields = {key: value for key, value in verb.fields.items() if key != "delivery"}
+    args = (verb.session, verb.fields["delivery"], verb.cap, *_pairs(fields))
+    return Request((call("create_session", [road.keys.session(verb.session)], *args),), _outcome)
+
+
+def update_session(road: Road, verb: v.UpdateSession) -> Request:
+    """`sessions.lua`."""
+    return Request((call("update_session", [road.keys.session(verb.session)], *_pairs(verb.fields)),), _outcome)
+
+
+def delete_session(road: Road, verb: v.DeleteSession) -> Request:
+    """`sessions.lua`."""
+    command = call("delete_session", [road.keys.session(verb.session)], verb.limit)
+    return Request((command,), lambda replies: bool(replies[0]))
+
+
+def create_branch(road: Road, verb: v.CreateBranch) -> Request:
+    """`branches.lua`."""
+    seed = verb.seed
+    args = (seed.id, seed.name, seed.pool, seed.behaviour, verb.token, verb.owner, verb.lease_ms, verb.copies)
+    key = road.keys.session(verb.session)
+    return Request((call("create_branch", [key], *args, *_pairs(seed.fields), *_records(verb.records)),), _outcome)
+
+
+def close_branch(road: Road, verb: v.CloseBranch) -> Request:
+    """`close_branch.lua`, as often as mail is left to move."""
+    command = call("close_branch", [road.keys.session(verb.session)], verb.branch, verb.token, int(verb.delete), 500)
+    return Request(
+        (command,), lambda replies: Outcome(replies[0][0].decode()), again=lambda replies: bool(replies[0][1])
+    )
+
+
+def progress(road: Road, verb: v.Progress) -> Request:
+    """`branches.lua`."""
+    command = call("progress", [road.keys.session(verb.session)], *_pairs(verb.targets))
+    return Request((command,), lambda replies: tuple(name.decode() for name in replies[0]))
+
+
+def post(road: Road, verb: v.Post) -> Request:
+    """`post.lua`; the digest tells a repeat from another content under the same number."""
+    digest = hashlib.sha256()
+    args: list[Argument] = [len(verb.mails)]
+    for mail in verb.mails:
+        head, body, signature = road.codec.seal(mail)
+        digest.update(head + b"\n" + body + b"\n")
+        args += (mail.header.sender, mail.header.recipient, int(mail.direct), head, body, signature)
+    key = road.keys.session(verb.session)
+    return Request((call("post", [key], verb.producer, verb.seq, digest.hexdigest()[:32], *args),), _posted)
+
+
+def collect(road: Road, verb: v.Collect) -> Request:
+    """`collect.lua`."""
+    args = (verb.limit, *_names(verb.branches))
+    return Request((call("collect", [road.keys.session(verb.session)], *args),), _moved)
+
+
+def send(road: Road, verb: v.Send) -> Request:
+    """`send.lua`."""
+    args = (verb.limit, int(verb.receive), verb.resume, *_names(verb.recipients))
+    return Request((call("send", [road.keys.session(verb.session)], *args),), _moved)
+
+
+def receive(road: Road, verb: v.Receive) -> Request:
+    """`receive.lua`."""
+    args = (verb.limit, *_names(verb.branches))
+    return Request((call("receive", [road.keys.session(verb.session)], *args),), _moved)
+
+
+def claim(road: Road, verb: v.Claim) -> Request:
+    """`claim.lua`."""
+    args = (verb.branch, verb.token, verb.entry, verb.pool, verb.owner, verb.lease_ms, verb.batch)
+
+    def parse(replies: Sequence[Any]) -> Claimed:
+        word, cursor, version, attempts, behaviour, *entries = replies[0]
+        return Claimed(
+            Outcome(word.decode()),
+            cursor.decode(),
+            version,
+            attempts,
+            behaviour.decode(),
+            tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries),
+        )
+
+    return Request((call("claim", [road.keys.session(verb.session)], *args),), parse)
+
+
+def begin(road: Road, verb: v.Begin) -> Request:
+    """`begin.lua`."""
+    command = call("begin", [road.keys.session(verb.session)], verb.branch, verb.token, verb.entry)
+    return Request((command,), lambda replies: int(replies[0]))
+
+
+def commit(road: Road, verb: v.Commit) -> Request:
+    """`commit.lua`."""
+    args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
+    args += (verb.batch, verb.after, verb.handled, *_records(verb.records), len(verb.mails))
+    for mail in verb.mails:
+        args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail))
+    args.append(len(verb.replies))
+    for reply in verb.replies:
+        args += (reply.client, reply.in_reply_to, reply.body)
+    args += (len(verb.taken), *verb.taken, len(verb.aside), *verb.aside, len(verb.buried))
+    for burial in verb.buried:
+        args += (burial.entry, burial.reason, burial.detail, burial.attempts)
+
+    def parse(replies: Sequence[Any]) -> Committed:
+        word, cursor, version, *entries = replies[0]
+        opened = tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries)
+        return Committed(Outcome(word.decode()), cursor.decode(), version, opened)
+
+    return Request((call("commit", [road.keys.session(verb.session)], *args),), parse)
+
+
+def renew(road: Road, verb: v.Renew) -> Request:
+    """`leases.lua`, once for each partition."""
+    return _by_partition(road, verb.stations, "renew", verb.lease_ms)
+
+
+def release(road: Road, verb: v.Release) -> Request:
+    """`leases.lua`, once for each partition."""
+    return _by_partition(road, verb.stations, "release")
+
+
+def sweep(road: Road, verb: v.Sweep) -> Request:
+    """`sweep.lua`, once for each partition."""
+    commands = tuple(
+        call("sweep", [road.keys.ready(verb.pool, partition)], verb.idle_ms, verb.limit)
+        for partition in range(road.keys.partitions)
+    )
+    return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
+
+
+FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+    v.CreateSession: create_session,
+    v.UpdateSession: update_session,
+    v.DeleteSession: delete_session,
+    v.CreateBranch: create_branch,
+    v.CloseBranch: close_branch,
+    v.Progress: progress,
+    v.Post: post,
+    v.Collect: collect,
+    v.Send: send,
+    v.Receive: receive,
+    v.Claim: claim,
+    v.Begin: begin,
+    v.Commit: commit,
+    v.Renew: renew,
+    v.Release: release,
+    v.Sweep: sweep,
+}
+
+
+def _by_partition(road: Road, stations: Sequence[v.Station], function: str, *args: Argument) -> Request:
+    places: dict[int, list[int]] = {}
+    for place, station in enumerate(stations):
+        places.setdefault(road.keys.partition(station.session), []).append(place)
+    commands = tuple(
+        call(
+            function,
+            [road.keys.branch(stations[place].session, stations[place].branch) for place in group],
+            *args,
+            *(stations[place].token for place in group),
+        )
+        for group in places.values()
+    )
+
+    def parse(replies: Sequence[Any]) -> tuple[Outcome, ...]:
+        words = {
+            place: Outcome(word.decode())
+            for group, reply in zip(places.values(), replies, strict=True)
+            for place, word in zip(group, reply, strict=True)
+        }
+        return tuple(words[place] for place in range(len(stations)))
+
+    return Request(commands, parse)
+
+
+def _pairs(fields: Mapping[str, str]) -> Iterable[Argument]:
+    return (len(fields), *(text for pair in fields.items() for text in pair))
+
+
+def _names(names: Sequence[str] | None) -> Iterable[Argument]:
+    return (-1,) if names is None else (len(names), *names)
+
+
+def _records(records: Sequence[Record]) -> Iterable[Argument]:
+    args: list[Argument] = [len(records)]
+    for record in records:
+        args += (record.kind, record.head, record.body)
+    return args
+
+
+def _outcome(replies: Sequence[Any]) -> Outcome:
+    return Outcome(replies[0].decode())
+
+
+def _posted(replies: Sequence[Any]) -> Posted:
+    word, *branch = replies[0]
+    return Posted(Outcome(word.decode()), branch[0].decode() if branch else "")
+
+
+def _moved(replies: Sequence[Any]) -> Moved:
+    count, dead, more, *rest = replies[0]
+    resume = rest.pop(0).decode() if rest else ""
+    names = [text.decode() for text in rest]
+    targets = dict(zip(names[0::2], names[1::2], strict=True))
+    return Moved(count, dead, bool(more), resume, targets)

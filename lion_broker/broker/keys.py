@@ -1,0 +1,67 @@
+"""Every key of a namespace; the only place in Python that builds one.
+
+The server-side functions derive the same names from the session key (`lua/shared.lua`), so that a call carries one key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+__all__ = ["Keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key names of one namespace: `{namespace:partition}` is the hash tag of every key of a session."""
+
+    namespace: str
+    partitions: int = 1
+
+    def partition(self, session: str) -> int:
+        """The partition in which a session lives: crc32 of its id modulo the number of partitions."""
+        return crc32(session.encode()) % self.partitions
+
+    def root(self, partition: int) -> str:
+        """What every key of a partition begins with."""
+        return f"lion:{{{self.namespace}:{partition}}}:"
+
+    def meta(self, partition: int = 0) -> str:
+        """Hash: protocol version and number of partitions."""
+        return f"{self.root(partition)}meta"
+
+    def sessions(self, partition: int) -> str:
+        """Sorted set: session ids by time of creation in ms."""
+        return f"{self.root(partition)}sessions"
+
+    def ready(self, pool: str, partition: int) -> str:
+        """Stream with group `workers`: one entry for each branch of the pool that has work."""
+        return f"{self.root(partition)}ready:{pool}"
+
+    def reply(self, session: str, client: str) -> str:
+        """Stream with expiry: answers to a client's commands."""
+        return f"{self.root(self.partition(session))}reply:{client}"
+
+    def session(self, session: str) -> str:
+        """Hash: the session's own fields and counters."""
+        return f"{self.root(self.partition(session))}s:{session}"
+
+    def dead(self, session: str) -> str:
+        """Stream: dead letters."""
+        return f"{self.session(session)}:dead"
+
+    def events(self, session: str) -> str:
+        """Stream, capped: the live tail."""
+        return f"{self.session(session)}:events"
+
+    def branch(self, session: str, branch: str) -> str:
+        """Hash: where a branch stands."""
+        return f"{self.session(session)}:b:{branch}"
+
+    def inbox(self, session: str, branch: str) -> str:
+        """Stream: delivered, not yet received."""
+        return f"{self.branch(session, branch)}:inbox"
+
+    def log(self, session: str, branch: str) -> str:
+        """Stream with ids `<version>-<place>`: what happened to the branch."""
+        return f"{self.branch(session, branch)}:log"

@@ -1,0 +1,89 @@
+"""Keeps leases alive from a thread of its own, which no busy event loop can starve."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from lion_broker.errors import LionError
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.verbs import Release, Renew, Station
+from lion_broker.telemetry import logger
+
+__all__ = ["LeaseKeeper"]
+
+log = logger("leases")
+
+
+class LeaseKeeper:
+    """Renews the leases of this process every third of their length, all in one call.
+
+    `on_lost` is called, in the keeper's thread, with each station whose lease has gone to somebody else. The thread starts
+    with the first lease and stops with `close`, which may be called twice.
+    """
+
+    def __init__(
+        self, exchange: Exchange, lease_ms: int, on_lost: Callable[[Station], None] | None = None
+    ) -> None:
+        self._exchange = exchange
+        self._lease_ms = lease_ms
+        self._on_lost = on_lost
+        self._stations: dict[str, Station] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, station: Station) -> None:
+        """Begin to renew a lease."""
+        with self._lock:
+            self._stations[station.token] = station
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lion-broker-leases", daemon=True)
+                self._thread.start()
+
+    def remove(self, token: str) -> None:
+        """Renew a lease no longer; an unknown token is ignored."""
+        with self._lock:
+            self._stations.pop(token, None)
+
+    def release_all(self) -> None:
+        """Hand every branch back at once, so that others need not wait for the leases to end."""
+        stations = self._drop_all()
+        if stations:
+            self._exchange.call(Release(stations))
+
+    def close(self) -> None:
+        """Stop renewing; leases that are still held end by themselves."""
+        self._stopped.set()
+        self._drop_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _drop_all(self) -> tuple[Station, ...]:
+        with self._lock:
+            stations = tuple(self._stations.values())
+            self._stations.clear()
+        return stations
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._lease_ms / 3000):
+            with self._lock:
+                stations = tuple(self._stations.values())
+            if stations:
+                self._renew(stations)
+
+    def _renew(self, stations: tuple[Station, ...]) -> None:
+        try:
+            outcomes = self._exchange.call(Renew(stations, self._lease_ms))
+        except LionError as error:
+            log.warning("leases could not be renewed: %s", error)
+            return
+        for station, outcome in zip(stations, outcomes, strict=True):
+            if outcome == Outcome.FENCED:
+                self.remove(station.token)
+                if self._on_lost is not None:
+                    self._on_lost(station)
+
+    def __repr__(self) -> str:
+        return f"LeaseKeeper({len(self._stations)} leases of {self._lease_ms / 1000:g} s)"

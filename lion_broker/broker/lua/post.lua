@@ -1,0 +1,56 @@
+-- post: mails from outside a turn, all or none.
+--
+-- KEYS 1: session key
+-- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature)
+-- -> {OK | DUPLICATE | CONFLICT | GAP} or {UNKNOWN | CLOSED | FULL, branch}
+
+local function seen_before(producers, producer, seq, digest)
+  local last = redis.call('HGET', producers, producer)
+  if not last then return seq > 1 and 'GAP' or nil end
+  local last_seq, last_digest = string.match(last, '^(%d+):(.*)$')
+  last_seq = tonumber(last_seq)
+  if seq == last_seq then return last_digest == digest and 'DUPLICATE' or 'CONFLICT' end
+  if seq < last_seq then return 'DUPLICATE' end
+  return seq > last_seq + 1 and 'GAP' or nil
+end
+
+local function refusal(session, mail)
+  local recipient = look(session, mail.recipient)
+  if recipient.refused then return {recipient.refused, mail.recipient} end
+  if session.auto or mail.direct then
+    local station = station_of(recipient, true)
+    if not is_stream(recipient.key .. ':' .. station) then return {'FULL', mail.recipient} end
+    if not fits(session, recipient, station) then return {'FULL', mail.recipient} end
+    return nil
+  end
+  local sender = look(session, mail.sender)
+  if sender.refused then return {sender.refused, mail.sender} end
+  if not is_stream(sender.key .. ':outbox') then return {'FULL', mail.sender} end
+  return nil
+end
+
+register('post', function(keys, args)
+  local text, number, list = reader(args)
+  local producer, seq, digest = text(), number(), text()
+  local mails = list(function()
+    return {sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text()}
+  end)
+  local session = open_session(keys[1])
+  if not session then return {'UNKNOWN', ''} end
+  local known = seen_before(keys[1] .. ':producers', producer, seq, digest)
+  if known then return {known} end
+  for _, mail in ipairs(mails) do
+    local refused = refusal(session, mail)
+    if refused then return refused end
+  end
+  redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)
+  for _, mail in ipairs(mails) do
+    if session.auto or mail.direct then
+      deliver(session, look(session, mail.recipient), true, mail)
+    else
+      into_outbox(session, mail.sender, mail)
+    end
+  end
+  write_counts(session)
+  return {'OK'}
+end)

@@ -1,0 +1,59 @@
+-- receive: inboxes -> mailboxes of branches with a pool, which become ready.
+--
+-- KEYS 1: session key
+-- ARGV limit, n, n × branch; n = -1: every branch with a pool whose inbox holds mail
+-- -> {moved, 0, more, '', branch, newest entry, branch, newest entry …}
+
+local PICKED = 128
+
+local function into_mailbox(session, recipient, left)
+  local ids, newest = {}, nil
+  for i, entry in ipairs(redis.call('XRANGE', recipient.key .. ':inbox', '-', '+', 'COUNT', left)) do
+    local mail = fields_of(entry)
+    ids[i] = entry[1]
+    newest = redis.call('XADD', recipient.key .. ':mailbox', '*', 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+  end
+  delete_entries(recipient.key .. ':inbox', ids)
+  count(session, 'inflight', #ids)
+  if newest then mark(session, recipient) end
+  return #ids, newest
+end
+
+register('receive', function(keys, args)
+  local text, number, list = reader(args)
+  local left, named = number(), number()
+  local session = open_session(keys[1])
+  if not session then return {0, 0, 0, ''} end
+  local index = keys[1] .. ':inboxes'
+  local branches = {}
+  if named < 0 then
+    branches = redis.call('SRANDMEMBER', index, PICKED)
+  else
+    for i = 1, named do branches[i] = text() end
+  end
+  local answer = {0, 0, 0, ''}
+  local more = named < 0 and redis.call('SCARD', index) > PICKED
+  for _, branch in ipairs(branches) do
+    local recipient = look(session, branch)
+    if not recipient.refused and recipient.pool ~= '' and is_stream(recipient.key .. ':mailbox') then
+      if left > 0 then
+        local moved, newest = into_mailbox(session, recipient, left)
+        left, answer[1] = left - moved, answer[1] + moved
+        if newest then
+          answer[#answer + 1] = branch
+          answer[#answer + 1] = newest
+        end
+      end
+      if redis.call('XLEN', recipient.key .. ':inbox') > 0 then
+        more = true
+      else
+        redis.call('SREM', index, branch)
+      end
+    else
+      redis.call('SREM', index, branch)
+    end
+  end
+  answer[3] = more and 1 or 0
+  write_counts(session)
+  return answer
+end, {'allow-oom'})

@@ -1,0 +1,223 @@
+-- What the verbs share. Every key of a session has one hash tag, so a verb names the session's own key only and derives
+-- the others here; lion_broker/broker/keys.py is the same table for Python.
+--
+--   session key      lion:{t}:s:<session>                 hash: delivery, cap, counters, f:<field>
+--   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies place
+--                                                               token owner lease cursor version q handed tries x:<field>
+--   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
+--   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature>
+--   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>
+--   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header> s <signature>]
+--
+-- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
+
+local GROUP = 'workers'
+local EVENTS_KEPT = 10000
+
+local function register(name, callback, flags)
+  redis.register_function{function_name = PREFIX .. name, callback = callback, flags = flags or {}}
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function root_of(key)
+  return string.match(key, '^(lion:{[^}]*}:)')
+end
+
+local function branch_key(session_key, branch)
+  return session_key .. ':b:' .. branch
+end
+
+-- Ids are "<ms>-<n>"; true when a comes after b.
+local function after(a, b)
+  local a_ms, a_n = string.match(a, '^(%d+)-(%d+)$')
+  local b_ms, b_n = string.match(b, '^(%d+)-(%d+)$')
+  if a_ms ~= b_ms then return tonumber(a_ms) > tonumber(b_ms) end
+  return tonumber(a_n) > tonumber(b_n)
+end
+
+-- Reads the flat argument list in order.
+local function reader(args)
+  local at = 0
+  local function text()
+    at = at + 1
+    return args[at]
+  end
+  local function number()
+    return tonumber(text())
+  end
+  local function list(read)
+    local found = {}
+    for i = 1, number() do found[i] = read() end
+    return found
+  end
+  return text, number, list
+end
+
+local function is_stream(key)
+  local kind = redis.call('TYPE', key)['ok']
+  return kind == 'stream' or kind == 'none'
+end
+
+local function entry_at(key, id)
+  local found = redis.pcall('XRANGE', key, id, id)
+  return not found.err and found[1] or nil
+end
+
+-- The values of an entry by name; hostile entries may hold anything, so nothing is taken for granted.
+local function fields_of(entry)
+  local values = {}
+  for i = 1, #entry[2], 2 do values[entry[2][i]] = entry[2][i + 1] end
+  return values
+end
+
+local function delete_entries(key, ids)
+  for first = 1, #ids, 1000 do
+    redis.call('XDEL', key, unpack(ids, first, math.min(first + 999, #ids)))
+  end
+end
+
+-- What one call adds to the session's counters, written once at its end.
+local function open_session(session_key)
+  local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'id')
+  if not values[1] then return nil end
+  return {
+    key = session_key, root = root_of(session_key), auto = values[1] == 'auto', cap = tonumber(values[2]) or 0,
+    id = values[3], counts = {}, known = {},
+  }
+end
+
+local function count(session, counter, by)
+  session.counts[counter] = (session.counts[counter] or 0) + by
+end
+
+local function write_counts(session)
+  for counter, by in pairs(session.counts) do
+    if by ~= 0 then redis.call('HINCRBY', session.key, counter, by) end
+  end
+  session.counts = {}
+end
+
+-- The live tail is for watching; it never fails a verb.
+local function tell(session, ...)
+  redis.pcall('XADD', session.key .. ':events', 'MAXLEN', '~', EVENTS_KEPT, '*', ...)
+end
+
+local function bury(session, branch, reason, detail, attempts, owner, mail)
+  redis.call('XADD', session.key .. ':dead', '*', 'reason', reason, 'detail', detail, 'branch', branch,
+    'attempts', attempts, 'owner', owner, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+  count(session, 'dead', 1)
+  tell(session, 'k', 'dead', 'branch', branch, 'reason', reason)
+end
+
+-- Looks a recipient up once a call: where mail for it goes, and the word that refuses it, if any.
+local function look(session, branch)
+  local seen = session.known[branch]
+  if seen then return seen end
+  local key = branch_key(session.key, branch)
+  local values = redis.call('HMGET', key, 'state', 'pool', 'q')
+  seen = {id = branch, key = key, pool = values[2] or '', q = values[3], added = 0}
+  if not values[1] then
+    seen.refused = 'UNKNOWN'
+  elseif values[1] ~= 'open' then
+    seen.refused = 'CLOSED'
+  end
+  session.known[branch] = seen
+  return seen
+end
+
+local function station_of(recipient, straight)
+  return (straight and recipient.pool ~= '') and 'mailbox' or 'inbox'
+end
+
+-- True when one more mail fits under the session's cap, counting those that this call has let through already.
+local function fits(session, recipient, station)
+  if session.cap == 0 then return true end
+  local waiting = redis.call('XLEN', recipient.key .. ':' .. station)
+  if waiting + recipient.added >= session.cap then return false end
+  recipient.added = recipient.added + 1
+  return true
+end
+
+local REASONS = {UNKNOWN = 'unknown_branch', CLOSED = 'closed', FULL = 'full'}
+
+-- Makes sure that a branch with work has exactly one ready entry, whose id is q.
+local function mark(session, recipient)
+  if recipient.pool == '' or recipient.q then return end
+  recipient.q = redis.call('XADD', session.root .. 'ready:' .. recipient.pool, '*', 's', session.id, 'b', recipient.id)
+  redis.call('HSET', recipient.key, 'q', recipient.q)
+end
+
+-- Whoever clears q removes that entry in the same call, by the id in the hash.
+local function drop_ready(ready_key, id)
+  redis.call('XACK', ready_key, GROUP, id)
+  redis.call('XDEL', ready_key, id)
+end
+
+local LEASE_FIELDS = {'token', 'owner', 'lease', 'tries'}
+
+-- Ends a lease. With work left the branch gets a new ready entry at the end of its pool's queue.
+local function let_go(root, key, branch, session_id, pool, q, work)
+  local ready_key = root .. 'ready:' .. pool
+  if q then drop_ready(ready_key, q) end
+  redis.call('HDEL', key, 'q', 'handed', unpack(LEASE_FIELDS))
+  if work then
+    local id = redis.call('XADD', ready_key, '*', 's', session_id, 'b', branch)
+    redis.call('HSET', key, 'q', id)
+  end
+end
+
+-- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost.
+local function deliver(session, recipient, straight, mail)
+  local station = station_of(recipient, straight)
+  local added = redis.pcall('XADD', recipient.key .. ':' .. station, '*', 'h', mail.h, 'b', mail.b, 's', mail.s)
+  if type(added) == 'table' and added.err then
+    bury(session, recipient.id, 'broken_mailbox', added.err, 0, '', mail)
+    return nil
+  end
+  count(session, 'posted', 1)
+  if station == 'mailbox' then
+    count(session, 'inflight', 1)
+    mark(session, recipient)
+  elseif recipient.pool ~= '' then
+    redis.call('SADD', session.key .. ':inboxes', recipient.id)
+  end
+  return added
+end
+
+local function into_outbox(session, sender, mail)
+  redis.call('XADD', branch_key(session.key, sender) .. ':outbox', '*',
+    'r', mail.recipient, 'h', mail.h, 'b', mail.b, 's', mail.s)
+  redis.call('SADD', session.key .. ':outboxes', sender)
+end
+
+-- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
+local function write_records(key, version, records)
+  for place, record in ipairs(records) do
+    local id = version .. '-' .. place
+    local fields = {'k', record.kind, 'd', record.body}
+    if record.head ~= '' then
+      fields[5], fields[6] = 'h', record.head
+    end
+    local added = redis.pcall('XADD', key .. ':log', id, unpack(fields))
+    if place == 1 and type(added) == 'table' and added.err then return false end
+  end
+  return true
+end
+
+-- Up to `batch` entries after an id, and no more than about a mebibyte of them.
+local function next_entries(key, from, batch)
+  local entries = redis.call('XRANGE', key .. ':mailbox', '(' .. from, '+', 'COUNT', batch)
+  local size = 0
+  for i, entry in ipairs(entries) do
+    for _, value in ipairs(entry[2]) do size = size + #value end
+    if size > 1048576 and i > 1 then
+      for rest = #entries, i, -1 do entries[rest] = nil end
+      break
+    end
+  end
+  return entries
+end

@@ -1,0 +1,223 @@
+"""The verbs that only look, as plain reads: commands and how to read their replies. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.records import (
+    BranchRecord,
+    BranchSeed,
+    DeadLetter,
+    LogRecord,
+    Occurrence,
+    ReadyEntry,
+    Record,
+    Reply,
+    SessionRecord,
+)
+from lion_broker.mail.wire import WireMail
+
+from .functions import Road, call
+from .requests import Command, Request
+
+__all__ = ["GROUP", "READS", "create_group"]
+
+GROUP: Final = "workers"
+_COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight")
+_TIP: Final = "$"
+
+
+def read_session(road: Road, verb: v.ReadSession) -> Request:
+    """Fields and counters of a session."""
+    key = road.keys.session(verb.session)
+
+    def parse(replies: Sequence[Any]) -> SessionRecord | None:
+        stored = _texts(replies[0])
+        if not stored:
+            return None
+        fields = {name[2:]: value for name, value in stored.items() if name.startswith("f:")}
+        counters = {name: int(stored.get(name, 0)) for name in _COUNTERS}
+        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1])
+
+    return Request((("HGETALL", key), ("ZCOUNT", f"{key}:branches", "(0", "+inf")), parse)
+
+
+def list_sessions(road: Road, verb: v.ListSessions) -> Request:
+    """Ids of all sessions, oldest first."""
+    commands = tuple(
+        ("ZRANGE", road.keys.sessions(partition), 0, -1, "WITHSCORES") for partition in range(road.keys.partitions)
+    )
+
+    def parse(replies: Sequence[Any]) -> tuple[str, ...]:
+        scored = [(float(reply[i + 1]), reply[i].decode()) for reply in replies for i in range(0, len(reply), 2)]
+        return tuple(session for _, session in sorted(scored))
+
+    return Request(commands, parse)
+
+
+def read_branches(road: Road, verb: v.ReadBranches) -> Request:
+    """Where branches stand, with the server's own view of their leases."""
+    named = (-1,) if verb.ids is None else (len(verb.ids), *verb.ids)
+    command = call("read_branches", [road.keys.session(verb.session)], verb.start, verb.count, *named)
+
+    def parse(replies: Sequence[Any]) -> tuple[BranchRecord, ...]:
+        now, *rows = replies[0]
+        return tuple(_branch(now, *row) for row in rows)
+
+    return Request((command,), parse)
+
+
+def read_log(road: Road, verb: v.ReadLog) -> Request:
+    """Records of a branch's log."""
+    start = f"({verb.version}-{verb.place}" if verb.version else "-"
+    command = ("XRANGE", road.keys.log(verb.session, verb.branch), start, "+", "COUNT", verb.count)
+    return Request((command,), lambda replies: tuple(_log_record(entry) for entry in replies[0]))
+
+
+def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
+    """What waits in a branch's inbox."""
+    key = road.keys.inbox(verb.session, verb.branch)
+    command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+    return Request(
+        (command,),
+        lambda replies: tuple(road.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
+    )
+
+
+def read_dead(road: Road, verb: v.ReadDead) -> Request:
+    """Dead letters of a session."""
+    command = ("XRANGE", road.keys.dead(verb.session), f"({verb.after}", "+", "COUNT", verb.count)
+
+    def parse(replies: Sequence[Any]) -> tuple[DeadLetter, ...]:
+        return tuple(_dead_letter(road, verb.session, entry) for entry in replies[0])
+
+    return Request((command,), parse)
+
+
+def read_events(road: Road, verb: v.ReadEvents) -> Request:
+    """The live tail of a session."""
+    key = road.keys.events(verb.session)
+    if verb.after == _TIP:
+        return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
+    if verb.wait_ms <= 0:
+        command: Command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+        return Request((command,), lambda replies: tuple(_occurrence(entry) for entry in replies[0]))
+    command = ("XREAD", "COUNT", verb.count, "BLOCK", verb.wait_ms, "STREAMS", key, verb.after)
+
+    def parse(replies: Sequence[Any]) -> tuple[Occurrence, ...]:
+        return tuple(_occurrence(entry) for _, entries in replies[0] or () for entry in entries)
+
+    return Request((command,), parse, wait_ms=verb.wait_ms)
+
+
+def await_reply(road: Road, verb: v.AwaitReply) -> Request:
+    """Answers to a client's commands; a blocking read wakes the caller, who then reads them all."""
+    key = road.keys.reply(verb.session, verb.client)
+    command: Command = ("XREAD", "STREAMS", key, "0-0")
+    if verb.wait_ms > 0:
+        command = ("XREAD", "BLOCK", verb.wait_ms, "STREAMS", key, "0-0")
+
+    def parse(replies: Sequence[Any]) -> tuple[Reply, ...]:
+        entries = [_flat(entry[1]) for _, rows in replies[0] or () for entry in rows]
+        return tuple(Reply(verb.client, entry["mail"].decode(), entry["d"]) for entry in entries[verb.seen :])
+
+    return Request((command,), parse, wait_ms=verb.wait_ms)
+
+
+def read_ready(road: Road, verb: v.ReadReady) -> Request:
+    """Branches of a pool that have work, each given to one reader."""
+    keys = tuple(road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
+    block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
+    command = ("XREADGROUP", "GROUP", GROUP, verb.owner, "COUNT", verb.count, *block, "STREAMS", *keys, *(">" for _ in keys))
+
+    def parse(replies: Sequence[Any]) -> tuple[ReadyEntry, ...]:
+        found = []
+        for _, entries in replies[0] or ():
+            for entry_id, fields in entries:
+                # An entry without these fields was not written by a verb; the sweeper drops it.
+                named = _flat(fields)
+                if "s" in named and "b" in named:
+                    found.append(ReadyEntry(entry_id.decode(), named["s"].decode(), named["b"].decode()))
+        return tuple(found)
+
+    return Request((command,), parse, wait_ms=verb.wait_ms)
+
+
+def create_group(road: Road, pool: str) -> tuple[Command, ...]:
+    """The commands that make a pool's group of workers where there is none, from the first entry on."""
+    return tuple(
+        ("XGROUP", "CREATE", road.keys.ready(pool, partition), GROUP, "0", "MKSTREAM")
+        for partition in range(road.keys.partitions)
+    )
+
+
+READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+    v.ReadSession: read_session,
+    v.ListSessions: list_sessions,
+    v.ReadBranches: read_branches,
+    v.ReadLog: read_log,
+    v.ReadInbox: read_inbox,
+    v.ReadDead: read_dead,
+    v.ReadEvents: read_events,
+    v.AwaitReply: await_reply,
+    v.ReadReady: read_ready,
+}
+
+
+def _flat(fields: Sequence[bytes]) -> dict[str, bytes]:
+    pairs = zip(fields[0::2], fields[1::2], strict=True)
+    return {name.decode("utf-8", "replace"): value for name, value in pairs}
+
+
+def _texts(fields: Sequence[bytes]) -> dict[str, str]:
+    return {name: value.decode("utf-8", "replace") for name, value in _flat(fields).items()}
+
+
+def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: int) -> BranchRecord:
+    stored = _texts(raw)
+    fields = {name[2:]: value for name, value in stored.items() if name.startswith("x:")}
+    return BranchRecord(
+        BranchSeed(stored["id"], stored["name"], stored["pool"], stored["behaviour"], fields),
+        state=stored["state"],
+        owner=stored.get("owner", ""),
+        leased=float(stored.get("lease", 0)) > now and "token" in stored,
+        cursor=stored["cursor"],
+        version=int(stored["version"]),
+        waiting=waiting,
+        inbox=inbox,
+        outbox=outbox,
+    )
+
+
+def _log_record(entry: Sequence[Any]) -> LogRecord:
+    version, _, place = entry[0].decode().partition("-")
+    fields = _flat(entry[1])
+    record = Record(fields["k"].decode(), fields["d"], fields.get("h", b""))
+    return LogRecord(int(version), int(place), record)
+
+
+def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
+    fields = _flat(entry[1])
+    branch = fields["branch"].decode("utf-8", "replace")
+    mail = road.codec.open_fields([b"h", fields["h"], b"b", fields["b"], b"s", fields["s"]], session, branch)
+    return DeadLetter(
+        id=entry[0].decode(),
+        reason=fields["reason"].decode("utf-8", "replace"),
+        detail=fields["detail"].decode("utf-8", "replace"),
+        branch=branch,
+        attempts=int(fields["attempts"]),
+        owner=fields["owner"].decode("utf-8", "replace"),
+        mail=mail if isinstance(mail, WireMail) else None,
+    )
+
+
+def _occurrence(entry: Sequence[Any]) -> Occurrence:
+    fields = _texts(entry[1])
+    return Occurrence(entry[0].decode(), fields.pop("k", "unknown"), fields)
+
+
+def _tip(replies: Sequence[Any]) -> tuple[Occurrence, ...]:
+    newest = replies[0][0][0].decode() if replies[0] else "0-0"
+    return (Occurrence(newest, "tip", {}),)

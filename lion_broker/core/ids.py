@@ -1,0 +1,197 @@
+"""Ids: canonical UUID text that sorts by time of creation."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from lion_broker.core.concepts import Collective, Observable, Ordering
+from lion_broker.errors import ConfigError, IDError
+
+__all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
+
+if sys.version_info >= (3, 14):
+    from uuid import uuid7
+else:
+    _COUNTER_BITS = 42
+
+    def _uuid7_source() -> Callable[[], UUID]:
+        """Return a generator of version 7 UUIDs that are strictly increasing in this process.
+
+        Layout as in RFC 9562, method 1: 48 bits of milliseconds, a 42-bit counter around version and
+        variant, 32 random bits. The counter starts anew, at random, with every millisecond.
+        """
+        lock = threading.Lock()
+        last_ms = counter = 0
+
+        def new() -> UUID:
+            nonlocal last_ms, counter
+            now = time.time_ns() // 1_000_000
+            noise = int.from_bytes(os.urandom(9), "big")
+            with lock:
+                if now > last_ms:
+                    # One bit stays clear, so that the counter has room to count up.
+                    last_ms, counter = now, noise >> 32 & (1 << _COUNTER_BITS - 1) - 1
+                elif counter + 1 < 1 << _COUNTER_BITS:
+                    counter += 1
+                else:
+                    last_ms, counter = last_ms + 1, 0
+                ms, count = last_ms, counter
+            high, low = count >> 30, count & (1 << 30) - 1
+            return UUID(int=ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | noise & 0xFFFFFFFF)
+
+        return new
+
+    uuid7 = _uuid7_source()
+
+
+def _canonical(text: str) -> str | None:
+    """Return lower-case UUID text with hyphens, or None when `text` is no UUID."""
+    digits = text.replace("-", "")
+    if len(digits) != 32:
+        return None
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    if len(raw) != 16:  # fromhex skips blanks
+        return None
+    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
+        return text.lower()
+    return str(UUID(bytes=raw)) if len(text) == 32 else None
+
+
+class IDType(str):
+    """The id of an element: canonical lower-case UUID text, and so JSON as it is.
+
+    Make one with `create` or `validate`; the plain constructor does not look at its text.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def create(cls) -> "IDType":
+        """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
+        return cls(uuid7())
+
+    @classmethod
+    def validate(cls, value: object, /) -> "IDType":
+        """Return `value` as an id; any UUID version is kept as it is.
+
+        Takes an IDType, a UUID, or text of 32 hexadecimal digits with or without the usual hyphens.
+        Raises IDError for anything else.
+        """
+        if type(value) is cls:
+            return value
+        if isinstance(value, str):
+            text = _canonical(value)
+        else:
+            text = str(value) if isinstance(value, UUID) else None
+        if text is None:
+            raise IDError(f"{value!r:.80} is no id: expected a UUID or its text, such as '{UUID(int=0)}'")
+        return cls(text)
+
+    def __repr__(self) -> str:
+        return f"IDType('{self}')"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "format": "uuid"}
+
+
+class ID:
+    """The types that a reference to an element may have, and two questions about them."""
+
+    ID: TypeAlias = IDType
+    Item: TypeAlias = Observable
+    Ref: TypeAlias = IDType | UUID | str | Observable
+    IDSeq: TypeAlias = Sequence[IDType] | Ordering[Any]
+    ItemSeq: TypeAlias = Sequence[Observable] | Collective[Any]
+    RefSeq: TypeAlias = Ref | Collection[Any] | Ordering[Any] | Collective[Any]
+
+    @staticmethod
+    def get_id(item: object, /) -> IDType:
+        """Return the id of an element, or `item` itself as an id.
+
+        Raises IDError for a text that is no id, ValueError for any other object.
+        """
+        if isinstance(item, Observable):
+            return item.id
+        if isinstance(item, str | UUID):
+            return IDType.validate(item)
+        raise ConfigError(f"cannot get an id from {type(item).__name__}: expected an element or an id")
+
+    @staticmethod
+    def is_id(item: object, /) -> bool:
+        """Return whether `item` is an id or the text of one; an element is not."""
+        if isinstance(item, IDType | UUID):
+            return True
+        return isinstance(item, str) and _canonical(item) is not None
+
+
+def validate_order(refs: Any, /) -> list[IDType]:
+    """Return the ids that `refs` stands for, flat and in order.
+
+    `refs` is an element, an id, a mapping (its keys), or a nested list, tuple or set of these; None stands
+    for nothing.
+    A Pile or Progression stands for what it holds, but inside a list for itself, like any element.
+    Raises IDError for a text that is no id, ValueError for other objects.
+    """
+    if isinstance(refs, Collective | Ordering):
+        return [ID.get_id(ref) for ref in _members(refs)]
+    order: list[IDType] = []
+    _flatten(refs, order)
+    return order
+
+
+def _flatten(refs: Any, order: list[IDType]) -> None:
+    if refs is None:
+        return
+    if isinstance(refs, str | Observable):
+        order.append(ID.get_id(refs))
+    elif isinstance(refs, Mapping):
+        order.extend(map(ID.get_id, refs))
+    elif isinstance(refs, Iterable):
+        for ref in refs:
+            _flatten(ref, order)
+    else:
+        order.append(ID.get_id(refs))
+
+
+def to_list_type(value: Any, /) -> list[Any]:
+    """Return `value` as a list: None is empty, the text of an id is one IDType, a single object is itself.
+
+    A Pile or Progression gives what it holds, a mapping its values, any other iterable its items.
+    Raises IDError for a text that is no id.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str | UUID):
+        return [IDType.validate(value)]
+    if isinstance(value, Collective | Ordering):
+        return list(_members(value))
+    if isinstance(value, Observable):
+        return [value]
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, Iterable) else [value]
+
+
+def _members(group: Any) -> Iterable[Any]:
+    members: Iterable[Any] = iter(group)
+    return members

@@ -1,0 +1,317 @@
+"""What a Pile holds: items by id, their order, the lock, and who is told about changes."""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+from uuid import UUID
+
+from lion_broker.core.concepts import Collective, Observable, Watchable
+from lion_broker.core.element import Element, element_class
+from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
+from lion_broker.core.lock import TaskLock
+from lion_broker.core.progression import Progression
+from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
+
+__all__ = ["PileChange", "PileStore"]
+
+T = TypeVar("T", bound=Observable)
+
+
+@dataclass(frozen=True, slots=True)
+class PileChange(Generic[T]):
+    """One change of a Pile, as its observer sees it.
+
+    - include: `items` are new, replaced or changed in place, `ids` are theirs; `index` is where the first of
+      them stands now, or None when new ones went to the end and known ones kept their places.
+    - exclude: `ids` have gone.
+    - order: `ids` is the whole new order.
+    """
+
+    kind: Literal["include", "exclude", "order"]
+    items: tuple[T, ...] = ()
+    ids: tuple[IDType, ...] = ()
+    index: int | None = None
+
+
+class PileStore(Element, Collective[T], Generic[T]):
+    """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
+
+    __slots__ = ("_items", "_lock", "_observer", "_order", "_strict", "_types")
+
+    if TYPE_CHECKING:
+        _items: dict[IDType, T]
+        _order: deque[IDType]
+        _types: frozenset[type[T]] | None
+        _strict: bool
+        _lock: TaskLock
+        _observer: Callable[[PileChange[T]], None] | None
+
+    def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
+        """Set the state of a new pile."""
+        self._lock = TaskLock()
+        self._observer = None
+        self._types = _item_types(item_type)
+        self._strict = strict_type
+        self._items = {item.id: item for item in self._read(collections)}
+        self._order = deque(self._items if order is None else self._permutation(order))
+
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> Any:
+        """Keep `Pile[Branch]` the class Pile: pydantic would make a new model of it."""
+        return cls
+
+    @property
+    def item_type(self) -> frozenset[type[T]] | None:
+        """The classes that items may have, or None for any."""
+        return self._types
+
+    @property
+    def strict_type(self) -> bool:
+        """Whether subclasses of `item_type` are refused."""
+        return self._strict
+
+    @property
+    def progression(self) -> Progression:
+        """A copy of the order; assign ids, each exactly once, to change the order."""
+        with self._lock:
+            return Progression.of_ids(self._order)
+
+    @progression.setter
+    def progression(self, order: Any) -> None:
+        with self._lock:
+            self._order = deque(self._permutation(order))
+            self._tell("order", ids=tuple(self._order))
+
+    def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
+        """Call `callback(change)` after every change of members, items or order; None ends it.
+
+        There is one observer at a time. It is called inside the lock, in the order of the changes, and must
+        not wait. Items that tell of changes made in place (messages do) are watched for as long.
+        """
+        with self._lock:
+            for item in self._items.values():
+                self._unwatch(item)
+            self._observer = callback
+            for item in self._items.values():
+                self._watch(item)
+
+    def __enter__(self) -> Self:
+        self._lock.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._lock.__exit__(*error)
+
+    async def __aenter__(self) -> Self:
+        await self._lock.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._lock.__aexit__(*error)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def __iter__(self) -> Iterator[T]:  # type: ignore[override]  # pydantic iterates over fields
+        return iter(self._snapshot())
+
+    def __contains__(self, key: Any) -> bool:
+        with self._lock:
+            try:
+                self._locate(key)
+            except ItemNotFoundError:
+                return False
+            except ValueError:  # an ambiguous name is here, more than once; other objects are not
+                return isinstance(key, str)
+            return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the pile as plain JSON values, `collections` in the order of the pile."""
+        with self._lock:
+            plain = super().to_dict()
+            plain["collections"] = [_written(item) for item in self._snapshot()]
+            if self._types:
+                plain["item_type"] = sorted(kind.__name__ for kind in self._types)
+            if self._strict:
+                plain["strict_type"] = True
+            return plain
+
+    def __copy__(self) -> Self:
+        return self._derive(self, **self._identity())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self._derive(deepcopy(self._snapshot(), memo), **self._identity())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} items, id={self.id})"
+
+    def _snapshot(self) -> list[T]:
+        with self._lock:
+            return [self._items[id_] for id_ in self._order]
+
+    @abstractmethod
+    def _derive(self, items: Iterable[T], **fields: Any) -> Self:
+        """Return a new pile of the same kind."""
+
+    # How keys and arguments are read
+
+    def _read(self, value: Any) -> list[T]:
+        """Return one or many items, dicts of items revived, each checked against the item type."""
+        if isinstance(value, Observable) and not isinstance(value, Collective):
+            self._check(value)
+            return [value]  # type: ignore[list-item]  # checked above
+        items: list[Any] = [
+            Element.from_dict(item) if isinstance(item, Mapping) else item for item in to_list_type(value)
+        ]
+        for item in items:
+            self._check(item)
+        return items
+
+    @staticmethod
+    def _keys(value: Any) -> list[Any]:
+        """Return one or many keys as a list; a pile stands for its items, any other element for itself."""
+        if isinstance(value, str) or (isinstance(value, Observable) and not isinstance(value, Collective)):
+            return [value]
+        return to_list_type(value)
+
+    def _check(self, item: Any) -> None:
+        if self._types is None:
+            if not isinstance(item, Observable):
+                raise ConfigError(f"a pile holds elements, not {type(item).__name__}")
+        elif not (type(item) in self._types if self._strict else isinstance(item, tuple(self._types))):
+            names = ", ".join(sorted(kind.__name__ for kind in self._types))
+            raise TypeError(f"this pile holds {names} only, not {type(item).__name__}")
+
+    def _permutation(self, order: Any) -> list[IDType]:
+        ids = validate_order(order)
+        if len(ids) != len(self._items) or set(ids) != self._items.keys():
+            raise ConfigError("the order must name each item of the pile exactly once")
+        return ids
+
+    def _locate(self, key: Any) -> list[IDType]:
+        """Return the ids of the items that a key stands for; ItemNotFoundError when one is not here."""
+        if isinstance(key, Observable):
+            return [self._known(key.id)]
+        if isinstance(key, str | UUID):
+            return [self._known(str(key))]
+        if isinstance(key, Iterable) and not isinstance(key, bytes):
+            return [id_ for part in key for id_ in self._locate(part)]
+        raise ConfigError(f"an item has an id, a name or a position as key, not {type(key).__name__}")
+
+    def _known(self, text: str) -> IDType:
+        """Return the id that `text` is, or that of the one item with this name."""
+        if text in self._items:
+            return IDType.validate(text)
+        if ID.is_id(text):
+            id_ = IDType.validate(text)
+            if id_ in self._items:
+                return id_
+            raise ItemNotFoundError(f"no item with id {id_} in {self!r}")
+        named = [item.id for item in self._items.values() if getattr(item, "name", None) == text]
+        if len(named) > 1:
+            raise ConfigError(f"{len(named)} items are named '{text}': use an id ({', '.join(named[:5])})")
+        if not named:
+            raise ItemNotFoundError(f"no item with id or name '{text:.80}' in {self!r}")
+        return named[0]
+
+    def _at(self, index: int) -> IDType:
+        try:
+            return self._order[index]
+        except IndexError:
+            raise ItemNotFoundError(f"no position {index} among {len(self)} items") from None
+
+    # The ways to change
+
+    def _store(self, items: list[T]) -> None:
+        """Update known items where they stand and append new ones."""
+        for item in items:
+            known = self._items.get(item.id)
+            if known is None:
+                self._order.append(item.id)
+            elif known is not item:
+                self._unwatch(known)
+            self._items[item.id] = item
+            self._watch(item)
+        if items:
+            self._tell("include", items)
+
+    def _place(self, index: int, items: list[T]) -> None:
+        """Put new items before a position from 0 to the length of the pile."""
+        order = list(self._order)
+        order[index:index] = [item.id for item in items]
+        at_end = index >= len(self._items)
+        self._items.update((item.id, item) for item in items)
+        self._order = deque(order)
+        for item in items:
+            self._watch(item)
+        if items:
+            self._tell("include", items, index=None if at_end else index)
+
+    def _discard(self, ids: list[IDType]) -> list[T]:
+        """Remove and return items that are here."""
+        gone = dict.fromkeys(ids)
+        items = [self._items.pop(id_) for id_ in gone]
+        for item in items:
+            self._unwatch(item)
+        # From either end is the usual way to go, and the quick one.
+        while gone and self._order[0] in gone:
+            del gone[self._order.popleft()]
+        while gone and self._order[-1] in gone:
+            del gone[self._order.pop()]
+        if gone:
+            self._order = deque(id_ for id_ in self._order if id_ not in gone)
+        if items:
+            self._tell("exclude", ids=tuple(item.id for item in items))
+        return items
+
+    def _watch(self, item: T) -> None:
+        if self._observer is not None and isinstance(item, Watchable):
+            item.observe(self._changed_in_place)
+
+    def _unwatch(self, item: T) -> None:
+        if self._observer is not None and isinstance(item, Watchable):
+            item.unobserve(self._changed_in_place)
+
+    def _changed_in_place(self, item: T) -> None:
+        with self._lock:
+            self._tell("include", [item])
+
+    def _tell(
+        self,
+        kind: Literal["include", "exclude", "order"],
+        items: Iterable[T] = (),
+        ids: tuple[IDType, ...] | None = None,
+        index: int | None = None,
+    ) -> None:
+        if self._observer is not None:
+            items = tuple(items)
+            ids = tuple(item.id for item in items) if ids is None else ids
+            self._observer(PileChange(kind, items, ids, index))
+
+
+def _item_types(item_type: Any) -> frozenset[Any] | None:
+    """Return the classes in `item_type`: one or many of them, or short names of registered ones."""
+    if item_type is None:
+        return None
+    given = [item_type] if isinstance(item_type, type | str) else list(item_type)
+    kinds = [element_class(kind) if isinstance(kind, str) else kind for kind in given]
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, Observable)):
+            raise TypeError(f"item_type must be classes of elements, not {kind!r:.80}")
+    if len(set(kinds)) != len(kinds):
+        raise ConfigError("item_type names a class twice")
+    return frozenset(kinds) or None
+
+
+def _written(item: Any) -> dict[str, Any]:
+    if not isinstance(item, Element):
+        raise NotPortable(
+            f"an item of type {type(item).__name__} is no Element and cannot be written as JSON"
+        )
+    return item.to_dict()

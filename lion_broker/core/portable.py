@@ -1,0 +1,46 @@
+"""Turning values into plain JSON values: the one place that decides what can be written down."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from lion_broker.errors import NotPortable
+
+__all__ = ["plain_dict", "to_portable"]
+
+
+def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None) -> Any:
+    """Return a copy of `value` made of str, int, float, bool, None, list and dict with str keys only.
+
+    Elements become their `to_dict()`, pydantic models and dataclasses a dict, dates ISO text, enums their
+    value, sets and tuples lists. `fallback` turns what is left into something known.
+    Raises NotPortable for what cannot be written, such as a function or an open file.
+    """
+    try:
+        return to_jsonable_python(value, fallback=fallback or _refuse)
+    except NotPortable:
+        raise
+    except (PydanticSerializationError, TypeError, ValueError) as error:  # bytes, circles, odd serializers
+        raise NotPortable(f"cannot be written as JSON: {error}") from error
+
+
+def plain_dict(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Return `values` as plain JSON values; what cannot be written is named with its key and `owner`."""
+    try:
+        plain: dict[str, Any] = to_portable(values)
+    except NotPortable:
+        for key, value in values.items():
+            try:
+                to_portable(value)
+            except NotPortable as error:
+                raise NotPortable(f"'{key}' of {owner} {error}") from error
+        raise
+    return plain
+
+
+def _refuse(value: Any) -> Any:
+    raise NotPortable(
+        f"cannot be written as JSON: {value!r:.80} of type {type(value).__name__}; use text, numbers, lists,"
+        " dicts, dataclasses or pydantic models"
+    )

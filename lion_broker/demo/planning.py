@@ -1,0 +1,139 @@
+"""Plans the sub-questions of a question: the sides of it for which the corpus has evidence of its own."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+
+from lion_broker.demo.findings import Aspect, Finding, Quote, SubQuestion
+from lion_broker.demo.question import Focus, Question, read_question
+from lion_broker.demo.quotes import pick, selection
+from lion_broker.demo.search import Search
+
+__all__ = ["can_be_answered", "find", "sub_questions"]
+
+_MOST = 5
+# How many passages a reader looks at for one sub-question.
+_HITS = 14
+_LONGEST_TEXT = 160
+# How much of what is asked about must be known to the corpus for an answer to be tried.
+_LEAST_COVERAGE = 0.5
+# How good the evidence must be for a sub-question of its own: least for what was asked, most for what was not.
+_EVIDENCE: Mapping[Aspect, float] = {
+    "answer": 0.6,
+    "difference": 0.6,
+    "definition": 1.0,
+    "rules": 1.15,
+    "example": 1.15,
+    "related": 1.4,
+}
+_AT_HOME = 1.15
+_ASKS_WHAT = re.compile(r"\s*(what|who)( exactly)? (is|are|was|were)\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE)
+
+
+def sub_questions(text: str, search: Search) -> list[SubQuestion]:
+    """Split a question into at most five sub-questions, in the order in which a report should take them.
+
+    The first ones are the question itself and what its terms mean; the others (rules and errors, code, neighbouring sections) are
+    there only when the corpus has evidence for them that the earlier ones do not use. A question that the corpus cannot answer gives
+    one sub-question, the question itself; a text without words gives none. The same question and corpus give the same plan.
+    """
+    question = read_question(text, search)
+    if not question.foci:
+        return []
+    if not can_be_answered(question):
+        return [_numbered([_direct(question, search)])[0]]
+    planned: list[SubQuestion] = []
+    used: list[Quote] = []
+    for side in chain(_candidates(question, search), _neighbours(question, search)):
+        if len(planned) == _MOST:
+            break
+        near = tuple(dict.fromkeys(quote.topic for quote in used if quote.score >= _AT_HOME))
+        for alternative in side:
+            candidate = replace(alternative, near=near)
+            fresh = selection(find(candidate, search), used)
+            seen = candidate.section and candidate.section in {quote.title for quote in used}
+            if fresh and fresh[0].score >= _EVIDENCE[candidate.aspect] and not seen:
+                planned.append(candidate)
+                used += fresh
+                break
+    return _numbered(planned or [_direct(question, search)])
+
+
+def find(sub_question: SubQuestion, search: Search) -> Finding:
+    """Search for a sub-question and pick the quotes that answer it: what a reader does."""
+    return Finding(sub_question, tuple(pick(sub_question, search.search(sub_question.query, _HITS))))
+
+
+def can_be_answered(question: Question) -> bool:
+    """Tell whether the corpus knows enough of the words of a question for an answer to make sense."""
+    known = len(question.foci) + len(question.context)
+    return question.coverage >= _LEAST_COVERAGE and len(question.unknown) <= known
+
+
+def _candidates(question: Question, search: Search) -> Iterator[tuple[SubQuestion, ...]]:
+    """Yield the sides of a question in the order in which they matter, each with what to ask instead."""
+    label = _listed([focus.label for focus in question.foci])
+    are = "are" if len(question.foci) > 1 or question.foci[0].is_plural else "is"
+    if question.comparison:
+        yield from ((_about(focus, search),) for focus in question.foci)
+        yield (_asked("difference", f"How do {label} differ?", question, search, question.context),)
+    elif _ASKS_WHAT.match(question.text) and len(question.foci) == 1:
+        yield (_direct(question, search),)
+        yield (_asked("answer", _how(question.foci[0]), question, search, question.context),)
+    elif len(question.foci) == 1 and not question.context:
+        yield (_about(question.foci[0], search),)
+        yield (_direct(question, search),)
+    else:
+        yield (_direct(question, search),)
+        for focus in question.foci:
+            about = _about(focus, search)
+            yield about, replace(about, aspect="related", text=_how(focus))
+    yield (_asked("rules", f"Which rules and errors apply to {label}?", question, search),)
+    yield (_asked("example", f"What {'do' if are == 'are' else 'does'} {label} look like in code?", question, search),)
+
+
+def _neighbours(question: Question, search: Search) -> Iterator[tuple[SubQuestion, ...]]:
+    """Yield what other sections say about a question, the best section first."""
+    titles = dict.fromkeys(hit.passage.title for hit in search.search(_query(question.foci), _HITS))
+    for title in titles:
+        leaf = title.rpartition(" › ")[2]
+        yield (_asked("related", f"What does “{leaf}” add?", question, search, section=title),)
+
+
+def _direct(question: Question, search: Search) -> SubQuestion:
+    aspect: Aspect = "definition" if _ASKS_WHAT.match(question.text) and len(question.foci) == 1 else "answer"
+    text = question.text if len(question.text) <= _LONGEST_TEXT else question.text[:_LONGEST_TEXT].rsplit(" ", 1)[0] + " …"
+    return _asked(aspect, text, question, search, question.context)
+
+
+def _about(focus: Focus, search: Search) -> SubQuestion:
+    text = f"What {'are' if focus.is_plural else 'is'} {focus.label}?"
+    weights = {term: search.weight(term) for term in focus.called}
+    return SubQuestion(0, text, "definition", _query((focus,)), (focus.called,), weights)
+
+
+def _how(focus: Focus) -> str:
+    return f"How {'do' if focus.is_plural else 'does'} {focus.label} work?"
+
+
+def _asked(
+    aspect: Aspect, text: str, question: Question, search: Search, context: tuple[str, ...] = (), section: str = ""
+) -> SubQuestion:
+    foci = tuple(focus.terms for focus in question.foci)
+    weights = {term: search.weight(term) for term in dict.fromkeys([*chain.from_iterable(foci), *context])}
+    query = " ".join([_query(question.foci), *context, section.rpartition(" › ")[2]]).strip()
+    return SubQuestion(0, text, aspect, query, foci, weights, section)
+
+
+def _query(foci: tuple[Focus, ...]) -> str:
+    return " ".join(dict.fromkeys(chain.from_iterable((focus.label, *focus.terms) for focus in foci)))
+
+
+def _numbered(planned: list[SubQuestion]) -> list[SubQuestion]:
+    return [replace(sub_question, number=number) for number, sub_question in enumerate(planned, 1)]
+
+
+def _listed(labels: list[str]) -> str:
+    *first, last = labels
+    return f"{', '.join(first)} and {last}" if first else last

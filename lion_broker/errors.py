@@ -1,0 +1,178 @@
+"""Every error that the package raises, one root and three levels.
+
+LionError
+├── ConfigError                     a setting, URL or argument is wrong
+│   └── IDError                     text is no id
+├── BrokerError                     the road: server, keys, functions
+│   ├── BrokerUnavailable           no server answers
+│   ├── ServerNotFound              no server binary for the embedded server
+│   ├── ServerStartFailed           the embedded server did not come up
+│   ├── ProtocolMismatch            the namespace speaks another protocol version
+│   └── RoundTimeout                a round did not settle in time
+├── MailError                       one mail
+│   ├── MailMalformed               not a mail of this protocol
+│   ├── MailTooLarge                over the size limit
+│   ├── MailboxFull                 the recipient takes no more
+│   ├── SignatureInvalid            unsigned, forged, or signed with another key
+│   └── NotPortable                 an item that cannot travel to where it goes
+├── BranchError                     one branch or session
+│   ├── ItemNotFoundError           also a ValueError and a KeyError
+│   ├── ItemExistsError             also a ValueError
+│   ├── RelationError               graph structure is violated
+│   ├── BranchClosed                the branch was removed
+│   ├── BranchOwned                 another live process hosts the branch
+│   └── LeaseLost                   this process no longer hosts the branch
+├── ModelError                      a model call
+│   ├── ModelRateLimited            the budget of requests or tokens is used up
+│   └── OutputInvalid               the answer does not fit the asked format
+└── ToolError                       a tool call
+    ├── ToolUnknown                 no tool of that name is registered here
+    └── ToolArgumentsInvalid        the arguments do not fit the tool's schema
+"""
+
+__all__ = [
+    "BranchClosed",
+    "BranchError",
+    "BranchOwned",
+    "BrokerError",
+    "BrokerUnavailable",
+    "ConfigError",
+    "IDError",
+    "ItemExistsError",
+    "ItemNotFoundError",
+    "LeaseLost",
+    "LionError",
+    "MailError",
+    "MailMalformed",
+    "MailTooLarge",
+    "MailboxFull",
+    "ModelError",
+    "ModelRateLimited",
+    "NotPortable",
+    "OutputInvalid",
+    "ProtocolMismatch",
+    "RelationError",
+    "RoundTimeout",
+    "ServerNotFound",
+    "ServerStartFailed",
+    "SignatureInvalid",
+    "ToolArgumentsInvalid",
+    "ToolError",
+    "ToolUnknown",
+]
+
+
+class LionError(Exception):
+    """Raised when anything in this package goes wrong; catch it to catch all of them."""
+
+
+class ConfigError(LionError, ValueError):
+    """Raised when a setting, URL or argument cannot be used."""
+
+
+class IDError(ConfigError):
+    """Raised when a text or object is no id."""
+
+
+class BrokerError(LionError):
+    """Raised when the road between branches fails."""
+
+
+class BrokerUnavailable(BrokerError, ConnectionError):
+    """Raised when no server answers within the patience of the call."""
+
+
+class ServerNotFound(BrokerError):
+    """Raised when no server binary is found for the embedded server."""
+
+
+class ServerStartFailed(BrokerError):
+    """Raised when the embedded server does not come up."""
+
+
+class ProtocolMismatch(BrokerError):
+    """Raised when a namespace was made by another version of the protocol."""
+
+
+class RoundTimeout(BrokerError, TimeoutError):
+    """Raised when a round has not settled in time; what is still open stays where it is."""
+
+
+class MailError(LionError, ValueError):
+    """Raised when one mail cannot be written, carried or applied."""
+
+
+class MailMalformed(MailError):
+    """Raised when bytes are no mail of this protocol version."""
+
+
+class MailTooLarge(MailError):
+    """Raised when a mail is over the size limit."""
+
+
+class MailboxFull(MailError):
+    """Raised when the recipient's mailbox takes no more mail."""
+
+
+class SignatureInvalid(MailError):
+    """Raised when a mail is unsigned, forged, or signed with an unknown key."""
+
+
+class NotPortable(MailError, TypeError):
+    """Raised when an item cannot travel to where it is addressed."""
+
+
+class BranchError(LionError):
+    """Raised when a branch or session cannot do what is asked."""
+
+
+class ItemNotFoundError(BranchError, ValueError, KeyError):
+    """Raised when an id, name or item is unknown here."""
+
+    def __str__(self) -> str:
+        """Return the plain message; KeyError alone would quote it."""
+        return Exception.__str__(self)
+
+
+class ItemExistsError(BranchError, ValueError):
+    """Raised when an item is there already and must not be replaced."""
+
+
+class RelationError(BranchError, ValueError):
+    """Raised when an edge or node would break the structure of a graph."""
+
+
+class BranchClosed(BranchError, ValueError):
+    """Raised when a branch was removed and takes no more mail."""
+
+
+class BranchOwned(BranchError):
+    """Raised when a branch is hosted by another live process."""
+
+
+class LeaseLost(BranchError):
+    """Raised when this process no longer hosts the branch; its uncommitted changes are void."""
+
+
+class ModelError(LionError):
+    """Raised when a model call fails."""
+
+
+class ModelRateLimited(ModelError):
+    """Raised when the budget of requests or tokens is used up."""
+
+
+class OutputInvalid(ModelError, ValueError):
+    """Raised when a model's answer does not fit the format that was asked for."""
+
+
+class ToolError(LionError):
+    """Raised when a tool cannot be called or registered."""
+
+
+class ToolUnknown(ToolError, ValueError):
+    """Raised when no tool of that name is registered here."""
+
+
+class ToolArgumentsInvalid(ToolError, ValueError):
+    """Raised when the arguments of a call do not fit the tool's schema."""

@@ -1,0 +1,215 @@
+"""What can be said of a verb without asking anybody; every exchange calls `check` before anything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from lion_broker.errors import ConfigError
+
+from . import verbs as v
+from .wire import WireMail
+
+__all__ = ["DELIVERIES", "check"]
+
+DELIVERIES: Final = ("manual", "auto")
+
+# A colon in the id of a session or branch would let one key of a server be read as another's.
+_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_ENTRY: Final = re.compile(r"(\d{1,20})-(\d{1,20})")
+
+
+class _Rule(NamedTuple):
+    holds: Callable[[Any], bool]
+    needed: str
+
+
+def check(verb: v.Verb[Any], /) -> None:
+    """Raise ConfigError (a ValueError) when no exchange could do the verb, whatever it holds."""
+    kind: Any = type(verb)
+    for name, rule in _rules_of(kind):
+        value = getattr(verb, name)
+        if not rule.holds(value):
+            shown = repr(value)
+            shown = shown if len(shown) <= 80 else shown[:77] + "..."
+            raise ConfigError(f"{kind.__name__}.{name} cannot be {shown}: {rule.needed}.")
+    if extra := _EXTRA.get(kind):
+        extra(verb)
+
+
+@cache
+def _rules_of(kind: type) -> tuple[tuple[str, _Rule], ...]:
+    own = _OWN_RULES.get(kind, {})
+    names = [field.name for field in fields(kind)]
+    return tuple((name, rule) for name in names if (rule := own.get(name) or _RULES.get(name)))
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_entry(value: Any) -> bool:
+    found = _ENTRY.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and all(int(part) < 2**64 for part in found.groups())
+
+
+def _are_entries(values: Iterable[Any]) -> bool:
+    return all(map(_is_entry, values))
+
+
+def _from(least: int) -> _Rule:
+    needed = f"a whole number from {least} to 2**53 is needed"
+    return _Rule(lambda value: type(value) is int and least <= value <= 2**53, needed)
+
+
+_AN_ID: Final = _Rule(_is_id, "an id of 1 to 128 letters, digits, '_', '.' or '-' is needed")
+_A_NAME: Final = _Rule(_is_name, "a name of 1 to 128 letters, digits, '_', '.', ':' or '-' is needed")
+_A_NAME_OR_NONE: Final = _Rule(lambda value: value == "" or _is_name(value), f"{_A_NAME.needed}, or none")
+_AN_ENTRY: Final = _Rule(_is_entry, "an entry id like '0-0' is needed")
+_ENTRIES: Final = _Rule(_are_entries, "entry ids like '0-0' are needed")
+_SOME_IDS: Final = _Rule(lambda value: value is None or all(map(_is_id, value)), f"for each, {_AN_ID.needed}")
+_TEXT: Final = _Rule(bool, "a text is needed")
+
+_RULES: Final[Mapping[str, _Rule]] = {
+    "session": _AN_ID,
+    "branch": _AN_ID,
+    "branches": _SOME_IDS,
+    "recipients": _SOME_IDS,
+    "ids": _SOME_IDS,
+    "pool": _A_NAME,
+    "client": _A_NAME,
+    "producer": _A_NAME,
+    "token": _TEXT,
+    "cap": _from(0),
+    "seq": _from(1),
+    "limit": _from(1),
+    "count": _from(1),
+    "start": _from(0),
+    "seen": _from(0),
+    "place": _from(0),
+    "version": _from(0),
+    "handled": _from(0),
+    "lease_ms": _from(1),
+    "idle_ms": _from(0),
+    "wait_ms": _from(0),
+    "cursor": _AN_ENTRY,
+    "consumed": _AN_ENTRY,
+    "after": _AN_ENTRY,
+    "entry": _AN_ENTRY,
+    "taken": _ENTRIES,
+    "aside": _ENTRIES,
+    "targets": _Rule(
+        lambda targets: all(map(_is_id, targets)) and _are_entries(targets.values()),
+        "branch ids and entry ids are needed",
+    ),
+    "records": _Rule(bool, "at least one record is needed, or the log would have a gap"),
+    "mails": _Rule(bool, "at least one mail is needed"),
+}
+_ANYTHING: Final = _Rule(lambda value: True, "")
+_OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
+    v.CreateBranch: {
+        "token": _ANYTHING,
+        "records": _ANYTHING,
+        "copies": _Rule(lambda value: value == "" or _is_id(value), _AN_ID.needed),
+    },
+    v.CloseBranch: {"token": _ANYTHING},
+    v.Claim: {
+        "entry": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none"),
+        "pool": _A_NAME_OR_NONE,
+        "batch": _from(1),
+    },
+    v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
+    v.ReadReady: {"owner": _TEXT},
+    v.ReadEvents: {
+        "after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")
+    },
+}
+
+
+def _check_delivery(verb: v.CreateSession | v.UpdateSession) -> None:
+    delivery = verb.fields.get("delivery", "" if isinstance(verb, v.CreateSession) else DELIVERIES[0])
+    if delivery not in DELIVERIES:
+        raise ConfigError(
+            f"The session's field delivery cannot be {delivery!r}: {' or '.join(DELIVERIES)} is needed."
+        )
+
+
+def _check_seed(verb: v.CreateBranch) -> None:
+    for name, rule in (("id", _AN_ID), ("pool", _A_NAME_OR_NONE)):
+        value = getattr(verb.seed, name)
+        if not rule.holds(value):
+            raise ConfigError(f"A branch's {name} cannot be {value!r}: {rule.needed}.")
+
+
+def _check_closing(verb: v.CloseBranch) -> None:
+    if verb.branch == verb.session:
+        raise ConfigError(
+            f"The place of session {verb.session} itself cannot be closed; delete the session instead."
+        )
+
+
+def _check_entry_of_pool(verb: v.Claim) -> None:
+    if verb.entry and not verb.pool:
+        raise ConfigError("A claim with a ready entry needs the pool that the entry was read for.")
+
+
+def _check_mails(session: str, mails: Iterable[WireMail]) -> None:
+    for mail in mails:
+        if mail.header.session != session:
+            raise ConfigError(
+                f"Mail {mail.id} is of session {mail.header.session}, not of session {session}."
+            )
+        for end in (mail.header.sender, mail.header.recipient):
+            if not _is_id(end):
+                raise ConfigError(f"Mail {mail.id} cannot be from or to {end!r}: {_AN_ID.needed}.")
+
+
+def _check_post(verb: v.Post) -> None:
+    _check_mails(verb.session, verb.mails)
+
+
+def _check_commit(verb: v.Commit) -> None:
+    _check_mails(verb.session, verb.mails)
+    for mail in verb.mails:
+        if mail.header.sender != verb.branch:
+            raise ConfigError(
+                f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}."
+            )
+    buried = [burial.entry for burial in verb.buried]
+    if not _are_entries(buried):
+        raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
+    named = [*verb.taken, *verb.aside, *buried]
+    if len(set(named)) < len(named):
+        raise ConfigError("An entry is named twice among taken, aside and buried.")
+    for reply in verb.replies:
+        if not _is_name(reply.client):
+            raise ConfigError(f"A reply cannot go to {reply.client!r}: {_A_NAME.needed}.")
+
+
+def _check_stations(verb: v.Renew | v.Release) -> None:
+    for station in verb.stations:
+        if not (_is_id(station.session) and _is_id(station.branch) and station.token):
+            raise ConfigError(
+                f"{type(verb).__name__} needs two ids and a token for each branch, not {station}."
+            )
+
+
+_EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
+    v.CreateSession: _check_delivery,
+    v.UpdateSession: _check_delivery,
+    v.CreateBranch: _check_seed,
+    v.CloseBranch: _check_closing,
+    v.Claim: _check_entry_of_pool,
+    v.Post: _check_post,
+    v.Commit: _check_commit,
+    v.Renew: _check_stations,
+    v.Release: _check_stations,
+}

@@ -1,0 +1,79 @@
+"""Where a branch keeps mail that is on its way in or out. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lion_broker.core.ids import ID, IDType
+from lion_broker.core.pile import Pile
+from lion_broker.core.progression import Progression
+
+from .mail import Mail
+
+__all__ = ["Mailbox"]
+
+
+class Mailbox:
+    """Pending mail of one branch: incoming by sender, outgoing in order, both first in, first out.
+
+    The mails themselves are in `pile_`. A mail is kept once, however often it is appended.
+    """
+
+    def __init__(self) -> None:
+        self.pile_: Pile[Mail] = Pile(item_type={Mail}, strict_type=True)
+        self.pending_ins: dict[IDType, Progression] = {}
+        self.pending_outs = Progression()
+
+    @property
+    def senders(self) -> list[IDType]:
+        """Ids of those whose mail waits to be received, by the order of their first mail."""
+        return list(self.pending_ins)
+
+    def append_in(self, mail: Mail, /) -> None:
+        """Take in a mail behind those of the same sender; a mail that is here already stays where it is."""
+        self.pile_.include(mail)
+        self.pending_ins.setdefault(mail.sender, Progression()).include(mail.id)
+
+    def append_out(self, mail: Mail, /) -> None:
+        """Put a mail behind those that wait to be collected."""
+        self.pile_.include(mail)
+        self.pending_outs.include(mail.id)
+
+    def incoming(self, sender: ID.Ref) -> list[Mail]:
+        """Mails of one sender that wait to be received, in order; empty for an unknown sender."""
+        waiting = self.pending_ins.get(ID.get_id(sender))
+        return [self.pile_[mail] for mail in waiting] if waiting else []
+
+    def outgoing(self) -> list[Mail]:
+        """Mails that wait to be collected, in order."""
+        return [self.pile_[mail] for mail in self.pending_outs]
+
+    def exclude(self, mail: Mail | str, /) -> None:
+        """Let go of a mail wherever it waits; an unknown one is ignored."""
+        mail_id = ID.get_id(mail)
+        known = self.pile_.pop(mail_id, None)
+        if known is None:
+            return
+        self.pending_outs.exclude(mail_id)
+        waiting = self.pending_ins.get(known.sender)
+        if waiting is not None:
+            waiting.exclude(mail_id)
+            if not waiting:
+                del self.pending_ins[known.sender]
+
+    def __contains__(self, mail: Any) -> bool:
+        return mail in self.pile_
+
+    def __iter__(self) -> Iterator[Mail]:
+        return iter(self.pile_)
+
+    def __len__(self) -> int:
+        return len(self.pile_)
+
+    def __bool__(self) -> bool:
+        return len(self.pile_) > 0
+
+    def __repr__(self) -> str:
+        incoming = sum(len(waiting) for waiting in self.pending_ins.values())
+        return f"Mailbox({incoming} in from {len(self.pending_ins)} senders, {len(self.pending_outs)} out)"

@@ -1,0 +1,135 @@
+"""Mail from outside a turn, and the rounds of manual delivery: outbox, transit, inbox, mailbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from itertools import islice
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Moved, Posted
+from lion_broker.mail.wire import WireMail
+
+from .store import Branch, Session, Store, Stream
+
+__all__ = ["collect", "post", "receive", "send"]
+
+
+def post(store: Store, verb: v.Post) -> Posted:
+    """All mails or none, once for each number of a producer."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return Posted(Outcome.UNKNOWN)
+    digest = sha256(b"\n".join(part for mail in verb.mails for part in (mail.head, mail.body))).digest()
+    if word := _known(session, verb, digest):
+        return Posted(word)
+    if refused := _refusal(session, verb.mails):
+        return refused
+    session.producers[verb.producer] = (verb.seq, digest)
+    for mail in verb.mails:
+        if session.auto or mail.direct:
+            store.deliver(session, mail.header.recipient, mail, straight=True)
+        else:
+            session.branches[mail.header.sender].outbox.append(store.new_id(), mail)
+    return Posted(Outcome.OK)
+
+
+def _known(session: Session, verb: v.Post, digest: bytes) -> Outcome | None:
+    """The word for a number that is not the next; of older ones only that they were used is known."""
+    last, content = session.producers.get(verb.producer, (0, b""))
+    if verb.seq > last:
+        return Outcome.GAP if verb.seq > last + 1 else None
+    return Outcome.CONFLICT if verb.seq == last and digest != content else Outcome.DUPLICATE
+
+
+def _refusal(session: Session, mails: Iterable[WireMail]) -> Posted | None:
+    coming: Counter[str] = Counter()
+    for mail in mails:
+        recipient, sender = mail.header.recipient, mail.header.sender
+        if word := session.refusal(recipient):
+            return Posted(word, recipient)
+        if session.auto or mail.direct:
+            coming[recipient] += 1
+            if not session.has_room(recipient, coming[recipient]):
+                return Posted(Outcome.FULL, recipient)
+        elif word := session.refusal(sender):
+            return Posted(word, sender)
+    return None
+
+
+def collect(store: Store, verb: v.Collect) -> Moved:
+    """Outboxes to transits."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return Moved(0)
+    count = 0
+    senders = _named(session, verb.branches)
+    for sender in senders:
+        for entry, mail in sender.outbox.after(limit=verb.limit - count):
+            sender.outbox.pop(entry)
+            session.transits.setdefault(mail.header.recipient, Stream()).append(store.new_id(), mail)
+            count += 1
+    return Moved(count, more=any(sender.outbox for sender in senders))
+
+
+def send(store: Store, verb: v.Send) -> Moved:
+    """Transits and outboxes to inboxes, or mailboxes."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return Moved(0)
+    dead, targets = 0, dict[str, str]()
+    waiting = list(islice(_on_the_way(session, verb.recipients), verb.limit + 1))
+    moving = waiting[: verb.limit]
+    for source, entry in moving:
+        arrived = _arrive(store, session, source.pop(entry), verb.receive)
+        dead += not arrived
+        targets |= arrived
+    session.transits = {name: transit for name, transit in session.transits.items() if transit}
+    return Moved(len(moving) - dead, dead, more=len(waiting) > len(moving), targets=targets)
+
+
+def _on_the_way(
+    session: Session, recipients: tuple[str, ...] | None
+) -> Iterator[tuple[Stream[WireMail], str]]:
+    """Mail for some recipients, or all: collected mail first, since it is older than any in an outbox."""
+    wanted = None if recipients is None else set(recipients)
+    for source in (*session.transits.values(), *(branch.outbox for branch in session.branches.values())):
+        for entry, mail in source.after():
+            if wanted is None or mail.header.recipient in wanted:
+                yield source, entry
+
+
+def _arrive(store: Store, session: Session, mail: WireMail, receive: bool) -> dict[str, str]:
+    """Bring one mail to its recipient, or keep it as a dead letter; who got it under which entry."""
+    recipient = mail.header.recipient
+    word = session.refusal(recipient)
+    if not word:
+        # Straight into the mailbox it would overtake what waits in the inbox.
+        straight = receive and not session.branches[recipient].inbox
+        if session.has_room(recipient, straight=straight):
+            return {recipient: store.deliver(session, recipient, mail, straight=straight)}
+        word = Outcome.FULL
+    store.refuse(session, mail, word)
+    return {}
+
+
+def receive(store: Store, verb: v.Receive) -> Moved:
+    """Inboxes to mailboxes, which makes branches ready; local branches take from their inboxes themselves."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return Moved(0)
+    count, targets = 0, dict[str, str]()
+    branches = [branch for branch in _named(session, verb.branches) if branch.seed.pool]
+    for branch in branches:
+        for entry, _ in branch.inbox.after(limit=verb.limit - count):
+            targets[branch.id] = store.new_id()
+            store.into_mailbox(session, branch, targets[branch.id], branch.inbox.pop(entry))
+            count += 1
+    return Moved(count, more=any(branch.inbox for branch in branches), targets=targets)
+
+
+def _named(session: Session, names: tuple[str, ...] | None) -> list[Branch]:
+    """The branches that are named and exist, or all."""
+    return [session.branches[name] for name in session.branches if names is None or name in names]

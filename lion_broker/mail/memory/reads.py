@@ -1,0 +1,124 @@
+"""What is read; only the reading of ready entries changes anything, namely who has read them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.records import (
+    START,
+    BranchRecord,
+    DeadLetter,
+    Entry,
+    LogRecord,
+    Occurrence,
+    ReadyEntry,
+    Reply,
+    SessionRecord,
+)
+
+from .store import Branch, Pool, Store, is_after
+
+__all__ = [
+    "await_reply",
+    "list_sessions",
+    "progress",
+    "read_branches",
+    "read_dead",
+    "read_events",
+    "read_inbox",
+    "read_log",
+    "read_ready",
+    "read_session",
+]
+
+_COUNTERS = ("posted", "applied", "redelivered", "dead", "inflight")
+
+
+def read_session(store: Store, verb: v.ReadSession) -> SessionRecord | None:
+    """Fields, counters and the number of open branches."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return None
+    counters = {name: session.counters[name] for name in _COUNTERS}
+    return SessionRecord(session.id, dict(session.fields), counters, len(session.roster))
+
+
+def list_sessions(store: Store, verb: v.ListSessions) -> tuple[str, ...]:
+    """Ids, oldest first."""
+    return tuple(store.sessions)
+
+
+def read_branches(store: Store, verb: v.ReadBranches) -> tuple[BranchRecord, ...]:
+    """Branches by id, or a page of the roster."""
+    session = store.sessions.get(verb.session)
+    if session is None:
+        return ()
+    if verb.ids is None:
+        return tuple(_describe(branch) for branch in session.roster[verb.start : verb.start + verb.count])
+    return tuple(_describe(session.branches[name]) for name in verb.ids if name in session.branches)
+
+
+def _describe(branch: Branch) -> BranchRecord:
+    return BranchRecord(
+        seed=branch.seed,
+        state="open" if branch.open else "closed",
+        owner=branch.owner,
+        leased=branch.leased,
+        cursor=branch.cursor,
+        version=branch.version,
+        waiting=len(branch.mailbox),
+        inbox=len(branch.inbox),
+        outbox=len(branch.outbox),
+    )
+
+
+def read_ready(store: Store, verb: v.ReadReady) -> tuple[ReadyEntry, ...]:
+    """Entries that nobody has read; now they are this reader's, until a sweep gives them away."""
+    return store.pools.setdefault(verb.pool, Pool()).take(verb.count)
+
+
+def read_log(store: Store, verb: v.ReadLog) -> tuple[LogRecord, ...]:
+    """A page of a branch's log."""
+    found = store.find(verb.session, verb.branch)
+    if found is None:
+        return ()
+    log = found[1].log
+    first = bisect_right(log, (verb.version, verb.place), key=lambda record: (record.version, record.place))
+    return tuple(log[first : first + verb.count])
+
+
+def read_inbox(store: Store, verb: v.ReadInbox) -> tuple[Entry, ...]:
+    """A page of a branch's inbox."""
+    found = store.find(verb.session, verb.branch)
+    return tuple(Entry(*entry) for entry in found[1].inbox.after(verb.after, verb.count)) if found else ()
+
+
+def read_dead(store: Store, verb: v.ReadDead) -> tuple[DeadLetter, ...]:
+    """A page of the dead letters."""
+    session = store.sessions.get(verb.session)
+    return tuple(letter for _, letter in session.dead.after(verb.after, verb.count)) if session else ()
+
+
+def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
+    """A page of the live tail, or its tip."""
+    session = store.sessions.get(verb.session)
+    if verb.after == "$":
+        return (Occurrence(session.events.newest if session else START, "tip", {}),)
+    return tuple(event for _, event in session.events.after(verb.after, verb.count)) if session else ()
+
+
+def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:
+    """The open branches that have not come past their target."""
+    behind = []
+    for name, target in verb.targets.items():
+        found = store.find(verb.session, name)
+        if found and found[1].open and is_after(target, found[1].cursor):
+            behind.append(name)
+    return tuple(behind)
+
+
+def await_reply(store: Store, verb: v.AwaitReply) -> tuple[Reply, ...]:
+    """The replies that a client has not seen."""
+    session = store.sessions.get(verb.session)
+    return tuple(session.replies.get(verb.client, [])[verb.seen :]) if session else ()

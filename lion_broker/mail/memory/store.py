@@ -1,0 +1,294 @@
+"""What an in-process exchange holds, and the few moves that its verbs are made of.
+
+A mail is at one station at a time: its sender's outbox, its recipient's transit, inbox or mailbox, or the dead
+letters. A branch of a pool whose mailbox holds mail has a mark: the id of its one entry in the ready stream.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final, Generic, TypeVar
+
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import (
+    START,
+    BranchSeed,
+    DeadLetter,
+    Entry,
+    LogRecord,
+    Occurrence,
+    ReadyEntry,
+    Record,
+    Reply,
+)
+from lion_broker.mail.wire import WireMail
+
+__all__ = ["Branch", "Pool", "Session", "Store", "Stream", "is_after"]
+
+_EVENTS_KEPT: Final = 10_000
+_BYTES_AT_ONCE: Final = 1024 * 1024
+_REFUSALS: Final = {
+    Outcome.UNKNOWN: ("unknown_branch", "There is no such branch in the session."),
+    Outcome.CLOSED: ("closed", "The branch was removed before it took this mail."),
+    Outcome.FULL: ("full", "The branch had as much mail waiting as the session allows."),
+}
+
+V = TypeVar("V")
+
+
+def _place(entry: str) -> tuple[int, int]:
+    first, _, second = entry.partition("-")
+    return int(first), int(second)
+
+
+def is_after(entry: str, other: str) -> bool:
+    """Whether one entry id comes after another."""
+    return _place(entry) > _place(other)
+
+
+class Stream(Generic[V]):
+    """Values under ids that grow; an id is never given twice."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._values: dict[str, V] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, entry: str) -> bool:
+        return entry in self._values
+
+    def append(self, entry: str, value: V) -> None:
+        """Put a value at the end, under an id after all others."""
+        self._ids.append(entry)
+        self._values[entry] = value
+
+    def pop(self, entry: str) -> V:
+        """Take a value out; KeyError when it is not there."""
+        value = self._values.pop(entry)
+        del self._ids[bisect_right(self._ids, _place(entry), key=_place) - 1]
+        return value
+
+    def after(self, entry: str = START, limit: int | None = None) -> list[tuple[str, V]]:
+        """The first ids and values after an id."""
+        first = bisect_right(self._ids, _place(entry), key=_place)
+        last = None if limit is None else first + limit
+        return [(found, self._values[found]) for found in self._ids[first:last]]
+
+    @property
+    def newest(self) -> str:
+        """The last id, or START."""
+        return self._ids[-1] if self._ids else START
+
+
+@dataclass(slots=True)
+class Branch:
+    """Where a branch stands. `handed` is the newest entry ever given out, `tries` how often the first was."""
+
+    seed: BranchSeed
+    open: bool = True
+    token: str = ""
+    owner: str = ""
+    lease_end: float = 0.0
+    cursor: str = START
+    version: int = 0
+    mark: str = ""
+    handed: str = START
+    tries: int = 0
+    log: list[LogRecord] = field(default_factory=list)
+    mailbox: Stream[WireMail] = field(default_factory=Stream)
+    inbox: Stream[WireMail] = field(default_factory=Stream)
+    outbox: Stream[WireMail] = field(default_factory=Stream)
+    copies: str = ""
+    copied: int = 0
+    doomed: bool = False
+
+    @property
+    def id(self) -> str:
+        """The branch's id."""
+        return self.seed.id
+
+    @property
+    def leased(self) -> bool:
+        """Whether a lease is alive."""
+        return bool(self.token) and self.lease_end > time.monotonic()
+
+    def lease(self, token: str, owner: str, lease_ms: int) -> None:
+        """Make the bearer of a token the owner from now on."""
+        self.token, self.owner = token, owner
+        self.lease_end = time.monotonic() + lease_ms / 1000
+
+    def write(self, records: tuple[Record, ...]) -> None:
+        """Write the next version into the log."""
+        self.version += 1
+        self.log += [LogRecord(self.version, place, record) for place, record in enumerate(records, 1)]
+
+    def mails(self, after: str, limit: int) -> tuple[Entry, ...]:
+        """Up to `limit` mails after an entry, and after the first no more than about a mebibyte of them."""
+        found: list[Entry] = []
+        size = 0
+        for entry, mail in self.mailbox.after(after, limit):
+            size += len(mail.head) + len(mail.body)
+            if found and size > _BYTES_AT_ONCE:
+                break
+            found.append(Entry(entry, mail))
+        return tuple(found)
+
+
+@dataclass(slots=True)
+class Session:
+    """A session and what it owns. `branches` are in order of creation, the session's own place first."""
+
+    id: str
+    fields: dict[str, str]
+    cap: int
+    branches: dict[str, Branch]
+    counters: Counter[str] = field(default_factory=Counter)
+    producers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    transits: dict[str, Stream[WireMail]] = field(default_factory=dict)
+    events: Stream[Occurrence] = field(default_factory=Stream)
+    dead: Stream[DeadLetter] = field(default_factory=Stream)
+    replies: dict[str, list[Reply]] = field(default_factory=dict)
+
+    @property
+    def auto(self) -> bool:
+        """Whether mail is delivered without rounds."""
+        return self.fields["delivery"] == "auto"
+
+    @property
+    def roster(self) -> list[Branch]:
+        """The open branches in order of creation, without the session's own place."""
+        return [branch for branch in self.branches.values() if branch.open and branch.id != self.id]
+
+    def refusal(self, recipient: str) -> Outcome | None:
+        """Why a branch takes no mail at all, if so."""
+        branch = self.branches.get(recipient)
+        if branch is None:
+            return Outcome.UNKNOWN
+        return None if branch.open else Outcome.CLOSED
+
+    def has_room(self, recipient: str, more: int = 1, *, straight: bool = True) -> bool:
+        """Whether some more mails fit where they would be put."""
+        return not self.cap or len(station(self.branches[recipient], straight)) + more <= self.cap
+
+
+def station(branch: Branch, straight: bool) -> Stream[WireMail]:
+    """Where mail for a branch is put: a local branch has an inbox only."""
+    return branch.mailbox if straight and branch.seed.pool else branch.inbox
+
+
+@dataclass(slots=True)
+class Pool:
+    """The ready stream of a pool: entries that nobody has read, and those read, the longest ago first."""
+
+    unread: deque[ReadyEntry] = field(default_factory=deque)
+    read: dict[str, tuple[ReadyEntry, float]] = field(default_factory=dict)
+
+    def take(self, count: int) -> tuple[ReadyEntry, ...]:
+        """Give out up to `count` entries that nobody has read."""
+        taken = tuple(self.unread.popleft() for _ in range(min(count, len(self.unread))))
+        self.read |= {entry.id: (entry, time.monotonic()) for entry in taken}
+        return taken
+
+    def drop(self, entry: str) -> None:
+        """Forget an entry, read or not."""
+        if not self.read.pop(entry, None):
+            self.unread = deque(ready for ready in self.unread if ready.id != entry)
+
+    def leave(self, entry: str) -> None:
+        """Look at an entry again only after others."""
+        ready, _ = self.read.pop(entry)
+        self.read[entry] = (ready, time.monotonic())
+
+    def idle(self, idle_ms: int, limit: int) -> list[ReadyEntry]:
+        """The first entries that were read, or left, at least so long ago."""
+        until = time.monotonic() - idle_ms / 1000
+        return [ready for ready, at in self.read.values() if at <= until][:limit]
+
+
+class Store:
+    """All sessions and pools, and the moves that change more than one of their parts."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.pools: dict[str, Pool] = {}
+        self._numbers = count(1)
+
+    def new_id(self) -> str:
+        """An entry id after all others."""
+        return f"{next(self._numbers)}-0"
+
+    def find(self, session: str, branch: str) -> tuple[Session, Branch] | None:
+        """A session and one of its branches, if both exist."""
+        found = self.sessions.get(session)
+        return (found, found.branches[branch]) if found and branch in found.branches else None
+
+    def tell(self, session: Session, kind: str, fields: Mapping[str, str]) -> None:
+        """Add to the live tail."""
+        entry = self.new_id()
+        session.events.append(entry, Occurrence(entry, kind, fields))
+        if len(session.events) > _EVENTS_KEPT:
+            session.events.pop(session.events.after(limit=1)[0][0])
+
+    def mark(self, session: Session, branch: Branch) -> None:
+        """Make sure that a branch of a pool has exactly one ready entry."""
+        if branch.seed.pool and not branch.mark:
+            branch.mark = self.new_id()
+            pool = self.pools.setdefault(branch.seed.pool, Pool())
+            pool.unread.append(ReadyEntry(branch.mark, session.id, branch.id))
+
+    def unmark(self, branch: Branch) -> None:
+        """Remove the ready entry of a branch, which only the mark itself names."""
+        if branch.mark:
+            self.pools[branch.seed.pool].drop(branch.mark)
+            branch.mark = ""
+
+    def end_lease(self, session: Session, branch: Branch) -> None:
+        """Let the owner go; what waits is ready for others, with a new entry and no attempt counted."""
+        branch.token = branch.owner = ""
+        branch.handed, branch.tries = START, 0
+        self.unmark(branch)
+        if branch.open and branch.mailbox:
+            self.mark(session, branch)
+
+    def deliver(self, session: Session, recipient: str, mail: WireMail, *, straight: bool) -> str:
+        """Put a mail into a mailbox or inbox and return its entry; the recipient exists and is open."""
+        branch, entry = session.branches[recipient], self.new_id()
+        session.counters["posted"] += 1
+        if straight and branch.seed.pool:
+            self.into_mailbox(session, branch, entry, mail)
+        else:
+            branch.inbox.append(entry, mail)
+        return entry
+
+    def into_mailbox(self, session: Session, branch: Branch, entry: str, mail: WireMail) -> None:
+        """Append to a mailbox and mark the branch in the same breath."""
+        branch.mailbox.append(entry, mail)
+        session.counters["inflight"] += 1
+        self.mark(session, branch)
+
+    def refuse(self, session: Session, mail: WireMail, word: Outcome) -> None:
+        """Keep a mail that its recipient did not take."""
+        self.bury(session, mail.header.recipient, *_REFUSALS[word], mail)
+
+    def bury(
+        self,
+        session: Session,
+        branch: str,
+        reason: str,
+        detail: str,
+        mail: WireMail,
+        attempts: int = 0,
+        owner: str = "",
+    ) -> None:
+        """Keep a mail as a dead letter."""
+        entry = self.new_id()
+        session.dead.append(entry, DeadLetter(entry, reason, detail, branch, attempts, owner, mail))
+        session.counters["dead"] += 1
+        self.tell(session, "dead", {"branch": branch, "reason": reason})

@@ -1,0 +1,236 @@
+"""The values that verbs carry and answer: what the exchange stores, as the caller sees it. All frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .outcome import Outcome
+from .wire import WireMail
+
+__all__ = [
+    "START",
+    "BranchRecord",
+    "BranchSeed",
+    "Burial",
+    "Claimed",
+    "Committed",
+    "DeadLetter",
+    "Entry",
+    "LogRecord",
+    "Moved",
+    "Occurrence",
+    "Posted",
+    "ReadyEntry",
+    "Record",
+    "Rejected",
+    "Reply",
+    "SessionRecord",
+    "Swept",
+]
+
+START = "0-0"
+"""The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An entry that is no acceptable mail: why, in a code and in words, with what could be read of it."""
+
+    reason: str
+    detail: str
+    fields: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a mailbox or inbox: its id in the stream and the mail, or why it is none."""
+
+    id: str
+    mail: WireMail | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that happened to a branch, to be written into its log.
+
+    `kind` is a word of `lion_broker.branch.journal`; `body` is JSON. A received mail is kept as the bytes that came:
+    then `head` is its header.
+    """
+
+    kind: str
+    body: bytes
+    head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit."""
+
+    version: int
+    place: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSeed:
+    """What a branch is created from.
+
+    `pool` is empty for a branch that lives in its creator's process. `fields` are further texts kept beside the
+    branch and returned with it.
+    """
+
+    id: str
+    name: str = ""
+    pool: str = ""
+    behaviour: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRecord:
+    """Where a branch stands: who it is, who owns it, and how far it is.
+
+    `leased` says whether the owner's lease was alive by the server's clock when this was read; `waiting` counts
+    mailbox entries past the cursor, `inbox` and `outbox` what waits at those stations.
+    """
+
+    seed: BranchSeed
+    state: str
+    owner: str
+    leased: bool
+    cursor: str
+    version: int
+    waiting: int
+    inbox: int
+    outbox: int
+
+    @property
+    def id(self) -> str:
+        """The branch's id."""
+        return self.seed.id
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session's own fields (name, user, delivery, default branch …), its counters, and how many branches it has.
+
+    Counters: `posted` (mails that reached a mailbox or inbox), `applied` (mails whose effect is committed),
+    `redelivered` (mails handed out again), `dead` (dead letters), `inflight` (mails in mailboxes, not yet committed).
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    counters: Mapping[str, int]
+    branches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient."""
+
+    outcome: Outcome
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Answer of `Collect`, `Send` and `Receive`: what one bounded batch moved.
+
+    `more` says that the same call, with this `resume`, would move more; `targets` maps each branch that got mail to the id of its newest
+    entry (of its mailbox when it lives on workers, else of its inbox).
+    """
+
+    count: int
+    dead: int = 0
+    more: bool = False
+    resume: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Answer of `Claim`: OK with the first mails, or HELD, CLOSED, GONE, EMPTY, UNKNOWN.
+
+    `attempts` counts how often the first mail has been handed out, this time included. Every answer carries where
+    the branch stands.
+    """
+
+    outcome: Outcome
+    cursor: str = START
+    version: int = 0
+    attempts: int = 0
+    behaviour: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE or FENCED."""
+
+    outcome: Outcome
+    cursor: str = START
+    version: int = 0
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words."""
+
+    entry: str
+    reason: str
+    detail: str
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A mail that could not be delivered or applied, kept with the reason.
+
+    `branch` is where it was to take effect; `mail` is None when the bytes were no mail.
+    """
+
+    id: str
+    reason: str
+    detail: str
+    branch: str
+    attempts: int
+    owner: str
+    mail: WireMail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a command: JSON bytes for the client that asked, named by the command mail's id."""
+
+    client: str
+    in_reply_to: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One entry of a session's live tail; `id` resumes it."""
+
+    id: str
+    kind: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEntry:
+    """A branch that has work, as a worker reads it from the ready stream."""
+
+    id: str
+    session: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Answer of `Sweep`: ready entries looked at, dropped, and given to others."""
+
+    seen: int = 0
+    dropped: int = 0
+    renewed: int = 0

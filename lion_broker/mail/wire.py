@@ -1,0 +1,206 @@
+"""Mail as bytes: a versioned header and a body, both strict JSON.
+
+A mail that the package itself wrote is recognised by writing it again and comparing, which is cheaper than a
+parser that watches for duplicate keys; only bytes that differ are read the slow way.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from lion_broker.core.ids import IDType
+from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
+
+from .package import PackageCategory
+
+__all__ = ["MAX_DEPTH", "MAX_MAIL_BYTES", "PROTOCOL", "Header", "WireMail", "decode_header", "encode_json", "read_json"]
+
+PROTOCOL: Final = 1
+MAX_MAIL_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 32
+_MAX_TEXT: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who sends what to whom; everything of a mail but its body.
+
+    `created` is in seconds since the epoch by the sender's clock, for people only; no decision hangs on it.
+    """
+
+    session: str
+    sender: str
+    recipient: str
+    category: str
+    id: str = field(default_factory=IDType.create)
+    created: float = field(default_factory=time.time)
+    seq: int = 0
+    ttl: float | None = None
+    traceparent: str | None = None
+    reply_to: str | None = None
+    in_reply_to: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the header as JSON bytes, fields that are None left out."""
+        shown = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        return to_json({"v": PROTOCOL, **shown})
+
+
+_NAMES: Final = tuple(f.name for f in fields(Header))
+_REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
+_OPTIONAL: Final = frozenset({"ttl", "traceparent", "reply_to", "in_reply_to"})
+_CATEGORIES: Final = frozenset(str(category) for category in PackageCategory)
+
+
+@dataclass(frozen=True, slots=True)
+class WireMail:
+    """A mail as it travels: its header, and the body as bytes that nobody has to look at."""
+
+    header: Header
+    body: bytes
+    head: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not self.head:
+            object.__setattr__(self, "head", self.header.encode())
+        size = len(self.head) + len(self.body)
+        if size > MAX_MAIL_BYTES:
+            raise MailTooLarge(
+                f"The mail from {self.header.sender} to {self.header.recipient} has {size:,} bytes; at most"
+                f" {MAX_MAIL_BYTES:,} may travel. Send a reference (a path, URL or key) instead of the content."
+            )
+
+    @property
+    def id(self) -> str:
+        """The mail's id."""
+        return self.header.id
+
+    @property
+    def direct(self) -> bool:
+        """Whether the mail goes straight into the mailbox, also with manual delivery."""
+        return self.header.category == PackageCategory.COMMAND
+
+    def item(self) -> Any:
+        """Return the body as a JSON value; raises MailMalformed."""
+        return read_json(self.body, "body")
+
+
+def encode_json(value: Any, what: str) -> bytes:
+    """Return `value` as JSON bytes; raises NotPortable for what JSON cannot hold, MailTooLarge for too much."""
+    try:
+        raw = to_json(value, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise NotPortable(f"{what} cannot travel: {error}") from error
+    if len(raw) > MAX_MAIL_BYTES:
+        raise MailTooLarge(
+            f"{what} has {len(raw):,} bytes; at most {MAX_MAIL_BYTES:,} may travel. Send a reference (a path, URL or"
+            " key) instead of the content."
+        )
+    if b"NaN" in raw or b"Infinity" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        try:
+            read_json(raw, what)
+        except MailMalformed as error:
+            raise NotPortable(f"{what} cannot travel: {error}") from error
+    return raw
+
+
+def decode_header(raw: bytes) -> Header:
+    """Return the header that `raw` describes; raises MailMalformed with what is wrong."""
+    value = read_json(raw, "header")
+    if not isinstance(value, dict):
+        raise MailMalformed("The header is no JSON object.")
+    if value.get("v") != PROTOCOL:
+        raise MailMalformed(f"The header has version {value.get('v')!r}; this program reads version {PROTOCOL}.")
+    names = value.keys()
+    if not names >= _REQUIRED or names - _REQUIRED - _OPTIONAL:
+        odd = sorted((_REQUIRED - names) | (names - _REQUIRED - _OPTIONAL))
+        raise MailMalformed(f"The header lacks or does not know: {', '.join(odd)[:_MAX_TEXT]}.")
+    del value["v"]
+    for name, item in value.items():
+        if not _CHECKS[name](item):
+            raise MailMalformed(f"The header's {name} has an unusable value.")
+    return Header(**value)
+
+
+def read_json(raw: bytes, what: str) -> Any:
+    """Return the JSON value of `raw`: no duplicate keys, no NaN, depth at most 32; raises MailMalformed."""
+    if len(raw) > MAX_MAIL_BYTES:
+        raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {MAX_MAIL_BYTES:,} are read.")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        _check_depth(raw, what)
+    try:
+        value = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise MailMalformed(f"The {what} is no strict JSON: {error}") from error
+    if to_json(value) != raw:
+        _read_slowly(raw, what)
+    return value
+
+
+def _read_slowly(raw: bytes, what: str) -> None:
+    """Refuse duplicate keys and numbers that are none; other spellings of the same value are fine."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise MailMalformed(f"The {what} names a key twice.")
+        return found
+
+    def refuse(text: str) -> float:
+        raise MailMalformed(f"The {what} holds {text}, which is no JSON number.")
+
+    try:
+        json.loads(raw, object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise error if isinstance(error, MailMalformed) else MailMalformed(f"The {what} is no JSON: {error}") from error
+
+
+def _check_depth(raw: bytes, what: str) -> None:
+    depth, inside, escaped = 0, False, False
+    for byte in raw:
+        if escaped:
+            escaped = False
+        elif inside:
+            escaped, inside = byte == 0x5C, byte != 0x22
+        elif byte == 0x22:
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise MailMalformed(f"The {what} is nested deeper than {MAX_DEPTH} levels.")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
+    "id": _is_text,
+    "session": _is_text,
+    "sender": _is_text,
+    "recipient": _is_text,
+    "category": lambda value: isinstance(value, str) and value in _CATEGORIES,
+    "created": _is_number,
+    "seq": _is_count,
+    "ttl": _is_number,
+    "traceparent": _is_text,
+    "reply_to": _is_text,
+    "in_reply_to": _is_text,
+}

@@ -1,0 +1,138 @@
+"""Words, stems and sentences: the little linguistics that an extractive model and a search need.
+
+English first; text in other scripts is split into words, or into pairs of signs where no spaces are written.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["STOP_WORDS", "Sentence", "plain", "sentences", "stem", "terms"]
+
+_STOP_WORDS = """
+    a about above after again all also am an and any are as at be because been before being below
+    between both but by can could did do does doing done down during each either etc every for from
+    further get give given gives had has have having he hence her here hers him his how however i if in
+    instead into is it its itself just let like made make makes many may me might more most much must my
+    no nor not now of off often on once one only onto or other our out over own per please rather really
+    same see shall she should so some such tell than that the their them then there therefore these they
+    thing things this those through thus to too under until up upon us use used uses using very via was
+    way we well were what whatever when where whether which while who whom whose why will with within
+    without would yet you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+_WORD_OPERATORS = frozenset({"and", "in", "is", "not", "or"})
+_CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_WORD = re.compile(r"[^\W_][^\W_]*(?:_\w+)?|_+\w*|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ENDINGS = (
+    ("ies", "y"),
+    ("ations", "ate"),
+    ("ation", "ate"),
+    ("ings", ""),
+    ("ing", ""),
+    ("ions", ""),
+    ("ion", ""),
+    ("edly", ""),
+    ("ed", ""),
+)
+_VOWELS = frozenset("aeiouy")
+_SENTENCE_END = re.compile(r"[.!?…][)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|approx|no|fig|sec|Dr|Mr|Mrs|Prof|St)|\b[A-Z])\.$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a text: `text == source[start:end]`, offsets in characters."""
+
+    text: str
+    start: int
+    end: int
+
+
+def terms(text: str) -> list[str]:
+    """Return the searchable terms of a text, in order and with repetitions.
+
+    Words are lower case and stemmed, without stop words. Identifiers stay whole beside their parts
+    (`__enter__` also gives enter). A code span gives one more term, with its backticks, so that `with` the
+    keyword is not the word with.
+    """
+    found: list[str] = []
+    position = 0
+    for span in _CODE.finditer(text):
+        found += _words(text[position : span.start()])
+        code = " ".join(span[2].removesuffix("()").split()).lower()
+        if len(code) <= 40:
+            found.append(f"`{code}`")
+        found += (
+            f"`{piece}`"
+            for piece in code.split()
+            if 1 < len(code.split()) <= 3 and (piece in _WORD_OPERATORS or not _WORD.search(piece))
+        )
+        found += _words(span[2])
+        position = span.end()
+    return found + list(_words(text[position:]))
+
+
+def stem(word: str) -> str:
+    """Cut the commonest English endings off a lower-case word, so that evaluates and evaluation meet."""
+    if len(word) < 4 or not word.isascii() or not word.isalpha():
+        return word
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1] if not word.endswith("ies") else word
+    for ending, instead in _ENDINGS:
+        root = word[: -len(ending)]
+        if word.endswith(ending) and len(root) >= 3 and not _VOWELS.isdisjoint(root):
+            word = root + instead
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeioslz":
+        word = word[:-1]
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def sentences(text: str) -> list[Sentence]:
+    """Split a paragraph into sentences with their offsets; a full stop inside code or brackets ends none."""
+    guarded = _guarded(text)
+    found: list[Sentence] = []
+    start = 0
+    for end in _SENTENCE_END.finditer(guarded):
+        if _ABBREVIATION.search(guarded[start : end.start() + 1]):
+            continue
+        found.append(_trimmed(text, start, end.end()))
+        start = end.end()
+    found.append(_trimmed(text, start, len(text)))
+    return [sentence for sentence in found if sentence.text]
+
+
+def plain(text: str) -> str:
+    """Return Markdown text without its backticks and emphasis, for measuring and for titles."""
+    return re.sub(r"(?<!\w)\*{1,2}(?=\S)|(?<=\S)\*{1,2}(?!\w)|`", "", text)
+
+
+def _words(text: str) -> Iterator[str]:
+    for word in _WORD.findall(text):
+        whole = word.lower()
+        if _UNSPACED.fullmatch(whole):
+            yield from (whole[index : index + 2] for index in range(len(whole) - 1))
+            continue
+        parts = _CAMEL.sub("_", word).lower().strip("_").split("_")
+        if whole not in STOP_WORDS:
+            yield stem(whole)
+        if len(parts) > 1 or parts[0] != whole:
+            yield from (stem(part) for part in parts if part and part not in STOP_WORDS)
+
+
+def _guarded(text: str) -> str:
+    """Return the text with code and brackets blanked by letters, so that their full stops do not count."""
+    guarded = _CODE.sub(lambda span: "`" + "x" * (len(span[0]) - 2) + "`", text)
+    return re.sub(r"\([^()]{0,400}\)", lambda span: "(" + "x" * (len(span[0]) - 2) + ")", guarded)
+
+
+def _trimmed(text: str, start: int, end: int) -> Sentence:
+    piece = text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    return Sentence(piece.strip(), start, start + len(piece.strip()))

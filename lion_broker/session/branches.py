@@ -1,0 +1,207 @@
+"""What a session does with branches, as programs over the exchange."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lion_broker.branch.branch import Branch
+from lion_broker.core.ids import IDType
+from lion_broker.core.pile import Pile
+from lion_broker.errors import BranchOwned, ConfigError, ItemExistsError, ItemNotFoundError, ToolUnknown
+from lion_broker.mail.exchange import Exchange, Steps, ask
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.verbs import CloseBranch, UpdateSession
+from lion_broker.tools.tool import Tool
+
+from .estate import Estate
+from .remote import RemoteBranch
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = [
+    "default_steps",
+    "found_steps",
+    "include_steps",
+    "merge_steps",
+    "new_steps",
+    "open_steps",
+    "remove_steps",
+    "split_steps",
+]
+
+_CONFIG = frozenset({"pool", "behaviour", "metadata", "chat_model", "parse_model", "id"})
+
+
+def found_steps(session: Session) -> Steps[None]:
+    """Create the session with its first branch."""
+    yield from session._estate.found_steps(
+        {
+            "user": session.user,
+            "name": session.name,
+            "metadata": session.metadata,
+            "created_at": session.created_at,
+        }
+    )
+    yield from new_steps(session, {"name": None})
+
+
+def open_steps(
+    kind: type[Session], exchange: Exchange, session_id: IDType, host: bool, owns: bool, options: dict[str, Any]
+) -> Steps[Session]:
+    """Take up a session that exists."""
+    record = yield from Estate.read_steps(session_id)
+    fields = Estate.fields_of(record)
+    pool = options.pop("pool", None)
+    estate = Estate(exchange, session_id, delivery=record.fields["delivery"], owns_exchange=owns, **options)
+    yield from estate.open_steps(host)
+    default = fields.pop("default_branch", None)
+    session = kind(id=session_id, pool=pool, estate=estate, **fields)
+    session._default = estate.branches.get(default, None) if default else None
+    return session
+
+
+def new_steps(session: Session, given: dict[str, Any]) -> Steps[Any]:
+    """Create a branch here or on workers; the first one becomes the default."""
+    odd = given.keys() - _CONFIG - Branch.model_fields.keys() - _NAMED
+    if odd:
+        raise ConfigError(f"new_branch does not know {', '.join(sorted(odd))}.")
+    given = {name: value for name, value in given.items() if value is not None}
+    if "imodel" in given and "chat_model" in given:
+        raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
+    pool = given.pop("pool", session._pool)
+    behaviour = given.pop("behaviour", "")
+    given.setdefault("user", session.user)
+    branch: Any
+    if pool:
+        branch = yield from _new_remote(session, given, pool, behaviour)
+    elif behaviour:
+        raise ConfigError("A behaviour runs on workers: name the pool of the branch as well (pool='default').")
+    else:
+        branch = Branch(**{**given, "tools": _resolve(session, given)})
+        yield from session._estate.settle_steps(branch)
+    if session._default is None:
+        yield from _set_default(session, branch)
+    return branch
+
+
+_NAMED = frozenset(
+    {"system", "system_sender", "system_datetime", "imodel", "messages", "progress", "tool_manager", "tools"}
+)
+
+
+def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: str) -> Steps[RemoteBranch]:
+    manager = given.pop("tool_manager", None)
+    tools = given.pop("tools", None) or []
+    tools = list(tools) if isinstance(tools, (list, tuple, set, frozenset)) else [tools]
+    tools += list(manager.registry.values()) if manager is not None else []
+    models = {"chat": given.pop("imodel", None) or given.pop("chat_model", None), "parse": given.pop("parse_model", None)}
+    given.pop("chat_model", None)
+    metadata = given.pop("metadata", None)
+    likeness = Branch(**given)
+    return (yield from session._estate.place_steps(likeness, pool, behaviour, tools, models, metadata))
+
+
+def include_steps(session: Session, branches: Any) -> Steps[None]:
+    """Make branches that live alone part of the session."""
+    many = list(branches) if isinstance(branches, (list, tuple, set, frozenset, Pile)) else [branches]
+    for branch in many:
+        if not isinstance(branch, (Branch, RemoteBranch)):
+            raise ValueError(f"A session includes branches, not {type(branch).__name__}.")
+        if branch in session.branches:
+            continue
+        if isinstance(branch, RemoteBranch) or branch._host is not None:
+            raise ItemExistsError(f"The branch {branch.name or branch.id} belongs to another session.")
+        yield from session._estate.settle_steps(branch)
+
+
+def split_steps(session: Session, ref: Any) -> Steps[Any]:
+    """Create a branch that begins as a copy of another."""
+    source = session.get_branch(ref)
+    if isinstance(source, RemoteBranch):
+        return (yield from session._estate.copy_steps(source, session.id))
+    yield from session._estate.household.flush_steps()
+    clone = source.clone(sender=session.id)
+    return (yield from session._estate.settle_steps(clone, copied_from=source))
+
+
+def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[Any]:
+    """Unite two branches in the first."""
+    target, source = session.get_branch(into), session.get_branch(from_)
+    if not isinstance(target, Branch):
+        raise BranchOwned(f"{target.name or target.id} does not live in this process; merge into a branch that does.")
+    if target.id == source.id:
+        raise ValueError("A branch cannot be merged into itself.")
+    new = [message for message in source.messages if message.id not in target.messages and message is not source.system]
+    if source.system is not None and target.system is None:
+        target.set_system(source.system.clone(sender=source.id, recipient=target.id))
+    target.messages.include(new)
+    ordered = sorted(target.messages, key=lambda message: (message is not target.system, message.created_at, message.id))
+    target.messages.progression = [message.id for message in ordered]
+    if isinstance(source, Branch):
+        target.register_tools([tool for name, tool in source.tools.items() if name not in target.tools])
+        for slot, model in source.mdls.registry.items():
+            if slot not in target.mdls.registry:
+                target.register_model(model, slot)
+    yield from session._estate.household.flush_steps()
+    if delete:
+        yield from remove_steps(session, source.id, True)
+    return target
+
+
+def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
+    """Remove a branch; the oldest one left becomes the default if it was that."""
+    branch = session.get_branch(ref)
+    estate = session._estate
+    yield from estate.household.flush_steps()
+    outcome = yield from ask(CloseBranch(session.id, branch.id, estate.household.token_of(branch.id), delete))
+    if outcome == Outcome.HELD:
+        raise BranchOwned(f"The branch {branch.name or branch.id} is hosted by another process; remove it there.")
+    estate.household.leave(branch.id)
+    estate.around.directory.forget(branch.id)
+    estate.branches.exclude(branch)
+    if outcome in (Outcome.UNKNOWN, Outcome.CLOSED):
+        raise ItemNotFoundError(f"The branch {branch.name or branch.id} had been removed before.")
+    if session._default is branch:
+        yield from _set_default(session, estate.branches[0] if estate.branches else None)
+
+
+def default_steps(session: Session, ref: Any) -> Steps[None]:
+    """Make a branch the default one."""
+    yield from _set_default(session, session.get_branch(ref))
+
+
+def _set_default(session: Session, branch: Any) -> Steps[None]:
+    session._default = branch
+    value = f'"{branch.id}"' if branch is not None else "null"
+    yield from ask(UpdateSession(session.id, {"default_branch": value}))
+
+
+def _resolve(session: Session, given: dict[str, Any]) -> list[Any]:
+    """Return the tools that were asked for, names looked up in the tool manager, the registry and the other branches."""
+    asked = given.get("tools")
+    if asked is None:
+        return []
+    many = list(asked) if isinstance(asked, (list, tuple, set, frozenset)) else [asked]
+    manager = given.get("tool_manager")
+    known: dict[str, Tool] = dict(manager.registry) if manager is not None else {}
+    return [_find_tool(session, item, known) if isinstance(item, str) else item for item in many]
+
+
+def _find_tool(session: Session, name: str, known: dict[str, Tool]) -> Any:
+    estate = session._estate
+    if name in known:
+        # It is registered with the branch's own tool manager already; the name is enough.
+        return name
+    for tools in (estate.desk.tools, estate.around.registry.tools):
+        if name in tools:
+            return tools[name]
+    for branch in estate.branches:
+        if isinstance(branch, Branch) and name in branch.tools:
+            return branch.tools[name]
+    raise ToolUnknown(
+        f"No tool is named {name!r} here: not in the tool manager, the session's registry or another branch. Pass the"
+        " function itself, or Session(registry=...)."
+    )
+
+

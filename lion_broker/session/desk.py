@@ -1,0 +1,99 @@
+"""Mail that is addressed to the session itself."""
+
+from __future__ import annotations
+
+from lion_broker.branch.host import Surroundings
+from lion_broker.branch.items import decode_item
+from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.branch.refusal import reason_of
+from lion_broker.core.ids import IDType
+from lion_broker.mail.exchange import Steps, ask
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.package import PackageCategory
+from lion_broker.mail.records import START, Burial, Entry, Record, Rejected
+from lion_broker.mail.verbs import Claim, Commit, ReadInbox, Release, Station
+from lion_broker.models.imodel import iModel
+from lion_broker.tools.tool import Tool
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Applies mail for the session's own id: messages join the session's own history, tools and models become those that
+    new branches may name.
+
+    Any process that has the session open may do it; a short lease keeps them apart.
+    """
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self.chronicle = Chronicle(around.session, around.session)
+        self.tools: dict[str, Tool] = {}
+        self.models: dict[str, iModel] = {}
+
+    def apply_steps(self) -> Steps[int]:
+        """Apply what waits; returns how many mails took effect. Mail of other categories stays."""
+        session = self._around.session
+        applied, after = 0, START
+        while entries := (yield from ask(ReadInbox(session, session, after))):
+            after = entries[-1].id
+            applied += yield from self._apply_page(entries)
+        return applied
+
+    def _apply_page(self, entries: tuple[Entry, ...]) -> Steps[int]:
+        taken, records, buried = [], [], []
+        for entry in entries:
+            if isinstance(entry.mail, Rejected):
+                buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+                continue
+            try:
+                record = self._apply(entry)
+            except Exception as error:
+                buried.append(Burial(entry.id, reason_of(error), str(error)))
+                continue
+            if record is not None:
+                taken.append(entry.id)
+                records.append(record)
+        if not taken and not buried:
+            return 0
+        return (yield from self._commit(tuple(records), tuple(taken), tuple(buried)))
+
+    def _apply(self, entry: Entry) -> Record | None:
+        mail = entry.mail
+        assert not isinstance(mail, Rejected)
+        category = PackageCategory(mail.header.category)
+        if category == PackageCategory.MESSAGE:
+            decode_item(category, mail.item(), self._around.registry, self._around.objects)
+            return Record(Kind.MAIL, mail.body, mail.head)
+        if category not in (PackageCategory.TOOL, PackageCategory.IMODEL):
+            return None
+        item, _ = decode_item(category, mail.item(), self._around.registry, self._around.objects)
+        if category == PackageCategory.TOOL:
+            self.tools.update({tool.function: tool for tool in item})
+        else:
+            self.models[item.name] = item
+        return record_of(Kind.TOOK, mail=mail.id, category=category.value)
+
+    def _commit(self, records: tuple[Record, ...], taken: tuple[str, ...], buried: tuple[Burial, ...]) -> Steps[int]:
+        around = self._around
+        token = IDType.create()
+        claimed = yield from ask(Claim(around.session, around.session, token, owner=around.owner))
+        if claimed.outcome != Outcome.OK:
+            return 0
+        answer = yield from ask(
+            Commit(
+                session=around.session,
+                branch=around.session,
+                token=token,
+                cursor=claimed.cursor,
+                consumed=claimed.cursor,
+                version=claimed.version,
+                records=records or (record_of(Kind.TOOK, mail="", category=""),),
+                taken=taken,
+                buried=buried,
+                handled=len(taken),
+            )
+        )
+        yield from ask(Release((Station(around.session, around.session, token),)))
+        # STALE: another process was quicker with the same mail; it is applied either way.
+        return len(taken) if answer.outcome in (Outcome.OK, Outcome.ALREADY) else 0

@@ -1,0 +1,166 @@
+"""Everything that a session holds in this process, apart from its interface."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from lion_broker.branch.branch import Branch
+from lion_broker.branch.directory import Directory
+from lion_broker.branch.host import Surroundings
+from lion_broker.branch.inventory import message_records, model_record, tool_record
+from lion_broker.branch.items import LocalObjects
+from lion_broker.branch.journal import Kind, record_of
+from lion_broker.branch.registry import Registry
+from lion_broker.core.ids import IDType
+from lion_broker.core.pile import Pile
+from lion_broker.core.portable import to_portable
+from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
+from lion_broker.mail.exchange import Exchange, Steps, ask
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
+from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadSession
+
+from .desk import Desk
+from .household import Household
+from .postbox import Postbox
+from .remote import Reach, RemoteBranch
+
+__all__ = ["DELIVERY", "Estate"]
+
+DELIVERY = ("manual", "auto")
+
+
+class Estate:
+    """A session's exchange, branches, local hosts and posts; `found_steps` makes the session, `open_steps` takes it up."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        session: IDType,
+        *,
+        delivery: str,
+        registry: Registry | None = None,
+        timeout: float | None = 60.0,
+        lease_ms: int = 10_000,
+        owns_exchange: bool = False,
+    ) -> None:
+        if delivery not in DELIVERY:
+            raise ConfigError(f"delivery is {delivery!r}; it is 'manual' or 'auto'.")
+        self.exchange = exchange
+        self.delivery = delivery
+        self.owns_exchange = owns_exchange
+        self.timeout = timeout
+        self.around = Surroundings(
+            exchange=exchange,
+            session=session,
+            directory=Directory(exchange, session),
+            registry=registry if registry is not None else Registry(),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            objects=LocalObjects(),
+            lease_ms=lease_ms,
+        )
+        self.household = Household(self.around, manual=delivery == "manual")
+        self.postbox = Postbox(session)
+        self.reach = Reach(self.around, self.postbox, timeout)
+        self.desk = Desk(self.around)
+        self.branches: Pile[Any] = Pile()
+        self.closed = False
+
+    @property
+    def session(self) -> IDType:
+        """The session's id."""
+        return self.around.session
+
+    def found_steps(self, fields: Mapping[str, Any]) -> Steps[None]:
+        """Create the session; raises ItemExistsError when its id is taken."""
+        texts = {name: to_json(to_portable(value)).decode() for name, value in fields.items() if value is not None}
+        outcome = yield from ask(CreateSession(self.session, {"delivery": self.delivery, **texts}))
+        if outcome == Outcome.DUPLICATE:
+            raise ItemExistsError(f"The session {self.session} exists already; take it up with Session.open().")
+
+    def open_steps(self, host: bool) -> Steps[None]:
+        """Take up the branches of a session that exists; with `host` those whose process is gone live here from now on."""
+        for record in (yield from self.around.directory.read_new_steps()):
+            branch: Any = None
+            if host and not record.seed.pool:
+                branch = yield from self.household.take_over_steps(record)
+            self.branches.include(branch or self.reach_branch(record))
+
+    def sync_steps(self) -> Steps[None]:
+        """Take note of branches that other processes have created."""
+        for record in (yield from self.around.directory.read_new_steps()):
+            if record.id not in self.branches:
+                self.branches.include(self.reach_branch(record))
+
+    def reach_branch(self, record: BranchRecord) -> RemoteBranch:
+        """Return the remote form of a branch."""
+        seed = record.seed
+        return RemoteBranch(
+            self.reach,
+            id=IDType(record.id),
+            name=seed.name or None,
+            user=seed.fields.get("user"),
+            pool=seed.pool,
+            behaviour=seed.behaviour,
+        )
+
+    def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[Branch]:
+        """Make a branch of this process part of the session."""
+        yield from self.household.settle_steps(branch, copied_from)
+        self.branches.include(branch)
+        return branch
+
+    def place_steps(
+        self, model: Branch, pool: str, behaviour: str, tools: list[Any], models: Mapping[str, Any], metadata: Any
+    ) -> Steps[RemoteBranch]:
+        """Create a branch on the workers of a pool: messages and names as in `model`, tools and models by reference."""
+        records = message_records(model.messages)
+        records += [tool_record(tool) for tool in tools]
+        records += [model_record(slot, one) for slot, one in models.items() if one is not None]
+        fields = {"metadata": to_json(to_portable(metadata or {})).decode()}
+        if model.user is not None:
+            fields["user"] = str(to_portable(model.user))
+        seed = BranchSeed(model.id, model.name or "", pool, behaviour, fields)
+        return (yield from self.plant_steps(seed, tuple(records)))
+
+    def copy_steps(self, source: RemoteBranch, sender: IDType) -> Steps[RemoteBranch]:
+        """Split a branch off one on workers: the new log refers to the old one, so no message crosses the network."""
+        record = yield from source.record_steps()
+        seed = BranchSeed(IDType.create(), "", source.pool, source.behaviour, record.seed.fields)
+        copy = record_of(Kind.COPY, branch=str(source.id), version=record.version, place=2**31, sender=str(sender))
+        return (yield from self.plant_steps(seed, (copy,), copies=source.id))
+
+    def plant_steps(self, seed: BranchSeed, records: tuple[Record, ...], copies: str = "") -> Steps[RemoteBranch]:
+        """Create a branch on workers from its seed and first records."""
+        outcome = yield from ask(CreateBranch(self.session, seed, records, copies=copies))
+        if outcome == Outcome.UNKNOWN:
+            raise ItemNotFoundError(f"The session {self.session} does not exist any more.")
+        record = BranchRecord(seed, "open", "", False, "0-0", 1 if records else 0, 0, 0, 0)
+        self.around.directory.add([record])
+        branch = self.reach_branch(record)
+        self.branches.include(branch)
+        return branch
+
+    def close(self) -> None:
+        """Hand local branches back; what they had not committed is gone."""
+        if not self.closed:
+            self.closed = True
+            self.household.close()
+
+    @staticmethod
+    def read_steps(session: str) -> Steps[SessionRecord]:
+        """Read a session's record; raises ItemNotFoundError."""
+        record = yield from ask(ReadSession(session))
+        if record is None:
+            raise ItemNotFoundError(f"There is no session {session} here; `lion-broker session ls` lists them.")
+        return record
+
+    @staticmethod
+    def fields_of(record: SessionRecord) -> dict[str, Any]:
+        """Return the fields of a session as they were given."""
+        return {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}

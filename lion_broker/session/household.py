@@ -1,0 +1,159 @@
+"""The branches of a session that live in this process: their leases, their commits, their pending mail."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from lion_broker.branch.branch import Branch
+from lion_broker.branch.host import Host, Surroundings
+from lion_broker.branch.inventory import equip, first_records
+from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.core.ids import IDType
+from lion_broker.core.portable import to_portable
+from lion_broker.errors import BrokerError, ItemNotFoundError
+from lion_broker.mail.exchange import Steps, ask, together
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import BranchRecord, BranchSeed, Record
+from lion_broker.mail.verbs import Claim, CreateBranch, Station
+
+__all__ = ["Household"]
+
+
+class Household:
+    """Hosts branches in this process as a worker would: lease, log, commit.
+
+    `manual` says that mail waits in outboxes until the session collects or sends it.
+    """
+
+    def __init__(self, around: Surroundings, *, manual: bool) -> None:
+        self.around = around
+        self.hosts: dict[IDType, Host] = {}
+        self._manual = manual
+        self._keeper = LeaseKeeper(around.exchange, around.lease_ms)
+
+    def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[None]:
+        """Create a branch in the exchange and host it. `copied_from` is the branch that it was split off."""
+        token = str(IDType.create())
+        records: tuple[Record, ...] = first_records(branch)
+        if copied_from is not None:
+            source = self.hosts[copied_from.id]
+            records = (_copy_record(source, branch), *(r for r in records if r.kind != Kind.MESSAGE))
+        outcome = yield from ask(
+            CreateBranch(
+                session=self.around.session,
+                seed=BranchSeed(branch.id, branch.name or "", fields=_fields(branch)),
+                records=records,
+                token=token,
+                owner=self.around.owner,
+                copies=copied_from.id if copied_from is not None else "",
+                lease_ms=self.around.lease_ms,
+            )
+        )
+        if outcome == Outcome.UNKNOWN:
+            raise ItemNotFoundError(f"The session {self.around.session} does not exist any more.")
+        if outcome == Outcome.DUPLICATE:
+            # The first answer was lost and this is the repeat, unless somebody uses the same id.
+            claimed = yield from ask(Claim(self.around.session, branch.id, token, owner=self.around.owner))
+            if claimed.outcome != Outcome.OK:
+                raise BrokerError(f"A branch with the id {branch.id} exists already and is hosted elsewhere.")
+        self._host(branch, token, version=1 if records else 0)
+
+    def take_over_steps(self, record: BranchRecord) -> Steps[Branch | None]:
+        """Host a branch whose process is gone; None while somebody else hosts it."""
+        token = str(IDType.create())
+        session = self.around.session
+        claimed = yield from ask(
+            Claim(session, record.id, token, owner=self.around.owner, lease_ms=self.around.lease_ms)
+        )
+        if claimed.outcome != Outcome.OK:
+            return None
+        chronicle = Chronicle(session, record.id)
+        yield from chronicle.read_steps()
+        branch = Branch(id=record.id, name=record.seed.name or None, user=record.seed.fields.get("user"))
+        equip(branch, chronicle, self.around.registry)
+        host = self._host(branch, token, version=claimed.version)
+        host.load(chronicle)
+        host.cursor, host.version = claimed.cursor, claimed.version
+        return branch
+
+    def flush_steps(self) -> Steps[None]:
+        """Commit what the branches have done since the last time; several in one round trip."""
+        yield from together([host.commit_steps() for host in self.hosts.values() if host.dirty])
+
+    def receive_steps(self, ids: Collection[IDType] | None = None) -> Steps[int]:
+        """Apply the pending mail of branches (None: of all); returns how many mails took effect."""
+        chosen = [host.branch for branch_id, host in self.hosts.items() if ids is None or branch_id in ids]
+        counts = yield from together([branch.receive_steps() for branch in chosen])
+        return sum(counts)
+
+    def refresh_steps(self, ids: Iterable[str]) -> Steps[None]:
+        """Read newly delivered mail of branches into their mailboxes."""
+        yield from together([self.hosts[IDType(one)].refresh_steps() for one in ids if one in self.hosts])
+
+    def collected(self, ids: Collection[IDType] | None) -> None:
+        """Take note that the outboxes of branches (None: of all) have been emptied."""
+        for branch_id, host in self.hosts.items():
+            if ids is None or branch_id in ids:
+                for mail in host.branch.mailbox.outgoing():
+                    host.branch.mailbox.exclude(mail)
+
+    def sent(self, recipients: Collection[IDType] | None) -> None:
+        """Take note that mail to recipients (None: to all) has left the outboxes."""
+        for host in self.hosts.values():
+            for mail in host.branch.mailbox.outgoing():
+                if recipients is None or mail.recipient in recipients:
+                    host.branch.mailbox.exclude(mail)
+
+    def token_of(self, branch: str) -> str:
+        """The token of a branch that is hosted here, else an empty text."""
+        host = self.hosts.get(IDType(branch))
+        return host.token if host else ""
+
+    def leave(self, branch: IDType) -> None:
+        """Stop hosting a branch; the object lives on alone."""
+        host = self.hosts.pop(branch, None)
+        if host is not None:
+            self._keeper.remove(host.token)
+            host.branch.bind(None)
+
+    def close(self, *, release: bool = True) -> None:
+        """Hand the branches back and stop renewing their leases."""
+        try:
+            if release:
+                self._keeper.release_all()
+        finally:
+            self._keeper.close()
+            for branch in list(self.hosts):
+                self.leave(branch)
+
+    def _host(self, branch: Branch, token: str, *, version: int) -> Host:
+        host = Host(branch, self.around, token=token)
+        host.version = version
+        host.keeps_outbox = self._manual
+        host.attach()
+        for mail in branch.mailbox.outgoing():
+            # Mail that the branch had in its outbox before it joined the session is addressed again.
+            to, body = host.address(mail.recipient, mail.category, mail.package.item, mail.package.request_source)
+            assert to == mail.recipient
+            host.sending(mail, body)
+        self.hosts[branch.id] = host
+        self._keeper.add(Station(self.around.session, branch.id, token))
+        return host
+
+    def __repr__(self) -> str:
+        return f"Household({len(self.hosts)} branches)"
+
+
+def _fields(branch: Branch) -> dict[str, str]:
+    return {"user": str(to_portable(branch.user))} if branch.user is not None else {}
+
+
+def _copy_record(source: Host, branch: Branch) -> Record:
+    return record_of(
+        Kind.COPY,
+        branch=str(source.branch.id),
+        version=source.version,
+        place=2**31,
+        sender=str(source.around.session),
+    )

