@@ -25,7 +25,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: str | None = Field(None, description="Where the exchange is; none: the embedded server.")
-    namespace: str = Field("default", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Keeps deployments on one server apart.")
+    namespace: str = Field(
+        "default", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Keeps deployments on one server apart."
+    )
     partitions: int = Field(1, ge=1, le=1024, description="Of a new namespace; fixed when it is made.")
     secret: SecretStr | None = Field(None, description="Signs mail on any server but the embedded one.")
     secret_previous: SecretStr | None = Field(None, description="Still accepted while a secret is rotated.")

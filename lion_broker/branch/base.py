@@ -56,9 +56,7 @@ class BaseBranch(Element, Communicatable, Relational):
         return self.msgs.system
 
     @abstractmethod
-    def send(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
-    ) -> None:
+    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Send an item to another branch, named by id, name or object.
 
         Mail of one sender to one recipient arrives in the order of sending, and is applied once. Raises

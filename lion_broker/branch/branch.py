@@ -62,9 +62,10 @@ class Branch(BaseBranch):
     ) -> None:
         """Make a branch; everything is optional.
 
-        `system`: a text, a System, or a dict with `content`. `messages`: messages to begin with, `progress` the order in
-        which they count. `tools`: functions, Tools or a list; `tool_manager` holds further ones and finds those given
-        by name. `chat_model` (`imodel` is the same) answers, `parse_model` repairs. Raises ConfigError for both models.
+        `system`: a text, a System, or a dict with `content`. `messages`: messages to begin with, `progress` the order
+        in which they count. `tools`: functions, Tools or a list; `tool_manager` holds further ones and finds those
+        given by name. `chat_model` (`imodel` is the same) answers, `parse_model` repairs. Raises ConfigError for both
+        models.
         """
         if imodel is not None and chat_model is not None:
             raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
@@ -171,9 +172,7 @@ class Branch(BaseBranch):
         with self._host.silence():
             self._msgs.messages.include(message)
 
-    def send(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
-    ) -> None:
+    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
         self._put_out(recipient, category, item, request_source)
         if self._host is not None:

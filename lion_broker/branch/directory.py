@@ -49,7 +49,7 @@ class Directory:
         self._places.pop(branch, None)
 
     def locate(self, ref: Any) -> Place:
-        """Return the branch that an id, a name or an object names; asks the exchange, blocking, when it is unknown here.
+        """Return the branch that an id, a name or an object names; asks the exchange, blocking, if it is unknown.
 
         Raises ItemNotFoundError for an unknown one, BranchClosed for a removed one, ValueError when several branches
         have the name.

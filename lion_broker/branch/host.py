@@ -1,7 +1,7 @@
 """Keeps a Branch and its record in the exchange together.
 
-What the branch does (messages, tools, its log, mail it sends) waits here as records until a commit writes all of it, or none.
-The same host serves a branch on a worker and one in the user's process; only who calls it differs.
+What the branch does (messages, tools, its log, mail it sends) waits here as records until a commit writes all of it,
+or none. The same host serves a branch on a worker and one in the user's process; only who calls it differs.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ class Host:
         category = PackageCategory(header.category)
         item, source = decode_item(category, wire.item(), self.around.registry, self.around.objects)
         package = Package(category, item, source, IDType(header.id), header.created)
-        return Mail(id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package)
+        return Mail(
+            id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package
+        )
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
         """Record that a mail took effect; its entry leaves the inbox with the commit."""

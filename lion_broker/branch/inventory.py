@@ -33,7 +33,9 @@ def first_records(branch: Branch) -> tuple[Record, ...]:
 
 def message_records(messages: Any) -> list[Record]:
     """Return the records of messages, in order."""
-    return [record_of(Kind.MESSAGE, message=message.to_dict()) for message in messages if isinstance(message, RoledMessage)]
+    return [
+        record_of(Kind.MESSAGE, message=message.to_dict()) for message in messages if isinstance(message, RoledMessage)
+    ]
 
 
 def tool_record(tool: Any) -> Record:

@@ -43,11 +43,13 @@ class LocalObjects:
         return self._objects.get(name)
 
 
-def encode_item(category: PackageCategory, item: Any, request_source: Any, pool: str, objects: LocalObjects | None) -> bytes:
+def encode_item(
+    category: PackageCategory, item: Any, request_source: Any, pool: str, objects: LocalObjects | None
+) -> bytes:
     """Return the body of a mail to a branch of `pool` (empty: a branch of this process, if `objects` are given).
 
-    Raises NotPortable for an item that cannot go there, with what to do instead; ValueError for one that does not fit its
-    category; MailTooLarge.
+    Raises NotPortable for an item that cannot go there, with what to do instead; ValueError for one that does not fit
+    its category; MailTooLarge.
     """
     local = objects if not pool else None
     value = _ENCODERS.get(category, _encode_value)(item, local)
@@ -57,7 +59,9 @@ def encode_item(category: PackageCategory, item: Any, request_source: Any, pool:
     return encode_json(body, f"The {category} item")
 
 
-def decode_item(category: PackageCategory, value: Any, registry: Registry, objects: LocalObjects | None) -> tuple[Any, Any]:
+def decode_item(
+    category: PackageCategory, value: Any, registry: Registry, objects: LocalObjects | None
+) -> tuple[Any, Any]:
     """Return item and request source of a mail's body.
 
     Tools and models are looked up in `registry`, references of this process in `objects`. Raises ToolUnknown,
@@ -166,7 +170,9 @@ def _find_tool(ref: dict[str, Any], registry: Registry, objects: LocalObjects | 
     if "local" in ref:
         tool = objects.find(str(ref["local"])) if objects else None
         if not isinstance(tool, Tool):
-            raise ToolUnknown(f"The tool {ref.get('name', '')!r} is a function of another process; register it by name.")
+            raise ToolUnknown(
+                f"The tool {ref.get('name', '')!r} is a function of another process; register it by name."
+            )
         return tool
     return registry.resolve_tool(str(ref.get("ref", "")))
 

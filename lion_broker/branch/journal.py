@@ -31,7 +31,7 @@ from lion_broker.mail.verbs import ReadLog
 from lion_broker.mail.wire import Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
 
-__all__ = ["Chronicle", "Kind", "change_records", "copied_id", "record_of", "received_message"]
+__all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message", "record_of"]
 
 _PAGE = 1000
 
@@ -77,12 +77,15 @@ def received_message(mail: WireMail) -> RoledMessage:
     header = mail.header
     original = RoledMessage.from_dict(mail.item()["item"], loaded=False)
     return original.clone(
-        sender=IDType(header.sender), recipient=IDType(header.recipient), id=IDType(header.id), created_at=header.created
+        sender=IDType(header.sender),
+        recipient=IDType(header.recipient),
+        id=IDType(header.id),
+        created_at=header.created,
     )
 
 
 def copied_id(branch: str, message: str) -> IDType:
-    """Return the id of a message's copy in a split-off branch: always the same for the same two (RFC 9562, version 5)."""
+    """Return the id of a message's copy in a split-off branch, the same for the same two (RFC 9562, version 5)."""
     return IDType(str(uuid5(UUID(branch), message)))
 
 

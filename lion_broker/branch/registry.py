@@ -1,4 +1,4 @@
-"""What a worker can do: tools, models and behaviours by name. Mail names them; nothing else is ever looked up for a mail."""
+"""What a worker can do: tools, models and behaviours by name; nothing else is ever looked up for a mail."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Registry:
     def tool(self, function: None = None, /, *, name: str | None = None) -> Callable[[F], F]: ...
 
     def tool(self, function: Any = None, /, *, name: str | None = None) -> Any:
-        """Register a function (or a Tool) as a tool under its own or the given name; a decorator, with or without call."""
+        """Register a function (or a Tool) under its own or the given name; a decorator, with or without call."""
         if function is None:
             return lambda decorated: self.tool(self._named(decorated, name)) and decorated
         tool = function if isinstance(function, Tool) else Tool(func_callable=function)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
@@ -16,7 +15,7 @@ __all__ = ["Codec"]
 _NAMES: Final = (b"h", b"b", b"s")
 _SHOWN: Final = 1024
 
-RawEntry = Sequence[object]
+RawEntry = tuple[bytes, list[bytes]]
 """A stream entry as the server answers it: its id and a flat list of field names and values."""
 
 
@@ -32,9 +31,7 @@ class Codec:
 
     def open(self, raw: RawEntry, session: str, branch: str) -> Entry:
         """Return the mail of an entry in a mailbox of `branch`, or why it is none; never raises for bad bytes."""
-        entry_id, fields = raw[0], raw[1]
-        assert isinstance(entry_id, bytes)
-        assert isinstance(fields, list)
+        entry_id, fields = raw
         return Entry(entry_id.decode(), self.open_fields(fields, session, branch))
 
     def open_fields(self, fields: list[bytes], session: str, branch: str) -> WireMail | Rejected:
@@ -47,14 +44,14 @@ class Codec:
         try:
             self.signer.verify(session, head, body, signature)
             header = decode_header(head)
-            read_json(body, "body")
+            value = read_json(body, "body")
         except SignatureInvalid as error:
             return _reject("bad_signature", str(error), fields)
         except MailMalformed as error:
             return _reject("malformed", str(error), fields)
         if header.session != session or header.recipient != branch:
             return _reject("misdirected", "The mail is addressed to another session or branch.", fields)
-        return WireMail(header, body, head)
+        return WireMail(header, body, head, value)
 
 
 def _reject(reason: str, detail: str, fields: list[bytes]) -> Rejected:

@@ -49,8 +49,9 @@ class EmbeddedExchange(RedisExchange):
 
     def revive(self) -> None:
         """Start the server again when it has died; what its log on disk holds is there again."""
-        self._lease.close()
-        self._lease = self._attach()
+        before, self._lease = self._lease, self._attach()
+        # Let go afterwards: a server without a user in between would stop.
+        before.close()
 
     def close(self) -> None:
         """Close the connections and let go of the server, which stops when nobody uses it."""
@@ -61,8 +62,8 @@ class EmbeddedExchange(RedisExchange):
 def connect(url: str | None = None, settings: Settings | None = None) -> Exchange:
     """Return the exchange at `url`, else at `LION_BROKER_URL`, else on the embedded server.
 
-    `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server that
-    the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
+    `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server
+    that the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
     """
     settings = settings or Settings.load()
     url = url or settings.url or "embedded://"
@@ -92,8 +93,10 @@ def _remote(url: str, settings: Settings) -> RedisExchange:
             " same value for all programs; `lion-broker keygen` makes one. LION_BROKER_INSECURE=1 leaves mail unsigned."
         )
     if secret is None:
-        log.warning("mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it",
-                    without_secrets(url))
+        log.warning(
+            "mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it",
+            without_secrets(url),
+        )
     previous = settings.secret_previous
     return RedisExchange(
         url,

@@ -62,7 +62,9 @@ def translate(error: BaseException, url: str) -> LionError:
     """Return the package's error for one of redis-py or of the server; the only place that maps them."""
     shown = without_secrets(url)
     text = str(error)
-    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(("NOAUTH", "NOPERM")):
+    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(
+        ("NOAUTH", "NOPERM")
+    ):
         return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
     if is_passing(error):
         return BrokerUnavailable(
@@ -89,7 +91,7 @@ class SyncLine:
         """Send commands in one write and return their replies; server errors stand in the list."""
         connection: Any = self._pool.get_connection()
         try:
-            connection.send_packed_command([b"".join(map(pack_command, commands))], check_health=False)
+            connection.send_packed_command([_packed(commands)], check_health=False)
             timeout = _READ_SECONDS if not wait_ms else wait_ms / 1000 + _SLACK_SECONDS
             return [_reply_of(connection, timeout) for _ in commands]
         except BaseException:
@@ -102,6 +104,10 @@ class SyncLine:
     def close(self) -> None:
         """Close the connections."""
         self._pool.disconnect()
+
+
+def _packed(commands: Sequence[Command]) -> bytes:
+    return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
 
 
 def _reply_of(connection: Any, timeout: float) -> Any:
@@ -161,9 +167,9 @@ class AsyncLine:
                 at += len(part)
 
     async def _exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
-        connection: Any = await self._pool.get_connection()
+        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
-            packed = b"".join(map(pack_command, commands))
+            packed = _packed(commands)
             await connection.send_packed_command([packed], check_health=False)
             return [await _areply_of(connection, timeout) for _ in commands]
         except BaseException:
@@ -175,6 +181,6 @@ class AsyncLine:
 
 async def _areply_of(connection: Any, timeout: float) -> Any:
     try:
-        return await connection.read_response(timeout=timeout if timeout else math.inf)
+        return await connection.read_response(timeout=timeout or math.inf)
     except errors.ResponseError as error:
         return error

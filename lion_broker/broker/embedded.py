@@ -294,14 +294,10 @@ class _Attempt:
         answer = self.look(record.socket)
         if answer is Answer.LOADING:
             return f"{where} is still loading its data. Try again, or give a longer start_timeout."
-        return (
-            f"{where} (process {record.pid}, {record.socket}) is {answer}. End it: kill {record.keeper_pid}"
-        )
+        return f"{where} (process {record.pid}, {record.socket}) is {answer}. End it: kill -9 {record.pid}"
 
     def _server(self, record: Record) -> EmbeddedServer:
-        return EmbeddedServer(
-            Path(record.socket), record.pid, self.directory, Path(record.binary), record.version
-        )
+        return EmbeddedServer(Path(record.socket), record.pid, self.directory, Path(record.binary), record.version)
 
 
 def _is_here(record: Record) -> bool:

@@ -162,7 +162,9 @@ class RedisExchange(Exchange):
         while request.again(replies):
             replies = yield from self._send(road, verbs, request.commands, request.wait_ms)
 
-    def _send(self, road: Road, verbs: Sequence[Verb[Any]], commands: tuple[Command, ...], wait_ms: int) -> Errand[list[Any]]:
+    def _send(
+        self, road: Road, verbs: Sequence[Verb[Any]], commands: tuple[Command, ...], wait_ms: int
+    ) -> Errand[list[Any]]:
         """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
         replies = yield commands, wait_ms
         lacking = [str(reply) for reply in replies if isinstance(reply, ResponseError)]

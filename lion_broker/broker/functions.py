@@ -9,7 +9,6 @@ from typing import Any, Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Record, Swept
-from lion_broker.mail.wire import WireMail
 
 from .codec import Codec
 from .keys import Keys

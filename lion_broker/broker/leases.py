@@ -19,13 +19,11 @@ log = logger("leases")
 class LeaseKeeper:
     """Renews the leases of this process every third of their length, all in one call.
 
-    `on_lost` is called, in the keeper's thread, with each station whose lease has gone to somebody else. The thread starts
-    with the first lease and stops with `close`, which may be called twice.
+    `on_lost` is called, in the keeper's thread, with each station whose lease has gone to somebody else. The thread
+    starts with the first lease and stops with `close`, which may be called twice.
     """
 
-    def __init__(
-        self, exchange: Exchange, lease_ms: int, on_lost: Callable[[Station], None] | None = None
-    ) -> None:
+    def __init__(self, exchange: Exchange, lease_ms: int, on_lost: Callable[[Station], None] | None = None) -> None:
         self._exchange = exchange
         self._lease_ms = lease_ms
         self._on_lost = on_lost

@@ -1,7 +1,7 @@
 """The server-side functions as one library, named by its content.
 
-The hash in the names lets programs of different versions work side by side on one server: each calls the functions that it
-was written for.
+The hash in the names lets programs of different versions work side by side on one server: each calls the functions
+that it was written for.
 """
 
 from __future__ import annotations

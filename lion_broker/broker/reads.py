@@ -59,7 +59,7 @@ def list_sessions(road: Road, verb: v.ListSessions) -> Request:
 
 def read_branches(road: Road, verb: v.ReadBranches) -> Request:
     """Where branches stand, with the server's own view of their leases."""
-    named = (-1,) if verb.ids is None else (len(verb.ids), *verb.ids)
+    named: tuple[str | int, ...] = (-1,) if verb.ids is None else (len(verb.ids), *verb.ids)
     command = call("read_branches", [road.keys.session(verb.session)], verb.start, verb.count, *named)
 
     def parse(replies: Sequence[Any]) -> tuple[BranchRecord, ...]:
@@ -113,15 +113,14 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
 
 
 def await_reply(road: Road, verb: v.AwaitReply) -> Request:
-    """Answers to a client's commands; a blocking read wakes the caller, who then reads them all."""
+    """Answers to a client's commands; the n-th has the id 0-n."""
     key = road.keys.reply(verb.session, verb.client)
-    command: Command = ("XREAD", "STREAMS", key, "0-0")
-    if verb.wait_ms > 0:
-        command = ("XREAD", "BLOCK", verb.wait_ms, "STREAMS", key, "0-0")
+    block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
+    command: Command = ("XREAD", *block, "STREAMS", key, f"0-{verb.seen}")
 
     def parse(replies: Sequence[Any]) -> tuple[Reply, ...]:
         entries = [_flat(entry[1]) for _, rows in replies[0] or () for entry in rows]
-        return tuple(Reply(verb.client, entry["mail"].decode(), entry["d"]) for entry in entries[verb.seen :])
+        return tuple(Reply(verb.client, entry["mail"].decode(), entry["d"]) for entry in entries)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
@@ -130,7 +129,18 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
     keys = tuple(road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
-    command = ("XREADGROUP", "GROUP", GROUP, verb.owner, "COUNT", verb.count, *block, "STREAMS", *keys, *(">" for _ in keys))
+    command = (
+        "XREADGROUP",
+        "GROUP",
+        GROUP,
+        verb.owner,
+        "COUNT",
+        verb.count,
+        *block,
+        "STREAMS",
+        *keys,
+        *(">" for _ in keys),
+    )
 
     def parse(replies: Sequence[Any]) -> tuple[ReadyEntry, ...]:
         found = []

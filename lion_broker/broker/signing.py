@@ -1,4 +1,4 @@
-"""Who may write mail: HMAC-SHA256 over the exact bytes of a mail, with a key derived for its session (RFC 2104, 5869)."""
+"""Who may write mail: HMAC-SHA256 (RFC 2104) over its exact bytes, with a key derived for its session."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _UNSIGNED: Final = b"unsigned"
 class Signer:
     """Signs and verifies mails with keys derived from a master secret.
 
-    The first secret signs; mails signed with any of them are accepted, so that a secret can be rotated. Without a secret
-    nothing is signed and nothing verified: only for servers that nobody else reaches. The secrets are never shown.
+    The first secret signs; mails signed with any of them are accepted, so that a secret can be rotated. Without a
+    secret nothing is signed and nothing verified: only for servers that nobody else reaches. The secrets are never
+    shown.
     """
 
     def __init__(self, *secrets: bytes, namespace: str = "default") -> None:

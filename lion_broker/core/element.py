@@ -34,9 +34,7 @@ def _seconds(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ConfigError(
-            f"{value!r:.80} is no time: expected seconds since the epoch or a datetime"
-        ) from None
+        raise ConfigError(f"{value!r:.80} is no time: expected seconds since the epoch or a datetime") from None
 
 
 # From 1970 to 9999, which also tells seconds from milliseconds.
@@ -162,9 +160,7 @@ def element_class(name: object) -> type[Element]:
     """Return the class of elements with this short name; raise ItemNotFoundError when there is none."""
     kind = _classes.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ItemNotFoundError(
-            f"no class of elements is named {name!r:.80}: import the module that defines it first"
-        )
+        raise ItemNotFoundError(f"no class of elements is named {name!r:.80}: import the module that defines it first")
     return kind
 
 
@@ -172,9 +168,7 @@ def _register(kind: type[Element]) -> None:
     known = _classes.get(kind.__name__)
     # A notebook cell or a module may define its class again; the names of this package are not to be had.
     if known and known.__module__.startswith("lion_broker.") and known.__module__ != kind.__module__:
-        raise ConfigError(
-            f"the class name {kind.__name__} is taken by {known.class_name(full=True)}: use another"
-        )
+        raise ConfigError(f"the class name {kind.__name__} is taken by {known.class_name(full=True)}: use another")
     _classes[kind.__name__] = kind
 
 

@@ -1,7 +1,7 @@
 """Tables of messages and of elements; the only place that imports pandas, and only when a table is made."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,10 @@ class MessageLike(Protocol):
         """The message as it is shown to a model."""
 
 
-def messages_to_frame(
-    messages: Iterable[MessageLike],
-    branch_of: Callable[[MessageLike], str | None] | None = None,
-) -> DataFrame:
+M = TypeVar("M", bound=MessageLike)
+
+
+def messages_to_frame(messages: Iterable[M], branch_of: Callable[[M], str | None] | None = None) -> DataFrame:
     """Return a frame with a row a message, in order.
 
     Columns: `role content sender recipient created_at id branch`. `content` is the rendered text,

@@ -31,11 +31,6 @@ class TaskLock:
         self._depth = 0
         self._waiters: list[asyncio.Future[None]] = []
 
-    @property
-    def held(self) -> bool:
-        """Whether a task is inside `async with` now."""
-        return self._holder is not None
-
     def __enter__(self) -> None:
         self._free.acquire()
         try:

@@ -41,9 +41,7 @@ def write_csv(items: Iterable[Any], path: Path) -> None:
 def read_csv(path: Path) -> list[dict[str, Any]]:
     """Return the dicts of the items that `write_csv` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {name: _value(cell) for name, cell in row.items() if cell != ""} for row in csv.DictReader(file)
-        ]
+        return [{name: _value(cell) for name, cell in row.items() if cell != ""} for row in csv.DictReader(file)]
 
 
 def _cell(value: Any) -> str:

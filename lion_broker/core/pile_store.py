@@ -56,7 +56,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         self._types = _item_types(item_type)
         self._strict = strict_type
         self._items = {item.id: item for item in self._read(collections)}
-        self._order = deque(self._items if order is None else self._permutation(order))
+        self._order = deque(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:
@@ -81,8 +81,9 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     @progression.setter
     def progression(self, order: Any) -> None:
+        ids = validate_order(order)
         with self._lock:
-            self._order = deque(self._permutation(order))
+            self._order = deque(self._permutation(ids))
             self._tell("order", ids=tuple(self._order))
 
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
@@ -188,8 +189,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             names = ", ".join(sorted(kind.__name__ for kind in self._types))
             raise TypeError(f"this pile holds {names} only, not {type(item).__name__}")
 
-    def _permutation(self, order: Any) -> list[IDType]:
-        ids = validate_order(order)
+    def _permutation(self, ids: list[IDType]) -> list[IDType]:
         if len(ids) != len(self._items) or set(ids) != self._items.keys():
             raise ConfigError("the order must name each item of the pile exactly once")
         return ids
@@ -311,7 +311,5 @@ def _item_types(item_type: Any) -> frozenset[Any] | None:
 
 def _written(item: Any) -> dict[str, Any]:
     if not isinstance(item, Element):
-        raise NotPortable(
-            f"an item of type {type(item).__name__} is no Element and cannot be written as JSON"
-        )
+        raise NotPortable(f"an item of type {type(item).__name__} is no Element and cannot be written as JSON")
     return item.to_dict()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from keyword import kwlist
 from pathlib import Path
 
 from lion_broker.demo.directory import Skipped, read_directory
@@ -18,12 +19,14 @@ class Corpus:
     """Passages in reading order under one name; a corpus never changes.
 
     `synonyms` maps words that people ask with to the words of the corpus ("f-string" to "formatted string literal").
+    `code_words` are words of the subject's own language that mean something else in English (import, return).
     `skipped` names the files that were left out, with the reasons.
     """
 
     name: str
     passages: tuple[Passage, ...]
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    code_words: frozenset[str] = frozenset()
     skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
@@ -53,7 +56,7 @@ class Corpus:
 
 def python_topics() -> Corpus:
     """Return the Python language reference that ships inside CPython: some 80 topics, read in a tenth of a second."""
-    return Corpus("the Python language reference", tuple(read_topics()), SYNONYMS)
+    return Corpus("the Python language reference", tuple(read_topics()), SYNONYMS, frozenset(kwlist))
 
 
 def from_directory(path: str | Path) -> Corpus:

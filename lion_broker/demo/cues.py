@@ -23,7 +23,7 @@ CUES: Mapping[Aspect, re.Pattern[str]] = {
         r"\b(unlike|whereas|instead|contrast|differs?|different|rather than|same|while|although|never|not|implies|but)\b", re.IGNORECASE
     ),
     "rules": re.compile(
-        r"\b(must|cannot|can not|may not|not (allowed|permitted|possible)|illegal|restrictions?|(is|are) required|only (be|allowed|used|valid)"
+        r"\b(must|cannot|can not|may (not|only)|not (allowed|permitted|possible)|illegal|restrictions?|(is|are) required|only (be|allowed|used|valid)"
         r"|guarantees?|is an error|is raised|raises|will fail|undefined)\b|\b[A-Z]\w*(Error|Exception|Warning)\b",
     ),
     "example": re.compile(r"\b(examples?|following|illustrates?|for instance|e\.g\.|equivalent)\b", re.IGNORECASE),
@@ -31,7 +31,7 @@ CUES: Mapping[Aspect, re.Pattern[str]] = {
 }
 _NAMING = re.compile(r"\b(called|known as|referred to as|refers? to|said to be|denotes?|defines|is an? \w+ (that|which))\b")
 _ANAPHORA = re.compile(
-    r"(this|that|these|those|it|its|they|their|such|thus|hence|therefore|however|otherwise|accordingly|instead|similarly|so|then|also|likewise"
+    r"(this|that|these|those|it|its|they|their|such|thus|in addition|hence|therefore|however|otherwise|accordingly|instead|similarly|so|then|also|likewise"
     r"|conversely|in (this|that|these|such|other words)|as a (result|consequence)|a consequence of|for example|note that|for this|if it is|but"
     r"|here|or|and|because of this|the (former|latter|same|above|new))\b",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ _CROSS_REFERENCE = re.compile(
     r"\b(see (also )?(section|the|chapter|PEP|`|[A-Z*])|described (in|above|below|later)|in (greater|more) detail|for (full|more) (details|information)|refer to|(is|are) listed"
     r"|(is|are) contained in|documented|additional information|next section|See \w+)", re.IGNORECASE
 )
-_CONDITION = re.compile(r"(if|when|whenever|in|for|unless|once|after|before|during|calling)\b", re.IGNORECASE)
+_CONDITION = re.compile(r"(if|when|whenever|in (?!\w+,)|for|unless|once|after|before|during|calling)\b", re.IGNORECASE)
 _PARENTHESES = re.compile(r" ?\([^()]*\)")
 _HISTORY = re.compile(r"(Changed|New|Added|Deprecated)( since| in)? (in )?(version|\d)|Raises an auditing event|\*\*CPython implementation")
 

@@ -14,7 +14,7 @@ class SubQuestion:
     """One aspect of a question, with all that a reader needs to look for it.
 
     `foci` holds one group of terms for each thing asked about, `weights` the weight of every term (rarer terms weigh more), and
-    `section` the title of the section that a related aspect is about, `near` the topics where the subject is at home.
+    `section` the title of the section that a related aspect is about, `near` the titles where the subject is at home.
     """
 
     number: int

@@ -1,7 +1,7 @@
 """Plans the sub-questions of a question: the sides of it for which the corpus has evidence of its own."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -9,6 +9,7 @@ from lion_broker.demo.findings import Aspect, Finding, Quote, SubQuestion
 from lion_broker.demo.question import Focus, Question, read_question
 from lion_broker.demo.quotes import pick, selection
 from lion_broker.demo.search import Search
+from lion_broker.models.wording import stem
 
 __all__ = ["can_be_answered", "find", "sub_questions"]
 
@@ -20,14 +21,17 @@ _LONGEST_TEXT = 160
 _LEAST_COVERAGE = 0.5
 # How good the evidence must be for a sub-question of its own: least for what was asked, most for what was not.
 _EVIDENCE: Mapping[Aspect, float] = {
-    "answer": 0.6,
-    "difference": 0.6,
+    "answer": 0.75,
+    "difference": 0.75,
     "definition": 1.0,
     "rules": 1.15,
     "example": 1.15,
     "related": 1.4,
 }
 _AT_HOME = 1.15
+_SHARE_OF_MARKUP = 0.3
+_ASKS = re.compile(r"\s*(what|who|how|when|why|where|which|can|do|does|is|are|explain|describe|define|tell)\b", re.IGNORECASE)
+_ASKS_HOW = re.compile(r"\s*(how (do|does) .*\bwork|what (do|does) .*\b(do|mean))\b", re.IGNORECASE)
 _ASKS_WHAT = re.compile(r"\s*(what|who)( exactly)? (is|are|was|were)\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE)
 
 
@@ -42,17 +46,18 @@ def sub_questions(text: str, search: Search) -> list[SubQuestion]:
     if not question.foci:
         return []
     if not can_be_answered(question):
-        return [_numbered([_direct(question, search)])[0]]
+        return _numbered([replace(_direct(question, search), foci=(), weights={})])
     planned: list[SubQuestion] = []
     used: list[Quote] = []
     for side in chain(_candidates(question, search), _neighbours(question, search)):
         if len(planned) == _MOST:
             break
-        near = tuple(dict.fromkeys(quote.topic for quote in used if quote.score >= _AT_HOME))
+        near = tuple(dict.fromkeys(quote.title for quote in used if quote.score >= _AT_HOME))
+        titles = [quote.title for quote in used]
         for alternative in side:
             candidate = replace(alternative, near=near)
             fresh = selection(find(candidate, search), used)
-            seen = candidate.section and candidate.section in {quote.title for quote in used}
+            seen = candidate.section and (candidate.section == titles[0] or titles.count(candidate.section) > 1)
             if fresh and fresh[0].score >= _EVIDENCE[candidate.aspect] and not seen:
                 planned.append(candidate)
                 used += fresh
@@ -81,8 +86,8 @@ def _candidates(question: Question, search: Search) -> Iterator[tuple[SubQuestio
     elif _ASKS_WHAT.match(question.text) and len(question.foci) == 1:
         yield (_direct(question, search),)
         yield (_asked("answer", _how(question.foci[0]), question, search, question.context),)
-    elif len(question.foci) == 1 and not question.context:
-        yield (_about(question.foci[0], search),)
+    elif _ASKS_HOW.match(question.text) and not question.context:
+        yield from ((_about(focus, search),) for focus in question.foci)
         yield (_direct(question, search),)
     else:
         yield (_direct(question, search),)
@@ -103,14 +108,17 @@ def _neighbours(question: Question, search: Search) -> Iterator[tuple[SubQuestio
 
 def _direct(question: Question, search: Search) -> SubQuestion:
     aspect: Aspect = "definition" if _ASKS_WHAT.match(question.text) and len(question.foci) == 1 else "answer"
-    text = question.text if len(question.text) <= _LONGEST_TEXT else question.text[:_LONGEST_TEXT].rsplit(" ", 1)[0] + " …"
+    text = question.text
+    if len(text) > _LONGEST_TEXT:
+        text = text[:_LONGEST_TEXT].rsplit(" ", 1)[0] + " …"
+    elif not _ASKS.match(text) and not text.endswith("?"):
+        text = f"What is there to know about {text}?"
     return _asked(aspect, text, question, search, question.context)
 
 
 def _about(focus: Focus, search: Search) -> SubQuestion:
     text = f"What {'are' if focus.is_plural else 'is'} {focus.label}?"
-    weights = {term: search.weight(term) for term in focus.called}
-    return SubQuestion(0, text, "definition", _query((focus,)), (focus.called,), weights)
+    return SubQuestion(0, text, "definition", _query((focus,)), (focus.called,), _weights((focus.called,), (), search))
 
 
 def _how(focus: Focus) -> str:
@@ -121,9 +129,24 @@ def _asked(
     aspect: Aspect, text: str, question: Question, search: Search, context: tuple[str, ...] = (), section: str = ""
 ) -> SubQuestion:
     foci = tuple(focus.terms for focus in question.foci)
-    weights = {term: search.weight(term) for term in dict.fromkeys([*chain.from_iterable(foci), *context])}
+    weights = _weights(foci, context, search)
     query = " ".join([_query(question.foci), *context, section.rpartition(" › ")[2]]).strip()
     return SubQuestion(0, text, aspect, query, foci, weights, section)
+
+
+def _weights(foci: Iterable[tuple[str, ...]], context: Iterable[str], search: Search) -> dict[str, float]:
+    """Return the weights of terms: rare ones weigh more, but no word of a phrase stands for the whole phrase.
+
+    Where a word is written as code only now and then, the word itself is what counts.
+    """
+    weights = {term: search.weight(term) for term in context}
+    for focus in foci:
+        mean = sum(map(search.weight, focus)) / len(focus)
+        for term in focus:
+            word = term.strip("`")
+            sometimes = term != word and stem(word) in focus and word not in search.corpus.code_words
+            weights[term] = (search.weight(term) + mean) / 2 * (_SHARE_OF_MARKUP if sometimes else 1)
+    return weights
 
 
 def _query(foci: tuple[Focus, ...]) -> str:

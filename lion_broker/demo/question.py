@@ -12,9 +12,8 @@ __all__ = ["Focus", "Question", "read_question"]
 _LONGEST_READ = 600
 _MOST_FOCI = 4
 _MOST_CONTEXT = 8
-# A word that the corpus writes as code this often, of all times, is code in a question too.
-_CODE_SHARE = 0.25
 _CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b", re.IGNORECASE)
+_PAIR = re.compile(r"\b(\w+)(\s*(?:\.\.\.|…|/|-)\s*)(\w+)\b")
 _ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
 
 _TOKEN = re.compile(r"`[^`]+`|[^\W_][\w’'-]*\w(?:\(\))?|__\w+__(?:\(\))?|\w+|[=!<>]=|:=|->|\*\*|//|<<|>>|[-+*/%@&|^~<>(),]")
@@ -32,7 +31,7 @@ _FILLERS = frozenset(
     idea important inside kind many multiple several various know look mean meaning means overview possible python question right rule rules say simple simply sort step
     steps understand want way word words work worked working works write""".split()
 )
-_LINKS = frozenset("and or of versus vs / , ( )".split())
+_LINKS = frozenset(("and", "or", "of", "versus", "vs", "/", ",", "(", ")"))
 _PRONOUNS = frozenset("i you we one".split())
 
 
@@ -77,7 +76,7 @@ class Question:
 def read_question(text: str, search: Search) -> Question:
     """Read a question against what a corpus knows; text without a single usable word has no foci and coverage 0."""
     clean = " ".join(_QUOTED.sub(r"`\1`", _CONTRACTION.sub("", text)).split())
-    heart = _heart(clean)
+    heart = _code_pairs(_heart(clean), search.corpus.code_words)
     comparison = _COMPARISON.search(heart)
     if comparison:
         sides = [_ARTICLE.sub("", side.strip()) for side in comparison.groups() if side]
@@ -93,6 +92,16 @@ def _heart(text: str) -> str:
         return text
     asked = re.search(r"[^.?!]{1,600}\?", text)
     return asked[0].strip() if asked else text[:_LONGEST_READ]
+
+
+def _code_pairs(text: str, code_words: frozenset[str]) -> str:
+    """Mark words of the language that are written as a pair, such as for … else or try/finally, as code."""
+
+    def marked(pair: re.Match[str]) -> str:
+        known = pair[1] in code_words and pair[3] in code_words
+        return f"`{pair[1]}`{pair[2]}`{pair[3]}`" if known else pair[0]
+
+    return _PAIR.sub(marked, text)
 
 
 def _measured(text: str, foci: tuple[Focus, ...], comparison: bool, search: Search) -> Question:
@@ -157,16 +166,14 @@ def _longest_focus(tokens: list[str], position: int, search: Search) -> tuple[in
 
 
 def _code_focus(text: str, search: Search, surely: bool = False) -> Focus | None:
-    """Return the focus of a piece of code, when the corpus writes it as code more than now and then."""
+    """Return the focus of a piece of code: what is marked as code, or a word of the subject's own language."""
     code = text.strip("`").removesuffix("()")
     term = f"`{code.lower()}`"
-    words = terms(code)
-    as_code, as_word = search.document_frequency[term], max((search.document_frequency[word] for word in words), default=0)
-    marked = text.startswith("`") or "_" in text or text.endswith("()")
-    if not (marked or (as_code and (surely or " " in code or search.entitles(term) or as_code >= _CODE_SHARE * as_word))):
+    known = term in search.document_frequency
+    marked = text.startswith("`") or "_" in text or text.endswith("()") or not re.search(r"\w", text)
+    if not (marked or (known and (surely or " " in code or code in search.corpus.code_words))):
         return None
-    found = [term] if as_code else []
-    return _focus(f"`{code}`", [*found, *words])
+    return _focus(f"`{code}`", [*([term] if known else []), *terms(code)])
 
 
 def _phrase(label: str, search: Search) -> Focus:
@@ -189,7 +196,7 @@ def _is_content(token: str) -> bool:
 
 def _one_phrase(first: str, second: str, search: Search) -> bool:
     left, right = terms(first), terms(second)
-    return bool(left and right) and search.follows(left[-1], right[0])
+    return bool(left and right) and not second.endswith("ed") and search.follows(left[-1], right[0])
 
 
 def _with_article(focus: Focus, article: str) -> Focus:

@@ -27,9 +27,14 @@ _ROOM: Mapping[Aspect, int] = {"answer": 3, "definition": 1, "difference": 3, "r
 _RELATIVE = 0.7
 # The first three words, and the rest of a list of code that they begin.
 _SUBJECT = re.compile(r"(?:\S+\s?){0,3}(?:(?:and |or )?`[^`]+`,?\s?)*")
+# How the definition of a function or method begins.
+_ENTRY = re.compile(r"`[^`]+`: ")
+_INTRODUCTION = re.compile(r"(?:In|By|For|As) \w+, ")
+_NEXT_ITEM = re.compile(r"\n *(?:-|\d+\.) ")
+_STOPS = (".", "!", "?", ")", "”")
 _EMPHASIS = re.compile(r"(?<!\w)\*{1,2}([^*]+)\*{1,2}(?!\w)")
 # How much of a focus must be in a title or at the beginning of a sentence to make it about that focus; and anywhere in it.
-_WHOLE = 0.7
+_WHOLE = 0.8
 _HALF = 0.45
 # What a term counts when it is in the sentence, in its paragraph before it, or in the title of the passage.
 _SHARES = (1.0, 0.7, 0.6)
@@ -64,10 +69,13 @@ def pick(sub_question: SubQuestion, hits: Iterable[Hit], limit: int = 6) -> list
     A quote is a run of whole sentences with the list, table or code that they introduce, copied from one passage without a
     change. Quotes do not overlap. Nothing is returned rather than something that does not speak of what was asked.
     """
+    if not sub_question.foci:
+        return []
     texts = {hit.passage.id: hit.passage for hit in hits}
     found = [quote for passage in texts.values() for quote in _Reading(sub_question, passage).quotes()]
     found.sort(key=lambda quote: (-quote.score, quote.passage_id, quote.start))
-    return _joined(_unused((quote for quote in found if quote.score >= _WEAKEST), (), limit), texts)
+    best = _unused((quote for quote in found if quote.score >= _WEAKEST), (), limit)
+    return best if sub_question.aspect == "definition" else _joined(best, texts)
 
 
 def selection(finding: Finding, used: Iterable[Quote], taken: int = 0) -> list[Quote]:
@@ -85,10 +93,22 @@ def _unused(quotes: Iterable[Quote], used: Iterable[Quote], limit: int) -> list[
     for quote in quotes:
         if len(fresh) >= limit or (fresh and quote.score < _RELATIVE * fresh[0].score):
             break
-        if not any(quote.overlaps(other) for other in taken):
-            fresh.append(quote)
-            taken.append(quote)
+        if new := _without(quote, taken):
+            fresh.append(new)
+            taken.append(new)
     return fresh
+
+
+def _without(quote: Quote, taken: Iterable[Quote]) -> Quote | None:
+    """Return what a quote says that is not said already: all of it, the code or list at its end, or nothing."""
+    for other in taken:
+        if not quote.overlaps(other):
+            continue
+        rest = quote.text[other.end - quote.start :].lstrip() if other.end < quote.end else ""
+        if quote.passage_id != other.passage_id or "\n" not in rest:
+            return None
+        quote = replace(quote, text=rest, start=quote.end - len(rest))
+    return quote
 
 
 def verify(quote: Quote, corpus: Corpus) -> bool:
@@ -102,21 +122,22 @@ def _joined(quotes: Sequence[Quote], passages: Mapping[str, Passage]) -> list[Qu
     """Join quotes of one passage with so little between them that leaving it out would be odd."""
     joined: list[Quote] = []
     for quote in quotes:
-        near = next((other for other in joined if 0 <= _gap(quote, other) <= _SMALL_GAP), None)
+        text = passages[quote.passage_id].text
+        near = next((other for other in joined if _continue_each_other(quote, other, text)), None)
         if near is None:
             joined.append(quote)
             continue
         start, end = min(quote.start, near.start), max(quote.end, near.end)
-        text = passages[quote.passage_id].text[start:end]
-        joined[joined.index(near)] = replace(near, text=text, start=start, end=end)
+        joined[joined.index(near)] = replace(near, text=text[start:end], start=start, end=end)
     return joined
 
 
-def _gap(quote: Quote, other: Quote) -> int:
-    """Return how many characters lie between two quotes of one passage; -1 for different passages."""
-    if quote.passage_id != other.passage_id:
-        return -1
-    return max(quote.start, other.start) - min(quote.end, other.end)
+def _continue_each_other(quote: Quote, other: Quote, text: str) -> bool:
+    """Tell whether next to nothing stands between two quotes of one passage."""
+    between = text[min(quote.end, other.end) : max(quote.start, other.start)]
+    if quote.passage_id != other.passage_id or len(between) > _SMALL_GAP:
+        return False
+    return not cross_reference(between) and not _NEXT_ITEM.search(between)
 
 
 class _Reading:
@@ -126,8 +147,8 @@ class _Reading:
         self._asked = sub_question
         self._passage = passage
         self._segments = list(_segments(passage))
-        *_, self._home = leaves = [_title_terms(leaf) for leaf in passage.title.split(" › ")]
-        self._title = frozenset[str]().union(*leaves)
+        self._headings = [_title_terms(heading) for heading in passage.title.split(" › ")]
+        self._title = frozenset[str]().union(*self._headings)
 
     def quotes(self) -> Iterator[Quote]:
         """Yield one candidate for every segment that could be the heart of a quote."""
@@ -148,7 +169,9 @@ class _Reading:
     @property
     def _hearts(self) -> tuple[str, ...]:
         """The kinds of segments that can be the heart of a quote; contrasts and asides are made in sentences."""
-        return ("sentence",) if self._asked.aspect in ("difference", "related", "definition") else ("sentence", "list", "table", "code")
+        if self._asked.aspect in ("difference", "related", "definition"):
+            return ("sentence",)
+        return ("sentence", "list") if self._asked.aspect == "rules" else ("sentence", "list", "table", "code")
 
     @cached_property
     def scores(self) -> list[float]:
@@ -185,27 +208,32 @@ class _Reading:
 
     @cached_property
     def _is_near(self) -> bool:
-        """Whether the passage belongs to a topic where the subject is at home."""
-        return self._passage.id.rpartition("#")[0] in self._asked.near
+        """Whether the passage stands where the subject is at home."""
+        return self._passage.title in self._asked.near
 
     @cached_property
     def _at_home(self) -> bool:
-        """Whether the section is about what was asked about, by its title."""
-        return any(self._share(focus, (self._home,)) >= _WHOLE for focus in self._asked.foci)
+        """Whether the section is about what was asked about, by its title or that of a section around it."""
+        return self._home_bonus > 0
 
     @cached_property
     def _home_bonus(self) -> float:
-        """What a title about the subject counts; more, the less else it names."""
-        words = {term.strip("`") for term in self._home}
-        named = {term.strip("`") for focus in self._asked.foci for term in focus} & words
-        return 0.2 + 0.3 * len(named) / len(words) if self._at_home else 0.0
+        """What a title about the subject counts; more, the less else it names and the closer it stands."""
+        asked = {term.strip("`") for focus in self._asked.foci for term in focus}
+        bonus = 0.0
+        for distance, heading in enumerate(reversed(self._headings)):
+            words = {term.strip("`") for term in heading}
+            if any(self._share(focus, (heading,)) >= _WHOLE for focus in self._asked.foci):
+                bonus = max(bonus, (0.2 + 0.3 * len(asked & words) / len(words)) * 0.7**distance)
+        return bonus
 
     def _manner(self, segment: _Segment) -> float:
         """Return what the way a sentence is put adds: the signs of the aspect, its subject, or a fault."""
         aspect, text = self._asked.aspect, segment.text
         cues = len(CUES[aspect].findall(text))
         manner = min(cues, 2) * 0.1 + self._home_bonus + 0.2 * self._is_near
-        is_subject = segment.kind == "sentence" and self._speaks_of(_SUBJECT.match(text)[0])
+        subject = _SUBJECT.match(_INTRODUCTION.sub("", text))
+        is_subject = segment.kind == "sentence" and self._speaks_of(subject[0] if subject else "")
         is_term = any(self._speaks_of(term) for term in _EMPHASIS.findall(text))
         if aspect == "definition":
             manner += 0.3 * is_subject + 0.3 * is_term - 0.2 * states_condition(text)
@@ -214,11 +242,11 @@ class _Reading:
             manner -= 0.4 * segment.leads
         elif aspect == "rules":
             manner -= 0.5 * (not cues)
-        elif segment.kind in ("list", "table", "code") and not (self._at_home or self._speaks_of(segment.lead_in)):
-            manner -= 0.4
         else:
-            manner += 0.1 * is_subject
-        if cross_reference(text):
+            manner += (0.4 if _ENTRY.match(text) else 0.1) * is_subject
+        if segment.kind in ("list", "table", "code") and not (self._at_home or self._speaks_of(segment.lead_in)):
+            manner -= 0.4
+        if segment.kind == "sentence" and cross_reference(text):
             manner -= 0.4
         if segment.words < 4:
             manner -= 0.3
@@ -249,9 +277,18 @@ class _Reading:
             first -= 1
         while last + 1 < len(self._segments) and self._takes_next(first, last):
             last += 1
-        while last > heart and cross_reference(self._segments[last].text):
+        while first < heart and self._segments[first + 1].kind == "sentence" and cross_reference(self._segments[first].text):
+            first += 1
+        while last > heart and self._ends_badly(last):
             last -= 1
         return first, last
+
+    def _ends_badly(self, index: int) -> bool:
+        """Tell whether a segment points to something that the quote does not hold."""
+        segment = self._segments[index]
+        if segment.kind != "sentence":
+            return False
+        return segment.leads or segment.text.endswith(":") or cross_reference(segment.text)
 
     def _needs_previous(self, index: int) -> bool:
         segment, previous = self._segments[index], self._segments[index - 1]
@@ -264,6 +301,8 @@ class _Reading:
     def _takes_next(self, first: int, last: int) -> bool:
         here, following = self._segments[last], self._segments[last + 1]
         words = sum(segment.words for segment in self._segments[first : last + 1] if segment.kind == "sentence")
+        if self._asked.aspect == "definition" and (following.kind != "sentence" or following.leads):
+            return False
         if following.kind in ("code", "table", "list"):
             return _fits(following.kind, following.text)
         if following.kind == "grammar" or tells_history(following.text):
@@ -291,7 +330,7 @@ def _segments(passage: Passage) -> Iterator[_Segment]:
         spans = sentences(text)
         for span in spans:
             own = _pieces([span.text])
-            is_lead = bool(leads) and span is spans[-1] and text.endswith(":")
+            is_lead = bool(leads) and span is spans[-1] and not text.endswith(_STOPS)
             place = (start + span.start, start + span.end, paragraph)
             yield _Segment("sentence", span.text, *place, own, opens, is_lead, kind == "item")
             opens = False
@@ -312,7 +351,7 @@ def _title_terms(title: str) -> frozenset[str]:
     """Return the terms of a title; its words may stand for code, as Await does in "Await expression"."""
     first, *rest = title.lower().split() or [""]
     words = [first, *(word for word in rest if word not in STOP_WORDS)]
-    return frozenset(terms(title)).union(f"`{word}`" for word in words if word.isalpha())
+    return frozenset(terms(title)).union(f"`{form}`" for word in words for form in (word, word.removesuffix("s")))
 
 
 def _pieces(texts: list[str]) -> tuple[frozenset[str], ...]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain, takewhile, zip_longest
 from typing import Any
 
 from lion_broker.demo.corpus import Corpus
+from lion_broker.demo.cues import leans_back
 from lion_broker.demo.findings import Finding, Quote
 from lion_broker.demo.quotes import selection, verify
 from lion_broker.models.wording import sentences
@@ -17,6 +19,8 @@ _LONGEST_SOURCE = 180
 _MOST_IN_SUMMARY = 2
 _WORDS_IN_SUMMARY = 110
 _PROMISE = "Every sentence below the headings is quoted word for word from {corpus}; the numbers lead to the sources."
+_CODE_OR_IDENTIFIER = re.compile(r"(`[^`]+`|\w*_\w+(?:\(\))?)")
+_BLOCK_SIGNS = ("```", "|", "- ", "1. ")
 _BLOCK_START = re.compile(r"\n\n(?=```|\||[-*] |\d{1,3}\. )")
 
 
@@ -66,8 +70,8 @@ def compose(question: str, findings: Iterable[Finding], label: str, corpus_name:
         fresh = selection(finding, used, taken=len(whole.quotes) - len(finding.quotes))
         used += fresh
         if fresh:
-            sections.append(Section(finding.sub_question.text, tuple(_in_reading_order(fresh))))
-    unanswered = tuple(finding.sub_question.text for finding in ordered if not finding.quotes)
+            sections.append(Section(_shown(finding.sub_question.text), tuple(_in_reading_order(fresh))))
+    unanswered = tuple(_shown(finding.sub_question.text) for finding in ordered if not finding.quotes)
     draft = Report(_title(question), label, summary, tuple(sections), unanswered, (), "")
     return _written(draft, corpus_name, unknown)
 
@@ -78,21 +82,21 @@ def _preference(finding: Finding) -> tuple[int, str]:
 
 
 def _summary(findings: Sequence[Finding]) -> tuple[tuple[Quote, ...], list[Finding]]:
-    """Take the summary out of the findings: the beginnings of the best quotes of the leading one, while they stay short.
+    """Take the summary out of the findings: the beginnings of the best quotes of the first one, while they stay short.
 
-    A comparison is led by all its definitions. Returns the summary and the findings without it; what a quote says after its
-    beginning stays where it was.
+    Definitions that come first are taken together. Returns the summary and the findings without it; what a quote says after
+    its beginning stays where it was.
     """
-    compares = any(finding.sub_question.aspect == "difference" for finding in findings)
+    defining = list(takewhile(lambda finding: finding.sub_question.aspect == "definition", findings))
     chosen: list[Quote] = []
     rest: list[Finding] = []
     for finding in findings:
-        leads = not chosen or (compares and finding.sub_question.aspect == "definition")
+        leads = not chosen or finding in defining
         heads: dict[Quote, Quote | None] = {}
         for quote in selection(finding, chosen) if leads else ():
             head, tail = _split(quote)
             words = sum(len(other.text.split()) for other in chosen)
-            if head and len(heads) < _MOST_IN_SUMMARY and (not chosen or words + len(head.text.split()) <= _WORDS_IN_SUMMARY):
+            if head and not leans_back(head.text) and len(heads) < _MOST_IN_SUMMARY and (not chosen or words + len(head.text.split()) <= _WORDS_IN_SUMMARY):
                 chosen.append(head)
                 heads[quote] = tail
         quotes = tuple(other for quote in finding.quotes if (other := heads.get(quote, quote)))
@@ -102,6 +106,8 @@ def _summary(findings: Sequence[Finding]) -> tuple[tuple[Quote, ...], list[Findi
 
 def _split(quote: Quote) -> tuple[Quote | None, Quote | None]:
     """Split a quote into the sentences that stand for themselves and what follows: a lead-in with its code, list or table."""
+    if quote.text.startswith(_BLOCK_SIGNS):
+        return None, quote
     block = _BLOCK_START.search(quote.text)
     if not block:
         return quote, None
@@ -128,8 +134,7 @@ def _written(draft: Report, corpus_name: str, unknown: Sequence[str]) -> Report:
     quotes = (*draft.summary, *(quote for section in draft.sections for quote in section.quotes))
     numbers = {id(quote): number for number, quote in enumerate(quotes, 1)}
     blocks = [f"# {draft.question}", f"> {draft.label}. {_PROMISE.format(corpus=corpus_name) if quotes else ''}".rstrip()]
-    if draft.summary:
-        blocks += ["**In short.** " + " ".join(" ".join(_cited(quote, numbers[id(quote)]).split()) for quote in draft.summary)]
+    blocks += _summary_text(draft.summary, numbers)
     for section in draft.sections:
         blocks.append(f"## {section.title}")
         blocks += _paragraphs(section, numbers)
@@ -137,6 +142,17 @@ def _written(draft: Report, corpus_name: str, unknown: Sequence[str]) -> Report:
     if quotes:
         blocks += ["## Sources", "\n".join(f"{number}. {_source(quote)}" for number, quote in enumerate(quotes, 1))]
     return replace(draft, quotes=quotes, markdown="\n\n".join(blocks) + "\n")
+
+
+def _summary_text(summary: Sequence[Quote], numbers: dict[int, int]) -> Iterator[str]:
+    """Yield the summary: a paragraph from one place, a list from several."""
+    texts = [" ".join(_cited(quote, numbers[id(quote)]).split()) for quote in summary]
+    places = [_heading(quote.title.rpartition(" › ")[2]) for quote in summary]
+    if len(set(places)) > 1:
+        yield "**In short**"
+        yield "\n".join(f"- *{place}:* {text}" for place, text in zip(places, texts, strict=True))
+    elif texts:
+        yield f"**In short.** {' '.join(texts)}"
 
 
 def _paragraphs(section: Section, numbers: dict[int, int]) -> Iterator[str]:
@@ -151,7 +167,7 @@ def _cited(quote: Quote, number: int) -> str:
     """Return a quote with its number after the first paragraph, before any code, list or table."""
     block = _BLOCK_START.search(quote.text)
     prose, rest = (quote.text[: block.start()], quote.text[block.start() :]) if block else (quote.text, "")
-    if prose.startswith(("```", "|", "- ", "1. ")):
+    if prose.startswith(_BLOCK_SIGNS):
         return f"[{number}]\n\n{quote.text}"
     stop = "" if prose.endswith((".", ":", "!", "?", "”", ")", "’")) else ":" if rest else "."
     return f"{prose}{stop} [{number}]{rest}"
@@ -184,7 +200,15 @@ def _title(question: str) -> str:
     clean = " ".join(question.split())
     if len(clean) > _LONGEST_TITLE:
         clean = clean[:_LONGEST_TITLE].rsplit(" ", 1)[0] + " …"
-    return re.sub(r"([\\*_<>#\[\]])", r"\\\1", clean) if clean else "No question was asked"
+    return _shown(clean) or "No question was asked"
+
+
+def _shown(text: str) -> str:
+    """Return what somebody typed so that Markdown shows it as it was typed; identifiers become code."""
+    pieces = _CODE_OR_IDENTIFIER.split(text)
+    plain = [re.sub(r"([\\*_<>#\[\]`|])", r"\\\1", piece) for piece in pieces[::2]]
+    code = [piece if piece.startswith("`") else f"`{piece}`" for piece in pieces[1::2]]
+    return "".join(chain.from_iterable(zip_longest(plain, code, fillvalue="")))
 
 
 def _heading(title: str) -> str:

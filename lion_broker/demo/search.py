@@ -80,14 +80,6 @@ class Search:
     def _pairs(self) -> frozenset[tuple[str, str]]:
         return frozenset(pair for document in self._documents for pair in pairwise(document))
 
-    def entitles(self, term: str) -> bool:
-        """Tell whether a term stands in the title of a passage."""
-        return term in self._title_terms
-
-    @cached_property
-    def _title_terms(self) -> frozenset[str]:
-        return frozenset(term for passage in self.corpus for term in terms(passage.title))
-
     @cached_property
     def document_frequency(self) -> Counter[str]:
         """How many passages have each term."""

@@ -41,7 +41,8 @@ def literals_as_code(text: str) -> str:
             break
         pieces += [line[position : opening.start()], "`", line[opening.end() : closing], "`"]
         position = closing + 1
-    return re.sub(r"[“‘](`[^`]+`)[”’]", r"\1", "".join(pieces) + line[position:])
+    clean = re.sub(r"[“‘](`[^`]+`)[”’]", r"\1", "".join(pieces) + line[position:])
+    return re.sub(r"\*(__\w+__)\*", r"`\1`", clean)
 
 
 def _closing_quote(line: str, start: int) -> int | None:

@@ -1,0 +1,1 @@
+"""How things are addressed: mail, mailboxes, and the port through which an exchange carries them."""

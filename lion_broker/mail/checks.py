@@ -21,6 +21,7 @@ DELIVERIES: Final = ("manual", "auto")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _ENTRY: Final = re.compile(r"(\d{1,20})-(\d{1,20})")
+_HALF_CHARACTER: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class _Rule(NamedTuple):
@@ -65,6 +66,14 @@ def _are_entries(values: Iterable[Any]) -> bool:
     return all(map(_is_entry, values))
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and _HALF_CHARACTER.search(value) is None
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_text(text) for pair in value.items() for text in pair)
+
+
 def _from(least: int) -> _Rule:
     needed = f"a whole number from {least} to 2**53 is needed"
     return _Rule(lambda value: type(value) is int and least <= value <= 2**53, needed)
@@ -76,7 +85,9 @@ _A_NAME_OR_NONE: Final = _Rule(lambda value: value == "" or _is_name(value), f"{
 _AN_ENTRY: Final = _Rule(_is_entry, "an entry id like '0-0' is needed")
 _ENTRIES: Final = _Rule(_are_entries, "entry ids like '0-0' are needed")
 _SOME_IDS: Final = _Rule(lambda value: value is None or all(map(_is_id, value)), f"for each, {_AN_ID.needed}")
-_TEXT: Final = _Rule(bool, "a text is needed")
+_TEXT: Final = _Rule(_is_text, "a text is needed")
+_SOME_TEXT: Final = _Rule(lambda value: _is_text(value) and value != "", "a text that is not empty is needed")
+_TEXTS: Final = _Rule(_are_texts, "texts by their names are needed")
 
 _RULES: Final[Mapping[str, _Rule]] = {
     "session": _AN_ID,
@@ -87,7 +98,9 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "pool": _A_NAME,
     "client": _A_NAME,
     "producer": _A_NAME,
-    "token": _TEXT,
+    "token": _SOME_TEXT,
+    "owner": _TEXT,
+    "fields": _TEXTS,
     "cap": _from(0),
     "seq": _from(1),
     "limit": _from(1),
@@ -113,37 +126,40 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "records": _Rule(bool, "at least one record is needed, or the log would have a gap"),
     "mails": _Rule(bool, "at least one mail is needed"),
 }
+_SEED_RULES: Final[Mapping[str, _Rule]] = {
+    "id": _AN_ID,
+    "name": _TEXT,
+    "pool": _A_NAME_OR_NONE,
+    "behaviour": _TEXT,
+    "fields": _TEXTS,
+}
 _ANYTHING: Final = _Rule(lambda value: True, "")
 _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.CreateBranch: {
-        "token": _ANYTHING,
+        "token": _TEXT,
         "records": _ANYTHING,
         "copies": _Rule(lambda value: value == "" or _is_id(value), _AN_ID.needed),
     },
-    v.CloseBranch: {"token": _ANYTHING},
+    v.CloseBranch: {"token": _TEXT},
     v.Claim: {
         "entry": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none"),
         "pool": _A_NAME_OR_NONE,
         "batch": _from(1),
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
-    v.ReadReady: {"owner": _TEXT},
-    v.ReadEvents: {
-        "after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")
-    },
+    v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
 
 
 def _check_delivery(verb: v.CreateSession | v.UpdateSession) -> None:
     delivery = verb.fields.get("delivery", "" if isinstance(verb, v.CreateSession) else DELIVERIES[0])
     if delivery not in DELIVERIES:
-        raise ConfigError(
-            f"The session's field delivery cannot be {delivery!r}: {' or '.join(DELIVERIES)} is needed."
-        )
+        raise ConfigError(f"The session's field delivery cannot be {delivery!r}: {' or '.join(DELIVERIES)} is needed.")
 
 
 def _check_seed(verb: v.CreateBranch) -> None:
-    for name, rule in (("id", _AN_ID), ("pool", _A_NAME_OR_NONE)):
+    for name, rule in _SEED_RULES.items():
         value = getattr(verb.seed, name)
         if not rule.holds(value):
             raise ConfigError(f"A branch's {name} cannot be {value!r}: {rule.needed}.")
@@ -151,9 +167,7 @@ def _check_seed(verb: v.CreateBranch) -> None:
 
 def _check_closing(verb: v.CloseBranch) -> None:
     if verb.branch == verb.session:
-        raise ConfigError(
-            f"The place of session {verb.session} itself cannot be closed; delete the session instead."
-        )
+        raise ConfigError(f"The place of session {verb.session} itself cannot be closed; delete the session instead.")
 
 
 def _check_entry_of_pool(verb: v.Claim) -> None:
@@ -164,9 +178,7 @@ def _check_entry_of_pool(verb: v.Claim) -> None:
 def _check_mails(session: str, mails: Iterable[WireMail]) -> None:
     for mail in mails:
         if mail.header.session != session:
-            raise ConfigError(
-                f"Mail {mail.id} is of session {mail.header.session}, not of session {session}."
-            )
+            raise ConfigError(f"Mail {mail.id} is of session {mail.header.session}, not of session {session}.")
         for end in (mail.header.sender, mail.header.recipient):
             if not _is_id(end):
                 raise ConfigError(f"Mail {mail.id} cannot be from or to {end!r}: {_AN_ID.needed}.")
@@ -180,9 +192,7 @@ def _check_commit(verb: v.Commit) -> None:
     _check_mails(verb.session, verb.mails)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
-            raise ConfigError(
-                f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}."
-            )
+            raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
     buried = [burial.entry for burial in verb.buried]
     if not _are_entries(buried):
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
@@ -197,9 +207,7 @@ def _check_commit(verb: v.Commit) -> None:
 def _check_stations(verb: v.Renew | v.Release) -> None:
     for station in verb.stations:
         if not (_is_id(station.session) and _is_id(station.branch) and station.token):
-            raise ConfigError(
-                f"{type(verb).__name__} needs two ids and a token for each branch, not {station}."
-            )
+            raise ConfigError(f"{type(verb).__name__} needs two ids and a token for each branch, not {station}.")
 
 
 _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {

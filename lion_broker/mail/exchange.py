@@ -3,7 +3,8 @@
 An exchange answers the verbs of `lion_broker.mail.verbs`. What it promises, whoever implements it:
 
 - A verb takes effect whole or not at all, and a repeated verb takes effect once.
-- Mail that `Post` or `Commit` has accepted is applied, set aside, or kept as a dead letter; it is never dropped. How much
+- Mail that `Post` or `Commit` has accepted is applied, set aside, or kept as a dead letter; it is never dropped. How
+much
   of that survives a crash of the machine is the exchange's durability profile.
 - Each mail takes effect at most once on its recipient's log: the commit compares cursor and version.
 - Mail of one sender to one recipient is handed out in the order in which it was sent.
@@ -115,7 +116,11 @@ def together(programs: Sequence[Steps[T]], /) -> Steps[list[T]]:
 
 
 def _advance(
-    program: Steps[Any], answers: list[Any] | None, place: int, asked: dict[int, Sequence[Verb[Any]]], results: list[Any]
+    program: Steps[Any],
+    answers: list[Any] | None,
+    place: int,
+    asked: dict[int, Sequence[Verb[Any]]],
+    results: list[Any],
 ) -> None:
     try:
         asked[place] = next(program) if answers is None else program.send(answers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import ConfigDict, field_validator
 
@@ -53,7 +54,7 @@ class Mail(Element, Sendable):
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], /) -> Mail:
+    def from_dict(cls, data: Mapping[str, Any], /) -> Self:
         """Return the mail that `to_dict` described; its item is the JSON value."""
         metadata = {k: v for k, v in data.get("metadata", {}).items() if k != "lion_class"}
         return cls(

@@ -23,8 +23,8 @@ class MailManager(Manager):
     """Carries mail between its sources: collected from their outboxes, queued by recipient and sender, then sent.
 
     A source is anything with an `id` and a `mailbox`. Nothing is lost: mail to somebody who is no source stays in the
-    sender's outbox. `sources` is a Pile, so `async with manager.sources:` keeps other tasks out. A Session's own manager
-    moves mail through the session's exchange instead and has the same verbs.
+    sender's outbox. `sources` is a Pile, so `async with manager.sources:` keeps other tasks out. A Session's own
+    manager moves mail through the session's exchange instead and has the same verbs.
     """
 
     def __init__(self, sources: Any = None) -> None:

@@ -137,8 +137,8 @@ class Posted:
 class Moved:
     """Answer of `Collect`, `Send` and `Receive`: what one bounded batch moved.
 
-    `more` says that the same call, with this `resume`, would move more; `targets` maps each branch that got mail to the id of its newest
-    entry (of its mailbox when it lives on workers, else of its inbox).
+    `more` says that the same call, with this `resume`, would move more; `targets` maps each branch that got mail to
+    the id of its newest entry (of its mailbox when it lives on workers, else of its inbox).
     """
 
     count: int

@@ -138,9 +138,9 @@ class CreateBranch(Verb[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class ReadBranches(Verb[tuple[BranchRecord, ...]]):
-    """Read branches in order of creation: those in `ids`, or `count` of them from place `start`. Unknown ids are left out.
+    """Read branches in order of creation: those in `ids`, or `count` of them from place `start`.
 
-    A closed branch is read by its id only.
+    Unknown ids are left out. A closed branch is read by its id only.
     """
 
     session: str
@@ -151,10 +151,10 @@ class ReadBranches(Verb[tuple[BranchRecord, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class CloseBranch(Verb[Outcome]):
-    """Remove a branch from the session: mail that waits for it becomes dead letters (reason `closed`), later mail is refused.
+    """Remove a branch from the session: what waits for it becomes dead letters (`closed`), later mail is refused.
 
-    Mail that it has sent itself still goes out. With `delete` its log goes too, unless another branch's log refers
-    to it. OK, CLOSED (before), UNKNOWN, or HELD when another owner's lease on a branch without a pool is alive.
+    Mail that it has sent itself still goes out. With `delete` its log goes too, unless another branch's log refers to
+    it. OK, CLOSED (before), UNKNOWN, or HELD when another owner's lease on a branch without a pool is alive.
     """
 
     session: str
@@ -192,9 +192,9 @@ class Collect(Verb[Moved]):
 class Send(Verb[Moved]):
     """Deliver up to `limit` mails addressed to `recipients` (None: to all), collected or still in an outbox.
 
-    They arrive in inboxes; with `receive`, mail for a branch with a pool goes on into its mailbox. Mail to a branch that
-    is unknown or closed becomes a dead letter. Order per sender and recipient is kept. `resume` is that of the last
-    answer when the call is repeated because there was more.
+    They arrive in inboxes; with `receive`, mail for a branch with a pool goes on into its mailbox. Mail to a branch
+    that is unknown or closed becomes a dead letter. Order per sender and recipient is kept. `resume` is that of the
+    last answer when the call is repeated because there was more.
     """
 
     session: str
@@ -206,7 +206,7 @@ class Send(Verb[Moved]):
 
 @dataclass(frozen=True, slots=True)
 class Receive(Verb[Moved]):
-    """Move up to `limit` mails from the inboxes of branches with a pool into their mailboxes, marking them ready."""
+    """Move up to `limit` mails of branches with a pool from inboxes into mailboxes, marking the branches ready."""
 
     session: str
     branches: tuple[str, ...] | None = None
@@ -217,8 +217,9 @@ class Receive(Verb[Moved]):
 class Claim(Verb[Claimed]):
     """Make the bearer of `token` the owner of a branch until `lease_ms` from now, and hand out its first mails.
 
-    `entry` is the ready entry that the worker read for `pool`; both are empty for a branch without a pool. A claim repeated with the same
-    token answers OK again. A mail that has been handed out before without a commit comes alone.
+    `entry` is the ready entry that the worker read for `pool`; both are empty for a branch without a pool. A claim
+    repeated with the same token answers OK again. A mail that has been handed out before without a commit comes
+    alone.
     """
 
     session: str
@@ -250,9 +251,9 @@ class Commit(Verb[Committed]):
     mailbox entries of this turn that go to the inbox to wait there, `buried` those that become dead letters.
     Outgoing mail goes where `Post` would put it, but a recipient that refuses makes a dead letter, never a failure.
 
-    Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when nothing is
-    left or `batch` is 0 (the lease is over; what is left is ready for others), and for a branch without a pool OK
-    without mails. FENCED means "drop your copy", never "it failed".
+    Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when
+    nothing is left or `batch` is 0 (the lease is over; what is left is ready for others), and for a branch without a
+    pool OK without mails. FENCED means "drop your copy", never "it failed".
     """
 
     session: str

@@ -66,6 +66,8 @@ class WireMail:
     header: Header
     body: bytes
     head: bytes = b""
+    value: Any = field(default=None, compare=False, repr=False)
+    """What the body says, where that has been read already."""
 
     def __post_init__(self) -> None:
         if not self.head:
@@ -88,8 +90,8 @@ class WireMail:
         return self.header.category == PackageCategory.COMMAND
 
     def item(self) -> Any:
-        """Return the body as a JSON value; raises MailMalformed."""
-        return read_json(self.body, "body")
+        """Return the body as a JSON value, not to be changed; raises MailMalformed."""
+        return read_json(self.body, "body") if self.value is None else self.value
 
 
 def encode_json(value: Any, what: str) -> bytes:

@@ -228,9 +228,7 @@ def _arguments(arguments: Any) -> dict[str, Any]:
         try:
             arguments = json.loads(arguments) if arguments.strip() else {}
         except ValueError as error:
-            raise ConfigError(
-                f"the arguments must be a dictionary, but their JSON is broken: {error}"
-            ) from error
+            raise ConfigError(f"the arguments must be a dictionary, but their JSON is broken: {error}") from error
     if not isinstance(arguments, dict):
         raise ConfigError(f"the arguments must be a dictionary, not {type(arguments).__name__}")
     return arguments

@@ -71,9 +71,7 @@ Party = Annotated[SenderRecipient, PlainValidator(validate_sender_recipient)]
 
 
 # The fields of a message that may change; id and time of creation may not.
-_ASSIGNABLE = frozenset(
-    ["content", "embedding", "flag", "metadata", "recipient", "role", "sender", "template"]
-)
+_ASSIGNABLE = frozenset(["content", "embedding", "flag", "metadata", "recipient", "role", "sender", "template"])
 
 
 class RoledMessage(Node, Sendable, Watchable):
@@ -137,9 +135,7 @@ class RoledMessage(Node, Sendable, Watchable):
             return None
         return [part for part in rendered if part.get("type") == "image_url"] or None
 
-    def update(
-        self, sender: Any = None, recipient: Any = None, template: str | None = None, **content: Any
-    ) -> None:
+    def update(self, sender: Any = None, recipient: Any = None, template: str | None = None, **content: Any) -> None:
         """Change what is given, and tell the watchers once; None leaves sender, recipient or template."""
         self._change(content, sender=sender, recipient=recipient, template=template)
 

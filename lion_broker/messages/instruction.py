@@ -55,9 +55,7 @@ class Instruction(RoledMessage):
         `request_fields`: names, or names with descriptions; not together with a model.
         `plain_content`: the whole text, instead of all the rest.
         """
-        message = cls._made_of(
-            {"content": {"context": _listed(context)}, "sender": sender, "recipient": recipient}
-        )
+        message = cls._made_of({"content": {"context": _listed(context)}, "sender": sender, "recipient": recipient})
         message.update(
             template=template,
             instruction=instruction,
@@ -266,9 +264,7 @@ def _described(fields: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
         fields = [fields]
     if not isinstance(fields, Mapping):
         return dict.fromkeys(fields, "...")
-    described: dict[str, Any] = to_portable(
-        fields, fallback=lambda kind: getattr(kind, "__name__", str(kind))
-    )
+    described: dict[str, Any] = to_portable(fields, fallback=lambda kind: getattr(kind, "__name__", str(kind)))
     return described
 
 

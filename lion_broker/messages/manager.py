@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lion_broker.core.concepts import Manager
-from lion_broker.core.ids import IDType, validate_order
+from lion_broker.core.ids import IDType, to_list_type, validate_order
 from lion_broker.core.pile import MISSING, Pile, PileChange
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.messages.action import ActionRequest, ActionResponse, ActionResponseModel
 from lion_broker.messages.assistant import AssistantResponse
-from lion_broker.messages.base import RoledMessage
+from lion_broker.messages.base import MessageFlag, RoledMessage
 from lion_broker.messages.instruction import Instruction
 from lion_broker.messages.system import System
 
@@ -29,6 +29,7 @@ class MessageManager(Manager):
     def __init__(self, messages: Any = None, progression: Any = None, system: System | None = None) -> None:
         """Start with messages: a Pile, a list of messages or of their dicts, or the dict of a Pile.
 
+        Messages that are given as dicts are flagged as loaded; a Pile that is given is not shared.
         A System among them is taken as the system message, unless `system` is given, which replaces it.
         `progression` names the messages of the view; ItemNotFoundError for one that is not here.
         """
@@ -172,9 +173,7 @@ class MessageManager(Manager):
         """
         kinds = (instruction, assistant_response, system, action_request)
         if sum(kind is not None for kind in kinds) > 1:
-            raise ConfigError(
-                "only one of instruction, assistant_response, system and action_request at a time"
-            )
+            raise ConfigError("only one of instruction, assistant_response, system and action_request at a time")
         parties = {"sender": sender, "recipient": recipient, "template": template}
         message: RoledMessage
         if system is not None:
@@ -304,8 +303,12 @@ class MessageManager(Manager):
 
 def _message_pile(messages: Any) -> Pile[RoledMessage]:
     if isinstance(messages, Mapping):
-        return Pile.from_dict({**messages, "item_type": ["RoledMessage"]})
-    return Pile(messages, item_type=RoledMessage)
+        pile = Pile[RoledMessage].from_dict({**messages, "item_type": ["RoledMessage"]})
+        for message in pile:
+            message.flag = MessageFlag.MESSAGE_LOAD
+        return pile
+    given = [RoledMessage.from_dict(one) if isinstance(one, Mapping) else one for one in to_list_type(messages)]
+    return Pile(given, item_type=RoledMessage)
 
 
 def _system_among(messages: Pile[RoledMessage]) -> System | None:

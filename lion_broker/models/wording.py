@@ -23,6 +23,8 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _WORD_OPERATORS = frozenset({"and", "in", "is", "not", "or"})
+# The name in `object.__enter__(self)` or `str.join(iterable)`.
+_CALLED = re.compile(r"(?:\w+\.)+(\w+)(?:\(.*\))?|(\w+)\(.*\)", re.DOTALL)
 _CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 _WORD = re.compile(r"[^\W_][^\W_]*(?:_\w+)?|_+\w*|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
@@ -68,6 +70,8 @@ def terms(text: str) -> list[str]:
         code = " ".join(span[2].removesuffix("()").split()).lower()
         if len(code) <= 40:
             found.append(f"`{code}`")
+        if called := _CALLED.fullmatch(code):
+            found.append(f"`{called[1] or called[2]}`")
         found += (
             f"`{piece}`"
             for piece in code.split()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
 from lion_broker.core.ids import IDType
@@ -17,7 +17,9 @@ from .estate import Estate
 from .remote import RemoteBranch
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .life import SessionLife as Session
+
+S = TypeVar("S", bound="Session")
 
 __all__ = [
     "default_steps",
@@ -47,8 +49,8 @@ def found_steps(session: Session) -> Steps[None]:
 
 
 def open_steps(
-    kind: type[Session], exchange: Exchange, session_id: IDType, host: bool, owns: bool, options: dict[str, Any]
-) -> Steps[Session]:
+    kind: type[S], exchange: Exchange, session_id: IDType, host: bool, owns: bool, options: dict[str, Any]
+) -> Steps[S]:
     """Take up a session that exists."""
     record = yield from Estate.read_steps(session_id)
     fields = Estate.fields_of(record)
@@ -95,7 +97,10 @@ def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: s
     tools = given.pop("tools", None) or []
     tools = list(tools) if isinstance(tools, (list, tuple, set, frozenset)) else [tools]
     tools += list(manager.registry.values()) if manager is not None else []
-    models = {"chat": given.pop("imodel", None) or given.pop("chat_model", None), "parse": given.pop("parse_model", None)}
+    models = {
+        "chat": given.pop("imodel", None) or given.pop("chat_model", None),
+        "parse": given.pop("parse_model", None),
+    }
     given.pop("chat_model", None)
     metadata = given.pop("metadata", None)
     likeness = Branch(**given)
@@ -117,7 +122,7 @@ def include_steps(session: Session, branches: Any) -> Steps[None]:
 
 def split_steps(session: Session, ref: Any) -> Steps[Any]:
     """Create a branch that begins as a copy of another."""
-    source = session.get_branch(ref)
+    source = yield from session._estate.find_steps(ref)
     if isinstance(source, RemoteBranch):
         return (yield from session._estate.copy_steps(source, session.id))
     yield from session._estate.household.flush_steps()
@@ -127,7 +132,7 @@ def split_steps(session: Session, ref: Any) -> Steps[Any]:
 
 def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[Any]:
     """Unite two branches in the first."""
-    target, source = session.get_branch(into), session.get_branch(from_)
+    target, source = (yield from session._estate.find_steps(into)), (yield from session._estate.find_steps(from_))
     if not isinstance(target, Branch):
         raise BranchOwned(f"{target.name or target.id} does not live in this process; merge into a branch that does.")
     if target.id == source.id:
@@ -136,7 +141,9 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
     if source.system is not None and target.system is None:
         target.set_system(source.system.clone(sender=source.id, recipient=target.id))
     target.messages.include(new)
-    ordered = sorted(target.messages, key=lambda message: (message is not target.system, message.created_at, message.id))
+    ordered = sorted(
+        target.messages, key=lambda message: (message is not target.system, message.created_at, message.id)
+    )
     target.messages.progression = [message.id for message in ordered]
     if isinstance(source, Branch):
         target.register_tools([tool for name, tool in source.tools.items() if name not in target.tools])
@@ -151,7 +158,7 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
 
 def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
     """Remove a branch; the oldest one left becomes the default if it was that."""
-    branch = session.get_branch(ref)
+    branch = yield from session._estate.find_steps(ref)
     estate = session._estate
     yield from estate.household.flush_steps()
     outcome = yield from ask(CloseBranch(session.id, branch.id, estate.household.token_of(branch.id), delete))
@@ -168,7 +175,7 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
 
 def default_steps(session: Session, ref: Any) -> Steps[None]:
     """Make a branch the default one."""
-    yield from _set_default(session, session.get_branch(ref))
+    yield from _set_default(session, (yield from session._estate.find_steps(ref)))
 
 
 def _set_default(session: Session, branch: Any) -> Steps[None]:
@@ -178,7 +185,7 @@ def _set_default(session: Session, branch: Any) -> Steps[None]:
 
 
 def _resolve(session: Session, given: dict[str, Any]) -> list[Any]:
-    """Return the tools that were asked for, names looked up in the tool manager, the registry and the other branches."""
+    """Return the tools that were asked for; names are found in tool manager, registry and other branches."""
     asked = given.get("tools")
     if asked is None:
         return []
@@ -203,5 +210,3 @@ def _find_tool(session: Session, name: str, known: dict[str, Tool]) -> Any:
         f"No tool is named {name!r} here: not in the tool manager, the session's registry or another branch. Pass the"
         " function itself, or Session(registry=...)."
     )
-
-

@@ -12,6 +12,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, Burial, Entry, Record, Rejected
 from lion_broker.mail.verbs import Claim, Commit, ReadInbox, Release, Station
+from lion_broker.mail.wire import WireMail
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
@@ -19,8 +20,9 @@ __all__ = ["Desk"]
 
 
 class Desk:
-    """Applies mail for the session's own id: messages join the session's own history, tools and models become those that
-    new branches may name.
+    """Applies mail for the session's own id.
+
+    Messages join the session's own history, tools and models become those that new branches may name.
 
     Any process that has the session open may do it; a short lease keeps them apart.
     """
@@ -47,7 +49,7 @@ class Desk:
                 buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
                 continue
             try:
-                record = self._apply(entry)
+                record = self._apply(entry.mail)
             except Exception as error:
                 buried.append(Burial(entry.id, reason_of(error), str(error)))
                 continue
@@ -58,9 +60,7 @@ class Desk:
             return 0
         return (yield from self._commit(tuple(records), tuple(taken), tuple(buried)))
 
-    def _apply(self, entry: Entry) -> Record | None:
-        mail = entry.mail
-        assert not isinstance(mail, Rejected)
+    def _apply(self, mail: WireMail) -> Record | None:
         category = PackageCategory(mail.header.category)
         if category == PackageCategory.MESSAGE:
             decode_item(category, mail.item(), self._around.registry, self._around.objects)

@@ -36,7 +36,7 @@ DELIVERY = ("manual", "auto")
 
 
 class Estate:
-    """A session's exchange, branches, local hosts and posts; `found_steps` makes the session, `open_steps` takes it up."""
+    """A session's exchange, branches, local hosts and posts: made by `found_steps`, taken up by `open_steps`."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Estate:
             raise ItemExistsError(f"The session {self.session} exists already; take it up with Session.open().")
 
     def open_steps(self, host: bool) -> Steps[None]:
-        """Take up the branches of a session that exists; with `host` those whose process is gone live here from now on."""
+        """Take up the branches of a session; with `host` those whose process is gone live here from now on."""
         for record in (yield from self.around.directory.read_new_steps()):
             branch: Any = None
             if host and not record.seed.pool:
@@ -96,6 +96,22 @@ class Estate:
         for record in (yield from self.around.directory.read_new_steps()):
             if record.id not in self.branches:
                 self.branches.include(self.reach_branch(record))
+
+    def find_steps(self, ref: Any) -> Steps[Any]:
+        """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
+        if ref not in self.branches:
+            yield from self.sync_steps()
+        return self.branches[ref]
+
+    def chosen_steps(self, refs: Any) -> Steps[tuple[IDType, ...] | None]:
+        """Return the ids of one branch or several; None, which stands for all, as it is."""
+        if refs is None:
+            return None
+        ids: list[IDType] = []
+        for ref in refs if isinstance(refs, (list, tuple, set, frozenset, Pile)) else [refs]:
+            branch = None if ref == self.session else (yield from self.find_steps(ref))
+            ids.append(self.session if branch is None else branch.id)
+        return tuple(ids)
 
     def reach_branch(self, record: BranchRecord) -> RemoteBranch:
         """Return the remote form of a branch."""

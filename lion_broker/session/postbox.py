@@ -51,4 +51,6 @@ class Postbox:
             raise BranchClosed(f"The branch {answer.recipient} was removed and takes no more mail; nothing was posted.")
         if answer.outcome == Outcome.FULL:
             raise MailboxFull(f"The mailbox of {answer.recipient} is full; nothing was posted. Send it again later.")
-        raise BrokerError(f"The exchange refused a post with {answer.outcome}; another program uses this producer's name.")
+        raise BrokerError(
+            f"The exchange refused a post with {answer.outcome}; another program uses this producer's name."
+        )

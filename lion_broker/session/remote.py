@@ -50,8 +50,9 @@ class Reach:
 class RemoteBranch(BaseBranch):
     """A branch on the workers of `pool`, or, without a pool, one that another process hosts.
 
-    Reading looks at what is new in its log; sending posts mail in its name; operations travel as command mail and return
-    what the worker answers. A branch of another process can be read and mailed, but operations on it raise BranchOwned.
+    Reading looks at what is new in its log; sending posts mail in its name; operations travel as command mail and
+    return what the worker answers. A branch of another process can be read and mailed, but operations on it raise
+    BranchOwned.
     """
 
     pool: str = ""
@@ -91,20 +92,20 @@ class RemoteBranch(BaseBranch):
     @property
     def mailbox(self) -> Mailbox:
         """A picture of the mail that waits for the branch to receive it; one round trip."""
-        return self._run(self._mailbox_steps())
+        mailbox: Mailbox = self._run(self._mailbox_steps())
+        return mailbox
 
     @property
     def record(self) -> BranchRecord:
         """Where the branch stands: owner, version, what waits; one round trip."""
-        return self._run(self.record_steps())
+        record: BranchRecord = self._run(self.record_steps())
+        return record
 
     async def sync(self) -> None:
         """Read what is new without blocking the event loop."""
         await arun(self._reach.around.exchange, self._chronicle.read_steps())
 
-    def send(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
-    ) -> None:
+    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
         self._run(self._send_steps(recipient, category, item, request_source))
 
@@ -159,7 +160,8 @@ class RemoteBranch(BaseBranch):
         if not self.pool:
             owner = (yield from self.record_steps()).owner or "nobody at the moment"
             raise BranchOwned(
-                f"The branch {self.name or self.id} is hosted by another process ({owner}); operations on it work there."
+                f"The branch {self.name or self.id} is hosted by another process ({owner}); operations on it work"
+                " there."
             )
         timeout = self._reach.timeout if timeout is None else timeout
         around = self._reach.around
@@ -208,6 +210,7 @@ class RemoteBranch(BaseBranch):
         yield from settle_steps(self._reach.around.session, targets, self._reach.timeout)
 
     def record_steps(self) -> Steps[BranchRecord]:
+        """Read where the branch stands, as a program over the exchange; raises ItemNotFoundError."""
         found = yield from ask(ReadBranches(self._reach.around.session, ids=(self.id,)))
         if not found:
             raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")

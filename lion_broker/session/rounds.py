@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import Steps, ask
@@ -18,8 +19,9 @@ Chosen = tuple[IDType, ...] | None
 """Branches by id; None means all of them."""
 
 
-def collect_steps(estate: Estate, chosen: Chosen, timeout: float | None) -> Steps[None]:
+def collect_steps(estate: Estate, from_: Any, timeout: float | None) -> Steps[None]:
     """Take outgoing mail into the exchange, then apply what was delivered before to the same branches."""
+    chosen = yield from estate.chosen_steps(from_)
     yield from gather_steps(estate, chosen)
     yield from _apply(estate, chosen, timeout)
 
@@ -32,8 +34,9 @@ def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
         estate.household.collected(chosen)
 
 
-def send_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
-    """Deliver outgoing mail to the chosen branches, collected or still in an outbox."""
+def send_steps(estate: Estate, to_: Any) -> Steps[None]:
+    """Deliver outgoing mail to branches (None: to all), collected or still in an outbox."""
+    chosen = yield from estate.chosen_steps(to_)
     yield from estate.household.flush_steps()
     moved = yield from _move(lambda resume: Send(estate.session, chosen, resume=resume))
     if estate.delivery == "manual":
@@ -44,8 +47,8 @@ def send_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
 def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Steps[None]:
     """Collect and send everything; with `receive_all` every branch then applies what it got.
 
-    The same as `collect` and `send` one after the other, with mail moved once instead of twice: what is collected would be
-    sent in the same breath.
+    The same as `collect` and `send` one after the other, with mail moved once instead of twice: what is collected
+    would be sent in the same breath.
     """
     yield from estate.household.flush_steps()
     yield from _apply(estate, None, timeout)
@@ -60,9 +63,7 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     yield from _apply(estate, None, timeout, remote)
 
 
-def _apply(
-    estate: Estate, chosen: Chosen, timeout: float | None, started: dict[str, str] | None = None
-) -> Steps[None]:
+def _apply(estate: Estate, chosen: Chosen, timeout: float | None, started: dict[str, str] | None = None) -> Steps[None]:
     """Apply delivered mail: of local branches here, of the session itself, and on workers until they have settled.
 
     `started` are branches on workers that have got mail into their mailboxes already, with the newest entry.
@@ -92,5 +93,3 @@ def _move(verb_of: Callable[[str], Verb[Moved]]) -> Steps[dict[str, str]]:
         targets.update(moved.targets)
         resume, more = moved.resume, moved.more
     return targets
-
-

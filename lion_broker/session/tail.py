@@ -17,8 +17,8 @@ _WAIT_MS = 1000
 class Tail:
     """Iterates over a session's occurrences, with `for` and with `async for`.
 
-    Begins after the occurrence with the id `after` (None: at the oldest that is kept; `$`: with what comes next) and goes on
-    until nothing has happened for `timeout` seconds (None: for ever). `position` resumes it.
+    Begins after the occurrence with the id `after` (None: at the oldest that is kept; `$`: with what comes next) and
+    goes on until nothing has happened for `timeout` seconds (None: for ever). `position` resumes it.
     """
 
     def __init__(self, exchange: Exchange, session: str, after: str | None, timeout: float | None) -> None:

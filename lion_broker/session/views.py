@@ -62,7 +62,7 @@ def mailbox_steps(estate: Estate) -> Steps[Mailbox]:
 
 
 def post_batch_steps(estate: Estate) -> Steps[None]:
-    """Post what a batch has held back: mail of local branches with their commits, mail of remote ones in their names."""
+    """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
     if estate.delivery == "auto":
         yield from estate.household.flush_steps()
     batch = estate.around.batch

@@ -46,7 +46,7 @@ async def _do(host: Host, body: Any) -> Any:
     arguments = item.get("args", {}) if isinstance(item, dict) else None
     if operation not in COMMANDS or not isinstance(arguments, dict):
         raise BranchError(f"There is no operation {operation!r}; there are {', '.join(sorted(COMMANDS))}.")
-    return await COMMANDS[operation](host, arguments)
+    return await COMMANDS[operation](host, dict(arguments))
 
 
 async def _communicate(host: Host, arguments: dict[str, Any]) -> str:

@@ -77,7 +77,10 @@ class Workplace:
 
 
 class Seat:
-    """Serves one ready branch. The token is made before the claim and kept, so that a lost answer can be asked for again."""
+    """Serves one ready branch.
+
+    The token is made before the claim and kept, so that a lost answer can be asked for again.
+    """
 
     def __init__(self, place: Workplace, ready: ReadyEntry) -> None:
         self._place = place
@@ -122,14 +125,14 @@ class Seat:
         held, attempts = list(claimed.entries), claimed.attempts
         while True:
             turn = Turn(held, attempts)
-            await self._work(turn)
+            host = await self._work(turn)
             if not turn.done:
                 # The first mail failed and is tried again, on a branch read anew.
                 held, attempts = turn.left, turn.attempts
                 continue
-            verb = self._commit_of(turn)
+            verb = self._commit_of(turn, host)
             answer = await self._place.exchange.acall(verb)
-            if not self._absorb(verb, answer, turn):
+            if not self._absorb(verb, answer, turn, host):
                 return
             held, attempts = [*turn.left, *answer.entries], 1
 
@@ -141,12 +144,11 @@ class Seat:
         except ItemNotFoundError as error:
             return _unknown_behaviour(name, error)
 
-    async def _work(self, turn: Turn) -> None:
+    async def _work(self, turn: Turn) -> Host:
         if self._behaviour is None and turn.attempts == 1 and can_be_written_down(turn.entries):
-            if self._host is None:
-                self._host = self._place.take_warm(self._ready.branch, -1) or self._blank()
+            self._host = self._host or self._blank()
             write_down(turn)
-            return
+            return self._host
         host = await self._loaded()
         host.in_turn = True
         try:
@@ -154,9 +156,9 @@ class Seat:
         finally:
             host.in_turn = False
         if turn.failed is not None:
-            log.warning(
-                "branch %s: a mail failed at attempt %d: %s", self._ready.branch, turn.attempts, type(turn.failed).__name__
-            )
+            name = type(turn.failed).__name__
+            log.warning("branch %s: a mail failed at attempt %d: %s", self._ready.branch, turn.attempts, name)
+        return host
 
     def _blank(self) -> Host:
         """A host for a branch whose history is not needed."""
@@ -198,15 +200,12 @@ class Seat:
         session, branch = self._ready.session, self._ready.branch
         return await self._place.exchange.acall(Begin(session, branch, self._token, entry)) or 10**6
 
-    def _commit_of(self, turn: Turn) -> Commit:
-        assert self._host is not None
+    def _commit_of(self, turn: Turn, host: Host) -> Commit:
         stop = self._place.stopping or self._served >= _SHARE
-        return result(turn, self._host, 0 if stop else self._place.batch, turn.entries[-1].id)
+        return result(turn, host, 0 if stop else self._place.batch, turn.entries[-1].id)
 
-    def _absorb(self, verb: Commit, answer: Committed, turn: Turn) -> bool:
+    def _absorb(self, verb: Commit, answer: Committed, turn: Turn, host: Host) -> bool:
         """Take note of a commit's answer; False when the branch is no longer ours."""
-        assert self._host is not None
-        host = self._host
         try:
             host.absorb(verb, answer)
         except LionError as error:
@@ -233,5 +232,3 @@ def _unknown_behaviour(name: str, error: ItemNotFoundError) -> Behaviour:
         raise error
 
     return Behaviour(name, refuse, record=True, attempts=1)
-
-

@@ -1,7 +1,8 @@
 """One turn of a branch: from the mails that were handed out to the commit that writes what they did.
 
-The steps, in order: `plan` (may the mails be written down as they are, or is the branch needed?), `refuse` (what is no mail,
-and what was handed out too often), `apply` (history, tools, models, commands, behaviour), `result` (one Commit).
+The steps, in order: `plan` (may the mails be written down as they are, or is the branch needed?), `refuse` (what is
+no mail, and what was handed out too often), `apply` (history, tools, models, commands, behaviour), `result` (one
+Commit).
 """
 
 from __future__ import annotations
@@ -72,12 +73,14 @@ def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
     for entry in turn.entries:
         mail = entry.mail
-        assert isinstance(mail, WireMail)
-        turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
+        if isinstance(mail, WireMail):
+            turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
     turn.done = turn.handled = len(turn.entries)
 
 
-async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, begin: Callable[[str], Awaitable[int]]) -> None:
+async def work_through(
+    turn: Turn, host: Host, behaviour: Behaviour | None, begin: Callable[[str], Awaitable[int]]
+) -> None:
     """Apply mails one after the other until all are done, a slice of time is used up, or one fails.
 
     What a failing mail did is undone, and the turn ends before it; `turn.failed` says why. `begin` counts another
@@ -148,8 +151,6 @@ async def _apply(host: Host, behaviour: Behaviour | None, wire: WireMail, catego
     host.took(mail, wire)
     if behaviour is not None and (is_message or category not in APPLIED):
         await behaviour.function(host.branch, mail)
-
-
 
 
 def _is_message(body: object) -> bool:

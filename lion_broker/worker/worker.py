@@ -35,7 +35,10 @@ _MOST_READ: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker is doing: branches at work now, turns and mails since it started, branches taken from dead workers."""
+    """What a worker is doing: branches at work now, and what it has done since it started.
+
+    `rescued` counts branches that it took from dead workers and gave to others.
+    """
 
     owner: str
     pool: str
@@ -98,8 +101,8 @@ class Worker:
     async def run(self, *, until_idle: bool = False) -> None:
         """Serve branches until `stop`, or with `until_idle` until nothing waits.
 
-        When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches back,
-        and returns. A server that does not answer is waited for.
+        When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches
+        back, and returns. A server that does not answer is waited for.
         """
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:

@@ -179,9 +179,7 @@ def test_an_attempt_is_counted_before_user_code_runs_again(exchange: Exchange, a
     assert auto.take("ada", "t2").attempts == 4
 
 
-@pytest.mark.parametrize(
-    ("session", "branch", "token"), [("", "ada", "t2"), ("", "nobody", "t1"), ("no", "ada", "t1")]
-)
+@pytest.mark.parametrize(("session", "branch", "token"), [("", "ada", "t2"), ("", "nobody", "t1"), ("no", "ada", "t1")])
 def test_only_the_owner_begins(exchange: Exchange, auto: Road, session: str, branch: str, token: str) -> None:
     """Begin with another token, or on what is not there, answers 0 and counts nothing."""
     auto.pooled("ada")

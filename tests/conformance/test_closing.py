@@ -163,6 +163,19 @@ def test_a_copy_keeps_the_log(exchange: Exchange, auto: Road) -> None:
     assert auto.log("copy") == ()
 
 
+def test_a_chain_of_copies_goes_together(exchange: Exchange, auto: Road) -> None:
+    """When the last log goes that referred to a log, and that one was to go, so do those before it."""
+    auto.pooled("ada")
+    for name, original in (("copy", "ada"), ("copy-of-copy", "copy")):
+        verb = CreateBranch(auto.session, BranchSeed(name, pool=auto.pool), (BEGUN,), copies=original)
+        assert exchange.call(verb) is Outcome.OK
+    auto.close("ada", delete=True)
+    auto.close("copy", delete=True)
+    assert [len(auto.log(name)) for name in ("ada", "copy", "copy-of-copy")] == [1, 1, 1]
+    auto.close("copy-of-copy", delete=True)
+    assert [len(auto.log(name)) for name in ("ada", "copy", "copy-of-copy")] == [0, 0, 0]
+
+
 def test_the_end_of_a_copy_leaves_an_open_original(exchange: Exchange, auto: Road) -> None:
     """The log of a branch that is not to be deleted outlives its copies."""
     auto.pooled("ada")

@@ -42,6 +42,16 @@ def test_mail_to_oneself_survives_a_hand_over(auto: Road) -> None:
     assert texts(auto.take("ada", "t2").entries) == [2]
 
 
+def test_a_handled_mail_makes_room_for_an_answer_to_oneself(exchange: Exchange) -> None:
+    """A full mailbox has room again for what the turn sends that empties it."""
+    road = Road(exchange, cap=1).open()
+    road.pooled("ada")
+    road.say("x", "ada", 1)
+    answer = road.commit("ada", "t1", road.take("ada"), mails=(road.mail("ada", "ada", 2),))
+    assert texts(answer.entries) == [2]
+    assert road.dead() == ()
+
+
 def test_manual_mail_waits_in_the_senders_outbox(manual: Road) -> None:
     """Mail waits for the round, commands do not."""
     manual.pooled("ada", "ben")
@@ -85,15 +95,15 @@ def test_refused_commands_become_dead_letters(manual: Road) -> None:
 @pytest.mark.parametrize("kind", ["pooled", "local"])
 def test_mail_that_does_not_fit_becomes_a_dead_letter(exchange: Exchange, kind: str) -> None:
     """A turn is never refused because a recipient is full: what fits arrives, the rest is kept as `full`."""
-    road = Road(exchange, cap=2).open()
+    road = Road(exchange, cap=3).open()
     road.pooled("ada")
     getattr(road, kind)("ben")
     road.say("x", "ada", 0)
     road.say("x", "ben", 1)
     claimed = road.claim("ada", "t1", next(ready.id for ready in road.ready() if ready.branch == "ada"))
-    mails = tuple(road.mail("ada", "ben", number) for number in (2, 3, 4))
+    mails = tuple(road.mail("ada", "ben", number) for number in (2, 3, 4, 5))
     assert road.commit("ada", "t1", claimed, mails=mails).outcome is Outcome.DRAINED
-    assert texts(road.dead()) == [3, 4]
+    assert texts(road.dead()) == [4, 5]
     assert {(letter.reason, letter.branch) for letter in road.dead()} == {("full", "ben")}
     full = Post(road.session, "p", 1, (road.mail("x", "ben"),))
     assert road.call(full).outcome is Outcome.FULL

@@ -63,9 +63,7 @@ def refuse(road: Road, verb: Commit, outcome: Outcome) -> None:
     ],
     ids=str,
 )
-def test_a_turn_that_does_not_fit_writes_nothing(
-    exchange: Exchange, delivery: str, parts: dict[str, Any]
-) -> None:
+def test_a_turn_that_does_not_fit_writes_nothing(exchange: Exchange, delivery: str, parts: dict[str, Any]) -> None:
     """A wrong cursor or version, or an entry that is not there, is refused before the first write."""
     road = Road(exchange, delivery).open()
     verb = replace(full_turn(road, taken(road)), **parts)

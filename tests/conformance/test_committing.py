@@ -100,9 +100,7 @@ def test_records_are_written_in_order(auto: Road) -> None:
     auto.pooled("ada")
     auto.say("ben", "ada", 1, 2)
     kinds = iter("abcdef")
-    stand = auto.commit(
-        "ada", "t1", auto.take("ada", batch=1), records=[Record(next(kinds), b"1") for _ in range(3)]
-    )
+    stand = auto.commit("ada", "t1", auto.take("ada", batch=1), records=[Record(next(kinds), b"1") for _ in range(3)])
     auto.commit("ada", "t1", stand, records=[Record(next(kinds), b"2", b'{"head":1}') for _ in range(2)])
     log = auto.log("ada")
     assert [(entry.version, entry.place) for entry in log] == [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2)]

@@ -181,9 +181,7 @@ class Life(RuleBasedStateMachine):
 
     def _turn(self, owner: Owner, take: int, batch: int, lease_ms: int, keep: bool) -> Commit:
         stand = Claimed(Outcome.OK, owner.cursor, owner.version, entries=tuple(owner.holds))
-        heard = tuple(
-            Record("heard", e.mail.body) for e in owner.holds[:take] if isinstance(e.mail, WireMail)
-        )
+        heard = tuple(Record("heard", e.mail.body) for e in owner.holds[:take] if isinstance(e.mail, WireMail))
         parts = {"after": owner.holds[-1].id} if keep and owner.holds else {}
         return self.road.turn(
             "ada", owner.token, stand, take, records=heard or (TURN,), batch=batch, lease_ms=lease_ms, **parts

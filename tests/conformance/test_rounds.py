@@ -85,9 +85,7 @@ def test_an_empty_round_moves_nothing(manual: Road, step: str) -> None:
 
 
 @pytest.mark.parametrize("verb", [Collect("nowhere"), Send("nowhere"), Receive("nowhere")])
-def test_a_round_of_an_unknown_session_moves_nothing(
-    exchange: Exchange, verb: Collect | Send | Receive
-) -> None:
+def test_a_round_of_an_unknown_session_moves_nothing(exchange: Exchange, verb: Collect | Send | Receive) -> None:
     """A session that is not there has no mail."""
     moved = exchange.call(verb)
     assert (moved.count, moved.more) == (0, False)
@@ -247,6 +245,17 @@ def test_mail_for_a_branch_that_has_closed_becomes_a_dead_letter(manual: Road) -
     assert texts(manual.dead()) == [1, 3]
     assert {(letter.reason, letter.branch) for letter in manual.dead()} == {("closed", "ben")}
     assert texts(manual.inbox("eve")) == [2]
+
+
+def test_mail_that_does_not_fit_becomes_a_dead_letter(exchange: Exchange) -> None:
+    """A round ends also when a recipient is full: what fits arrives, the rest is kept as `full`."""
+    road = Road(exchange, "manual", cap=2).open()
+    road.local("ada", "ben")
+    road.say("ada", "ben", 1, 2, 3)
+    moved = road.send()
+    assert (moved.count, moved.dead, moved.more) == (2, 1, False)
+    assert texts(road.inbox("ben")) == [1, 2]
+    assert [(letter.reason, letter.branch) for letter in road.dead()] == [("full", "ben")]
 
 
 def test_each_mail_counts_as_posted_once(manual: Road) -> None:

@@ -26,7 +26,10 @@ register('create_branch', function(keys, args)
   if pool == '' and token ~= '' then
     redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now_ms() + lease_ms)
   end
-  if copies ~= '' then redis.call('HINCRBY', branch_key(keys[1], copies), 'copies', 1) end
+  if copies ~= '' then
+    redis.call('HINCRBY', branch_key(keys[1], copies), 'copies', 1)
+    redis.call('HSET', key, 'copy_of', copies)
+  end
   write_records(key, 1, records)
   tell(session, 'k', 'created', 'branch', id, 'name', name, 'pool', pool)
   return 'OK'

@@ -28,6 +28,12 @@ local function hand_out(session, key, cursor, handed, tries, batch, again)
   return entries, attempts
 end
 
+-- Drops a ready entry that is no branch's mark, but only one of the branch that the caller names.
+local function drop_own(ready_key, entry, branch)
+  local found = entry ~= '' and entry_at(ready_key, entry)
+  if found and fields_of(found).b == branch then drop_ready(ready_key, entry) end
+end
+
 register('claim', function(keys, args)
   local branch, token, entry, pool, owner = args[1], args[2], args[3], args[4], args[5]
   local lease_ms, batch = tonumber(args[6]), tonumber(args[7])
@@ -39,11 +45,11 @@ register('claim', function(keys, args)
   local state, behaviour, holder, q, cursor, version = values[1], values[3], values[4], values[6], values[7], values[8]
   local now = now_ms()
   if not session or not state then
-    if entry ~= '' then drop_ready(ready_key, entry) end
+    drop_own(ready_key, entry, branch)
     return answer_of('UNKNOWN', cursor, version, 0)
   end
   if state ~= 'open' then
-    if entry ~= '' then drop_ready(ready_key, entry) end
+    drop_own(ready_key, entry, branch)
     return answer_of('CLOSED', cursor, version, 0)
   end
   local alive = holder and tonumber(values[5]) > now
@@ -52,8 +58,8 @@ register('claim', function(keys, args)
     redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms)
     return answer_of('OK', cursor, version, 0, behaviour)
   end
-  if entry ~= q then
-    if entry ~= '' then drop_ready(ready_key, entry) end
+  if not alive and entry ~= q then
+    drop_own(ready_key, entry, branch)
     return answer_of('GONE', cursor, version, 0)
   end
   local tries = tonumber(values[10]) or 0

@@ -23,11 +23,31 @@ local function bury_waiting(session, branch, key, limit)
   return moved
 end
 
+-- Deletes a log when no other log refers to it; then the log that it referred to itself may be free to go as well.
+local function delete_log(session_key, branch)
+  while branch do
+    local key = branch_key(session_key, branch)
+    if (tonumber(redis.call('HGET', key, 'copies')) or 0) > 0 then
+      redis.call('HSET', key, 'doomed', 1)
+      return
+    end
+    redis.call('UNLINK', key .. ':log')
+    local source = redis.call('HGET', key, 'copy_of')
+    redis.call('HDEL', key, 'copy_of', 'doomed')
+    branch = nil
+    if source then
+      local source_key = branch_key(session_key, source)
+      local left = redis.call('HINCRBY', source_key, 'copies', -1)
+      if left == 0 and redis.call('HEXISTS', source_key, 'doomed') == 1 then branch = source end
+    end
+  end
+end
+
 register('close_branch', function(keys, args)
   local branch, token, delete, limit = args[1], args[2], args[3] == '1', tonumber(args[4])
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q', 'copies')
+  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q')
   if not session or not values[1] then return {'UNKNOWN', 0} end
   local pool, holder, q = values[2], values[3], values[5]
   local closed = values[1] ~= 'open'
@@ -47,7 +67,7 @@ register('close_branch', function(keys, args)
   redis.call('SREM', keys[1] .. ':inboxes', branch)
   if moved < limit then
     redis.call('SREM', keys[1] .. ':transits', branch)
-    if delete and not values[6] then redis.call('UNLINK', key .. ':log') end
+    if delete then delete_log(keys[1], branch) end
   end
   return {(closed and moved == 0) and 'CLOSED' or 'OK', moved == limit and 1 or 0}
 end, {'allow-oom'})

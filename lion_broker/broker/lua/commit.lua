@@ -47,7 +47,9 @@ local function find_entries(key, turn)
   end
   for _, burial in ipairs(turn.buried) do
     local entry = entry_at(key .. ':mailbox', burial.entry)
-    if not entry then
+    if entry then
+      if not after(burial.entry, turn.cursor) or after(burial.entry, turn.consumed) then return false end
+    else
       entry = entry_at(key .. ':inbox', burial.entry)
       burial.inbox = true
     end
@@ -105,7 +107,8 @@ local function settle(session, key, turn, owner, pool)
   end
   for _, reply in ipairs(turn.replies) do
     local reply_key = session.root .. 'reply:' .. reply.client
-    redis.pcall('XADD', reply_key, '*', 'mail', reply.mail, 'd', reply.body)
+    -- Numbered from 0-1, so that a client which has seen n of them goes on after 0-n.
+    redis.pcall('XADD', reply_key, '0-' .. redis.call('XLEN', reply_key) + 1, 'mail', reply.mail, 'd', reply.body)
     redis.pcall('PEXPIRE', reply_key, REPLY_TTL_MS)
   end
   if turn.consumed ~= turn.cursor then
@@ -124,7 +127,7 @@ local function go_on(session, key, turn, was)
     redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'lease', lease)
     return {'OK', turn.consumed, version}
   end
-  local holds_more = after(turn.after, turn.consumed)
+  local holds_more = after(turn.after, turn.consumed) and entry_at(key .. ':mailbox', turn.after) ~= nil
   local from = holds_more and turn.after or turn.consumed
   local batch = turn.batch
   if was.handed and after(was.handed, from) then batch = math.min(batch, 1) end

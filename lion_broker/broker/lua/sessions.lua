@@ -14,7 +14,9 @@ register('create_session', function(keys, args)
   for _, pair in ipairs(fields) do redis.call('HSET', keys[1], 'f:' .. pair[1], pair[2]) end
   redis.call('HSET', branch_key(keys[1], id), 'id', id, 'session', id, 'name', '', 'pool', '', 'behaviour', '',
     'state', 'open', 'cursor', '0-0', 'version', 0)
-  redis.call('ZADD', root_of(keys[1]) .. 'sessions', now_ms(), id)
+  -- Microseconds, so that sessions made in one millisecond keep their order.
+  local time = redis.call('TIME')
+  redis.call('ZADD', root_of(keys[1]) .. 'sessions', time[1] .. string.format('%06d', tonumber(time[2])), id)
   return 'OK'
 end)
 
@@ -22,7 +24,9 @@ register('update_session', function(keys, args)
   local text, number, list = reader(args)
   local fields = list(function() return {text(), text()} end)
   if redis.call('EXISTS', keys[1]) == 0 then return 'UNKNOWN' end
-  for _, pair in ipairs(fields) do redis.call('HSET', keys[1], 'f:' .. pair[1], pair[2]) end
+  for _, pair in ipairs(fields) do
+    redis.call('HSET', keys[1], pair[1] == 'delivery' and 'delivery' or 'f:' .. pair[1], pair[2])
+  end
   return 'OK'
 end)
 

@@ -2,7 +2,7 @@
 -- the others here; lion_broker/broker/keys.py is the same table for Python.
 --
 --   session key      lion:{t}:s:<session>                 hash: delivery, cap, counters, f:<field>
---   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies place
+--   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature>

@@ -5,7 +5,7 @@
 -- -> {seen, dropped, given to others}
 
 -- What becomes of one entry: it is dropped, left to its living owner, or replaced by a new one.
-local function sweep_entry(ready_key, id, now)
+local function sweep_entry(ready_key, id, reader, now)
   local entry = entry_at(ready_key, id)
   local ready = entry and fields_of(entry) or {}
   if not (ready.s and ready.b) then
@@ -18,7 +18,11 @@ local function sweep_entry(ready_key, id, now)
     drop_ready(ready_key, id)
     return 1, 0
   end
-  if values[2] and tonumber(values[2]) > now then return 0, 0 end
+  if values[2] and tonumber(values[2]) > now then
+    -- Looked at: it counts as read just now, so that living owners do not hide others behind them.
+    redis.call('XCLAIM', ready_key, GROUP, reader, 0, id, 'JUSTID')
+    return 0, 0
+  end
   local work = values[3] == 'open' and redis.call('XLEN', key .. ':mailbox') > 0
   drop_ready(ready_key, id)
   if not work then
@@ -34,7 +38,7 @@ register('sweep', function(keys, args)
   if pending.err then return {0, 0, 0} end
   local now, dropped, renewed = now_ms(), 0, 0
   for _, row in ipairs(pending) do
-    local gone, new = sweep_entry(keys[1], row[1], now)
+    local gone, new = sweep_entry(keys[1], row[1], row[2], now)
     dropped, renewed = dropped + gone, renewed + new
   end
   return {#pending, dropped, renewed}

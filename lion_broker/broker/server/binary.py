@@ -65,18 +65,14 @@ def find_server_binary(environ: Mapping[str, str]) -> Path:
         try:
             return _usable(_located(chosen, environ))
         except _Unusable as reason:
-            raise ServerNotFound(
-                f"LION_BROKER_SERVER={chosen} cannot be used: {reason}.\n{INSTALL_LINES}"
-            ) from None
+            raise ServerNotFound(f"LION_BROKER_SERVER={chosen} cannot be used: {reason}.\n{INSTALL_LINES}") from None
     tried = []
     for label, binary in _candidates(environ):
         try:
             return _usable(binary)
         except _Unusable as reason:
             tried.append(f"  {label}: {reason}")
-    raise ServerNotFound(
-        "\n".join(["No server program for the embedded server was found:", *tried, INSTALL_LINES])
-    )
+    raise ServerNotFound("\n".join(["No server program for the embedded server was found:", *tried, INSTALL_LINES]))
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path | None]]:
@@ -113,9 +109,7 @@ def _usable(binary: Path | None) -> Path:
         raise _Unusable(f"{binary} is not executable (chmod +x)")
     version = _version(binary)
     if not version.supported:
-        oldest = " and ".join(
-            f"{name} {major}.{minor}" for name, (major, minor, _) in OLDEST_VERSIONS.items()
-        )
+        oldest = " and ".join(f"{name} {major}.{minor}" for name, (major, minor, _) in OLDEST_VERSIONS.items())
         raise _Unusable(f"{binary} is {version}, too old: {oldest} are the oldest that work")
     return binary.absolute()
 

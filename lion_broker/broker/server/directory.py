@@ -77,19 +77,13 @@ def private_directory(path: Path) -> Path:
         if not stat.S_ISDIR(place.st_mode):
             raise ConfigError(f"{path} is a link to a directory; name the directory itself.")
         if place.st_uid != os.getuid():
-            raise ConfigError(
-                f"{path} belongs to user {place.st_uid}, not to you ({os.getuid()}): choose another one."
-            )
+            raise ConfigError(f"{path} belongs to user {place.st_uid}, not to you ({os.getuid()}): choose another one.")
         if place.st_mode & 0o077 and not any(path.iterdir()):
             path.chmod(0o700)
         elif place.st_mode & 0o022:
             raise ConfigError(f"{path} can be written by other users. Close it first: chmod 700 '{path}'")
     except OSError as error:
-        reason = (
-            "it is not a directory"
-            if isinstance(error, FileExistsError | NotADirectoryError)
-            else error.strerror
-        )
+        reason = "it is not a directory" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
         raise ConfigError(f"{path} cannot be used as a directory of the embedded server: {reason}.") from None
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(f"{path} cannot be written by this user: chmod 700 '{path}'")

@@ -49,8 +49,8 @@ __all__ = ["COMMAND", "DirectoryTaken", "Keeper", "Plan", "StartFailed", "main",
 COMMAND = "import sys; sys.path.append(sys.argv[1]); from server.keeper import main; main(sys.argv[2])"
 """The program of a keeper, for `python -I -S -c`; arguments: the directory of `server`, and the plan."""
 
-STOP_SECONDS = 5.0
-"""How long a server may take to write its data and end before it is killed."""
+STOP_SECONDS = 2.0
+"""How long a server may take to end before it is killed; what it acknowledged is with the kernel by then."""
 
 CRASHES, CRASH_SECONDS = 5, 10.0
 """A server that crashes this often within this time is given up."""
@@ -109,7 +109,6 @@ class Keeper:
             note(f"the server {error}")
             self._report({"failed": str(error)})
         else:
-            self._watch_users()
             status = self._wait()
             # Status 0 is somebody's SHUTDOWN or SIGTERM: a wish, not a crash.
             if status != 0 and not self._stopping.is_set():
@@ -122,14 +121,15 @@ class Keeper:
         try:
             if not self._ownership:
                 self._ownership = _own_soon()
-                # What an earlier server left behind says nothing about this one.
-                self._forget()
+                self._forget()  # what a server left behind that could not tidy up
             self._pid = spawn([self._plan.binary, *settings(self._plan)], inherit=self._ownership)
             self._wait_until_ready()
             record = self._record()
             write_record(HERE, record)
         except OSError as error:
             raise StartFailed(f"cannot be kept: {error}") from None
+        # Only then: the starter may go, or stop the server, as soon as it knows of it.
+        self._watch_users()
         self._report({"record": record._asdict()})
 
     def _wait_until_ready(self) -> None:
@@ -234,7 +234,9 @@ class Keeper:
         if len(crashes) == CRASHES or try_lock(USERS_LOCK) is not None:
             return
         note("the server is started again")
-        plan = self._plan._replace(ownership=self._ownership, crashes=crashes)
+        plan = self._plan._replace(linger=self._linger(), ownership=self._ownership, crashes=crashes)
+        # Else it would be taken for the record of the next server, which has the same socket.
+        self._forget()
         for descriptor in self._ownership:
             os.set_inheritable(descriptor, True)
         os.execv(sys.executable, [*sys.orig_argv[:-1], json.dumps(plan._asdict())])  # noqa: S606

@@ -90,9 +90,7 @@ def send(store: Store, verb: v.Send) -> Moved:
     return Moved(len(moving) - dead, dead, more=len(waiting) > len(moving), targets=targets)
 
 
-def _on_the_way(
-    session: Session, recipients: tuple[str, ...] | None
-) -> Iterator[tuple[Stream[WireMail], str]]:
+def _on_the_way(session: Session, recipients: tuple[str, ...] | None) -> Iterator[tuple[Stream[WireMail], str]]:
     """Mail for some recipients, or all: collected mail first, since it is older than any in an outbox."""
     wanted = None if recipients is None else set(recipients)
     for source in (*session.transits.values(), *(branch.outbox for branch in session.branches.values())):

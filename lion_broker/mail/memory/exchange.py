@@ -55,8 +55,8 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
 class MemoryExchange(Exchange):
     """Carries mail between the threads and event loops of one process; nothing survives its end.
 
-    Each verb is done under one lock, so it is whole by itself. A verb that waits sleeps until another has
-    changed something; from an event loop it does so in a thread, which takes nothing for a call that was cancelled.
+    Each verb is done under one lock, so it is whole by itself. A verb that waits sleeps until something has
+    changed; from an event loop it sleeps in a thread, which takes nothing for a call that was cancelled.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """What an in-process exchange holds, and the few moves that its verbs are made of.
 
-A mail is at one station at a time: its sender's outbox, its recipient's transit, inbox or mailbox, or the dead
-letters. A branch of a pool whose mailbox holds mail has a mark: the id of its one entry in the ready stream.
+A mail is at one station at a time: its sender's outbox, its recipient's transit, inbox or mailbox, or dead.
+A branch of a pool whose mailbox holds mail has a mark: the id of its one entry in the ready stream.
 """
 
 from __future__ import annotations

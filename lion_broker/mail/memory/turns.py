@@ -16,13 +16,9 @@ def claim(store: Store, verb: v.Claim) -> Claimed:
     """A lease and the first mails. HELD acknowledges nothing: if the holder dies, the entry must be there."""
     found = store.find(verb.session, verb.branch)
     if found is None:
-        _drop_entry(store, verb)
         return Claimed(Outcome.UNKNOWN)
     session, branch = found
-    word = _claim_refusal(branch, verb)
-    if word in {Outcome.CLOSED, Outcome.GONE}:
-        _drop_entry(store, verb)
-    if word:
+    if word := _claim_refusal(branch, verb):
         return Claimed(word, branch.cursor, branch.version)
     again = branch.leased
     if not branch.seed.pool or not again:
@@ -37,16 +33,8 @@ def _claim_refusal(branch: Branch, verb: v.Claim) -> Outcome | None:
         return Outcome.CLOSED
     if branch.leased:
         return None if branch.token == verb.token else Outcome.HELD
-    # A mark is set if and only if mail waits, so there is no entry without work.
+    # A branch is marked if and only if mail waits, and a mark goes with its entry: nothing needs clearing.
     return Outcome.GONE if branch.seed.pool and verb.entry != branch.mark else None
-
-
-def _drop_entry(store: Store, verb: v.Claim) -> None:
-    """Remove the entry that a caller names: only one that speaks of this branch and is not its mark."""
-    pool = store.pools.get(verb.pool)
-    ready, _ = pool.read.get(verb.entry, (None, 0.0)) if pool else (None, 0.0)
-    if pool and ready and (ready.session, ready.branch) == (verb.session, verb.branch):
-        pool.drop(verb.entry)
 
 
 def _hand_out(session: Session, branch: Branch, batch: int, *, again: bool) -> tuple[Entry, ...]:
@@ -114,9 +102,7 @@ def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:
         and (verb.consumed == verb.cursor or verb.consumed in branch.mailbox)
         and all(entry in branch.inbox for entry in verb.taken)
         and all(_is_of_turn(branch, verb, entry) for entry in verb.aside)
-        and all(
-            _is_of_turn(branch, verb, burial.entry) or burial.entry in branch.inbox for burial in verb.buried
-        )
+        and all(_is_of_turn(branch, verb, burial.entry) or burial.entry in branch.inbox for burial in verb.buried)
     )
     return None if fits else Outcome.STALE
 
@@ -200,21 +186,20 @@ def _release(store: Store, station: v.Station) -> Outcome:
 
 
 def sweep(store: Store, verb: v.Sweep) -> Swept:
-    """A new entry for each branch whose reader is gone; the token stays until another claims."""
+    """A new entry for each branch whose reader is gone; the token stays until another claims.
+
+    Every entry here is the mark of a branch that has mail, so none is ever dropped.
+    """
     pool = store.pools.get(verb.pool)
-    if pool is None:
-        return Swept()
-    seen = dropped = renewed = 0
-    for ready in pool.idle(verb.idle_ms, verb.limit):
-        seen += 1
-        found = store.find(ready.session, ready.branch)
-        if found is None or found[1].mark != ready.id:
-            pool.drop(ready.id)
-            dropped += 1
-        elif found[1].leased:
-            pool.leave(ready.id)
+    idle = pool.idle(verb.idle_ms, verb.limit) if pool else []
+    renewed = 0
+    for ready in idle:
+        session = store.sessions[ready.session]
+        branch = session.branches[ready.branch]
+        if branch.leased:
+            store.pools[verb.pool].leave(ready.id)
         else:
-            store.unmark(found[1])
-            store.mark(*found)
+            store.unmark(branch)
+            store.mark(session, branch)
             renewed += 1
-    return Swept(seen, dropped, renewed)
+    return Swept(seen=len(idle), renewed=renewed)

@@ -18,6 +18,12 @@ pytestmark = [pytest.mark.redis, pytest.mark.processes]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 
 
+def kill(pid: int) -> None:
+    """Kill a process, and return when it is dead."""
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: ProcessId.of(pid) is None)
+
+
 def next_server(place: Place, pid: int) -> int:
     """Wait until another server than `pid` runs in the place, and return its number."""
 
@@ -46,7 +52,7 @@ def test_attaching_right_after_a_kill_finds_the_next_server(place: Place) -> Non
     place.attach()
     for _ in range(3):
         before = place.attach().server
-        os.kill(before.pid, signal.SIGKILL)
+        kill(before.pid)
         assert place.attach().server.pid != before.pid
         assert len(place.processes()) == 2
 
@@ -91,7 +97,7 @@ def test_users_of_a_killed_keeper_count_for_the_next_one(place: Place) -> None:
     place.wait_until_empty()
     place.attach().close()
     with pytest.raises(AssertionError, match="not within"):
-        wait_until(lambda: not place.processes(), seconds=0.5)
+        wait_until(lambda: not place.processes(), seconds=0.3)
     old.close()
     place.wait_until_empty()
 

@@ -88,9 +88,7 @@ def test_a_damaged_log_of_data(place: Place) -> None:
     with pytest.raises(ServerStartFailed, match=r"The stored data are damaged\. Keep a copy") as caught:
         place.attach()
     place.wait_until_empty()
-    advised = "\n".join(
-        line for line in str(caught.value).splitlines() if line.startswith(("  cd ", "  bash "))
-    )
+    advised = "\n".join(line for line in str(caught.value).splitlines() if line.startswith(("  cd ", "  bash ")))
     assert str(binary) in advised
     subprocess.run(["sh", "-c", advised], input=b"y\n", check=True, capture_output=True)
     place.attach()
@@ -104,9 +102,7 @@ def test_data_that_no_tool_can_repair(place: Place, pattern: str) -> None:
     place.stop()
     (data,) = (place.directory / "appendonlydir").glob(pattern)
     data.write_bytes(b"x" * data.stat().st_size)
-    with pytest.raises(
-        ServerStartFailed, match=r"The stored data cannot be read\. Written by a newer"
-    ) as caught:
+    with pytest.raises(ServerStartFailed, match=r"The stored data cannot be read\. Written by a newer") as caught:
         place.attach()
     (advised,) = (line for line in str(caught.value).splitlines() if line.startswith("  mv "))
     subprocess.run(["sh", "-c", advised], check=True)
@@ -218,10 +214,17 @@ def test_a_server_that_hangs(place: Place) -> None:
     """One that does not answer is not replaced behind its users' backs; the error says which one it is."""
     lease = place.attach()
     os.kill(lease.server.pid, signal.SIGSTOP)
-    with pytest.raises(ServerStartFailed, match=rf"process {lease.server.pid}.* is silent. End it: kill"):
+    with pytest.raises(ServerStartFailed, match=rf"process {lease.server.pid}.* is silent\. End it: kill -9"):
         place.attach(patience=0.1)
     os.kill(lease.server.pid, signal.SIGCONT)
     assert place.attach().server == lease.server
+
+
+def test_a_server_that_hangs_is_stopped_all_the_same(place: Place) -> None:
+    """Stop gives it a while to write its data, then kills it; a keeper is ready for that from the start."""
+    os.kill(place.attach().server.pid, signal.SIGSTOP)
+    assert place.stop()
+    place.wait_until_empty()
 
 
 def test_errors_leave_no_users_behind(place: Place) -> None:

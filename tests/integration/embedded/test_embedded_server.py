@@ -130,7 +130,7 @@ def test_the_server_goes_with_its_last_user(place: Place) -> None:
     one.close()
     server = two.server
     with pytest.raises(AssertionError, match="not within"):
-        wait_until(lambda: not place.processes(), seconds=0.5)
+        wait_until(lambda: not place.processes(), seconds=0.3)
     two.close()
     place.wait_until_empty()
     assert not server.socket.exists()
@@ -185,7 +185,7 @@ def test_of_several_wishes_the_longest_counts(place: Place) -> None:
     place.attach(linger=-1).close()
     place.attach(linger=0.05).close()
     with pytest.raises(AssertionError, match="not within"):
-        wait_until(lambda: not place.processes(), seconds=0.5)
+        wait_until(lambda: not place.processes(), seconds=0.3)
     assert place.stop()
     assert place.processes() == set()
 

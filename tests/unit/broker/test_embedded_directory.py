@@ -53,9 +53,7 @@ def test_the_runtime_directory_is_short_and_ours(tmp_path: Path) -> None:
 def test_a_runtime_directory_that_su_left_behind_is_passed_over(tmp_path: Path) -> None:
     """XDG_RUNTIME_DIR of another user is not used."""
     os.chown(tmp_path, 12345, -1)
-    assert runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)}) == Path(
-        "/", "tmp", f"lion-broker-{os.getuid()}"
-    )
+    assert runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)}) == Path("/", "tmp", f"lion-broker-{os.getuid()}")
 
 
 def test_a_directory_has_one_socket_however_it_is_written(tmp_path: Path) -> None:

@@ -54,9 +54,7 @@ def test_a_zombie_is_not_alive(child: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
-def test_processes_are_known_without_proc_too(
-    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_are_known_without_proc_too(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no /proc, as on macOS, ps tells the same."""
     monkeypatch.setattr(state, "_proc_started", state._ps_started)
     process = ProcessId.of(child.pid)

@@ -1,21 +1,37 @@
 """Pile: keys, membership, order and types."""
 
 from copy import copy, deepcopy
+from operator import and_, iand, ior, isub, ixor, or_, sub, xor
 
 import pytest
+from pydantic import Field
 
+from lion_broker.core.concepts import Observable
 from lion_broker.core.element import Element
 from lion_broker.core.ids import IDType
 from lion_broker.core.node import Node
 from lion_broker.core.pile import Pile, pile
 from lion_broker.core.progression import Progression
-from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
+from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError, NotPortable
 
 
 class Named(Node):
     """A node with a name."""
 
     name: str | None = None
+
+
+class Room(Element):
+    """An element with a pile as a field."""
+
+    people: Pile[Named] = Field(default_factory=pile)
+
+
+class Stranger(Observable):
+    """Something with an id that is no element."""
+
+    def __init__(self) -> None:
+        self.id = IDType.create()
 
 
 @pytest.fixture
@@ -212,3 +228,21 @@ def test_a_parametrised_pile_is_the_pile() -> None:
     """Naming the item class for a type checker makes no new class."""
     assert Pile[Node] is Pile
     assert repr(Pile[Node]()).startswith("Pile(0 items, id=")
+
+
+def test_a_pile_as_a_field(line: Pile[Named]) -> None:
+    """A pile given to a field is this pile, and it is written and read with its owner."""
+    room = Room(people=line)
+    assert room.people is line
+    restored = Room.from_dict(room.to_dict())
+    assert restored.people["a"].to_dict() == line["a"].to_dict()
+    assert Room().people.is_empty()
+
+
+def test_what_is_no_pile(line: Pile[Named]) -> None:
+    """The operators take piles only, and only elements can be written down."""
+    for operate in (or_, and_, sub, xor, ior, iand, isub, ixor):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            operate(line, {})
+    with pytest.raises(NotPortable, match="Stranger is no Element"):
+        Pile[Stranger]([Stranger()]).to_dict()

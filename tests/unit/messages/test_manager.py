@@ -37,10 +37,12 @@ def texts(manager: MessageManager, progression: Any = None) -> list[str]:
 def test_every_form_of_messages(talk: MessageManager) -> None:
     """A pile, its dict, messages, and their dicts are all taken, and the system message is found."""
     pile = talk.messages
-    for given in (pile, pile.to_dict(), pile.values(), [message.to_dict() for message in pile]):
+    written = [message.to_dict() for message in pile]
+    for given, loaded in ((pile, False), (pile.values(), False), (pile.to_dict(), True), (written, True)):
         manager = MessageManager(given)
         assert texts(manager) == ["Be brief.", "2+2?", "4"]
         assert manager.system == talk.system
+        assert all(message.is_loaded() == loaded for message in manager.messages)
     assert len(MessageManager()) == 0
     assert not MessageManager(None)
     with pytest.raises(TypeError, match="holds RoledMessage only"):
@@ -140,7 +142,8 @@ def test_kinds_in_piles(talk: MessageManager) -> None:
     assert talk.last_response is talk.assistant_responses[-1]
     assert talk.last_instruction is talk.instructions[-1]
     talk.clear_messages()
-    assert MessageManager().last_response is MessageManager().last_instruction is None
+    assert MessageManager().last_response is None
+    assert MessageManager().last_instruction is None
     assert not talk.assistant_responses
     assert texts(talk) == ["Be brief."]
 

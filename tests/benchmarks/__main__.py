@@ -1,0 +1,49 @@
+"""`scripts/bench`: runs the benchmarks and prints their figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from dataclasses import asdict
+
+from .drain import drain
+from .latency import latency
+from .rig import Figure, rig
+from .rounds import rounds
+from .startup import startup
+
+
+def main() -> None:
+    """Measure and print; figures mean something beside each other, not beside those of another machine."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer mails and rounds")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--only", default="", help="numbers to run, for example P1,P5")
+    options = parser.parse_args()
+    wanted = set(options.only.upper().split(",")) - {""}
+    quick = options.quick
+    figures: list[Figure] = []
+    with rig() as server:
+        plan = {
+            "P1": lambda: drain(server, 10_000 if quick else 20_000, 1 if quick else 3),
+            "P3": lambda: latency(server, 200 if quick else 1000),
+            "P5": lambda: rounds(server, 1 if quick else 3),
+            "P12": lambda: startup(server, 3 if quick else 7),
+        }
+        for number, measure in plan.items():
+            if not wanted or number in wanted:
+                sys.stderr.write(f"{number} …\n")
+                figures += measure()
+    if options.json:
+        print(json.dumps([asdict(figure) for figure in figures], indent=2))
+        return
+    print(f"Python {platform.python_version()}, {platform.machine()}\n")
+    print(f"{'':4} {'work':56} {'measured':>12} {'':8} goal")
+    for row in figures:
+        print(f"{row.number:4} {row.work:56} {row.value:>12,.2f} {row.unit:8} {row.goal}")
+
+
+if __name__ == "__main__":
+    main()
