@@ -24,7 +24,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: str | None = Field(None, description="Where the exchange is; none: the embedded server.")
+    url: str | None = Field(None, repr=False, description="Where the exchange is; none: the embedded server.")
     namespace: str = Field(
         "default", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Keeps deployments on one server apart."
     )

@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import ConfigError, LionError
+from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
@@ -266,9 +266,15 @@ class Branch(BaseBranch):
         self._mailbox.append_out(mail)
 
     def _pending_sender(self, sender: Any) -> IDType:
-        sender_id = self._host.around.directory.locate(sender).id if self._host else ID.get_id(sender)
+        try:
+            # By id also a branch that has been removed since it wrote.
+            sender_id = ID.get_id(sender)
+        except ConfigError:
+            if self._host is None:
+                raise
+            sender_id = self._host.around.directory.locate(sender).id
         if sender_id not in self._mailbox.pending_ins:
-            raise ValueError(f"No mail from {sender_id} is pending in {self.name or self.id}.")
+            raise ItemNotFoundError(f"No mail from {sender_id} is pending in {self.name or self.id}.")
         return sender_id
 
     def _take(self, mail: Mail, failed: list[Exception]) -> int:

@@ -138,15 +138,15 @@ class Host:
     def arrive(self, entry: Entry) -> Mail | None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
         if isinstance(entry.mail, Rejected):
-            self._buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+            self._buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
             return None
         try:
             mail = self.read(entry.mail)
         except Exception as error:
-            self._buried.append(Burial(entry.id, reason_of(error), str(error)))
+            self._buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
             return None
         if mail.id in self._arrived:
-            self._buried.append(Burial(entry.id, "duplicate", "A mail with this id waits in the inbox already."))
+            self._buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
             return None
         self._arrived[mail.id] = (entry.id, entry.mail)
         self.branch.mailbox.append_in(mail)
@@ -194,7 +194,7 @@ class Host:
     def bury_pending(self, mail: Mail, error: Exception) -> None:
         """Make a mail that cannot be applied a dead letter with the commit."""
         entry, _ = self._arrived.pop(mail.id)
-        self._buried.append(Burial(entry, reason_of(error), str(error)))
+        self._buried.append(Burial(entry, reason_of(error), str(error), inbox=True))
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""

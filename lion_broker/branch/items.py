@@ -12,6 +12,7 @@ from typing import Any
 from lion_broker.core.element import Element
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.node import Node
+from lion_broker.core.pile import Pile
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ItemNotFoundError, MailMalformed, NotPortable, ToolUnknown
 from lion_broker.mail.package import PackageCategory
@@ -145,7 +146,8 @@ def _encode_node(item: Any, objects: LocalObjects | None) -> Any:
 
 
 def _encode_nodes(item: Any, objects: LocalObjects | None) -> Any:
-    return [_encode_node(node, objects) for node in item]
+    nodes = list(item) if isinstance(item, (list, tuple, set, frozenset, Pile)) else [item]
+    return [_encode_node(node, objects) for node in nodes]
 
 
 def _encode_node_id(item: Any, objects: LocalObjects | None) -> Any:

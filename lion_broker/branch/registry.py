@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Behaviour", "BehaviourFunction", "Registry"]
 
 BehaviourFunction = Callable[["Branch", Mail], Awaitable[None]]
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any] | Tool)
 B = TypeVar("B", bound=Callable[..., Awaitable[None]])
 
 

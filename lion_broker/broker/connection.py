@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 import redis.asyncio
@@ -44,9 +43,10 @@ def _options() -> dict[str, Any]:
 
 def without_secrets(url: str) -> str:
     """Return a URL as it may be shown: without user and password."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    # The last @ first: a password that was not escaped may hold any other sign.
+    place = rest.rpartition("@")[2].partition("?")[0]
+    return f"{scheme}{mark}{place}"
 
 
 def is_passing(error: BaseException) -> bool:
@@ -78,14 +78,25 @@ def translate(error: BaseException, url: str) -> LionError:
     return BrokerError(f"The server at {shown} answered: {text}")
 
 
+def _pool(kind: Any, url: str, retry: Any) -> Any:
+    shown = without_secrets(url)
+    try:
+        if shown == "unix://":
+            raise ValueError("no path")
+        return kind.from_url(url, retry=retry, **_options())
+    except ValueError:
+        # What redis-py says is left out: it may quote a part of the password.
+        raise ConfigError(
+            f"{shown} is no server URL: check host, port and database (for unix:// the path of the socket), and write"
+            " signs like / ? # @ in a password as %2F %3F %23 %40."
+        ) from None
+
+
 class SyncLine:
     """Commands to a server from ordinary code; safe to use from several threads."""
 
     def __init__(self, url: str) -> None:
-        try:
-            self._pool = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **_options())
-        except ValueError as error:
-            raise ConfigError(f"{without_secrets(url)} is no server URL: {error}") from error
+        self._pool = _pool(redis.ConnectionPool, url, Retry(NoBackoff(), 0))
 
     def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list."""
@@ -126,8 +137,7 @@ class AsyncLine:
     """
 
     def __init__(self, url: str) -> None:
-        options = {**_options(), "retry": redis.asyncio.retry.Retry(NoBackoff(), 0)}
-        self._pool = redis.asyncio.ConnectionPool.from_url(url, **options)
+        self._pool = _pool(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0))
         self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
         self._shuttle: asyncio.Task[None] | None = None
 
@@ -167,7 +177,7 @@ class AsyncLine:
                 at += len(part)
 
     async def _exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
-        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection: Any = await self._pool.get_connection()
         try:
             packed = _packed(commands)
             await connection.send_packed_command([packed], check_health=False)

@@ -136,7 +136,7 @@ def commit(road: Road, verb: v.Commit) -> Request:
         args += (reply.client, reply.in_reply_to, reply.body)
     args += (len(verb.taken), *verb.taken, len(verb.aside), *verb.aside, len(verb.buried))
     for burial in verb.buried:
-        args += (burial.entry, burial.reason, burial.detail, burial.attempts)
+        args += (burial.entry, burial.reason, burial.detail, burial.attempts, int(burial.inbox))
 
     def parse(replies: Sequence[Any]) -> Committed:
         word, cursor, version, *entries = replies[0]

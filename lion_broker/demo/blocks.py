@@ -11,10 +11,12 @@ from itertools import pairwise, takewhile
 from textwrap import dedent, indent
 from typing import Literal
 
-__all__ = ["Block", "BlockKind", "fenced", "read_plain", "unwrap"]
+__all__ = ["Block", "BlockKind", "fenced", "read_plain", "rest_as_markdown", "unwrap"]
 
 BlockKind = Literal["heading", "prose", "list", "code", "table"]
 
+_ROLE = re.compile(r":[\w:]+:`[~!]?([^`<>]+)(?: <[^`>]*>)?`")
+_DIRECTIVE = re.compile(r"^\.\. (?!note)[\w-]+::.*\n(?:[ \t]+\S.*\n?|\n(?=[ \t]))*", re.MULTILINE)
 _UNDERLINE = re.compile(r"([=\-~^*+#\"'])\1{2,}")
 _BORDER = re.compile(r"\+[-=+]+\+")
 _ITEM = re.compile(r"(?P<bullet>[*•-])\s+(?=\S)|(?P<number>\d{1,3})[.)]\s+(?=\S)")
@@ -24,6 +26,7 @@ _FOOTNOTE_MARK = re.compile(r" ?\[\d+\](?=[\s.,;:)]|$)")
 _CODE_SIGN = re.compile(r"^\s*(>>>|#|\$ )|::=|\s{2,}#|\\$", re.MULTILINE)
 _SIGNATURE = re.compile(r"\w[(\[.]|\w_\w|^[a-z]\w* [|^&<>=-]")
 _CALL_OR_ASSIGNMENT = re.compile(r"[a-z_@]\w*[(.:= ]")
+_PROSE_START = re.compile(r"(?:The|An?|If|This|These|Returns?|Each|All) (?:\S+ ){4,}")
 _SENTENCE_ENDS = (".", ":", ";", ",", ".)", "!", "?", ".”")
 
 
@@ -41,6 +44,12 @@ def unwrap(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"(?<=\w)-\n\s*(?=\w)", "-", text)).strip()
 
 
+def rest_as_markdown(text: str) -> str:
+    """Turn the roles and literals of reStructuredText into code, and wrapped lines into one line."""
+    line = _ROLE.sub(r"`\1`", unwrap(text))
+    return re.sub(r"``([^`]+)``", r"`\1`", line).removeprefix(".. ").replace("note:: ", "Note: ", 1)
+
+
 def fenced(code: str, language: str = "") -> str:
     """Return code as a fenced Markdown block; the fence is longer than any fence inside."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
@@ -48,13 +57,13 @@ def fenced(code: str, language: str = "") -> str:
     return f"{fence}{language}\n{code}\n{fence}"
 
 
-def read_plain(text: str, inline: Callable[[str], str] = unwrap, language: str = "") -> list[Block]:
+def read_plain(text: str, inline: Callable[[str], str] = rest_as_markdown, language: str = "") -> list[Block]:
     """Read structured plain text into Markdown blocks, in order.
 
     `inline` turns the wrapped text of one paragraph into one line of Markdown; `language` names the code blocks.
     Marks of footnotes are taken out of the prose, and footnotes that nothing refers to are dropped.
     """
-    body, _, footnotes = text.expandtabs(8).partition("-[ Footnotes ]-")
+    body, _, footnotes = _DIRECTIVE.sub("", text.expandtabs(8)).partition("-[ Footnotes ]-")
     reader = _Reader(inline, language)
     blocks = _joined_lists(reader.blocks(body.splitlines()))
     title = [block for block in blocks[:1] if block.kind == "heading"]
@@ -74,7 +83,7 @@ class _Reader:
         """Yield the blocks of lines that share one indentation."""
         position = 0
         while position < len(lines):
-            if not lines[position].strip():
+            if not lines[position].strip() or _UNDERLINE.fullmatch(lines[position].strip()):
                 position += 1
             elif _is_heading(lines[position : position + 2]):
                 yield self._heading(lines[position], lines[position + 1][0])
@@ -124,7 +133,9 @@ class _Reader:
 
     def _term(self, head: list[str]) -> str:
         """Return what a definition defines: signatures become code, words stay words."""
-        return ", ".join(self._prose(line) if '"' in line or not _SIGNATURE.search(line) else f"`{line}`" for line in head)
+        return ", ".join(
+            self._prose(line) if '"' in line or not _SIGNATURE.search(line) else f"`{line}`" for line in head
+        )
 
     def _entry(self, term: str, body: str) -> Iterator[Block]:
         """Yield a definition or note with its first paragraph on the line of the term."""
@@ -191,7 +202,8 @@ def _is_code(text: str) -> bool:
     if _ITEM.match(start) or _ADMONITION.match(start) or _BORDER.match(start):
         return False
     sentence = unwrap(first)
-    reads_as_prose = sentence.endswith(_SENTENCE_ENDS) and len(sentence.split()) >= 3
+    reads_as_prose = sentence.endswith(_SENTENCE_ENDS) and len(sentence.split()) >= 2
+    reads_as_prose |= bool(_PROSE_START.match(sentence))
     return not reads_as_prose or bool(_CALL_OR_ASSIGNMENT.match(sentence))
 
 

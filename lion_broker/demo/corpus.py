@@ -62,8 +62,8 @@ def python_topics() -> Corpus:
 def from_directory(path: str | Path) -> Corpus:
     """Return a corpus of the text, Markdown and code files below a directory.
 
-    Raises ConfigError when there is no such directory or no readable text in it; single files that cannot be read are in
-    `skipped`.
+    Raises ConfigError when there is no such directory or no readable text in it; single files that cannot be read are
+    in `skipped`.
     """
     directory = Path(path)
     passages, skipped = read_directory(directory)

@@ -5,59 +5,87 @@ from collections.abc import Mapping
 
 from lion_broker.demo.findings import Aspect
 
-__all__ = ["CUES", "cross_reference", "is_aside", "leans_back", "names_something", "states_condition", "tells_history"]
+__all__ = [
+    "CUES",
+    "cross_reference",
+    "is_aside",
+    "leans_back",
+    "names_something",
+    "states_condition",
+    "tells_history",
+]
+
+
+def _any_of(*phrases: str, cased: bool = False) -> re.Pattern[str]:
+    """Return a pattern for any of some phrases as whole words; a phrase may be a pattern itself."""
+    return re.compile(rf"\b(?:{'|'.join(phrases)})\b", 0 if cased else re.IGNORECASE)
+
 
 CUES: Mapping[Aspect, re.Pattern[str]] = {
-    "answer": re.compile(
-        r"\b(when|if|first|then|before|after|proceeds?|follow(s|ing)?|steps?|equivalent|evaluated|executed|invoked|called|returns?"
-        r"|results?|order|causes?|determined|bound|because)\b",
-        re.IGNORECASE,
+    "answer": _any_of(
+        *("when", "if", "first", "then", "before", "after", "because", "order", "steps?", "results?", "equivalent"),
+        *("proceeds?", "follow(?:s|ing)?", "returns?", "causes?", "evaluated", "executed", "invoked", "called"),
+        *("determined", "bound"),
     ),
-    "definition": re.compile(
-        r"\b(is|are) (an?|the|any|used|called|said|known|considered|evaluated|created|defined|either)\b"
-        r"|\b(refers? to|means|denotes?|represents?|specif(y|ies)|defines?|holds|causes?|provides?|yields?|tests? for|compares?|suspends?"
-        r"|leaves|binds|creates?|allows?|returns?|declares?|deletes?|terminates?)\b",
-        re.IGNORECASE,
+    "definition": _any_of(
+        "(?:is|are) (?:an?|the|any|used|called|said|known|considered|evaluated|created|defined|either)",
+        *("refers? to", "means", "denotes?", "represents?", "specif(?:y|ies)", "defines?", "holds", "causes?"),
+        *("provides?", "yields?", "tests? for", "compares?", "suspends?", "leaves", "binds", "creates?", "allows?"),
+        *("returns?", "declares?", "deletes?", "terminates?"),
     ),
-    "difference": re.compile(
-        r"\b(unlike|whereas|instead|contrast|differs?|different|rather than|same|while|although|never|not|implies|but)\b", re.IGNORECASE
+    "difference": _any_of(
+        *("unlike", "whereas", "instead", "contrast", "differs?", "different", "rather than", "same", "while"),
+        *("although", "never", "not", "implies", "but"),
     ),
-    "rules": re.compile(
-        r"\b(must|cannot|can not|may (not|only)|not (allowed|permitted|possible)|illegal|restrictions?|(is|are) required|only (be|allowed|used|valid)"
-        r"|guarantees?|is an error|is raised|raises|will fail|undefined)\b|\b[A-Z]\w*(Error|Exception|Warning)\b",
+    "rules": _any_of(
+        *("must", "cannot", "can not", "may (?:not|only)", "not (?:allowed|permitted|possible)", "illegal"),
+        *("restrictions?", "(?:is|are) required", "only (?:be|allowed|used|valid)", "guarantees?", "undefined"),
+        *("is an error", "is raised", "raises", "will fail", r"[A-Z]\w*(?:Error|Exception|Warning)"),
+        cased=True,
     ),
-    "example": re.compile(r"\b(examples?|following|illustrates?|for instance|e\.g\.|equivalent)\b", re.IGNORECASE),
-    "related": re.compile(r"\b(is|are|used|when|if)\b"),
+    "example": _any_of("examples?", "following", "illustrates?", "for instance", r"e\.g", "equivalent"),
+    "related": _any_of("is", "are", "used", "when", "if"),
 }
-_NAMING = re.compile(r"\b(called|known as|referred to as|refers? to|said to be|denotes?|defines|is an? \w+ (that|which))\b")
-_ANAPHORA = re.compile(
-    r"(this|that|these|those|it|its|they|their|such|thus|in addition|hence|therefore|however|otherwise|accordingly|instead|similarly|so|then|also|likewise"
-    r"|conversely|in (this|that|these|such|other words)|as a (result|consequence)|a consequence of|for example|note that|for this|if it is|but"
-    r"|here|or|and|because of this|the (former|latter|same|above|new))\b",
-    re.IGNORECASE,
+
+_NAMING = _any_of(
+    *("called", "known as", "referred to as", "refers? to", "said to be", "denotes?", "defines"),
+    r"is an? \w+ (?:that|which)",
 )
-_CROSS_REFERENCE = re.compile(
-    r"\b(see (also )?(section|the|chapter|PEP|`|[A-Z*])|described (in|above|below|later)|in (greater|more) detail|for (full|more) (details|information)|refer to|(is|are) listed"
-    r"|(is|are) contained in|documented|additional information|next section|See \w+)", re.IGNORECASE
+_LEANING = _any_of(
+    *("this", "that", "these", "those", "it", "its", "they", "their", "such", "thus", "hence", "therefore"),
+    *("however", "otherwise", "accordingly", "instead", "similarly", "so", "then", "also", "likewise", "conversely"),
+    *("in addition", "in (?:this|that|these|such|other words)", "as a (?:result|consequence)", "a consequence of"),
+    *("for example", "note that", "for this", "because of this", "if it is", "but", "here", "or", "and"),
+    "the (?:former|latter|same|above|new)",
 )
-_CONDITION = re.compile(r"(if|when|whenever|in (?!\w+,)|for|unless|once|after|before|during|calling)\b", re.IGNORECASE)
+_ELSEWHERE = _any_of(
+    *("see (?:also )?(?:section|the|chapter|PEP)", "see [A-Z`*].*", "described (?:in|above|below|later)"),
+    *("in (?:greater|more) detail", "for (?:full|more) (?:details|information)", "refer to", "(?:is|are) listed"),
+    *("(?:is|are) contained in", "documented", "additional information", "next section"),
+)
+_HISTORY = re.compile(
+    r"(?:Changed|New|Added|Deprecated)(?: since| in)? (?:in )?(?:version|\d)"
+    r"|From version|Raises an auditing event|\*\*CPython implementation"
+)
+_CONDITION = _any_of(
+    *("if", "when", "whenever", r"in (?!\w+,)", "for", "unless", "once", "after", "before", "during", "calling")
+)
 _PARENTHESES = re.compile(r" ?\([^()]*\)")
-_HISTORY = re.compile(r"(Changed|New|Added|Deprecated)( since| in)? (in )?(version|\d)|Raises an auditing event|\*\*CPython implementation")
-
-
-def leans_back(sentence: str) -> bool:
-    """Tell whether a sentence needs the one before it to be understood."""
-    return bool(_ANAPHORA.match(sentence)) or sentence[:1].islower() or sentence[:1] == "("
-
-
-def cross_reference(sentence: str) -> bool:
-    """Tell whether a sentence mainly sends its reader elsewhere."""
-    return bool(_CROSS_REFERENCE.search(_PARENTHESES.sub("", sentence)))
 
 
 def names_something(sentence: str) -> bool:
     """Tell whether a sentence gives a thing its name or says what a name means."""
     return bool(_NAMING.search(sentence))
+
+
+def leans_back(sentence: str) -> bool:
+    """Tell whether a sentence needs the one before it to be understood."""
+    return bool(_LEANING.match(sentence)) or sentence[:1].islower() or sentence[:1] == "("
+
+
+def cross_reference(sentence: str) -> bool:
+    """Tell whether a sentence sends its reader elsewhere, and not just in brackets."""
+    return bool(_ELSEWHERE.search(_PARENTHESES.sub("", sentence)))
 
 
 def is_aside(sentence: str) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lion_broker.demo.blocks import Block, read_plain
-from lion_broker.demo.markdown import read_markdown, read_source
+from lion_broker.demo.markdown import read_markdown
 from lion_broker.demo.passages import Passage, cut
+from lion_broker.demo.source_code import read_python, read_source
 from lion_broker.errors import ConfigError
 
 __all__ = ["Skipped", "read_directory"]
@@ -18,7 +19,14 @@ _LARGEST_CORPUS = 50_000_000
 _UNREAD_FOLDERS = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 _PLAIN = frozenset({"", ".txt", ".text", ".rst", ".adoc", ".log"})
-_LANGUAGES = {".py": "python", ".js": "javascript", ".ts": "typescript", ".rs": "rust", ".rb": "ruby", ".sh": "sh", ".yml": "yaml"}
+_LANGUAGES = {
+    ".js": "javascript",
+    ".ts": "typescript",
+    ".rs": "rust",
+    ".rb": "ruby",
+    ".sh": "sh",
+    ".yml": "yaml",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,9 @@ class _Unreadable(Exception):
 def read_directory(directory: Path) -> tuple[list[Passage], list[Skipped]]:
     """Read every text file below a directory, in the order of the paths; return the passages and what was left out.
 
-    Left out with a reason: binary files, text that is not UTF-8 (or UTF-16 with a mark), files over 2 MB, symbolic links
-    (so a link can neither lead out of the directory nor in circles), devices and pipes, unreadable files, and what is beyond
-    50 MB in sum. Hidden files and folders, and folders of build products, are passed over in silence.
+    Left out with a reason: binary files, text that is not UTF-8 (or UTF-16 with a mark), files over 2 MB, symbolic
+    links (so a link can neither lead out of the directory nor in circles), devices and pipes, unreadable files, and
+    what is beyond 50 MB in sum. Hidden files and folders, and folders of build products, are passed over in silence.
     Raises ConfigError when the directory does not exist or holds no text at all.
     """
     if not directory.is_dir():
@@ -100,4 +108,6 @@ def _blocks(suffix: str, text: str) -> list[Block]:
         return read_markdown(text)
     if suffix in _PLAIN:
         return read_plain(text)
+    if suffix == ".py":
+        return read_python(text)
     return read_source(text, _LANGUAGES.get(suffix, suffix.lstrip(".")))

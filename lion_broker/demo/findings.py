@@ -13,8 +13,9 @@ Aspect = Literal["answer", "definition", "difference", "rules", "example", "rela
 class SubQuestion:
     """One aspect of a question, with all that a reader needs to look for it.
 
-    `foci` holds one group of terms for each thing asked about, `weights` the weight of every term (rarer terms weigh more), and
-    `section` the title of the section that a related aspect is about, `near` the titles where the subject is at home.
+    `foci` holds one group of terms for each thing asked about; without any there is no answer to look for. `weights`
+    are the weights of all terms, rarer ones weigh more. `section` is the title of the section that a related aspect is
+    about, `near` are the titles where the subject is at home.
     """
 
     number: int
@@ -73,7 +74,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a reader found for one sub-question, best quote first; no quotes means that the corpus has no answer to it."""
+    """What a reader found for one sub-question, best quote first; without quotes the corpus has no answer to it."""
 
     sub_question: SubQuestion
     quotes: tuple[Quote, ...]

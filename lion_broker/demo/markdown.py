@@ -1,13 +1,11 @@
-"""Reads Markdown and source code into the blocks that passages are cut from."""
+"""Reads Markdown into the blocks that passages are cut from."""
 
 import re
-from collections.abc import Iterator
 
 from lion_broker.demo.blocks import Block, fenced, unwrap
 
-__all__ = ["read_markdown", "read_source"]
+__all__ = ["read_markdown"]
 
-_SOURCE_LINES = 40
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
 _SETEXT = re.compile(r"(=+|-+)\s*$")
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([\w+-]*)")
@@ -40,23 +38,6 @@ def read_markdown(text: str) -> list[Block]:
             blocks.append(_paragraph(lines[position:end]))
             position = end
     return [block for block in blocks if block.text]
-
-
-def read_source(text: str, language: str) -> list[Block]:
-    """Read source code into code blocks of at most about 40 lines, cut where an unindented line follows a blank one."""
-    return [Block("code", fenced(piece, language)) for piece in _pieces(text.expandtabs(4).splitlines())]
-
-
-def _pieces(lines: list[str]) -> Iterator[str]:
-    piece: list[str] = []
-    for line in lines:
-        at_seam = bool(line.strip()) and not line[0].isspace() and bool(piece) and not piece[-1].strip()
-        if (at_seam and len(piece) >= _SOURCE_LINES // 4) or len(piece) >= _SOURCE_LINES * 2:
-            yield "\n".join(piece).strip("\n")
-            piece = []
-        piece.append(line)
-    if any(line.strip() for line in piece):
-        yield "\n".join(piece).strip("\n")
 
 
 def _end_of_fence(lines: list[str], start: int, fence: str) -> int:

@@ -19,7 +19,8 @@ _ITEM_LINE = re.compile(r"(?:[-*+]|\d{1,3}[.)]) ")
 class Passage:
     """A piece of a corpus: a stable id such as `with#3`, where it stands, and its Markdown text.
 
-    `text` is what quotes are checked against; `source` names the topic or file; `opens` tells the first passage of a section.
+    `text` is what quotes are checked against; `source` names the topic or file; `opens` marks the first passage of a
+    section.
     """
 
     id: str
@@ -69,7 +70,11 @@ def parts(text: str) -> Iterator[Part]:
     fence = ""
     for line in [*text.splitlines(keepends=True), ""]:
         blank = not line.strip()
-        if start is not None and not fence and (not line or (blank and not _continues(text, start, position + len(line)))):
+        if (
+            start is not None
+            and not fence
+            and (not line or (blank and not _continues(text, start, position + len(line))))
+        ):
             block = text[start:position].rstrip()
             yield Part(_kind(block), block, start)
             start = None

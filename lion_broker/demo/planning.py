@@ -3,22 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 
 from lion_broker.demo.findings import Aspect, Finding, Quote, SubQuestion
-from lion_broker.demo.question import Focus, Question, read_question
+from lion_broker.demo.foci import Focus
+from lion_broker.demo.question import Question, read_question
 from lion_broker.demo.quotes import pick, selection
 from lion_broker.demo.search import Search
 from lion_broker.models.wording import stem
 
-__all__ = ["can_be_answered", "find", "sub_questions"]
+__all__ = ["find", "sub_questions"]
 
 _MOST = 5
 # How many passages a reader looks at for one sub-question.
 _HITS = 14
 _LONGEST_TEXT = 160
-# How much of what is asked about must be known to the corpus for an answer to be tried.
-_LEAST_COVERAGE = 0.5
 # How good the evidence must be for a sub-question of its own: least for what was asked, most for what was not.
 _EVIDENCE: Mapping[Aspect, float] = {
     "answer": 0.75,
@@ -29,40 +28,69 @@ _EVIDENCE: Mapping[Aspect, float] = {
     "related": 1.4,
 }
 _AT_HOME = 1.15
+# A plan of fewer parts than this is filled up with what has a little less evidence.
+_FEW = 3
+_LENIENT = 0.85
 _SHARE_OF_MARKUP = 0.3
-_ASKS = re.compile(r"\s*(what|who|how|when|why|where|which|can|do|does|is|are|explain|describe|define|tell)\b", re.IGNORECASE)
+# What a phrase weighs, of the weight of its words.
+_WEIGHT_OF_PHRASE = 1.3
+_ASKS = re.compile(
+    r"\s*(what|who|how|when|why|where|which|can|do|does|is|are|explain|describe|define|tell)\b", re.IGNORECASE
+)
 _ASKS_HOW = re.compile(r"\s*(how (do|does) .*\bwork|what (do|does) .*\b(do|mean))\b", re.IGNORECASE)
-_ASKS_WHAT = re.compile(r"\s*(what|who)( exactly)? (is|are|was|were)\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE)
+_ASKS_WHAT = re.compile(
+    r"\s*(what|who)( exactly)? (is|are|was|were)\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE
+)
 
 
 def sub_questions(text: str, search: Search) -> list[SubQuestion]:
     """Split a question into at most five sub-questions, in the order in which a report should take them.
 
-    The first ones are the question itself and what its terms mean; the others (rules and errors, code, neighbouring sections) are
-    there only when the corpus has evidence for them that the earlier ones do not use. A question that the corpus cannot answer gives
-    one sub-question, the question itself; a text without words gives none. The same question and corpus give the same plan.
+    The first ones are the question itself and what its terms mean; the others (rules and errors, code, neighbouring
+    sections) are there only when the corpus has evidence for them that the earlier ones do not use. A question that the
+    corpus cannot answer gives one sub-question, the question itself; a text without words gives none. The same question
+    and corpus give the same plan.
     """
     question = read_question(text, search)
     if not question.foci:
         return []
-    if not can_be_answered(question):
+    if not question.can_be_answered:
         return _numbered([replace(_direct(question, search), foci=(), weights={})])
-    planned: list[SubQuestion] = []
-    used: list[Quote] = []
-    for side in chain(_candidates(question, search), _neighbours(question, search)):
-        if len(planned) == _MOST:
-            break
-        near = tuple(dict.fromkeys(quote.title for quote in used if quote.score >= _AT_HOME))
-        titles = [quote.title for quote in used]
-        for alternative in side:
-            candidate = replace(alternative, near=near)
-            fresh = selection(find(candidate, search), used)
-            seen = candidate.section and (candidate.section == titles[0] or titles.count(candidate.section) > 1)
-            if fresh and fresh[0].score >= _EVIDENCE[candidate.aspect] and not seen:
-                planned.append(candidate)
-                used += fresh
-                break
-    return _numbered(planned or [_direct(question, search)])
+    plan = _Plan(search)
+    sides = [*_candidates(question, search), *_neighbours(question, search)]
+    for side in sides:
+        plan.add(side, 1.0)
+    for side in sides:
+        if len(plan.parts) < _FEW:
+            plan.add(side, _LENIENT)
+    return _numbered(plan.parts or [_direct(question, search)])
+
+
+class _Plan:
+    """The sub-questions so far, and the quotes that they will use."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._used: list[Quote] = []
+        self.parts: list[SubQuestion] = []
+
+    def add(self, side: tuple[SubQuestion, ...], strictness: float) -> None:
+        """Add the first of some alternatives for which there is evidence that is not used yet, while there is room."""
+        if len(self.parts) == _MOST or any(part.text == other.text for part in self.parts for other in side):
+            return
+        near = tuple(dict.fromkeys(quote.title for quote in self._used if quote.score >= _AT_HOME))
+        for part in (replace(alternative, near=near) for alternative in side):
+            fresh = selection(find(part, self._search), self._used)
+            enough = fresh and fresh[0].score >= _EVIDENCE[part.aspect] * strictness
+            if enough and not self._is_told(part.section):
+                self.parts.append(part)
+                self._used += fresh
+                return
+
+    def _is_told(self, section: str) -> bool:
+        """Tell whether a section is where the answer comes from, rather than beside it."""
+        titles = [quote.title for quote in self._used]
+        return bool(section) and (section in titles[:1] or titles.count(section) > 1)
 
 
 def find(sub_question: SubQuestion, search: Search) -> Finding:
@@ -70,17 +98,11 @@ def find(sub_question: SubQuestion, search: Search) -> Finding:
     return Finding(sub_question, tuple(pick(sub_question, search.search(sub_question.query, _HITS))))
 
 
-def can_be_answered(question: Question) -> bool:
-    """Tell whether the corpus knows enough of the words of a question for an answer to make sense."""
-    known = len(question.foci) + len(question.context)
-    return question.coverage >= _LEAST_COVERAGE and len(question.unknown) <= known
-
-
 def _candidates(question: Question, search: Search) -> Iterator[tuple[SubQuestion, ...]]:
     """Yield the sides of a question in the order in which they matter, each with what to ask instead."""
     label = _listed([focus.label for focus in question.foci])
     are = "are" if len(question.foci) > 1 or question.foci[0].is_plural else "is"
-    if question.comparison:
+    if question.compares:
         yield from ((_about(focus, search),) for focus in question.foci)
         yield (_asked("difference", f"How do {label} differ?", question, search, question.context),)
     elif _ASKS_WHAT.match(question.text) and len(question.foci) == 1:
@@ -118,7 +140,8 @@ def _direct(question: Question, search: Search) -> SubQuestion:
 
 def _about(focus: Focus, search: Search) -> SubQuestion:
     text = f"What {'are' if focus.is_plural else 'is'} {focus.label}?"
-    return SubQuestion(0, text, "definition", _query((focus,)), (focus.called,), _weights((focus.called,), (), search))
+    called = _with_phrases(focus.called, search)
+    return SubQuestion(0, text, "definition", _query((focus,)), (called,), _weights((called,), (), search))
 
 
 def _how(focus: Focus) -> str:
@@ -128,10 +151,17 @@ def _how(focus: Focus) -> str:
 def _asked(
     aspect: Aspect, text: str, question: Question, search: Search, context: tuple[str, ...] = (), section: str = ""
 ) -> SubQuestion:
-    foci = tuple(focus.terms for focus in question.foci)
+    foci = tuple(_with_phrases(focus.terms, search) for focus in question.foci)
     weights = _weights(foci, context, search)
     query = " ".join([_query(question.foci), *context, section.rpartition(" › ")[2]]).strip()
     return SubQuestion(0, text, aspect, query, foci, weights, section)
+
+
+def _with_phrases(words: tuple[str, ...], search: Search) -> tuple[str, ...]:
+    """Return the terms of a focus and the phrases that they make in the corpus; code makes none."""
+    if any(word.startswith("`") for word in words):
+        return words
+    return (*words, *(f"{one} {other}" for one, other in pairwise(words) if search.follows(one, other)))
 
 
 def _weights(foci: Iterable[tuple[str, ...]], context: Iterable[str], search: Search) -> dict[str, float]:
@@ -141,8 +171,10 @@ def _weights(foci: Iterable[tuple[str, ...]], context: Iterable[str], search: Se
     """
     weights = {term: search.weight(term) for term in context}
     for focus in foci:
-        mean = sum(map(search.weight, focus)) / len(focus)
-        for term in focus:
+        words = [term for term in focus if " " not in term or term.startswith("`")]
+        mean = sum(map(search.weight, words)) / len(words)
+        weights |= dict.fromkeys(focus, _WEIGHT_OF_PHRASE * mean)
+        for term in words:
             word = term.strip("`")
             sometimes = term != word and stem(word) in focus and word not in search.corpus.code_words
             weights[term] = (search.weight(term) + mean) / 2 * (_SHARE_OF_MARKUP if sometimes else 1)

@@ -20,6 +20,7 @@ _MOST_IN_SUMMARY = 2
 _WORDS_IN_SUMMARY = 110
 _PROMISE = "Every sentence below the headings is quoted word for word from {corpus}; the numbers lead to the sources."
 _CODE_OR_IDENTIFIER = re.compile(r"(`[^`]+`|\w*_\w+(?:\(\))?)")
+_STOPS = (".", ":", "!", "?", "”", ")", "’", ",", ";", "—", "–")
 _BLOCK_SIGNS = ("```", "|", "- ", "1. ")
 _BLOCK_START = re.compile(r"\n\n(?=```|\||[-*] |\d{1,3}\. )")
 
@@ -55,11 +56,14 @@ def fidelity(report: Report, corpus: Corpus) -> float:
     return sum(checked) / len(checked) if checked else 1.0
 
 
-def compose(question: str, findings: Iterable[Finding], label: str, corpus_name: str, unknown: Sequence[str] = ()) -> Report:
+def compose(
+    question: str, findings: Iterable[Finding], label: str, corpus_name: str, unknown: Sequence[str] = ()
+) -> Report:
     """Compose the report on a question from the findings of its sub-questions.
 
-    `label` says which model was at work; `unknown` lists words of the question that the corpus does not know. The same findings give the
-    same report in whatever order they come, and one that comes twice counts once. No quote is used twice.
+    `label` says which model was at work; `unknown` lists words of the question that the corpus does not know. The same
+    findings give the same report in whatever order they come, and one that comes twice counts once. No quote is used
+    twice.
     """
     by_number = {finding.sub_question.number: finding for finding in sorted(findings, key=_preference)}
     ordered = [by_number[number] for number in sorted(by_number)]
@@ -84,28 +88,33 @@ def _preference(finding: Finding) -> tuple[int, str]:
 def _summary(findings: Sequence[Finding]) -> tuple[tuple[Quote, ...], list[Finding]]:
     """Take the summary out of the findings: the beginnings of the best quotes of the first one, while they stay short.
 
-    Definitions that come first are taken together. Returns the summary and the findings without it; what a quote says after
-    its beginning stays where it was.
+    Definitions that come first are taken together. Returns the summary and the findings without it; what a quote says
+    after its beginning stays where it was.
     """
     defining = list(takewhile(lambda finding: finding.sub_question.aspect == "definition", findings))
     chosen: list[Quote] = []
     rest: list[Finding] = []
     for finding in findings:
         leads = not chosen or finding in defining
-        heads: dict[Quote, Quote | None] = {}
+        tails: dict[Quote, Quote | None] = {}
         for quote in selection(finding, chosen) if leads else ():
             head, tail = _split(quote)
-            words = sum(len(other.text.split()) for other in chosen)
-            if head and not leans_back(head.text) and len(heads) < _MOST_IN_SUMMARY and (not chosen or words + len(head.text.split()) <= _WORDS_IN_SUMMARY):
+            if head and len(tails) < _MOST_IN_SUMMARY and _suits_summary(head, chosen):
                 chosen.append(head)
-                heads[quote] = tail
-        quotes = tuple(other for quote in finding.quotes if (other := heads.get(quote, quote)))
+                tails[quote] = tail
+        quotes = tuple(kept for quote in finding.quotes if (kept := tails.get(quote, quote)))
         rest.append(replace(finding, quotes=quotes))
     return tuple(chosen), rest
 
 
+def _suits_summary(quote: Quote, chosen: Sequence[Quote]) -> bool:
+    """Tell whether a quote can be understood by itself, and whether there is room for it."""
+    words = sum(len(other.text.split()) for other in (*chosen, quote))
+    return not leans_back(quote.text) and (not chosen or words <= _WORDS_IN_SUMMARY)
+
+
 def _split(quote: Quote) -> tuple[Quote | None, Quote | None]:
-    """Split a quote into the sentences that stand for themselves and what follows: a lead-in with its code, list or table."""
+    """Split a quote into the sentences that stand for themselves and what follows: a lead-in with its block."""
     if quote.text.startswith(_BLOCK_SIGNS):
         return None, quote
     block = _BLOCK_START.search(quote.text)
@@ -133,7 +142,10 @@ def _written(draft: Report, corpus_name: str, unknown: Sequence[str]) -> Report:
     """Return the report with its quotes numbered and its Markdown written."""
     quotes = (*draft.summary, *(quote for section in draft.sections for quote in section.quotes))
     numbers = {id(quote): number for number, quote in enumerate(quotes, 1)}
-    blocks = [f"# {draft.question}", f"> {draft.label}. {_PROMISE.format(corpus=corpus_name) if quotes else ''}".rstrip()]
+    blocks = [
+        f"# {draft.question}",
+        f"> {draft.label}. {_PROMISE.format(corpus=corpus_name) if quotes else ''}".rstrip(),
+    ]
     blocks += _summary_text(draft.summary, numbers)
     for section in draft.sections:
         blocks.append(f"## {section.title}")
@@ -169,20 +181,23 @@ def _cited(quote: Quote, number: int) -> str:
     prose, rest = (quote.text[: block.start()], quote.text[block.start() :]) if block else (quote.text, "")
     if prose.startswith(_BLOCK_SIGNS):
         return f"[{number}]\n\n{quote.text}"
-    stop = "" if prose.endswith((".", ":", "!", "?", "”", ")", "’")) else ":" if rest else "."
+    ended = prose.rstrip("*`").endswith(_STOPS)
+    stop = "" if ended else ":" if rest else "."
     return f"{prose}{stop} [{number}]{rest}"
 
 
 def _source(quote: Quote) -> str:
     """Return the line of a quote in the list of sources: where it stands and how it begins."""
-    text = " ".join(quote.text.split())
-    if len(text) > _LONGEST_SOURCE or _BLOCK_START.search(quote.text):
-        prose, _, block = quote.text.partition("\n\n")
-        text = prose if len(prose) <= _LONGEST_SOURCE else prose[:_LONGEST_SOURCE].rsplit(" ", 1)[0]
-        if block.startswith("```"):
-            text += f" `{block.splitlines()[1].strip()}`"
-        text += " …"
-    return f"{_heading(quote.title)} (`{quote.passage_id}`): “{text}”"
+    start, _, block = quote.text.partition("\n\n")
+    if start.startswith("```"):
+        start, block = "", start
+    text = " ".join(start.split())
+    if len(text) > _LONGEST_SOURCE:
+        text = text[:_LONGEST_SOURCE].rsplit(" ", 1)[0]
+    elif block.startswith("```"):
+        text = f"{text} `{block.splitlines()[1].strip()}`".lstrip()
+    more = " …" if len(text) < len(" ".join(quote.text.split())) else ""
+    return f"{_heading(quote.title)} (`{quote.passage_id}`): “{text}{more}”"
 
 
 def _open_ends(draft: Report, corpus_name: str, unknown: Sequence[str], answered: bool) -> Iterator[str]:
@@ -190,10 +205,12 @@ def _open_ends(draft: Report, corpus_name: str, unknown: Sequence[str], answered
     words = ", ".join(f"“{word}”" for word in unknown)
     if not answered:
         yield "## No answer"
-        yield f"{_first_upper(corpus_name)} has no answer to this question, so none is given." + (f" It never mentions {words}." if words else "")
+        never = f" It never mentions {words}." if words else ""
+        yield f"{corpus_name[:1].upper()}{corpus_name[1:]} has no answer to this question, so none is given.{never}"
     elif draft.unanswered or unknown:
         yield "## What the corpus does not answer"
-        yield "\n".join([*(f"- {text}" for text in draft.unanswered), *([f"- It never mentions {words}."] if words else [])])
+        never = f"It never mentions {words}." if words else ""
+        yield "\n".join(f"- {text}" for text in (*draft.unanswered, never) if text)
 
 
 def _title(question: str) -> str:
@@ -213,7 +230,3 @@ def _shown(text: str) -> str:
 
 def _heading(title: str) -> str:
     return title.replace("*", "")
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -32,8 +32,8 @@ class Hit:
 class Search:
     """Finds and opens the passages of one corpus.
 
-    The index is built with the first query (a quarter of a second for the Python reference) and kept for the life of the object;
-    queries from several threads are safe.
+    The index is built with the first query (a quarter of a second for the Python reference) and kept for the life of
+    the object; queries from several threads are safe.
     """
 
     def __init__(self, corpus: Corpus) -> None:
@@ -43,7 +43,7 @@ class Search:
         return f"Search({self.corpus.name!r}, {len(self.corpus)} passages)"
 
     def search(self, query: str, limit: int = 8) -> list[Hit]:
-        """Return the best passages for a query, best first; equal scores in the order of passage ids, no match no hit."""
+        """Return the best passages for a query, best first; equal scores come in the order of passage ids."""
         known = [term for term in self.terms(query) if term in self.document_frequency]
         if not known or limit < 1:
             return []
@@ -58,15 +58,19 @@ class Search:
     def terms(self, query: str) -> list[str]:
         """Return the distinct terms that a query is searched by, those unknown to the corpus among them.
 
-        Words that the corpus writes as code are found as code too (`async with` for async with), and words that the corpus
-        calls otherwise bring its own words along.
+        Words that the corpus writes as code are found as code too (`async with` for async with), and words that the
+        corpus calls otherwise bring its own words along.
         """
         plain = query.lower()
         words = _QUERY_WORD.findall(plain)
-        runs = (" ".join(words[start : start + length]) for length in (3, 2, 1) for start in range(len(words) - length + 1))
+        runs = (
+            " ".join(words[start : start + length]) for length in (3, 2, 1) for start in range(len(words) - length + 1)
+        )
         code = [f"`{run}`" for run in runs if run not in STOP_WORDS or run == plain.strip()]
         synonyms = [term for word, meant in self.corpus.synonyms.items() if word in plain for term in terms(meant)]
-        return list(dict.fromkeys([*terms(query), *(term for term in code if term in self.document_frequency), *synonyms]))
+        return list(
+            dict.fromkeys([*terms(query), *(term for term in code if term in self.document_frequency), *synonyms])
+        )
 
     def weight(self, term: str) -> float:
         """Return the weight of a term: 0 when every passage has it, the logarithm of their number when none has."""

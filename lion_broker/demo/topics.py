@@ -4,6 +4,7 @@ import re
 
 from lion_broker.demo.blocks import read_plain, unwrap
 from lion_broker.demo.passages import Passage, cut
+from lion_broker.errors import ConfigError
 
 __all__ = ["SYNONYMS", "literals_as_code", "read_topics"]
 
@@ -61,12 +62,20 @@ def _balanced(code: str) -> bool:
 
 
 def read_topics() -> list[Passage]:
-    """Return the passages of all topics; a text that stands in two topics is in the shorter one only."""
-    from pydoc_data.topics import topics
+    """Return the passages of all topics; a text that stands in two topics is in the shorter one only.
 
+    Raises ConfigError when this Python was installed without its reference.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise ConfigError(
+            "this Python has no language reference (pydoc_data is not installed): name a corpus with --corpus"
+        ) from error
     seen: set[str] = set()
     found: dict[str, list[Passage]] = {}
     for name, text in sorted(topics.items(), key=lambda item: (len(item[1]), item[0])):
-        title, *blocks = read_plain(text, literals_as_code, "python")
-        found[name] = cut(blocks, name, title.text, f"Python language reference, topic “{name}”", seen)
+        blocks = read_plain(text, literals_as_code, "python")
+        title = next((block.text for block in blocks[:1] if block.kind == "heading"), name)
+        found[name] = cut(blocks, name, title, f"Python language reference, topic “{name}”", seen)
     return [passage for name in sorted(found) for passage in found[name]]

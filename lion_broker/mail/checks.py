@@ -193,11 +193,11 @@ def _check_commit(verb: v.Commit) -> None:
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
-    buried = [burial.entry for burial in verb.buried]
-    if not _are_entries(buried):
+    if not _are_entries([burial.entry for burial in verb.buried]):
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
-    named = [*verb.taken, *verb.aside, *buried]
-    if len(set(named)) < len(named):
+    inbox = [*verb.taken, *(burial.entry for burial in verb.buried if burial.inbox)]
+    mailbox = [*verb.aside, *(burial.entry for burial in verb.buried if not burial.inbox)]
+    if len(set(inbox)) < len(inbox) or len(set(mailbox)) < len(mailbox):
         raise ConfigError("An entry is named twice among taken, aside and buried.")
     for reply in verb.replies:
         if not _is_name(reply.client):

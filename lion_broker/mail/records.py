@@ -176,12 +176,16 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Burial:
-    """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words."""
+    """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
+
+    The entry is one of the mailbox, or with `inbox` one that waits in the inbox.
+    """
 
     entry: str
     reason: str
     detail: str
     attempts: int = 1
+    inbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)

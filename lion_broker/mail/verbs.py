@@ -234,7 +234,7 @@ class Claim(Verb[Claimed]):
 
 @dataclass(frozen=True, slots=True)
 class Begin(Verb[int]):
-    """Count one more attempt at the mail `entry` before user code runs on it again; answers the count, 0 when fenced."""
+    """Count one more attempt at the mail `entry` before user code runs on it again; the count, 0 when fenced."""
 
     session: str
     branch: str

@@ -54,6 +54,7 @@ class Header:
 
 
 _NAMES: Final = tuple(f.name for f in fields(Header))
+_USUAL: Final = ("v", "session", "sender", "recipient", "category", "id", "created", "seq")
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
 _OPTIONAL: Final = frozenset({"ttl", "traceparent", "reply_to", "in_reply_to"})
 _CATEGORIES: Final = frozenset(str(category) for category in PackageCategory)
@@ -118,7 +119,9 @@ def decode_header(raw: bytes) -> Header:
     value = read_json(raw, "header")
     if not isinstance(value, dict):
         raise MailMalformed("The header is no JSON object.")
-    if value.get("v") != PROTOCOL:
+    if tuple(value) == _USUAL and (usual := _read_usual(*value.values())) is not None:
+        return usual
+    if type(value.get("v")) is not int or value["v"] != PROTOCOL:
         raise MailMalformed(f"The header has version {value.get('v')!r}; this program reads version {PROTOCOL}.")
     names = value.keys()
     if not names >= _REQUIRED or names - _REQUIRED - _OPTIONAL:
@@ -129,6 +132,21 @@ def decode_header(raw: bytes) -> Header:
         if not _CHECKS[name](item):
             raise MailMalformed(f"The header's {name} has an unusable value.")
     return Header(**value)
+
+
+def _read_usual(
+    v: Any, session: Any, sender: Any, recipient: Any, category: Any, mail_id: Any, created: Any, seq: Any
+) -> Header | None:
+    """Return the header that almost every mail has; None when a value wants a closer look."""
+    texts = type(session) is type(sender) is type(recipient) is type(mail_id) is str
+    numbers = type(created) is float and 0 <= created < math.inf and type(seq) is int and 0 <= seq < 2**53
+    if v != PROTOCOL or not texts or not numbers or type(category) is not str or category not in _CATEGORIES:
+        return None
+    if not (0 < len(session) <= _MAX_TEXT and 0 < len(sender) <= _MAX_TEXT):
+        return None
+    if not (0 < len(recipient) <= _MAX_TEXT and 0 < len(mail_id) <= _MAX_TEXT):
+        return None
+    return Header(session, sender, recipient, category, mail_id, created, seq)
 
 
 def read_json(raw: bytes, what: str) -> Any:
@@ -158,8 +176,12 @@ def _read_slowly(raw: bytes, what: str) -> None:
     def refuse(text: str) -> float:
         raise MailMalformed(f"The {what} holds {text}, which is no JSON number.")
 
+    def finite(text: str) -> float:
+        number = float(text)
+        return number if math.isfinite(number) else refuse(text)
+
     try:
-        json.loads(raw, object_pairs_hook=unique, parse_constant=refuse)
+        json.loads(raw, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, MailMalformed) else MailMalformed(f"The {what} is no JSON: {error}") from error
 

@@ -51,7 +51,11 @@ class MessageManager(Manager):
     def system(self) -> System | None:
         """The system message, if there is one."""
         message = self.messages.get(self._system_id, None) if self._system_id else None
-        return message if isinstance(message, System) else None
+        if not isinstance(message, System):
+            # It may have come with other messages, read from a log or copied from another branch.
+            message = _system_among(self.messages)
+            self._system_id = message.id if message else None
+        return message
 
     @property
     def progression(self) -> Progression:

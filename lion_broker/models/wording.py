@@ -4,10 +4,11 @@ English first; text in other scripts is split into words, or into pairs of signs
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-__all__ = ["STOP_WORDS", "Sentence", "plain", "sentences", "stem", "terms"]
+__all__ = ["STOP_WORDS", "Sentence", "phrases", "sentences", "stem", "terms"]
 
 _STOP_WORDS = """
     a about above after again all also am an and any are as at be because been before being below
@@ -42,9 +43,7 @@ _ENDINGS = (
 )
 _VOWELS = frozenset("aeiouy")
 _SENTENCE_END = re.compile(r"[.!?…][)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|approx|no|fig|sec|Dr|Mr|Mrs|Prof|St)|\b[A-Z])\.$"
-)
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|approx|no|fig|sec|Dr|Mr|Mrs|Prof|St)|\b[A-Z])\.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,11 @@ def terms(text: str) -> list[str]:
     return found + list(_words(text[position:]))
 
 
+def phrases(words: Sequence[str]) -> list[str]:
+    """Return each two neighbouring terms as one, for telling a phrase from its words."""
+    return [f"{first} {second}" for first, second in pairwise(words)]
+
+
 def stem(word: str) -> str:
     """Cut the commonest English endings off a lower-case word, so that evaluates and evaluation meet."""
     if len(word) < 4 or not word.isascii() or not word.isalpha():
@@ -110,11 +114,6 @@ def sentences(text: str) -> list[Sentence]:
         start = end.end()
     found.append(_trimmed(text, start, len(text)))
     return [sentence for sentence in found if sentence.text]
-
-
-def plain(text: str) -> str:
-    """Return Markdown text without its backticks and emphasis, for measuring and for titles."""
-    return re.sub(r"(?<!\w)\*{1,2}(?=\S)|(?<=\S)\*{1,2}(?!\w)|`", "", text)
 
 
 def _words(text: str) -> Iterator[str]:

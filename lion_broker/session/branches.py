@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
+from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile
 from lion_broker.errors import BranchOwned, ConfigError, ItemExistsError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import CloseBranch, UpdateSession
+from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
 from .estate import Estate
@@ -55,7 +57,11 @@ def open_steps(
     record = yield from Estate.read_steps(session_id)
     fields = Estate.fields_of(record)
     pool = options.pop("pool", None)
-    estate = Estate(exchange, session_id, delivery=record.fields["delivery"], owns_exchange=owns, **options)
+    if odd := options.keys() - {"registry", "timeout"}:
+        raise ConfigError(f"Session.open does not know {', '.join(sorted(odd))}.")
+    lease_ms = int(Settings.load().lease * 1000)
+    delivery = record.fields["delivery"]
+    estate = Estate(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
     yield from estate.open_steps(host)
     default = fields.pop("default_branch", None)
     session = kind(id=session_id, pool=pool, estate=estate, **fields)
@@ -137,9 +143,11 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
         raise BranchOwned(f"{target.name or target.id} does not live in this process; merge into a branch that does.")
     if target.id == source.id:
         raise ValueError("A branch cannot be merged into itself.")
-    new = [message for message in source.messages if message.id not in target.messages and message is not source.system]
-    if source.system is not None and target.system is None:
-        target.set_system(source.system.clone(sender=source.id, recipient=target.id))
+    said, system = source.messages, source.system
+    here = {one for message in target.messages for one in (message.id, _origin(message))}
+    new = [message for message in said if message is not system and here.isdisjoint((message.id, _origin(message)))]
+    if system is not None and target.system is None:
+        target.set_system(system.clone(sender=source.id, recipient=target.id))
     target.messages.include(new)
     ordered = sorted(
         target.messages, key=lambda message: (message is not target.system, message.created_at, message.id)
@@ -154,6 +162,11 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
     if delete:
         yield from remove_steps(session, source.id, True)
     return target
+
+
+def _origin(message: RoledMessage) -> str:
+    """The id of the message that this one is a clone of, else its own."""
+    return str(message.metadata.get("clone_from", {}).get("original_id", message.id))
 
 
 def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:

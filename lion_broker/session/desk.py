@@ -46,12 +46,12 @@ class Desk:
         taken, records, buried = [], [], []
         for entry in entries:
             if isinstance(entry.mail, Rejected):
-                buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+                buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
                 continue
             try:
                 record = self._apply(entry.mail)
             except Exception as error:
-                buried.append(Burial(entry.id, reason_of(error), str(error)))
+                buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
                 continue
             if record is not None:
                 taken.append(entry.id)

@@ -99,6 +99,8 @@ class Estate:
 
     def find_steps(self, ref: Any) -> Steps[Any]:
         """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
+        if isinstance(ref, (list, tuple, set, frozenset, Pile)):
+            raise ConfigError(f"One branch is needed here, not a {type(ref).__name__} of {len(ref)}.")
         if ref not in self.branches:
             yield from self.sync_steps()
         return self.branches[ref]

@@ -116,6 +116,8 @@ class Household:
         if host is not None:
             self._keeper.remove(host.token)
             host.branch.bind(None)
+            host.branch.messages.observe(None)
+            host.branch.logs.observe(None)
 
     def close(self, *, release: bool = True) -> None:
         """Hand the branches back and stop renewing their leases."""

@@ -36,6 +36,10 @@ class Session(SessionLife):
     the session stays in the store until `delete`.
     """
 
+    if TYPE_CHECKING:
+        # Type checkers would take the fields of the model for its arguments.
+        def __init__(self, **fields: Any) -> None: ...
+
     @property
     def default_branch(self) -> Any:
         """The branch that stands for the session, a Branch or a RemoteBranch; None when the last one was removed."""
@@ -187,14 +191,17 @@ class Session(SessionLife):
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Hold back the mail that is sent inside and post it together at the end, in bounded pieces."""
+        """Hold back the mail that is sent inside and post it together at the end, in bounded pieces.
+
+        An error inside ends the batch; what was sent before it is posted all the same.
+        """
         self._estate.around.batch.depth += 1
         try:
             yield
         finally:
             self._estate.around.batch.depth -= 1
-        if not self._estate.around.batch.depth:
-            self._run(views.post_batch_steps(self._estate))
+            if not self._estate.around.batch.depth:
+                self._run(views.post_batch_steps(self._estate))
 
     @asynccontextmanager
     async def abatch(self) -> AsyncIterator[None]:
@@ -204,8 +211,8 @@ class Session(SessionLife):
             yield
         finally:
             self._estate.around.batch.depth -= 1
-        if not self._estate.around.batch.depth:
-            await self._arun(views.post_batch_steps(self._estate))
+            if not self._estate.around.batch.depth:
+                await self._arun(views.post_batch_steps(self._estate))
 
     def concat_messages(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False

@@ -72,9 +72,7 @@ class ActionManager(Manager):
             raise ToolArgumentsInvalid(f"the arguments of {function} must be an object, not {kind}")
         return FunctionCalling(func_tool=self._known(function), arguments=dict(arguments))
 
-    async def invoke(
-        self, request: ActionRequest | ActionRequestModel | Mapping[str, Any]
-    ) -> FunctionCalling:
+    async def invoke(self, request: ActionRequest | ActionRequestModel | Mapping[str, Any]) -> FunctionCalling:
         """Make the call that a request asks for and return it with its outcome; raises as `match_tool`."""
         calling = self.match_tool(request)
         await calling.invoke()

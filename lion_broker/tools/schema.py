@@ -125,9 +125,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(inspect.unwrap(target), include_extras=True)
     except NameError as error:
-        raise ToolError(
-            f"an annotation of {function_name(function)!r} cannot be resolved: {error}"
-        ) from error
+        raise ToolError(f"an annotation of {function_name(function)!r} cannot be resolved: {error}") from error
 
 
 def _documented(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:

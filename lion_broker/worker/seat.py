@@ -102,7 +102,9 @@ class Seat:
         try:
             await self._take_turns(claimed)
         finally:
-            self._place.keeper.remove(self._token)
+            # A worker that stops hands back by itself what its keeper still holds.
+            if not self._place.stopping:
+                self._place.keeper.remove(self._token)
 
     async def _claim(self) -> Claimed:
         place = self._place

@@ -48,8 +48,8 @@ class Sweeper:
         while True:
             swept = await self._exchange.acall(Sweep(self._pool, self._lease_ms, _LIMIT))
             renewed += swept.renewed
-            # A full page may hide more, unless all of it belongs to living owners.
-            if swept.seen < _LIMIT or not (swept.dropped or swept.renewed):
+            # A full page may hide more. What belongs to living owners counts as looked at, so this comes to an end.
+            if swept.seen < _LIMIT:
                 break
         if renewed:
             self.renewed += renewed

@@ -7,6 +7,7 @@ Commit).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
+from lion_broker.errors import BranchError
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Record, Rejected
 from lion_broker.mail.verbs import Commit
@@ -137,10 +139,18 @@ async def _try(turn: Turn, host: Host, behaviour: Behaviour | None, entry: Entry
             turn.aside.append(entry.id)
             return None
     except Exception as error:
-        host.rollback(mark)
-        turn.failed = error
-        return error
-    return None
+        failed = error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Something that the behaviour waited for was cancelled, not this turn.
+        failed = BranchError("Something that the behaviour waited for was cancelled.")
+    else:
+        return None
+    host.rollback(mark)
+    turn.failed = failed
+    return failed
 
 
 async def _apply(host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory) -> None:

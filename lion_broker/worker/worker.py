@@ -124,6 +124,8 @@ class Worker:
         # From here on turns end with a commit that hands the branch back.
         self._place.stopping = True
         self._stop.set()
+        # Intake may be waiting for a free seat, and the grace begins when it ends.
+        self._slots.set()
 
     async def aclose(self) -> None:
         """Let go of the exchange; call it after `run` has returned. Idempotent."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
@@ -52,6 +51,7 @@ from lion_broker.mail.verbs import (
     Verb,
 )
 from lion_broker.mail.wire import Header, WireMail, encode_json
+from tests.waiting import wait_until as wait_until
 
 T = TypeVar("T")
 
@@ -60,14 +60,6 @@ Stand = Claimed | Committed
 
 BEGUN = Record("begun", b"{}")
 TURN = Record("turn", b'{"step":1}')
-
-
-def wait_until(met: Callable[[], T | None], seconds: float = 10.0) -> T:
-    """Ask again until the answer is true and return it; AssertionError after `seconds`."""
-    end = time.monotonic() + seconds
-    while not (answer := met()):
-        assert time.monotonic() < end, f"not met within {seconds} s; the last answer was {answer!r}"
-    return answer
 
 
 def texts(entries: Iterable[Entry | DeadLetter]) -> list[Any]:

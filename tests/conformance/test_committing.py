@@ -153,7 +153,7 @@ def test_mail_in_the_inbox_is_taken_or_buried(auto: Road) -> None:
     first, second, _ = auto.inbox("ada")
     auto.say("ben", "ada", 4)
     claimed = auto.take("ada", "t2")
-    burial = Burial(second.id, "refused", "Not wanted.")
+    burial = Burial(second.id, "refused", "Not wanted.", inbox=True)
     answer = auto.commit("ada", "t2", claimed, taken=(first.id,), buried=(burial,), handled=2)
     assert answer.outcome is Outcome.DRAINED
     assert texts(auto.inbox("ada")) == [3]

@@ -78,7 +78,7 @@ def test_inbox_mail_is_buried(auto: Road) -> None:
     """A local owner may bury what waits in its inbox."""
     claimed = owned(auto, 1, 2)
     first, _ = auto.inbox("ada")
-    auto.commit("ada", "mine", claimed, buried=(Burial(first.id, "refused", "Not wanted."),))
+    auto.commit("ada", "mine", claimed, buried=(Burial(first.id, "refused", "Not wanted.", inbox=True),))
     assert texts(auto.inbox("ada")) == [2]
     assert [(letter.reason, letter.branch) for letter in auto.dead()] == [("refused", "ada")]
 

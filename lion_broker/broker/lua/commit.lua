@@ -7,7 +7,7 @@
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken
 --      n, n × mailbox entry                                                 aside
---      n, n × (entry, reason, detail, attempts)                             buried
+--      n, n × (entry, reason, detail, attempts, of the inbox (0|1))         buried
 -- -> {OK | DRAINED | ALREADY | STALE | FENCED, cursor, version, entry, entry …}
 
 local REPLY_TTL_MS = 3600000
@@ -23,7 +23,7 @@ local function parse(args)
     end),
     replies = list(function() return {client = text(), mail = text(), body = text()} end),
     taken = list(text), aside = list(text),
-    buried = list(function() return {entry = text(), reason = text(), detail = text(), attempts = text()} end),
+    buried = list(function() return {entry = text(), reason = text(), detail = text(), attempts = text(), inbox = text() == '1'} end),
   }
 end
 
@@ -46,14 +46,9 @@ local function find_entries(key, turn)
     turn.aside[i] = fields_of(entry)
   end
   for _, burial in ipairs(turn.buried) do
-    local entry = entry_at(key .. ':mailbox', burial.entry)
-    if entry then
-      if not after(burial.entry, turn.cursor) or after(burial.entry, turn.consumed) then return false end
-    else
-      entry = entry_at(key .. ':inbox', burial.entry)
-      burial.inbox = true
-    end
-    if not entry then return false end
+    local of_turn = after(burial.entry, turn.cursor) and not after(burial.entry, turn.consumed)
+    local entry = entry_at(key .. (burial.inbox and ':inbox' or ':mailbox'), burial.entry)
+    if not entry or not (burial.inbox or of_turn) then return false end
     burial.mail = fields_of(entry)
   end
   return true
@@ -72,8 +67,13 @@ local function refusal(session, key, turn, now_at)
   return nil
 end
 
-local function check_keys(session, key)
-  for _, name in ipairs({session.key .. ':dead', key .. ':inbox', key .. ':outbox'}) do
+-- The streams that the turn may write to by plain calls, which must not fail half way.
+local function check_keys(session, key, turn)
+  local names = {}
+  if #turn.mails + #turn.buried > 0 then names[#names + 1] = session.key .. ':dead' end
+  if #turn.mails > 0 then names[#names + 1] = key .. ':outbox' end
+  if #turn.aside > 0 then names[#names + 1] = key .. ':inbox' end
+  for _, name in ipairs(names) do
     if not is_stream(name) then return redis.error_reply(name .. ' is no stream; the turn was not committed.') end
   end
   return nil
@@ -155,11 +155,12 @@ register('commit', function(keys, args)
   local was = stands(key)
   local refused = session and refusal(session, key, turn, was) or (not session and 'FENCED') or nil
   if refused then return {refused, was.cursor, was.version} end
-  local broken = check_keys(session, key)
+  local broken = check_keys(session, key, turn)
   if broken then return broken end
   if not write_records(key, turn.version + 1, turn.records) then return {'STALE', was.cursor, was.version} end
-  dispatch(session, turn)
+  -- What was handled makes room for what the branch sends to itself.
   settle(session, key, turn, was.owner, was.pool)
+  dispatch(session, turn)
   local answer = go_on(session, key, turn, was)
   tell(session, 'k', 'turn', 'branch', turn.branch, 'owner', was.owner, 'version', turn.version + 1,
     'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails)

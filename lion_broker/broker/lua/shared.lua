@@ -136,8 +136,8 @@ end
 -- True when one more mail fits under the session's cap, counting those that this call has let through already.
 local function fits(session, recipient, station)
   if session.cap == 0 then return true end
-  local waiting = redis.call('XLEN', recipient.key .. ':' .. station)
-  if waiting + recipient.added >= session.cap then return false end
+  recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
+  if recipient.waiting + recipient.added >= session.cap then return false end
   recipient.added = recipient.added + 1
   return true
 end

@@ -69,7 +69,7 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     if word := _commit_refusal(branch, verb):
         return Committed(word, branch.cursor, branch.version)
     owner = branch.owner
-    first = _settle(store, session, branch, verb)
+    _settle(store, session, branch, verb)
     _dispatch(store, session, branch, verb.mails)
     branch.write(verb.records)
     branch.cursor = verb.consumed
@@ -84,7 +84,6 @@ def commit(store: Store, verb: v.Commit) -> Committed:
         "cursor": branch.cursor,
         "handled": str(verb.handled),
         "sent": str(len(verb.mails)),
-        "first": first,
     }
     store.tell(session, "turn", fields)
     return answer
@@ -102,7 +101,10 @@ def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:
         and (verb.consumed == verb.cursor or verb.consumed in branch.mailbox)
         and all(entry in branch.inbox for entry in verb.taken)
         and all(_is_of_turn(branch, verb, entry) for entry in verb.aside)
-        and all(_is_of_turn(branch, verb, burial.entry) or burial.entry in branch.inbox for burial in verb.buried)
+        and all(
+            burial.entry in branch.inbox if burial.inbox else _is_of_turn(branch, verb, burial.entry)
+            for burial in verb.buried
+        )
     )
     return None if fits else Outcome.STALE
 
@@ -111,21 +113,20 @@ def _is_of_turn(branch: Branch, verb: v.Commit, entry: str) -> bool:
     return entry in branch.mailbox and not is_after(entry, verb.consumed)
 
 
-def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit) -> str:
-    """Take what the turn consumed out of mailbox and inbox; the id of the first mail handled, if any."""
+def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit) -> None:
+    """Take what the turn consumed out of mailbox and inbox."""
     mails: dict[str, WireMail] = {}
     for entry, _ in branch.mailbox.after(verb.cursor):
         if not is_after(entry, verb.consumed):
             mails[entry] = branch.mailbox.pop(entry)
             session.counters["inflight"] -= 1
     for entry in verb.taken:
-        mails[entry] = branch.inbox.pop(entry)
+        branch.inbox.pop(entry)
     for entry in verb.aside:
         branch.inbox.append(store.new_id(), mails.pop(entry))
     for burial in verb.buried:
-        mail = mails.pop(burial.entry, None) or branch.inbox.pop(burial.entry)
+        mail = branch.inbox.pop(burial.entry) if burial.inbox else mails.pop(burial.entry)
         store.bury(session, branch.id, burial.reason, burial.detail, mail, burial.attempts, branch.owner)
-    return next((mail.id for mail in mails.values()), "")
 
 
 def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireMail, ...]) -> None:

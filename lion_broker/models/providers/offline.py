@@ -78,9 +78,7 @@ def select(question: str, passages: Sequence[str], limit: int = _MOST_SENTENCES)
 
     ranked = sorted(enumerate(candidates), key=lambda pair: (-score(pair[1]), pair[0]))
     best = score(ranked[0][1]) if ranked else 0.0
-    chosen = [(index, one) for index, one in ranked if score(one) > 0 and score(one) >= _RELATIVE * best][
-        :limit
-    ]
+    chosen = [(index, one) for index, one in ranked if score(one) > 0 and score(one) >= _RELATIVE * best][:limit]
     return list(dict.fromkeys(one.text for _, one in sorted(chosen, key=lambda pair: pair[0])))
 
 
@@ -96,9 +94,7 @@ def _read(messages: Sequence[ChatMessage]) -> tuple[str, list[str]]:
     if question and context:
         return question, [item.strip() for item in _ITEM.split(context) if item.strip()]
     earlier = [_text(message) for message in messages[: asked[-1]] if message.get("role") != "system"]
-    first, *rest = [
-        paragraph for paragraph in re.split(r"\n\s*\n", question or last) if paragraph.strip()
-    ] or [""]
+    first, *rest = [paragraph for paragraph in re.split(r"\n\s*\n", question or last) if paragraph.strip()] or [""]
     return first, rest or earlier
 
 

@@ -1,0 +1,25 @@
+"""The command `lion-broker`, and `python -m lion_broker`."""
+
+import sys
+
+from lion_broker.errors import LionError
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line with `argv` (None: the program's arguments); returns the exit code, see `cli.exits.Code`."""
+    from lion_broker.cli.application import application
+    from lion_broker.cli.exits import report
+
+    try:
+        application()(args=argv, prog_name="lion-broker")
+    except LionError as error:
+        return report(error)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

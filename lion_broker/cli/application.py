@@ -1,0 +1,59 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import dead, demo, keys, server, sessions, worker
+from .exits import EXIT_CODES
+
+__all__ = ["application"]
+
+
+def application() -> typer.Typer:
+    """Return the command line; nothing that a command needs is imported before the command runs."""
+    app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
+    app.callback()(_root)
+    app.command()(worker.worker)
+    app.command()(worker.sweeper)
+    for name, text, members in (
+        ("demo", "See the whole at work.", (demo.research,)),
+        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
+        ("dead", "Look at mail that could not be delivered or applied.", (dead.ls,)),
+        ("server", "The embedded server of this user.", (server.status, server.stop)),
+    ):
+        group = _group(text, epilog=EXIT_CODES)
+        # A group with one command stays a group.
+        group.callback()(_nothing)
+        for member in members:
+            group.command(epilog=EXIT_CODES)(member)
+        app.add_typer(group, name=name)
+    app.command()(keys.keygen)
+    app.command()(keys.version)
+    return app
+
+
+def _group(text: str, epilog: str) -> typer.Typer:
+    return typer.Typer(
+        help=text,
+        epilog=epilog,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=keys.print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _nothing() -> None:
+    """Take no options."""

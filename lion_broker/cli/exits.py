@@ -1,0 +1,56 @@
+"""How commands end: exit codes, and errors as one sentence on stderr."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+import typer
+
+from lion_broker.errors import (
+    BrokerUnavailable,
+    ConfigError,
+    ItemNotFoundError,
+    LionError,
+    ServerNotFound,
+    ServerStartFailed,
+)
+
+__all__ = ["EXIT_CODES", "Code", "code_of", "report"]
+
+
+class Code(IntEnum):
+    """What the exit code of a command says; 128 + N is added for signal N."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    NO_SERVER = 3
+    NOT_FOUND = 4
+    BROKEN = 5
+    SIGNAL = 128
+
+
+EXIT_CODES: Final = (
+    "Exit codes: 0 done, 1 error, 2 wrong use or setting, 3 no server, 4 not found, 5 a promise was broken (mail lost"
+    " or applied twice, or a quote that is not in the corpus), 130 Ctrl-C."
+)
+
+_CODES: Final[tuple[tuple[type[LionError], Code], ...]] = (
+    (BrokerUnavailable, Code.NO_SERVER),
+    (ServerNotFound, Code.NO_SERVER),
+    (ServerStartFailed, Code.NO_SERVER),
+    (ConfigError, Code.USAGE),
+    (ItemNotFoundError, Code.NOT_FOUND),
+)
+
+
+def code_of(error: LionError) -> Code:
+    """Return the exit code for an error of this package."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Code.ERROR)
+
+
+def report(error: LionError) -> Code:
+    """Say on stderr what went wrong, and return the exit code for it."""
+    typer.echo(f"Error: {error}", err=True)
+    return code_of(error)

@@ -1,0 +1,88 @@
+"""Runs a process of a deployment until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+
+from lion_broker.telemetry import LOGGER, logger
+
+from .exits import Code
+
+if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["check_server", "log_to_stderr", "on_eof", "run", "until_told"]
+
+STDIN: Final = 0
+
+log = logger("cli")
+
+T = TypeVar("T")
+Signals = AsyncIterator[signal.Signals]
+
+
+def log_to_stderr(level: str) -> None:
+    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on."""
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger(LOGGER).setLevel(level.upper())
+
+
+def run(program: Callable[[Signals], Awaitable[T]]) -> T:
+    """Run a program with an event loop of its own; SIGINT and SIGTERM are for it to read."""
+
+    async def main() -> T:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            return await program(signals)
+
+    return anyio.run(main, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+async def check_server(exchange: Exchange) -> None:
+    """Return once the server has answered; raises BrokerUnavailable, ProtocolMismatch."""
+    from lion_broker.core.ids import IDType
+    from lion_broker.mail.verbs import ReadSession
+
+    await exchange.acall(ReadSession(IDType.create()))
+
+
+async def until_told(work: Callable[[], Awaitable[None]], stop: Callable[[], None], signals: Signals) -> int:
+    """Do the work to its end; the first signal calls `stop`, a second one cancels it. Returns the exit code."""
+    code: int = Code.OK
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            nonlocal code
+            log.info("%s: stopping; once more to stop at once", (await anext(signals)).name)
+            stop()
+            code = Code.SIGNAL + await anext(signals)
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        await work()
+        group.cancel_scope.cancel()
+    return code
+
+
+def on_eof(stop: Callable[[], None]) -> None:
+    """Call `stop` in the running event loop when stdin ends."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        while os.read(STDIN, 4096):
+            pass
+        with suppress(RuntimeError):  # the loop has ended meanwhile, and with it what was to be stopped
+            loop.call_soon_threadsafe(stop)
+
+    # A daemon: it must not keep a process that ends for another reason.
+    threading.Thread(target=watch, name="lion-broker-stdin", daemon=True).start()

@@ -1,0 +1,64 @@
+"""`server status` and `server stop`: the embedded server, whether or not this process uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lion_broker.config import Settings
+
+from .exits import Code
+from .options import AsJson
+from .printing import print_json
+
+__all__ = ["status", "stop"]
+
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        metavar="DIR",
+        help="Its data directory. Default: LION_BROKER_DATA_DIR, else the user's own.",
+        show_default=False,
+    ),
+]
+
+
+def status(directory: Directory = None, as_json: AsJson = False) -> None:
+    """Say whether the embedded server runs, and where; exit code 3 when it does not. Starts nothing."""
+    from lion_broker.broker.server.state import Answer, look, read_record
+
+    place = _place(directory)
+    record = read_record(str(place))
+    answer = look(record.socket) if record else Answer.ABSENT
+    if as_json:
+        known = {"pid": record.pid, "socket": record.socket, "version": record.version} if record else {}
+        print_json({"state": answer, "directory": str(place), **(known if answer is not Answer.ABSENT else {})})
+    elif record is None or answer is Answer.ABSENT:
+        typer.echo(f"No server runs in {place}. It starts with the first session or worker that needs it.")
+    else:
+        typer.echo(f"{record.version}, process {record.pid}, is {answer}: {record.socket}, data in {place}")
+    if answer is Answer.ABSENT:
+        raise typer.Exit(Code.NO_SERVER)
+
+
+def stop(directory: Directory = None, as_json: AsJson = False) -> None:
+    """Stop the embedded server, whoever uses it, its data on disk; exit code 3 when there was none."""
+    from lion_broker.broker.embedded import stop as stop_server
+
+    place = _place(directory)
+    stopped = stop_server(place, environ=Settings.load().environ)
+    if as_json:
+        print_json({"stopped": stopped, "directory": str(place)})
+    else:
+        typer.echo(f"Stopped; the data is in {place}." if stopped else f"No server runs in {place}.")
+    if not stopped:
+        raise typer.Exit(Code.NO_SERVER)
+
+
+def _place(directory: Path | None) -> Path:
+    from lion_broker.broker.embedded import data_directory
+
+    return (directory or data_directory(Settings.load().environ)).expanduser().resolve()

@@ -1,0 +1,123 @@
+"""`session ls`, `show` and `rm`: what an exchange holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic_core import from_json
+
+from lion_broker.errors import ItemNotFoundError
+
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import moment, print_json, print_rows
+
+if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
+    from lion_broker.mail.records import BranchRecord, SessionRecord
+
+__all__ = ["ls", "rm", "session_id", "show"]
+
+_PAGE = 200
+
+One = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
+Many = Annotated[list[str], typer.Argument(metavar="SESSION...", help="Ids of sessions, or beginnings of ids.")]
+
+
+def ls(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+    """List the sessions, oldest first."""
+    from lion_broker.mail.verbs import ListSessions
+
+    with exchange_at(url, namespace) as exchange:
+        rows = [_session_row(record) for record in _records(exchange, exchange.call(ListSessions()))]
+    print_rows(rows, as_json, "There are no sessions. `lion-broker demo research --keep` makes one.")
+
+
+def show(session: One, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+    """Show one session with its branches: who hosts each, and what waits for it."""
+    with exchange_at(url, namespace) as exchange:
+        found = session_id(exchange, session)
+        (record,) = _records(exchange, (found,))
+        branches = [_branch_row(branch) for branch in _branches(exchange, found)]
+    row = _session_row(record)
+    if as_json:
+        print_json({**row, "branches": branches})
+        return
+    for name, value in row.items():
+        typer.echo(f"{name + ':':<13}{'-' if value in (None, '') else value}")
+    typer.echo()
+    print_rows(branches, False, "It has no branches.")
+
+
+def rm(sessions: Many, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+    """Remove sessions with everything they own: branches, messages, mail, dead letters."""
+    from lion_broker.mail.verbs import DeleteSession
+
+    with exchange_at(url, namespace) as exchange:
+        # All are found before the first is removed.
+        found = [session_id(exchange, one) for one in sessions]
+        for one in found:
+            while exchange.call(DeleteSession(one)):
+                pass
+    if as_json:
+        print_json({"removed": found})
+    else:
+        typer.echo("\n".join(f"Removed {one}" for one in found))
+
+
+def session_id(exchange: Exchange, text: str) -> str:
+    """Return the id that a text begins; raises ItemNotFoundError when none or several do."""
+    from lion_broker.mail.verbs import ListSessions
+
+    found = [one for one in exchange.call(ListSessions()) if one.startswith(text.lower())]
+    if text.lower() in found:
+        return text.lower()
+    if not found:
+        raise ItemNotFoundError(f"There is no session {text} at {exchange.url}; `lion-broker session ls` lists them.")
+    if len(found) > 1:
+        raise ItemNotFoundError(f"{len(found)} sessions begin with {text}; give more of the id.")
+    return found[0]
+
+
+def _records(exchange: Exchange, ids: tuple[str, ...]) -> Iterator[SessionRecord]:
+    from lion_broker.mail.verbs import ReadSession
+
+    for first in range(0, len(ids), _PAGE):
+        answers = exchange.call_all([ReadSession(one) for one in ids[first : first + _PAGE]])
+        # One that was removed meanwhile is left out.
+        yield from (record for record in answers if record is not None)
+
+
+def _branches(exchange: Exchange, session: str) -> Iterator[BranchRecord]:
+    from lion_broker.mail.verbs import ReadBranches
+
+    read = 0
+    while page := exchange.call(ReadBranches(session, start=read)):
+        yield from page
+        read += len(page)
+
+
+def _session_row(record: SessionRecord) -> dict[str, Any]:
+    fields = {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
+    return {
+        "id": record.id,
+        "name": fields.get("name"),
+        "created": moment(fields.get("created_at")),
+        "delivery": record.fields["delivery"],
+        "branches": record.branches,
+        **record.counters,
+    }
+
+
+def _branch_row(record: BranchRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.seed.name,
+        "pool": record.seed.pool,
+        "behaviour": record.seed.behaviour,
+        "owner": record.owner if record.leased else "",
+        "waiting": record.waiting + record.inbox,
+        "outgoing": record.outbox,
+        "version": record.version,
+    }

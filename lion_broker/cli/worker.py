@@ -1,0 +1,155 @@
+"""`worker` and `sweeper`: the processes of a deployment, from their options to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import anyio
+import typer
+
+from lion_broker.config import Settings
+from lion_broker.telemetry import logger
+
+from .exits import Code
+from .options import AsJson, Lease, Namespace, Url, shared_exchange
+from .printing import print_json
+from .running import Signals, check_server, log_to_stderr, on_eof, run, until_told
+
+if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
+    from lion_broker.worker.sweeper import Sweeper
+    from lion_broker.worker.worker import Worker
+
+__all__ = ["sweeper", "worker"]
+
+log = logger("cli")
+
+Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts.")]
+Level = Annotated[
+    Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
+]
+
+
+def worker(
+    app: Annotated[
+        str, typer.Option(metavar="MODULE:NAME", help="The Registry with behaviours, tools and models, as module:name.")
+    ],
+    pool: Pool = "default",
+    concurrency: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many branches it serves side by side.")
+    ] = 100,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="How many mails of a branch it takes at once.")] = 200,
+    lease: Lease = None,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long turns may take to end when it stops.")
+    ] = 25.0,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when nothing waits any more.")] = False,
+    until_eof: Annotated[
+        bool,
+        typer.Option(
+            "--until-eof", help="Stop when stdin ends, so that it never outlives the program that started it."
+        ),
+    ] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    log_level: Level = "info",
+    as_json: AsJson = False,
+) -> None:
+    """Host the branches of a pool.
+
+    Runs until SIGTERM or Ctrl-C; any number of workers share a pool. The first signal ends its turns, hands its
+    branches over and exits with 0; a second one drops the turns, which others then do again. With --json a line on
+    stdout says when it is ready, and one what it has done.
+    """
+    from lion_broker.worker.worker import Worker
+
+    from .loading import load_registry
+
+    log_to_stderr(log_level)
+    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    registry = load_registry(app)
+    with shared_exchange(settings) as exchange:
+        made = Worker(
+            registry,
+            exchange=exchange,
+            pool=pool,
+            concurrency=concurrency,
+            batch=batch,
+            grace=grace,
+            lease=settings.lease,
+        )
+        raise typer.Exit(run(partial(_serve, made, exchange, until_idle, until_eof, as_json)))
+
+
+def sweeper(
+    pool: Annotated[list[str] | None, typer.Option(metavar="POOL", help="A pool to sweep; may be repeated.")] = None,
+    lease: Lease = None,
+    once: Annotated[bool, typer.Option("--once", help="Sweep once, say what was found, and stop.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    log_level: Level = "info",
+    as_json: AsJson = False,
+) -> None:
+    """Give the branches of dead workers to others.
+
+    Runs until SIGTERM or Ctrl-C. Every worker sweeps its own pool already; this is for pools that have no worker at
+    times.
+    """
+    from lion_broker.worker.sweeper import Sweeper
+
+    log_to_stderr(log_level)
+    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    pools = pool or ["default"]
+    with shared_exchange(settings) as exchange:
+        made = {name: Sweeper(exchange, name, int(settings.lease * 1000)) for name in pools}
+        raise typer.Exit(run(partial(_sweep, made, exchange, once, as_json)))
+
+
+async def _serve(
+    worker: Worker, exchange: Exchange, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
+) -> int:
+    """Run a worker to its end; returns the exit code."""
+    try:
+        await check_server(exchange)
+        owner, pool = worker.state.owner, worker.state.pool
+        log.info("ready: worker %s serves pool %s on %s", owner, pool, exchange.url)
+        if as_json:
+            print_json({"event": "ready", "owner": owner, "pool": pool, "exchange": exchange.url})
+        if until_eof:
+            on_eof(worker.stop)
+        code = await until_told(partial(worker.run, until_idle=until_idle), worker.stop, signals)
+    finally:
+        await worker.aclose()
+        await exchange.aclose()
+    if as_json:
+        done = worker.state
+        print_json({"event": "stopped", "turns": done.turns, "mails": done.mails, "rescued": done.rescued})
+    return code
+
+
+async def _sweep(
+    sweepers: Mapping[str, Sweeper], exchange: Exchange, once: bool, as_json: bool, signals: Signals
+) -> int:
+    """Sweep pools once, or until a signal; returns the exit code."""
+    try:
+        await check_server(exchange)
+        if once:
+            for one in sweepers.values():
+                await one.sweep()
+        else:
+            log.info("ready: sweeping %s on %s", ", ".join(sweepers), exchange.url)
+            async with anyio.create_task_group() as group:
+                for one in sweepers.values():
+                    group.start_soon(one.run)
+                await anext(signals)
+                group.cancel_scope.cancel()
+    finally:
+        await exchange.aclose()
+    given = {name: one.renewed for name, one in sweepers.items()}
+    if as_json:
+        print_json({"given_to_others": given})
+    elif once:
+        typer.echo("\n".join(f"{name}: {count} branches given to others" for name, count in given.items()))
+    return Code.OK

@@ -1,0 +1,170 @@
+"""Finds what a question is about: its code, phrases and words, in the terms of a corpus."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lion_broker.demo.search import Search
+from lion_broker.models.wording import STOP_WORDS, terms
+
+__all__ = ["FILLERS", "Focus", "foci_of_comparison", "foci_of_text", "tokens"]
+
+_TOKEN = re.compile(
+    r"`[^`]+`|[^\W_][\w’'-]*\w(?:\(\))?|__\w+__(?:\(\))?|\w+|[=!<>]=|:=|->|\*\*|//|<<|>>|[-+*/%@&|^~<>(),]"
+)
+_COMPARISON = re.compile(
+    r"\bbetween (.{1,40}?) and (.{1,40}?)(?=[?.,;]|$| in | when )"
+    r"|(?:^|\bis |\bare )([^ ]+(?: [^ ]+)?) (?:vs\.?|versus) (.{1,40}?)(?=[?.,;]|$)"
+    r"|\bdoes (.{1,40}?) differ from (.{1,40}?)(?=[?.,;]|$)",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
+_ARTICLES = frozenset({"a", "an", "the"})
+_LINKS = frozenset({"and", "or", "of", "versus", "vs", "/", ",", "(", ")"})
+_PRONOUNS = frozenset({"i", "you", "we", "one"})
+_LONGEST_PHRASE = 4
+
+# After these a word is meant as a piece of the language: with is a word, but the with statement is not.
+_CODE_NOUNS_TEXT = "statement clause keyword operator expression loop block"
+_CODE_NOUNS = frozenset(form for noun in _CODE_NOUNS_TEXT.split() for form in (noun, f"{noun}s"))
+_FILLERS_TEXT = """
+    answer best behave behaves basic call called cause common compare concept correct describe detail details
+    difference differences differ differs different difficult example examples exact exactly explain explanation
+    explained find good
+    happen happened happening happens handle handles help idea important inside kind know look many mean meaning means
+    multiple overview possible python question right rule rules say several simple simply sort step steps understand
+    various want way word words work worked working works write
+"""
+# Words that say what is wanted to know, not about what.
+FILLERS = frozenset(_FILLERS_TEXT.split())
+_NO_SUBJECTS = STOP_WORDS | FILLERS | _LINKS
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """One thing that a question is about.
+
+    `label` is how the question calls it, `terms` are what it is recognised by, `called` what its definition calls it.
+    """
+
+    label: str
+    terms: tuple[str, ...]
+    called: tuple[str, ...]
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether a verb after it takes the plural."""
+        return self.label.endswith("s") and not self.label.endswith(("ss", "is", "us"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A part of a question that it could be about; `linked` when an "and" or the like joins it to what is before."""
+
+    focus: Focus
+    linked: bool
+
+
+def tokens(text: str) -> list[str]:
+    """Return the words, code spans and operators of a question, in order."""
+    return _TOKEN.findall(text)
+
+
+def foci_of_comparison(text: str, search: Search) -> list[Focus]:
+    """Return the two things that a question compares, or nothing when it compares none."""
+    comparison = _COMPARISON.search(text)
+    sides = [_ARTICLE.sub("", side.strip()) for side in comparison.groups() if side] if comparison else []
+    return [_side(side, search) for side in sides]
+
+
+def foci_of_text(text: str, search: Search) -> list[Focus]:
+    """Return what a question is about: its first phrase, what is joined to that, and every piece of code."""
+    found: list[Focus] = []
+    chain = True
+    for unit in _units(tokens(text), search):
+        chain = not found or (unit.linked and chain)
+        if chain or "`" in unit.focus.label:
+            found.append(unit.focus)
+    return found
+
+
+def _side(text: str, search: Search) -> Focus:
+    """Return one side of a comparison: code when it is an operator, or words that the corpus writes as code."""
+    is_operator = not re.search(r"\w", text)
+    return _code(text, search, known_is_enough=" " in text, marked=is_operator) or _phrase(text, search)
+
+
+def _units(words: list[str], search: Search) -> Iterator[_Unit]:
+    position = 0
+    while position < len(words):
+        length, focus = _focus_at(words, position, search)
+        before = [word.lower() for word in words[:position]]
+        article = before.pop() if before and before[-1] in _ARTICLES else ""
+        # What follows "I" or "you" is what is done, not what it is about.
+        if focus and not (before and before[-1] in _PRONOUNS):
+            yield _Unit(_with_article(focus, article), bool(before) and before[-1] in _LINKS)
+        position += length
+
+
+def _focus_at(words: list[str], position: int, search: Search) -> tuple[int, Focus | None]:
+    """Return how many words the longest focus that begins here takes, and that focus; one word and None for none."""
+    for length in (3, 2):
+        run = " ".join(words[position : position + length]).lower()
+        if len(words) >= position + length and f"`{run}`" in search.document_frequency:
+            return length, _code(run, search, known_is_enough=True)
+    word, noun = words[position], words[position + 1].lower() if position + 1 < len(words) else ""
+    if word.lower() not in FILLERS | _LINKS:
+        if noun in _CODE_NOUNS and (focus := _code(word, search, known_is_enough=True)):
+            return 2, _focus(f"{focus.label} {noun}", [*focus.terms, *terms(noun)])
+        if word.lower() not in STOP_WORDS and (focus := _code(word, search)):
+            return 1, focus
+    length = _length_of_phrase(words[position : position + _LONGEST_PHRASE], search)
+    return (length, _phrase(" ".join(words[position : position + length]), search)) if length else (1, None)
+
+
+def _length_of_phrase(words: list[str], search: Search) -> int:
+    """Return how many of the words make a phrase that stands in the corpus like that."""
+    for length, word in enumerate(words):
+        if word.lower() in _NO_SUBJECTS or not word[0].isalnum():
+            return length
+        if length and not _belong_together(words[length - 1], word, search):
+            return length
+    return len(words)
+
+
+def _belong_together(first: str, second: str, search: Search) -> bool:
+    if second.endswith("ed") or any(word in first.lower() for word in search.corpus.synonyms):
+        return False
+    left, right = terms(first), terms(second)
+    return bool(left and right) and search.follows(left[-1], right[0])
+
+
+def _code(text: str, search: Search, known_is_enough: bool = False, marked: bool = False) -> Focus | None:
+    """Return the focus of a piece of code: what is marked as code, or a word of the subject's own language."""
+    code = text.strip("`").removesuffix("()")
+    term = f"`{code.lower()}`"
+    known = term in search.document_frequency
+    marked = marked or text.startswith("`") or text.endswith("()") or ("_" in text and " " not in text)
+    own_word = known_is_enough or code in search.corpus.code_words
+    if not (marked or (known and own_word)):
+        return None
+    return _focus(f"`{code}`", [*([term] if known else []), *terms(code)])
+
+
+def _phrase(label: str, search: Search) -> Focus:
+    """Return the focus of words, by their own terms or by those that the corpus uses instead."""
+    for word, meant in search.corpus.synonyms.items():
+        if word in label.lower():
+            known, _, called = meant.partition("|")
+            return _focus(label, terms(known), terms(called))
+    return _focus(label, terms(label))
+
+
+def _focus(label: str, known_by: list[str], called: list[str] | None = None) -> Focus:
+    known = tuple(dict.fromkeys(known_by))
+    return Focus(label, known, tuple(dict.fromkeys(called or known)))
+
+
+def _with_article(focus: Focus, article: str) -> Focus:
+    needs_one = article and not focus.label.endswith("`")
+    return replace(focus, label=f"{article} {focus.label}") if needs_one else focus

@@ -1,0 +1,33 @@
+"""The research desk as workers host it: `lion-broker worker --app lion_broker.demo.research:registry`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lion_broker.branch.registry import Registry
+from lion_broker.demo import roles, shelf
+from lion_broker.models.imodel import iModel
+
+__all__ = ["APP", "registry"]
+
+APP: Final = f"{__name__}:registry"
+"""What `--app` takes."""
+
+
+def _offer() -> Registry:
+    """Return what the desk's workers can do: two tools, a model, and what each role does."""
+    offer = Registry()
+    offer.tool(shelf.search)
+    offer.tool(shelf.open_passage)
+    offer.model(roles.MODEL, iModel(model=roles.MODEL))
+    for name, behaviour in (
+        ("planner", roles.planner),
+        ("reader", roles.reader),
+        ("critic", roles.critic),
+        ("writer", roles.writer),
+    ):
+        offer.behaviour(name)(behaviour)
+    return offer
+
+
+registry = _offer()

@@ -1,0 +1,87 @@
+"""The commands that look at an exchange: sessions, dead letters, the embedded server."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lion_broker import Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
+from tests.stage import Stage
+
+pytestmark = pytest.mark.redis
+
+Told = Callable[..., Any]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    """Runs a command with `--json` and returns what it printed."""
+
+    def run(*words: str) -> Any:
+        assert main([*words, "--json"]) == Code.OK
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_session_is_listed_shown_and_removed(stage: Stage, told: Told) -> None:
+    """`ls`, `show` and `rm` take the beginning of an id, and `rm` removes everything."""
+    with Session(name="mine", exchange=stage.exchange) as session:
+        session.new_branch(name="reader", pool="p", behaviour="read")
+    (row,) = told("session", "ls")
+    assert (row["id"], row["name"], row["branches"]) == (session.id, "mine", 2)
+    shown = told("session", "show", session.id[:13])
+    assert [(one["name"], one["pool"], one["behaviour"]) for one in shown["branches"]][1] == ("reader", "p", "read")
+    assert told("session", "rm", session.id[:13]) == {"removed": [session.id]}
+    assert told("session", "ls") == []
+    assert stage.server.strays() == []
+
+
+def test_for_people_there_are_columns(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `--json` the same is text, with names above the columns and a next step where there is nothing."""
+    assert main(["session", "ls"]) == Code.OK
+    assert "There are no sessions" in capsys.readouterr().out
+    with Session(name="mine", exchange=stage.exchange) as session:
+        assert main(["session", "ls"]) == main(["session", "show", session.id]) == Code.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["ID", "NAME", "CREATED"]
+    assert lines[1].split()[:2] == [session.id, "mine"]
+    assert "name:        mine" in lines
+
+
+def test_an_unknown_session_is_exit_code_4(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """No session, and a text that several ids begin with, are both told apart from success."""
+    assert main(["session", "show", "0000"]) == Code.NOT_FOUND
+    assert "There is no session 0000" in capsys.readouterr().err
+    sessions = [Session(exchange=stage.exchange) for _ in range(2)]
+    assert main(["session", "rm", "0"]) == Code.NOT_FOUND
+    assert "2 sessions begin with 0" in capsys.readouterr().err
+    for session in sessions:
+        session.close()
+
+
+def test_dead_letters_are_listed_with_their_reasons(stage: Stage, told: Told) -> None:
+    """Of one session or of all, each with where it was going and why it did not arrive."""
+    with Session(exchange=stage.exchange) as session:
+        gone = session.new_branch(name="gone")
+        session.default_branch.send(gone, "message", "too late")
+        session.collect_send_all()
+        session.remove_branch(gone)
+    (row,) = told("dead", "ls")
+    assert (row["session"], row["branch"], row["category"], row["reason"]) == (session.id, gone.id, "message", "closed")
+    assert told("dead", "ls", session.id[:13]) == [row]
+
+
+def test_the_embedded_server_is_shown_and_stopped(own_stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """`status` starts nothing; `stop` ends the server, whoever uses it."""
+    assert main(["server", "status", "--json"]) == Code.NO_SERVER
+    assert json.loads(capsys.readouterr().out)["state"] == "absent"
+    own_stage.exchange.revive()
+    assert main(["server", "status", "--json"]) == Code.OK
+    assert json.loads(capsys.readouterr().out)["state"] == "ready"
+    assert main(["server", "stop"]) == Code.OK
+    assert main(["server", "stop"]) == main(["server", "status"]) == Code.NO_SERVER
+    assert "No server runs in" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""Workers that are killed again and again while mail flows."""
+
+import random
+
+import pytest
+
+from lion_broker import Session
+from tests.ledger import Ledger
+from tests.stage import Stage
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.redis, pytest.mark.processes]
+
+BRANCHES, SINKS, WAVES, WAVE = 20, 4, 6, 100
+
+
+def test_nothing_is_lost_or_done_twice_or_out_of_order(stage: Stage) -> None:
+    """Of three workers one is killed in each of six waves of a hundred mails, each of which makes another mail."""
+    with Session(exchange=stage.exchange, delivery="auto") as session:
+        sinks = [session.new_branch(name=f"sink {number}", pool="p") for number in range(SINKS)]
+        branches = [
+            session.new_branch(pool="p", name=f"b{n}", behaviour="forward", metadata={"to": sinks[n % SINKS].id})
+            for n in range(BRANCHES)
+        ]
+        workers = stage.workers(3, pool="p", lease=0.5)
+        dice = random.Random()  # noqa: S311 - which worker dies is no secret
+        numbers = iter(range(WAVES * WAVE))
+        for wave in range(WAVES):
+            some = 2 * WAVE * wave + WAVE // 5
+            with session.batch():
+                for _ in range(WAVE):
+                    number = next(numbers)
+                    session.default_branch.send(branches[number % BRANCHES], "message", f"home:{number}")
+            wait_until(lambda: session.counters()["applied"] > some)  # noqa: B023 - asked at once
+            workers.pop(dice.randrange(3)).kill()
+            workers.append(stage.worker(pool="p", lease=0.5))
+        session.wait_idle()
+        ledger = Ledger.of(session.exchange, session.id)
+        assert len(ledger.effects) == 2 * WAVES * WAVE
+        assert ledger.doubles() == []
+        assert ledger.gaps() == []
+        assert [ledger.reordered(branch.id) for branch in (*branches, *sinks)] == [[]] * (BRANCHES + SINKS)
+        assert session.dead_letters == []
+        assert set(ledger.sent) >= {header.id for sink in sinks for header in ledger.taken[sink.id]}
+        assert session.counters()["redelivered"] > 0

@@ -1,0 +1,117 @@
+"""The codec: sealed mail comes back, and hostile bytes are rejected with a reason instead of an exception."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lion_broker.broker.codec import Codec
+from lion_broker.broker.signing import Signer
+from lion_broker.mail.records import Entry, Rejected
+from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail, encode_json
+
+SIGNED, UNSIGNED = Codec(Signer(b"a secret of the codec tests")), Codec(Signer())
+MAIL = WireMail(Header("s", "ada", "ben", "signal"), encode_json({"item": 1}, "item"))
+
+
+def fields(head: bytes, body: bytes, signature: bytes) -> list[bytes]:
+    """The fields of an entry."""
+    return [b"h", head, b"b", body, b"s", signature]
+
+
+def opened(head: bytes, body: bytes, codec: Codec = SIGNED) -> WireMail | Rejected:
+    """What is made of a header and a body that are signed as they are."""
+    return codec.open_fields(fields(head, body, codec.signer.sign("s", head, body)), "s", "ben")
+
+
+def rejected(found: WireMail | Rejected) -> str:
+    """The reason of a rejection."""
+    assert isinstance(found, Rejected)
+    assert found.detail
+    return found.reason
+
+
+@pytest.mark.parametrize("codec", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
+def test_a_mail_comes_back(codec: Codec) -> None:
+    """Byte for byte."""
+    entry = codec.open((b"7-1", fields(*codec.seal(MAIL))), "s", "ben")
+    assert entry == Entry("7-1", MAIL)
+
+
+def test_a_mail_for_somebody_else_is_rejected() -> None:
+    """A mail that was copied into another mailbox or session has no effect there."""
+    sealed = fields(*SIGNED.seal(MAIL))
+    assert rejected(SIGNED.open_fields(sealed, "s", "carl")) == "misdirected"
+    assert rejected(SIGNED.open_fields(sealed, "another", "ben")) == "bad_signature"
+    assert rejected(UNSIGNED.open_fields(fields(*UNSIGNED.seal(MAIL)), "another", "ben")) == "misdirected"
+
+
+def test_reasons() -> None:
+    """Each way to be wrong has its word."""
+    head, body, signature = SIGNED.seal(MAIL)
+    assert rejected(SIGNED.open_fields(fields(head, body + b" ", signature), "s", "ben")) == "bad_signature"
+    assert rejected(SIGNED.open_fields(fields(head, body, b""), "s", "ben")) == "bad_signature"
+    assert rejected(opened(head, b"x" * MAX_MAIL_BYTES)) == "too_large"
+    assert rejected(opened(head, b'{"item":NaN}')) == "malformed"
+    assert rejected(opened(head, b'{"item":' + b"[" * 10_000)) == "malformed"
+    assert rejected(opened(b"{}", body)) == "malformed"
+    assert rejected(opened(head.replace(b'"v":1', b'"v":2'), body)) == "malformed"
+    assert rejected(opened(head.replace(b"signal", b"gossip"), body)) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        [b"h"],
+        [b"h", b"1", b"b"],
+        [b"b", b"1", b"h", b"2", b"s", b"3"],
+        [b"h", b"1", b"b", b"2", b"s", b"3", b"x", b"4"],
+        [b"\xff", b"\xff"],
+    ],
+    ids=str,
+)
+def test_other_fields_are_no_mail(wrong: list[bytes]) -> None:
+    """Missing, further or swapped fields, and names that are no text."""
+    assert rejected(SIGNED.open_fields(wrong, "s", "ben")) == "malformed"
+
+
+def test_what_is_kept_of_it_is_short() -> None:
+    """A dead letter shows the beginning of each field, for a person to look at."""
+    found = SIGNED.open_fields([b"h", b"x" * 5000, b"b", b"y", b"s", b"z"], "s", "ben")
+    assert isinstance(found, Rejected)
+    assert {name: len(value) for name, value in found.fields.items()} == {"h": 1024, "b": 1, "s": 1}
+
+
+@given(st.lists(st.binary(max_size=50), max_size=8))
+def test_random_fields_never_raise(entry: list[bytes]) -> None:
+    """Whatever is in an entry, it is a mail or it is rejected."""
+    for codec in (SIGNED, UNSIGNED):
+        assert isinstance(codec.open((b"1-1", entry), "s", "ben").mail, Rejected)
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=80))
+def test_random_contents_never_raise(head: bytes, body: bytes, signature: bytes) -> None:
+    """The right fields with anything in them, signed or not."""
+    assert isinstance(SIGNED.open_fields(fields(head, body, signature), "s", "ben"), Rejected)
+    assert isinstance(opened(head, body, UNSIGNED), Rejected)
+    assert isinstance(opened(head, body, SIGNED), Rejected)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*json.loads(MAIL.head), "other"]), anything), anything)
+def test_headers_with_wrong_values_never_raise(changes: dict[str, object], item: object) -> None:
+    """A header of the right kind whose values are anything."""
+    head = json.dumps({**json.loads(MAIL.head), **changes}).encode()
+    body = json.dumps({"item": item}).encode()
+    found = opened(head, body, UNSIGNED)
+    assert isinstance(found, (WireMail, Rejected))
+    if isinstance(found, WireMail):
+        assert (found.header.session, found.header.recipient) == ("s", "ben")

@@ -1,0 +1,76 @@
+"""Errors of redis-py and of the server: each becomes one of this package, in one place."""
+
+import inspect
+
+import pytest
+from redis import exceptions
+
+from lion_broker.broker.connection import is_passing, translate
+from lion_broker.errors import BrokerError, BrokerUnavailable, LionError, MailboxFull
+
+URL = "redis://user:hidden@host:6379/0"
+KINDS = sorted(
+    {kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, exceptions.RedisError)},
+    key=lambda kind: kind.__name__,
+)
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An error of a kind, whatever its constructor asks for."""
+    for arguments in (("text",), ("1234 host:1",), ("text", "more"), ()):
+        try:
+            return kind(*arguments)
+        except (TypeError, ValueError, IndexError):
+            continue
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
+def test_every_error_of_the_client_is_mapped(kind: type[Exception]) -> None:
+    """To an error of the road that names the server and no secret."""
+    error = translate(made(kind), URL)
+    assert isinstance(error, (BrokerError, MailboxFull))
+    assert "redis://host:6379/0" in str(error)
+    assert "hidden" not in str(error)
+
+
+@pytest.mark.parametrize("kind", [ConnectionRefusedError, FileNotFoundError, TimeoutError, BrokenPipeError])
+def test_errors_of_the_system_are_passing(kind: type[OSError]) -> None:
+    """The server may be back in a moment."""
+    assert is_passing(kind("gone"))
+    assert isinstance(translate(kind("gone"), URL), BrokerUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("text", "passing", "kind"),
+    [
+        ("LOADING Redis is loading the dataset in memory", True, BrokerUnavailable),
+        ("BUSY Redis is busy running a script.", True, BrokerUnavailable),
+        ("READONLY You can't write against a read only replica.", True, BrokerUnavailable),
+        ("MASTERDOWN Link with MASTER is down", True, BrokerUnavailable),
+        ("CLUSTERDOWN Hash slot not served", True, BrokerUnavailable),
+        ("OOM command not allowed when used memory > 'maxmemory'.", False, MailboxFull),
+        ("NOAUTH Authentication required.", False, BrokerError),
+        ("NOPERM User x has no permissions to run the 'fcall' command", False, BrokerError),
+        ("ERR unknown command 'FCALL', with args beginning with:", False, BrokerError),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", False, BrokerError),
+    ],
+)
+def test_answers_of_the_server(text: str, passing: bool, kind: type[LionError]) -> None:
+    """Some pass with time, others need a person."""
+    error = exceptions.ResponseError(text)
+    assert is_passing(error) is passing
+    assert type(translate(error, URL)) is kind
+
+
+@pytest.mark.parametrize("kind", [exceptions.AuthenticationError, exceptions.NoPermissionError])
+def test_a_refused_user_is_not_asked_again(kind: type[Exception]) -> None:
+    """It would be refused again; the error says where to look."""
+    assert not is_passing(kind("WRONGPASS"))
+    assert "Check user and password" in str(translate(kind("WRONGPASS"), URL))
+
+
+def test_an_old_server_is_named() -> None:
+    """A server without functions is told from other errors."""
+    error = exceptions.ResponseError("unknown command 'FCALL', with args beginning with: 'x'")
+    assert "Redis 7.0 or Valkey 7.2 is needed" in str(translate(error, URL))

@@ -1,0 +1,105 @@
+"""The command line without any server: help, usage, exit codes, secrets."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lion_broker import errors
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code, code_of
+from lion_broker.errors import LionError
+
+GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"], "server": ["status", "stop"]}
+COMMANDS = [
+    ["worker"],
+    ["sweeper"],
+    ["keygen"],
+    ["version"],
+    *([group, name] for group, names in GROUPS.items() for name in names),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what the command is for, and that it can speak JSON."""
+    assert main([*command, "--help"]) == Code.OK
+    text = capsys.readouterr().out
+    assert text.startswith(f"Usage: lion-broker {' '.join(command)}")
+    assert "--json" in text
+
+
+def test_the_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes a script finds them without the source."""
+    assert main(["--help"]) == Code.OK
+    assert "2 wrong use or setting, 3 no server" in " ".join(capsys.readouterr().out.split())
+
+
+def test_help_imports_nothing_that_only_commands_need() -> None:
+    """The command line starts quickly: told by what is loaded, not by a clock."""
+    program = (
+        "import sys; from lion_broker.__main__ import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in result.stderr.split()}
+    assert loaded & {"bm25s", "numpy", "pandas", "pydoc_data", "rich"} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["worker"], "Missing option '--app'"),
+        (["worker", "--app", "a:b", "--concurrency", "0"], "Invalid value for '--concurrency'"),
+        (["worker", "--app", "lion_broker.demo.research:registry", "--url", "memory://"], "inside one process"),
+        (["sweeper", "--url", "ftp://nowhere"], "is no exchange URL"),
+        (["session", "ls", "--namespace", "no spaces"], "LION_BROKER_NAMESPACE cannot be used"),
+        (["demo", "research", "--question", " "], "The question is empty"),
+        (["demo", "research", "--workers", "17"], "Invalid value for '--workers'"),
+        (["demo", "research", "--workers", "1", "--kill-one"], "somebody who takes over"),
+        (["demo", "research", "--output", "/nowhere/report.md"], "no directory /nowhere"),
+    ],
+)
+def test_wrong_use_is_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong is said on stderr, and stdout stays empty."""
+    assert main(words) == Code.USAGE
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.out == ""
+
+
+def test_a_secret_is_new_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """`keygen` prints 256 random bits as text, alone on a line or as JSON."""
+    main(["keygen"])
+    main(["keygen", "--json"])
+    plain, told = capsys.readouterr().out.split()
+    secret = json.loads(told)["secret"]
+    assert len(plain) == len(secret) == 64
+    assert plain != secret
+
+
+def test_the_version_is_that_of_the_command_and_of_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """`version` and `--version` say the same."""
+    assert main(["version"]) == main(["--version"]) == Code.OK
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert first.startswith("lion-broker ")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("BrokerUnavailable", Code.NO_SERVER),
+        ("ServerNotFound", Code.NO_SERVER),
+        ("ServerStartFailed", Code.NO_SERVER),
+        ("ConfigError", Code.USAGE),
+        ("ItemNotFoundError", Code.NOT_FOUND),
+        ("RoundTimeout", Code.ERROR),
+        ("LionError", Code.ERROR),
+    ],
+)
+def test_an_error_has_its_exit_code(name: str, code: Code) -> None:
+    """Scripts can tell a missing server from a wrong option."""
+    kind: type[LionError] = getattr(errors, name)
+    assert code_of(kind("text")) == code

@@ -1,0 +1,76 @@
+"""How a process of a deployment is told to stop."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import pytest
+
+from lion_broker.cli import running
+from lion_broker.cli.running import on_eof, until_told
+
+pytestmark = pytest.mark.anyio
+
+
+async def signals(*numbers: signal.Signals) -> AsyncIterator[signal.Signals]:
+    """Signals that come at once, and then no more."""
+    for number in numbers:
+        yield number
+    await anyio.sleep_forever()
+
+
+class Work:
+    """Work that goes on until it is told to stop, or for ever."""
+
+    def __init__(self, obeys: bool = True) -> None:
+        self.told = anyio.Event()
+        self.ended = False
+        self._obeys = obeys
+
+    async def run(self) -> None:
+        await self.told.wait()
+        if not self._obeys:
+            await anyio.sleep_forever()
+        self.ended = True
+
+
+async def test_work_that_ends_by_itself() -> None:
+    """Without a signal the exit code is 0 when the work is done."""
+    work = Work()
+    work.told.set()
+    assert await until_told(work.run, work.told.set, signals()) == 0
+
+
+async def test_the_first_signal_asks() -> None:
+    """The work ends as it likes, and that is a clean end."""
+    work = Work()
+    assert await until_told(work.run, work.told.set, signals(signal.SIGTERM)) == 0
+    assert work.ended
+
+
+async def test_the_second_signal_insists() -> None:
+    """Work that does not end is cut short, and the exit code names the signal as shells do."""
+    work = Work(obeys=False)
+    assert await until_told(work.run, work.told.set, signals(signal.SIGTERM, signal.SIGINT)) == 130
+    assert not work.ended
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Standard input is a pipe; its other end, which the test closes."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(running, "STDIN", reading)
+    yield writing
+    os.close(reading)
+
+
+async def test_the_end_of_stdin_asks_too(pipe: int) -> None:
+    """What stdin says does not matter, only that it ends."""
+    work = Work()
+    on_eof(work.told.set)
+    os.write(pipe, b"anything")
+    os.close(pipe)
+    with anyio.fail_after(5):
+        await work.run()
+    assert work.ended

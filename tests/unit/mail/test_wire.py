@@ -1,0 +1,216 @@
+"""The wire format: strict JSON both ways, and a header that knows its fields."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
+from lion_broker.mail.wire import (
+    MAX_DEPTH,
+    MAX_MAIL_BYTES,
+    PROTOCOL,
+    Header,
+    WireMail,
+    decode_header,
+    encode_json,
+    read_json,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
+names = st.text(st.sampled_from("abc-_.09"), min_size=1, max_size=20)
+headers = st.builds(
+    Header,
+    session=names,
+    sender=names,
+    recipient=names,
+    category=st.sampled_from(["message", "signal", "command"]),
+    id=names,
+    created=st.floats(0, 1e12),
+    seq=st.integers(0, 2**53 - 1),
+    ttl=st.none() | st.floats(0, 1e9),
+    traceparent=st.none() | names,
+    reply_to=st.none() | names,
+    in_reply_to=st.none() | names,
+)
+
+GOOD = {
+    "v": 1,
+    "id": "i",
+    "session": "s",
+    "sender": "a",
+    "recipient": "b",
+    "category": "message",
+    "created": 1,
+    "seq": 0,
+}
+
+
+@given(values)
+def test_json_comes_back_as_it_was(value: Any) -> None:
+    """Whatever plain JSON values hold, down to the sign of zero."""
+    assert json.dumps(read_json(encode_json(value, "value"), "value")) == json.dumps(value)
+
+
+@given(headers)
+def test_a_header_comes_back_as_it_was(header: Header) -> None:
+    """Fields that are not set are left out and come back as None."""
+    assert decode_header(header.encode()) == header
+
+
+@given(values)
+def test_other_spellings_of_the_same_json_are_fine(value: Any) -> None:
+    """Blanks and escapes of another program's JSON writer do not matter."""
+    raw = json.dumps(value, indent=1).encode()
+    assert json.dumps(read_json(raw, "value")) == json.dumps(value)
+
+
+@given(st.binary(max_size=64))
+def test_bytes_are_json_or_refused(raw: bytes) -> None:
+    """Nothing but MailMalformed ever comes out of bad bytes."""
+    try:
+        value = read_json(raw, "value")
+    except MailMalformed:
+        return
+    assert read_json(encode_json(value, "value"), "value") == value
+
+
+BAD_JSON = {
+    "nothing": b"",
+    "half": b'{"a":',
+    "two": b"1 2",
+    "a key twice": b'{"a":1,"a":2}',
+    "a key twice with the same value": b'{"a":1,"a":1}',
+    "a key twice deep inside": b'[{"x":{"a":1,"b":2,"a":3}}]',
+    "NaN": b'{"a":NaN}',
+    "Infinity": b"[-Infinity]",
+    "a number beyond all": b"[1e400]",
+    "invalid UTF-8": b'"\xff\xfe"',
+    "cut UTF-8": b'"\xc3"',
+    "overlong UTF-8": b'"\xc0\xaf"',
+    "half a character": b'"\\ud83d"',
+    "half a character as bytes": b'"\xed\xa0\xbd"',
+    "a bare line feed in a text": b'"\n"',
+    "single quotes": b"{'a':1}",
+    "a comment": b"[1] // one",
+    "a comma too many": b"[1,]",
+    "nested too deep": b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+    "nested very deep": b"[" * 10_000 + b"]" * 10_000,
+    "objects nested very deep": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "only opening": b"[" * 100_000,
+    "too large": b'"' + b"x" * MAX_MAIL_BYTES + b'"',
+}
+
+
+@pytest.mark.parametrize("what", BAD_JSON)
+def test_what_is_no_strict_json_is_refused(what: str) -> None:
+    """Each with an error that names the part of the mail."""
+    with pytest.raises(MailMalformed, match="body"):
+        read_json(BAD_JSON[what], "body")
+
+
+def test_the_deepest_that_is_allowed() -> None:
+    """Thirty-two levels are read and written; brackets inside texts do not count."""
+    raw = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert encode_json(read_json(raw, "body"), "body") == raw
+    assert read_json(b'"' + b"[{" * 100 + b'\\"[[["', "body") == "[{" * 100 + '"[[['
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        [float("inf")],
+        {"a": float("-inf")},
+        "half a \ud83d",
+        {"\udc00": 1},
+        object(),
+        json.loads("[" * 40 + "]" * 40),
+    ],
+    ids=repr,
+)
+def test_what_json_cannot_hold_is_not_written(value: Any) -> None:
+    """The error names what cannot travel."""
+    with pytest.raises(NotPortable, match="The item"):
+        encode_json(value, "The item")
+
+
+def test_a_circle_is_not_written() -> None:
+    """A list that holds itself has no end."""
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(NotPortable):
+        encode_json(circle, "The item")
+
+
+def test_too_much_is_not_written() -> None:
+    """The error says how much it is, how much may travel, and what to do."""
+    with pytest.raises(MailTooLarge, match=r"300,002 bytes; at most 262,144 may travel\. Send a reference"):
+        encode_json("x" * 300_000, "The item")
+
+
+def test_header_and_body_count_together() -> None:
+    """A body that fits alone may be too large with its header."""
+    body = encode_json("x" * (MAX_MAIL_BYTES - 10), "item")
+    with pytest.raises(MailTooLarge, match="from a to b"):
+        WireMail(Header("s", "a", "b", "message"), body)
+
+
+@pytest.mark.parametrize("version", [0, PROTOCOL + 1, "1", 1.5, True, None, [1]], ids=repr)
+def test_another_version_is_refused(version: Any) -> None:
+    """A program reads its own version of the protocol only."""
+    with pytest.raises(MailMalformed, match="version"):
+        decode_header(json.dumps({**GOOD, "v": version}).encode())
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_missing_field_is_refused(name: str) -> None:
+    """Every required field is required."""
+    header = {key: value for key, value in GOOD.items() if key != name}
+    with pytest.raises(MailMalformed):
+        decode_header(json.dumps(header).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("unknown", 1),
+        ("", ""),
+        ("id", ""),
+        ("id", 7),
+        ("session", None),
+        ("sender", ["a"]),
+        ("recipient", "x" * 513),
+        ("category", "nonsense"),
+        ("category", "MESSAGE"),
+        ("created", "now"),
+        ("created", -1),
+        ("created", True),
+        ("seq", -1),
+        ("seq", 1.5),
+        ("seq", 2**53),
+        ("seq", False),
+        ("ttl", "soon"),
+        ("reply_to", ""),
+        ("traceparent", {}),
+    ],
+)
+def test_a_field_of_another_shape_is_refused(name: str, value: Any) -> None:
+    """Unknown fields, wrong types, empty and endless texts."""
+    with pytest.raises(MailMalformed):
+        decode_header(json.dumps({**GOOD, name: value}).encode())
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"1", b'"header"', b"null", b"{}"])
+def test_a_header_is_an_object(raw: bytes) -> None:
+    """Other JSON is no header."""
+    with pytest.raises(MailMalformed):
+        decode_header(raw)

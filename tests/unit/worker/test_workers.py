@@ -1,0 +1,194 @@
+"""Workers as processes of one duty: they start, share, stop, and pick up where others left."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from lion_broker import Branch, ConfigError, Mail, ModelError, Registry, Session, Worker
+from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.verbs import Claim, Release, Station
+from tests.conftest import RunningWorker
+from tests.ledger import Ledger
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """A session with automatic delivery."""
+    with Session(exchange=MemoryExchange(), delivery="auto") as session:
+        yield session
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """A behaviour that answers."""
+    registry = Registry()
+
+    @registry.behaviour("answer")
+    async def answer(branch: Branch, mail: Mail) -> None:
+        branch.send(mail.sender, "message", f"{branch.name}: {mail.package.item.instruction}")
+
+    return registry
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"batch": 0}, {"concurrency": -1}], ids=str)
+def test_what_makes_no_worker(options: dict[str, Any]) -> None:
+    """It must do at least one thing at a time."""
+    with pytest.raises(ConfigError, match="at least 1"):
+        Worker(Registry(), exchange=MemoryExchange(), **options)
+
+
+@pytest.mark.anyio
+async def test_stopped_before_it_runs() -> None:
+    """It returns at once; stopping and closing again is fine."""
+    async with Worker(Registry(), exchange=MemoryExchange()) as worker:
+        worker.stop()
+        worker.stop()
+        with anyio.fail_after(5):
+            await worker.run()
+        assert worker.state.stopping
+    await worker.aclose()
+
+
+@pytest.mark.anyio
+async def test_stop_ends_a_worker_that_waits(running_worker: RunningWorker) -> None:
+    """With nothing to do, it is told and gone."""
+    with anyio.fail_after(5):
+        async with running_worker(Registry(), MemoryExchange()):
+            pass
+
+
+@pytest.mark.anyio
+async def test_only_its_own_pool(session: Session, registry: Registry) -> None:
+    """Branches of other pools wait for theirs."""
+    mine, other = (session.new_branch(name=name, pool=name, behaviour="answer") for name in ("mine", "other"))
+    for branch in (mine, other):
+        session.default_branch.send(branch, "message", "hello")
+    await Worker(registry, exchange=session.exchange, pool="mine").run(until_idle=True)
+    session.default_branch.receive_all()
+    assert [message.text for message in session.default_branch.messages] == ["mine: hello"]
+    assert session.counters()["inflight"] == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("concurrency", [1, 2, 100])
+async def test_many_branches(session: Session, registry: Registry, concurrency: int) -> None:
+    """All are served, however few seats there are."""
+    names = [f"b{number}" for number in range(12)]
+    for name in names:
+        branch = session.new_branch(name=name, pool="p", behaviour="answer")
+        session.default_branch.send(branch, "message", "hello")
+    await Worker(registry, exchange=session.exchange, pool="p", concurrency=concurrency).run(until_idle=True)
+    session.default_branch.receive_all()
+    assert {message.text for message in session.default_branch.messages} == {f"{name}: hello" for name in names}
+
+
+@pytest.mark.anyio
+async def test_several_workers_share_a_pool(
+    session: Session, registry: Registry, running_worker: RunningWorker
+) -> None:
+    """Each mail is done by one of them, and a branch may change hands between turns."""
+    branches = [session.new_branch(name=f"b{number}", pool="p", behaviour="answer") for number in range(5)]
+    async with (
+        running_worker(registry, session.exchange, pool="p", batch=2) as one,
+        running_worker(registry, session.exchange, pool="p", batch=2) as two,
+    ):
+        for number in range(10):
+            async with session.abatch():
+                for branch in branches:
+                    await session.default_branch.asend(branch, "message", f"home:{number}")
+            await session.await_idle()
+    ledger = Ledger.of(session.exchange, session.id)
+    assert one.state.mails + two.state.mails == 50
+    assert ledger.doubles() == []
+    assert ledger.gaps() == []
+    assert all(ledger.texts[branch.id] == [f"home:{number}" for number in range(10)] for branch in branches)
+
+
+@pytest.mark.anyio
+async def test_operations(session: Session, registry: Registry, running_worker: RunningWorker) -> None:
+    """Commands are answered one after the other; a failed one leaves the branch as it was."""
+    remote = session.new_branch(name="far", pool="p")
+    async with running_worker(registry, session.exchange, pool="p"):
+        with pytest.raises(ModelError, match=r"far has no model.*on the worker"):
+            await remote.communicate("What?")
+        answers = await asyncio.gather(
+            *(
+                remote.communicate(
+                    f"What is a {word}?", context=[f"A {word} is a cat."], chat_model="offline/extractive"
+                )
+                for word in ("lion", "cub")
+            )
+        )
+    assert ["lion is a cat" in answers[0], "cub is a cat" in answers[1]] == [True, True]
+    assert [message.role for message in remote.messages] == ["user", "assistant"] * 2
+
+
+@pytest.mark.anyio
+async def test_receiving_by_command(session: Session, running_worker: RunningWorker) -> None:
+    """A remote branch receives from one sender what its worker set aside for it, by category."""
+    with Session(exchange=session.exchange) as manual:
+        remote = manual.new_branch(name="far", pool="p")
+        home, other = manual.default_branch, manual.new_branch(name="other")
+        home.send(remote, "message", "from home")
+        other.send(remote, "message", "from another")
+        manual.send()
+        async with running_worker(Registry(), session.exchange, pool="p"):
+            await remote.areceive(home)
+            assert [message.text for message in remote.messages] == ["from home"]
+            await remote.areceive_all()
+            assert [message.text for message in remote.messages] == ["from home", "from another"]
+            with pytest.raises(ValueError, match="No mail from"):
+                await remote.areceive(home)
+
+
+def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
+    """A behaviour that does not let the loop run keeps its branch, although another worker waits for it."""
+    registry, begun, done = Registry(), threading.Event(), threading.Event()
+
+    @registry.behaviour("stubborn")
+    async def stubborn(branch: Branch, mail: Mail) -> None:
+        begun.set()
+        assert done.wait(10)
+
+    remote = session.new_branch(pool="p", behaviour="stubborn")
+    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=0.5) for _ in range(2)]
+    threads = [threading.Thread(target=asyncio.run, args=(worker.run(),)) for worker in workers]
+    session.default_branch.send(remote, "message", "go")
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    # Twice the length of the lease passes.
+    for _ in range(10):
+        assert remote.record.leased
+        done.wait(0.1)
+    done.set()
+    session.wait_idle()
+    for worker in workers:
+        worker.stop()
+    for thread in threads:
+        thread.join()
+    assert session.counters()["redelivered"] == 0
+    assert len(Ledger.of(session.exchange, session.id).taken[remote.id]) == 1
+
+
+def test_the_keeper_tells_of_lost_leases(session: Session) -> None:
+    """Once for each, and it renews the others on."""
+    exchange, branch = session.exchange, session.default_branch
+    lost: list[Station] = []
+    keeper = LeaseKeeper(exchange, 60, lost.append)
+    exchange.call(Release((Station(session.id, branch.id, session._estate.household.token_of(branch.id)),)))
+    exchange.call(Claim(session.id, branch.id, "mine", lease_ms=60_000))
+    keeper.add(Station(session.id, branch.id, "mine"))
+    keeper.add(Station(session.id, branch.id, "not mine"))
+    assert [station.token for station in wait_until(lambda: lost)] == ["not mine"]
+    assert repr(keeper) == "LeaseKeeper(1 leases of 0.06 s)"
+    keeper.release_all()
+    keeper.close()
+    keeper.close()
+    assert len(lost) == 1
