@@ -31,6 +31,7 @@ LionError
 """
 
 __all__ = [
+    "BehaviourUnknown",
     "BranchClosed",
     "BranchError",
     "BranchOwned",
@@ -132,6 +133,10 @@ class ItemNotFoundError(BranchError, ValueError, KeyError):
     def __str__(self) -> str:
         """Return the plain message; KeyError alone would quote it."""
         return Exception.__str__(self)
+
+
+class BehaviourUnknown(ItemNotFoundError):
+    """Raised when no behaviour of that name is registered here."""
 
 
 class ItemExistsError(BranchError, ValueError):

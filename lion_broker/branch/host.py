@@ -6,6 +6,7 @@ or none. The same host serves a branch on a worker and one in the user's process
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +20,14 @@ from lion_broker.mail.exchange import Exchange, Steps, arun, ask
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import START, Burial, Committed, Entry, Record, Rejected, Reply
+from lion_broker.mail.records import START, Burial, Committed, Entry, Record, Rejected, Reply, is_after
 from lion_broker.mail.verbs import Commit, ReadInbox
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
 from .directory import Directory
+from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .refusal import reason_of
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Host", "Surroundings"]
 
 _PAGE = 1000
-_PIECE = 100
+_MAILS = 100
+_RECORDS = 1000
+"""Mails and records of one commit outside a turn; more would hold the server for too long."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,12 @@ class Surroundings:
 
 
 class Host:
-    """The lease on one branch and everything that the branch has done since the last commit."""
+    """The lease on one branch and everything that the branch has done since the last commit.
+
+    One commit is on its way at a time. Whoever finds one that has not been answered (another task's, or one whose
+    answer was lost) asks for the same again: a repeated commit has one effect, and what has come since waits for the
+    next.
+    """
 
     def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
         self.branch = branch
@@ -77,14 +86,11 @@ class Host:
         self.in_turn = False
         self.keeps_outbox = False
         self.blank = False
-        self.replies: list[Reply] = []
-        self._records: list[Record] = []
-        self._outs: dict[IDType, WireMail] = {}
+        self._draft = Draft()
+        self._open: tuple[Commit, Draft] | None = None
+        self._lock = threading.RLock()
         self._seq = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
-        self._taken: list[str] = []
-        self._buried: list[Burial] = []
-        self._handled = 0
         self._silent = False
         self._inbox_read = START
 
@@ -113,7 +119,12 @@ class Host:
     @property
     def dirty(self) -> bool:
         """Whether anything waits to be committed."""
-        return bool(self._records or self._outs or self._taken or self._buried or self.replies)
+        self._take_back()
+        return bool(self._draft)
+
+    def uncommitted_mails(self) -> set[str]:
+        """The ids of mails in the outbox that no commit is known to have written yet."""
+        return {wire.id for wire in self._draft.mails}
 
     def address(self, mail_to: Any, category: PackageCategory, item: Any, request_source: Any) -> tuple[IDType, bytes]:
         """Return recipient and body for a mail of the branch; raises what is wrong with either."""
@@ -133,20 +144,20 @@ class Host:
             created=mail.created_at,
             seq=self._seq,
         )
-        self._outs[mail.id] = WireMail(header, body)
+        self._draft.mails.append(WireMail(header, body))
 
     def arrive(self, entry: Entry) -> Mail | None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
         if isinstance(entry.mail, Rejected):
-            self._buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
+            self._draft.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
             return None
         try:
             mail = self.read(entry.mail)
         except Exception as error:
-            self._buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
+            self._draft.buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
             return None
         if mail.id in self._arrived:
-            self._buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
+            self._draft.buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
             return None
         self._arrived[mail.id] = (entry.id, entry.mail)
         self.branch.mailbox.append_in(mail)
@@ -166,49 +177,49 @@ class Host:
         """Record that a mail took effect; its entry leaves the inbox with the commit."""
         if wire is None:
             entry, wire = self._arrived.pop(mail.id)
-            self._taken.append(entry)
-        self._handled += 1
+            self._draft.taken.append(entry)
+        self._draft.handled += 1
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
-            self._records.append(Record(Kind.MAIL, wire.body, wire.head))
+            self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
         else:
-            self._records.append(record_of(Kind.TOOK, mail=str(mail.id), category=str(mail.category)))
+            self._draft.records.append(record_of(Kind.TOOK, mail=str(mail.id), category=str(mail.category)))
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
-        self._handled += 1
-        self._records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
+        self._draft.handled += 1
+        self._draft.records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
 
-    def mark(self) -> tuple[int, ...]:
+    def reply(self, reply: Reply) -> None:
+        """Write down the answer to a command."""
+        self._draft.replies.append(reply)
+
+    def mark(self) -> Mark:
         """Return how much waits now, for `rollback`."""
-        parts = (self._records, self._outs, self._taken, self._buried, self.replies)
-        return (*(len(part) for part in parts), self._handled)
+        return self._draft.mark()
 
-    def rollback(self, mark: tuple[int, ...]) -> None:
+    def rollback(self, mark: Mark) -> None:
         """Drop what has come since `mark`. The branch object itself may hold more; it is to be read anew."""
-        records, outs, taken, buried, replies, self._handled = mark
-        del self._records[records:], self._taken[taken:], self._buried[buried:], self.replies[replies:]
-        for mail in list(self._outs)[outs:]:
-            del self._outs[mail]
-            self.branch.mailbox.exclude(mail)
+        for wire in self._draft.drop_since(mark):
+            self.branch.mailbox.exclude(wire.id)
 
     def bury_pending(self, mail: Mail, error: Exception) -> None:
         """Make a mail that cannot be applied a dead letter with the commit."""
         entry, _ = self._arrived.pop(mail.id)
-        self._buried.append(Burial(entry, reason_of(error), str(error), inbox=True))
+        self._draft.buried.append(Burial(entry, reason_of(error), str(error), inbox=True))
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""
         ref = tool.metadata.get("ref")
         where = {"ref": ref} if ref else {"local": True}
         if not self._silent:
-            self._records.append(record_of(Kind.TOOL, name=tool.function, **where))
+            self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
 
     def note_model(self, slot: str, model: iModel) -> None:
         """Record that the branch uses a model: by its registered name, or by its settings without any key."""
         ref = model.metadata.get("ref")
         where = {"ref": ref} if ref else {"settings": model.settings()}
         if not self._silent:
-            self._records.append(record_of(Kind.MODEL, slot=slot, **where))
+            self._draft.records.append(record_of(Kind.MODEL, slot=slot, **where))
 
     async def refresh_in_turn(self) -> None:
         """Read what waits in the inbox while a turn is going on."""
@@ -223,48 +234,59 @@ class Host:
         while True:
             page = yield from ask(ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE))
             for entry in page:
-                self.arrive(entry)
-                self._inbox_read = entry.id
+                # Another task may have read the same page.
+                if is_after(entry.id, self._inbox_read):
+                    self.arrive(entry)
+                    self._inbox_read = entry.id
             count += len(page)
             if len(page) < _PAGE:
                 return count
 
     def commit_verb(
         self, *, consumed: str = "", aside: tuple[str, ...] = (), buried: tuple[Burial, ...] = (), handled: int = 0,
-        after: str = START, batch: int = 0, first: tuple[Record, ...] = (), most: int | None = None,
+        after: str = START, batch: int = 0, first: tuple[Record, ...] = (), part: Draft | None = None,
     ) -> Commit:  # fmt: skip
-        """Return the commit of what waits here, with what the turn adds; at most `most` mails."""
-        mails = tuple(wire for mail, wire in self._outs.items() if mail in self.branch.mailbox)[:most]
-        records = (*first, *self._records, *((sent_record(mails),) if mails else ()))
-        if not records:
-            records = (record_of(Kind.TOOK, mail="", category=""),)
-        return Commit(
+        """Return the commit of what waits here (or of a `part` of it), with what the turn adds; `absorb` its answer."""
+        self._take_back()
+        draft = part if part is not None else self._draft.beginning(len(self._draft.mails), len(self._draft.records))
+        records = (*first, *draft.records, *((sent_record(draft.mails),) if draft.mails else ()))
+        verb = Commit(
             session=self.around.session,
             branch=self.branch.id,
             token=self.token,
             cursor=self.cursor,
             consumed=consumed or self.cursor,
             version=self.version,
-            records=records,
-            mails=mails,
-            replies=tuple(self.replies),
-            taken=tuple(self._taken),
+            records=records or (record_of(Kind.TOOK, mail="", category=""),),
+            mails=tuple(draft.mails),
+            replies=tuple(draft.replies),
+            taken=tuple(draft.taken),
             aside=aside,
-            buried=(*self._buried, *buried),
-            handled=handled + self._handled,
+            buried=(*draft.buried, *buried),
+            handled=handled + draft.handled,
             after=after,
             batch=batch,
             lease_ms=self.around.lease_ms,
         )
+        self._open = (verb, draft)
+        return verb
 
     def commit_steps(self) -> Steps[None]:
-        """Commit what waits, outside a turn, in pieces of at most 100 mails.
+        """Commit what waits, outside a turn, in bounded pieces.
 
         Raises LeaseLost when the branch is another's now.
         """
-        while self.dirty and not self.in_turn:
-            verb = self.commit_verb(most=_PIECE)
+        while not self.in_turn and (verb := self._next_verb()) is not None:
             self.absorb(verb, (yield from ask(verb)))
+
+    def _next_verb(self) -> Commit | None:
+        """The commit that has not been answered yet, else the one of what waits, if anything does."""
+        with self._lock:
+            if self._open is not None:
+                return self._open[0]
+            if not self.dirty:
+                return None
+            return self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS))
 
     def sent_steps(self) -> Steps[None]:
         """Let a mail that was just sent go out, unless it is to wait for a round, a batch or the end of the turn."""
@@ -276,40 +298,33 @@ class Host:
 
         Raises LeaseLost when it was refused: then what waited is void.
         """
-        if answer.outcome in (Outcome.FENCED, Outcome.STALE):
-            raise LeaseLost(
-                f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome}, version"
-                f" {answer.version}); what was not committed here is void. Open the session again to go on."
-            )
-        self.cursor, self.version = verb.consumed, verb.version + 1
-        sent = {wire.id for wire in verb.mails}
-        left = {mail: wire for mail, wire in self._outs.items() if mail not in sent}
-        self.forget()
-        self._outs.update(left)
+        with self._lock:
+            if self._open is None or self._open[0] is not verb:
+                # Another task asked for the same and took note of its answer already.
+                return
+            if answer.outcome in (Outcome.FENCED, Outcome.STALE):
+                raise LeaseLost(
+                    f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome},"
+                    f" version {answer.version}); what was not committed here is void. Open the session again to go on."
+                )
+            self._draft.drop_beginning(self._open[1])
+            self._open = None
+            self.cursor, self.version = verb.consumed, verb.version + 1
         if not self.keeps_outbox:
             for wire in verb.mails:
                 self.branch.mailbox.exclude(wire.id)
 
-    def forget(self) -> None:
-        """Drop what waits."""
-        self._records.clear()
-        self._taken.clear()
-        self._buried.clear()
-        self.replies.clear()
-        self._handled = 0
-        self._outs.clear()
+    def _take_back(self) -> None:
+        """Forget mail that was taken out of the outbox again before it went."""
+        with self._lock:
+            if self._open is None:
+                mailbox = self.branch.mailbox
+                self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
 
     def _on_messages(self, change: PileChange[RoledMessage]) -> None:
-        if self._silent:
-            return
-        try:
-            self._records += change_records(change)
-        except Exception:
-            # What cannot be written down must not stand in the history either.
-            with self.silence():
-                self.branch.messages.exclude([item.id for item in change.items])
-            raise
+        if not self._silent:
+            self._draft.records += change_records(change)
 
     def _on_logs(self, change: PileChange[Log]) -> None:
         if not self._silent:
-            self._records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]
+            self._draft.records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]

@@ -25,15 +25,21 @@ from pydantic_core import from_json, to_json
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
 from lion_broker.core.pile_store import PileChange
+from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
-from lion_broker.mail.wire import Header, WireMail, decode_header, encode_json
+from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
+from lion_broker.telemetry import logger
 
 __all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message", "record_of"]
 
+log = logger("branch")
+
 _PAGE = 1000
+_MAX_RECORD_BYTES = 4 * MAX_MAIL_BYTES
+"""A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
 
 class Kind(StrEnum):
@@ -53,15 +59,15 @@ class Kind(StrEnum):
 
 def record_of(kind: Kind, **values: Any) -> Record:
     """Return a record with a JSON body; raises NotPortable or MailTooLarge for what cannot be written."""
-    return Record(kind, encode_json(values, f"A {kind} record"))
+    return Record(kind, encode_json(values, f"A {kind} record", _MAX_RECORD_BYTES))
 
 
 def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     """Return the records of one change to a branch's messages."""
-    if change.kind == "exclude":
-        return [record_of(Kind.REMOVE, ids=[str(one) for one in change.ids])]
-    if change.kind == "order":
-        return [record_of(Kind.ORDER, ids=[str(one) for one in change.ids])]
+    if change.kind != "include":
+        # However many they are: a long conversation may be put in order too.
+        kind = Kind.REMOVE if change.kind == "exclude" else Kind.ORDER
+        return [Record(kind, to_json({"ids": change.ids}))]
     records = []
     for offset, message in enumerate(change.items):
         where = {} if change.index is None else {"at": change.index + offset}
@@ -122,7 +128,7 @@ class Chronicle:
         if record.kind == Kind.MAIL:
             mail = WireMail(decode_header(record.head), record.body, record.head)
             self._note(mail.header)
-            self.msgs.messages.include(received_message(mail))
+            self._join(mail)
             return
         body = from_json(record.body)
         if record.kind == Kind.COPY:
@@ -141,6 +147,15 @@ class Chronicle:
             self.logs.include(Log.from_dict(body["log"]))
         elif record.kind == Kind.TOOK:
             self.mails[body["mail"]] = self.mails.get(body["mail"], 0) + 1
+
+    def _join(self, mail: WireMail) -> None:
+        try:
+            message = received_message(mail)
+        except (LionError, ValueError, TypeError, LookupError) as error:
+            # Another program wrote it. One mail that nobody can read must not hide the rest of the history.
+            log.warning("branch %s: the mail %s is no message and is left out: %s", self.branch, mail.id, error)
+            return
+        self.msgs.messages.include(message)
 
     def _include(self, message: RoledMessage, at: int | None) -> None:
         pile = self.msgs.messages

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from lion_broker.errors import ConfigError, ItemNotFoundError, ToolUnknown
+from lion_broker.errors import BehaviourUnknown, ConfigError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.mail import Mail
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
@@ -94,9 +94,9 @@ class Registry:
         return self.models[name]
 
     def resolve_behaviour(self, name: str) -> Behaviour:
-        """Return the behaviour of that name; raises ItemNotFoundError."""
+        """Return the behaviour of that name; raises BehaviourUnknown."""
         if name not in self.behaviours:
-            raise ItemNotFoundError(
+            raise BehaviourUnknown(
                 f"No behaviour {name!r} is registered here; registered are: {_listed(self.behaviours)}."
             )
         return self.behaviours[name]

@@ -90,10 +90,7 @@ class IDType(str):
         """
         if type(value) is cls:
             return value
-        if isinstance(value, str):
-            text = _canonical(value)
-        else:
-            text = str(value) if isinstance(value, UUID) else None
+        text = _canonical(value) if isinstance(value, str) else str(value) if isinstance(value, UUID) else None
         if text is None:
             raise IDError(f"{value!r:.80} is no id: expected a UUID or its text, such as '{UUID(int=0)}'")
         return cls(text)

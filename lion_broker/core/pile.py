@@ -208,8 +208,12 @@ class Pile(PileAlgebra[T]):
             raise ConfigError("items can be stored at a position or a slice without step")
         self._refuse_known([item for item in items if item.id not in ids])
         start = range(len(self))[key] if isinstance(key, int) else range(len(self))[key].start
-        self._discard(ids)
-        self._place(start, items)
+        gone = self._discard(ids)
+        try:
+            self._place(start, items)
+        except Exception:
+            self._place(start, gone)
+            raise
 
     def _refuse_known(self, items: Iterable[T]) -> None:
         known = [item.id for item in items if item.id in self._items]

@@ -83,14 +83,16 @@ class PileStore(Element, Collective[T], Generic[T]):
     def progression(self, order: Any) -> None:
         ids = validate_order(order)
         with self._lock:
-            self._order = deque(self._permutation(ids))
-            self._tell("order", ids=tuple(self._order))
+            wanted = self._permutation(ids)
+            self._tell("order", ids=tuple(wanted))
+            self._order = deque(wanted)
 
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
-        """Call `callback(change)` after every change of members, items or order; None ends it.
+        """Call `callback(change)` at every change of members, items or order; None ends it.
 
-        There is one observer at a time. It is called inside the lock, in the order of the changes, and must
-        not wait. Items that tell of changes made in place (messages do) are watched for as long.
+        There is one observer at a time. It is called inside the lock, in the order of the changes, before they take
+        effect, and must not wait; what it raises prevents the change. Items that tell of changes made in place
+        (messages do) are watched for as long.
         """
         with self._lock:
             for item in self._items.values():
@@ -230,6 +232,8 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
+        if items:
+            self._tell("include", items)
         for item in items:
             known = self._items.get(item.id)
             if known is None:
@@ -238,26 +242,26 @@ class PileStore(Element, Collective[T], Generic[T]):
                 self._unwatch(known)
             self._items[item.id] = item
             self._watch(item)
-        if items:
-            self._tell("include", items)
 
     def _place(self, index: int, items: list[T]) -> None:
         """Put new items before a position from 0 to the length of the pile."""
         order = list(self._order)
         order[index:index] = [item.id for item in items]
-        at_end = index >= len(self._items)
+        if items:
+            self._tell("include", items, index=None if index >= len(self._items) else index)
         self._items.update((item.id, item) for item in items)
         self._order = deque(order)
         for item in items:
             self._watch(item)
-        if items:
-            self._tell("include", items, index=None if at_end else index)
 
     def _discard(self, ids: list[IDType]) -> list[T]:
         """Remove and return items that are here."""
         gone = dict.fromkeys(ids)
-        items = [self._items.pop(id_) for id_ in gone]
+        items = [self._items[id_] for id_ in gone]
+        if items:
+            self._tell("exclude", ids=tuple(gone))
         for item in items:
+            del self._items[item.id]
             self._unwatch(item)
         # From either end is the usual way to go, and the quick one.
         while gone and self._order[0] in gone:
@@ -266,8 +270,6 @@ class PileStore(Element, Collective[T], Generic[T]):
             del gone[self._order.pop()]
         if gone:
             self._order = deque(id_ for id_ in self._order if id_ not in gone)
-        if items:
-            self._tell("exclude", ids=tuple(item.id for item in items))
         return items
 
     def _watch(self, item: T) -> None:

@@ -27,10 +27,23 @@ __all__ = [
     "Reply",
     "SessionRecord",
     "Swept",
+    "is_after",
+    "place_of",
 ]
 
 START = "0-0"
 """The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+
+
+def place_of(entry: str) -> tuple[int, int]:
+    """Return the two numbers of an entry id, by which entries of a stream are in order."""
+    first, _, second = entry.partition("-")
+    return int(first), int(second)
+
+
+def is_after(entry: str, other: str) -> bool:
+    """Whether one entry id comes after another."""
+    return place_of(entry) > place_of(other)
 
 
 @dataclass(frozen=True, slots=True)

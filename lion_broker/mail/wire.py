@@ -95,20 +95,20 @@ class WireMail:
         return read_json(self.body, "body") if self.value is None else self.value
 
 
-def encode_json(value: Any, what: str) -> bytes:
+def encode_json(value: Any, what: str, most: int = MAX_MAIL_BYTES) -> bytes:
     """Return `value` as JSON bytes; raises NotPortable for what JSON cannot hold, MailTooLarge for too much."""
     try:
         raw = to_json(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise NotPortable(f"{what} cannot travel: {error}") from error
-    if len(raw) > MAX_MAIL_BYTES:
+    if len(raw) > most:
         raise MailTooLarge(
-            f"{what} has {len(raw):,} bytes; at most {MAX_MAIL_BYTES:,} may travel. Send a reference (a path, URL or"
-            " key) instead of the content."
+            f"{what} has {len(raw):,} bytes; at most {most:,} are accepted. Send a reference (a path, URL or key)"
+            " instead of the content."
         )
     if b"NaN" in raw or b"Infinity" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         try:
-            read_json(raw, what)
+            read_json(raw, what, most)
         except MailMalformed as error:
             raise NotPortable(f"{what} cannot travel: {error}") from error
     return raw
@@ -149,10 +149,10 @@ def _read_usual(
     return Header(session, sender, recipient, category, mail_id, created, seq)
 
 
-def read_json(raw: bytes, what: str) -> Any:
+def read_json(raw: bytes, what: str, most: int = MAX_MAIL_BYTES) -> Any:
     """Return the JSON value of `raw`: no duplicate keys, no NaN, depth at most 32; raises MailMalformed."""
-    if len(raw) > MAX_MAIL_BYTES:
-        raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {MAX_MAIL_BYTES:,} are read.")
+    if len(raw) > most:
+        raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {most:,} are read.")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(raw, what)
     try:

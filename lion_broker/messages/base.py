@@ -181,7 +181,10 @@ class RoledMessage(Node, Sendable, Watchable):
         return Log.create(self)
 
     def observe(self, callback: Callable[[Any], None] | None, /) -> None:
-        """Call `callback(message)` after every change in place; None forgets all callbacks."""
+        """Call `callback(message)` after every change in place; None forgets all callbacks.
+
+        What a callback raises undoes the change, of which those that were called before hear as well.
+        """
         watchers = getattr(self, "_watchers", ())
         if callback is None:
             self._watchers = ()
@@ -242,9 +245,18 @@ class RoledMessage(Node, Sendable, Watchable):
     def _assign(self, fields: dict[str, Any]) -> None:
         """Set all of the fields, or none when one of them is not valid, and tell the watchers."""
         checked = type(self)._made_of(fields)
+        before = {name: self.__dict__[name] for name in fields}
         self.__dict__.update({name: getattr(checked, name) for name in fields})
-        for callback in getattr(self, "_watchers", ()):
-            callback(self)
+        told: list[Callable[[Any], None]] = []
+        try:
+            for callback in getattr(self, "_watchers", ()):
+                callback(self)
+                told.append(callback)
+        except Exception:
+            self.__dict__.update(before)
+            for callback in told:
+                callback(self)
+            raise
 
     def _origin(self) -> dict[str, Any]:
         return {

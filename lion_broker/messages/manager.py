@@ -44,7 +44,7 @@ class MessageManager(Manager):
             self.set_system(system)
 
     def observe(self, callback: Callable[[PileChange[RoledMessage]], None] | None, /) -> None:
-        """Call `callback(change)` after every change of the messages, also in place; None ends it."""
+        """Call `callback(change)` at every change of the messages (see Pile.observe), also in place; None ends it."""
         self.messages.observe(callback)
 
     @property
@@ -83,8 +83,10 @@ class MessageManager(Manager):
         before = self.system
         if before is system:
             return
-        self.messages.exclude([message for message in (before, system) if message is not None])
+        self.messages.exclude(system)
         self.messages.insert(0, system)
+        if before is not None and before.id != system.id:
+            self.messages.exclude(before)
         self._system_id = system.id
         if self._view is not None:
             self._view = [system.id, *(id_ for id_ in self._view if id_ != system.id)]

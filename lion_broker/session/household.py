@@ -13,6 +13,7 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import BrokerError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps, ask, together
+from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record
 from lion_broker.mail.verbs import Claim, CreateBranch, Station
@@ -91,19 +92,29 @@ class Household:
         """Read newly delivered mail of branches into their mailboxes."""
         yield from together([self.hosts[IDType(one)].refresh_steps() for one in ids if one in self.hosts])
 
-    def collected(self, ids: Collection[IDType] | None) -> None:
-        """Take note that the outboxes of branches (None: of all) have been emptied."""
-        for branch_id, host in self.hosts.items():
-            if ids is None or branch_id in ids:
-                for mail in host.branch.mailbox.outgoing():
-                    host.branch.mailbox.exclude(mail)
+    def outgoing(
+        self, senders: Collection[IDType] | None = None, recipients: Collection[IDType] | None = None
+    ) -> list[tuple[Branch, Mail]]:
+        """Return what the exchange holds of the outboxes: mail of branches to branches (None: of or to all).
 
-    def sent(self, recipients: Collection[IDType] | None) -> None:
-        """Take note that mail to recipients (None: to all) has left the outboxes."""
-        for host in self.hosts.values():
-            for mail in host.branch.mailbox.outgoing():
-                if recipients is None or mail.recipient in recipients:
-                    host.branch.mailbox.exclude(mail)
+        Mail that has not been committed is not there yet, and stays when the rest has gone.
+        """
+        found = []
+        for branch_id, host in self.hosts.items():
+            if senders is None or branch_id in senders:
+                waiting = host.uncommitted_mails()
+                found += [
+                    (host.branch, mail)
+                    for mail in host.branch.mailbox.outgoing()
+                    if mail.id not in waiting and (recipients is None or mail.recipient in recipients)
+                ]
+        return found
+
+    @staticmethod
+    def gone(mails: Iterable[tuple[Branch, Mail]]) -> None:
+        """Take note that mail has left the outboxes."""
+        for branch, mail in mails:
+            branch.mailbox.exclude(mail)
 
     def token_of(self, branch: str) -> str:
         """The token of a branch that is hosted here, else an empty text."""

@@ -29,18 +29,18 @@ def collect_steps(estate: Estate, from_: Any, timeout: float | None) -> Steps[No
 def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
     """Take outgoing mail into the exchange."""
     yield from estate.household.flush_steps()
+    leaving = estate.household.outgoing(senders=chosen)
     yield from _move(lambda _: Collect(estate.session, chosen))
-    if estate.delivery == "manual":
-        estate.household.collected(chosen)
+    estate.household.gone(leaving)
 
 
 def send_steps(estate: Estate, to_: Any) -> Steps[None]:
     """Deliver outgoing mail to branches (None: to all), collected or still in an outbox."""
     chosen = yield from estate.chosen_steps(to_)
     yield from estate.household.flush_steps()
+    leaving = estate.household.outgoing(recipients=chosen)
     moved = yield from _move(lambda resume: Send(estate.session, chosen, resume=resume))
-    if estate.delivery == "manual":
-        estate.household.sent(chosen)
+    estate.household.gone(leaving)
     yield from estate.household.refresh_steps(moved)
 
 
@@ -53,9 +53,9 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     yield from estate.household.flush_steps()
     yield from _apply(estate, None, timeout)
     yield from estate.household.flush_steps()
+    leaving = estate.household.outgoing()
     moved = yield from _move(lambda resume: Send(estate.session, receive=receive_all, resume=resume))
-    if estate.delivery == "manual":
-        estate.household.sent(None)
+    estate.household.gone(leaving)
     if not receive_all:
         yield from estate.household.refresh_steps(moved)
         return

@@ -37,7 +37,7 @@ async def answer_command(host: Host, wire: WireMail) -> None:
         host.rollback(mark)
         body = _error_body(error)
     if wire.header.reply_to:
-        host.replies.append(Reply(wire.header.reply_to, wire.id, body))
+        host.reply(Reply(wire.header.reply_to, wire.id, body))
 
 
 async def _do(host: Host, body: Any) -> Any:

@@ -16,10 +16,10 @@ from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.registry import Behaviour, Registry
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
-from lion_broker.errors import ItemNotFoundError, LionError
+from lion_broker.errors import BehaviourUnknown, LionError
 from lion_broker.mail.exchange import Exchange, arun
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, ReadyEntry
+from lion_broker.mail.records import Claimed, Committed, Entry, ReadyEntry
 from lion_broker.mail.verbs import Begin, Claim, Commit, Station
 from lion_broker.telemetry import logger
 
@@ -124,26 +124,30 @@ class Seat:
     async def _take_turns(self, claimed: Claimed) -> None:
         self._cursor, self._version = claimed.cursor, claimed.version
         self._behaviour = self._find_behaviour(claimed.behaviour)
-        held, attempts = list(claimed.entries), claimed.attempts
+        turn = Turn(list(claimed.entries), claimed.attempts)
         while True:
-            turn = Turn(held, attempts)
             host = await self._work(turn)
-            if not turn.done:
-                # The first mail failed and is tried again, on a branch read anew.
-                held, attempts = turn.left, turn.attempts
-                continue
-            verb = self._commit_of(turn, host)
-            answer = await self._place.exchange.acall(verb)
-            if not self._absorb(verb, answer, turn, host):
+            following: tuple[Entry, ...] = ()
+            if turn.done:
+                verb = self._commit_of(turn, host)
+                answer = await self._place.exchange.acall(verb)
+                if not self._absorb(verb, answer, turn, host):
+                    return
+                following = answer.entries
+            if turn.failed is not None:
+                # What the failed mail did to the branch object is not to be trusted: it is read anew.
+                self._host = None
+            attempts = await self._begin(turn.left[0]) if turn.again else 1
+            if not attempts:
                 return
-            held, attempts = [*turn.left, *answer.entries], 1
+            turn = Turn([*turn.left, *following], attempts)
 
     def _find_behaviour(self, name: str) -> Behaviour | None:
         if not name:
             return None
         try:
             return self._place.registry.resolve_behaviour(name)
-        except ItemNotFoundError as error:
+        except BehaviourUnknown as error:
             return _unknown_behaviour(name, error)
 
     async def _work(self, turn: Turn) -> Host:
@@ -154,12 +158,12 @@ class Seat:
         host = await self._loaded()
         host.in_turn = True
         try:
-            await work_through(turn, host, self._behaviour, self._begin)
+            await work_through(turn, host, self._behaviour)
         finally:
             host.in_turn = False
         if turn.failed is not None:
-            name = type(turn.failed).__name__
-            log.warning("branch %s: a mail failed at attempt %d: %s", self._ready.branch, turn.attempts, name)
+            name = type(turn.failed.error).__name__
+            log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
         return host
 
     def _blank(self) -> Host:
@@ -196,11 +200,10 @@ class Seat:
         host.load(chronicle)
         return host
 
-    async def _begin(self, entry: str) -> int:
-        """Count another attempt, and read the branch anew: what the failed one did to it is not to be trusted."""
-        self._host = None
+    async def _begin(self, entry: Entry) -> int:
+        """Count another attempt at a mail; 0 when the branch is no longer ours."""
         session, branch = self._ready.session, self._ready.branch
-        return await self._place.exchange.acall(Begin(session, branch, self._token, entry)) or 10**6
+        return await self._place.exchange.acall(Begin(session, branch, self._token, entry.id))
 
     def _commit_of(self, turn: Turn, host: Host) -> Commit:
         stop = self._place.stopping or self._served >= _SHARE
@@ -218,16 +221,14 @@ class Seat:
         self._served += turn.done
         self._place.turns += 1
         self._place.mails += turn.done
-        if turn.failed is not None:
-            self._host = None
         if answer.outcome == Outcome.DRAINED:
-            if self._host is not None and not self._host.blank:
+            if self._host is not None and not self._host.blank and turn.failed is None:
                 self._place.keep_warm(self._host)
             return False
         return answer.outcome == Outcome.OK or bool(turn.left)
 
 
-def _unknown_behaviour(name: str, error: ItemNotFoundError) -> Behaviour:
+def _unknown_behaviour(name: str, error: BehaviourUnknown) -> Behaviour:
     """A behaviour that refuses every mail with the reason that there is no such behaviour here."""
 
     async def refuse(branch: Branch, mail: object) -> None:

@@ -1,15 +1,13 @@
 """One turn of a branch: from the mails that were handed out to the commit that writes what they did.
 
-The steps, in order: `plan` (may the mails be written down as they are, or is the branch needed?), `refuse` (what is
-no mail, and what was handed out too often), `apply` (history, tools, models, commands, behaviour), `result` (one
-Commit).
+The steps, in order: `can_be_written_down` (as they are, or is the branch needed?), `work_through` (refuse what is no
+mail or was handed out too often, apply the rest: history, tools, models, commands, behaviour), `result` (one Commit).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +16,8 @@ from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
-from lion_broker.errors import BranchError
+from lion_broker.errors import BehaviourUnknown, BranchError
+from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Record, Rejected
 from lion_broker.mail.verbs import Commit
@@ -37,9 +36,21 @@ ATTEMPTS: Final = 3
 """How often a mail without a behaviour of its own is tried."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a mail could not be applied: the error, and the reason code of the dead letter that it may become."""
+
+    error: Exception
+    reason: str
+
+
 @dataclass(slots=True)
 class Turn:
-    """What one turn knows: the mails it holds, how far it is, and what it decided about each."""
+    """What one turn knows: the mails it holds, how far it is, and what it decided about each.
+
+    `attempts` counts how often the first of them has been handed out, this time included. A turn ends at a mail that
+    failed; `again` says that the mail is to be tried once more.
+    """
 
     entries: list[Entry]
     attempts: int = 1
@@ -48,7 +59,8 @@ class Turn:
     records: list[Record] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     buried: list[Burial] = field(default_factory=list)
-    failed: Exception | None = None
+    failed: Failure | None = None
+    again: bool = False
 
     @property
     def consumed(self) -> str:
@@ -80,36 +92,35 @@ def write_down(turn: Turn) -> None:
     turn.done = turn.handled = len(turn.entries)
 
 
-async def work_through(
-    turn: Turn, host: Host, behaviour: Behaviour | None, begin: Callable[[str], Awaitable[int]]
-) -> None:
+async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> None:
     """Apply mails one after the other until all are done, a slice of time is used up, or one fails.
 
-    What a failing mail did is undone, and the turn ends before it; `turn.failed` says why. `begin` counts another
-    attempt at a mail.
+    What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
     most = behaviour.attempts if behaviour else ATTEMPTS
     until = time.monotonic() + _SLICE_SECONDS
     for entry in turn.left:
         if turn.done and time.monotonic() > until:
             return
-        mail = entry.mail
-        if isinstance(mail, Rejected):
-            turn.buried.append(Burial(entry.id, mail.reason, mail.detail))
-        elif turn.attempts > most:
-            turn.buried.append(
-                Burial(entry.id, "poison", f"Handed out {turn.attempts - 1} times without an end.", turn.attempts - 1)
-            )
-        elif (error := await _try(turn, host, behaviour, entry, mail)) is not None:
-            if turn.done:
-                return
-            if turn.attempts < most:
-                turn.attempts = await begin(entry.id)
-                return
-            turn.buried.append(Burial(entry.id, reason_of(error), f"{type(error).__name__}: {error}", turn.attempts))
-            turn.failed = None
+        attempts = 1 if turn.done else turn.attempts
+        if isinstance(entry.mail, Rejected):
+            turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+        elif attempts > most:
+            detail = f"Handed out {attempts - 1} times without an end."
+            turn.buried.append(Burial(entry.id, "poison", detail, attempts - 1))
+        else:
+            turn.failed = await _try(turn, host, behaviour, entry, entry.mail)
+        if turn.failed is not None:
+            turn.again = attempts < most
+            if not turn.again:
+                turn.buried.append(_burial(entry, turn.failed, attempts))
+                turn.done += 1
+            return
         turn.done += 1
-        turn.attempts = 1
+
+
+def _burial(entry: Entry, failure: Failure, attempts: int) -> Burial:
+    return Burial(entry.id, failure.reason, f"{type(failure.error).__name__}: {failure.error}", attempts)
 
 
 def result(turn: Turn, host: Host, batch: int, after: str) -> Commit:
@@ -125,45 +136,56 @@ def result(turn: Turn, host: Host, batch: int, after: str) -> Commit:
     )
 
 
-async def _try(turn: Turn, host: Host, behaviour: Behaviour | None, entry: Entry, wire: WireMail) -> Exception | None:
-    """Apply one mail; returns the error when it failed, everything that it did undone but for the branch object."""
+async def _try(turn: Turn, host: Host, behaviour: Behaviour | None, entry: Entry, wire: WireMail) -> Failure | None:
+    """Apply one mail; returns why it failed, everything that it did undone but for the branch object."""
+    category = PackageCategory(wire.header.category)
+    if category not in APPLIED and category != PackageCategory.COMMAND and behaviour is None:
+        turn.aside.append(entry.id)
+        return None
     mark = host.mark()
+    failure = await _apply(host, behaviour, wire, category)
+    if failure is not None:
+        host.rollback(mark)
+    return failure
+
+
+async def _apply(host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory) -> Failure | None:
+    if category == PackageCategory.COMMAND:
+        await answer_command(host, wire)
+        host.took_command(wire)
+        return None
+    is_message = category == PackageCategory.MESSAGE
     try:
-        category = PackageCategory(wire.header.category)
-        if category == PackageCategory.COMMAND:
-            await answer_command(host, wire)
-            host.took_command(wire)
-        elif category in APPLIED or behaviour is not None:
-            await _apply(host, behaviour, wire, category)
-        else:
-            turn.aside.append(entry.id)
-            return None
+        mail = host.read(wire)
+        if category in APPLIED and not (is_message and behaviour is not None and not behaviour.record):
+            apply(host.branch, mail)
+        host.took(mail, wire)
     except Exception as error:
-        failed = error
+        return Failure(error, reason_of(error))
+    if behaviour is not None and (is_message or category not in APPLIED):
+        return await _behave(host, behaviour, mail)
+    return None
+
+
+async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | None:
+    try:
+        await behaviour.function(host.branch, mail)
+    except BehaviourUnknown as error:
+        return Failure(error, "unknown_behaviour")
+    except Exception as error:
+        return Failure(error, "failed")
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         # Something that the behaviour waited for was cancelled, not this turn.
-        failed = BranchError("Something that the behaviour waited for was cancelled.")
-    else:
-        return None
-    host.rollback(mark)
-    turn.failed = failed
-    return failed
-
-
-async def _apply(host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory) -> None:
-    mail = host.read(wire)
-    is_message = category == PackageCategory.MESSAGE
-    if category in APPLIED and not (is_message and behaviour is not None and not behaviour.record):
-        apply(host.branch, mail)
-    host.took(mail, wire)
-    if behaviour is not None and (is_message or category not in APPLIED):
-        await behaviour.function(host.branch, mail)
+        return Failure(BranchError("Something that the behaviour waited for was cancelled."), "failed")
+    return None
 
 
 def _is_message(body: object) -> bool:
     item = body.get("item") if isinstance(body, dict) else None
     metadata = item.get("metadata") if isinstance(item, dict) else None
-    return isinstance(metadata, dict) and metadata.get("lion_class") in _KINDS
+    if not isinstance(item, dict) or not isinstance(metadata, dict):
+        return False
+    return metadata.get("lion_class") in _KINDS and isinstance(item.get("content"), dict)

@@ -6,6 +6,7 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 
 from .drain import drain
@@ -26,7 +27,7 @@ def main() -> None:
     quick = options.quick
     figures: list[Figure] = []
     with rig() as server:
-        plan = {
+        plan: dict[str, Callable[[], list[Figure]]] = {
             "P1": lambda: drain(server, 10_000 if quick else 20_000, 1 if quick else 3),
             "P3": lambda: latency(server, 200 if quick else 1000),
             "P5": lambda: rounds(server, 1 if quick else 3),

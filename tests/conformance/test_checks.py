@@ -171,7 +171,7 @@ SENSELESS_PARTS: list[dict[str, Any]] = [
     {"buried": (Burial("first", "poison", "words"),)},
     {"taken": ("1-1", "1-1")},
     {"aside": ("1-1",), "buried": (Burial("1-1", "poison", "words"),)},
-    {"taken": ("1-1",), "aside": ("1-1",)},
+    {"taken": ("1-1",), "buried": (Burial("1-1", "poison", "words", inbox=True),)},
     {"mails": (A_MAIL,)},
     {"mails": (OWN_MAIL,), "branch": "ben"},
 ]

@@ -36,8 +36,7 @@ def blocks(document: Path, *languages: str) -> list[Block]:
     """The fenced blocks of a document in some languages, in order."""
     text = document.read_text()
     found = [
-        Block(match[2], dedent(match[3]), text.count("\n", 0, match.start(3)) + 1)
-        for match in FENCE.finditer(text)
+        Block(match[2], dedent(match[3]), text.count("\n", 0, match.start(3)) + 1) for match in FENCE.finditer(text)
     ]
     return [block for block in found if block.language in languages]
 

@@ -28,9 +28,7 @@ def relative(document: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def private_server(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def private_server(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded server of this test's own, and a folder in which examples may write."""
     for name in [name for name in os.environ if name.startswith("LION_BROKER_")]:
         monkeypatch.delenv(name)

@@ -115,11 +115,7 @@ def test_elements(value: Element) -> None:
     comes_back(value)
 
 
-@given(
-    st.builds(
-        lambda order, name, fields: Progression(order, name, **fields), ids, st.none() | names, identities
-    )
-)
+@given(st.builds(lambda order, name, fields: Progression(order, name, **fields), ids, st.none() | names, identities))
 def test_progressions(value: Progression) -> None:
     """Progressions, with name, order and repeated ids."""
     comes_back(value)

@@ -15,9 +15,10 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
+    is_after,
 )
 
-from .store import Branch, Pool, Store, is_after
+from .store import Branch, Pool, Store
 
 __all__ = [
     "await_reply",

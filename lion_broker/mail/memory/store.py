@@ -25,10 +25,11 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Record,
     Reply,
+    place_of,
 )
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Branch", "Pool", "Session", "Store", "Stream", "is_after"]
+__all__ = ["Branch", "Pool", "Session", "Store", "Stream"]
 
 _EVENTS_KEPT: Final = 10_000
 _BYTES_AT_ONCE: Final = 1024 * 1024
@@ -39,16 +40,6 @@ _REFUSALS: Final = {
 }
 
 V = TypeVar("V")
-
-
-def _place(entry: str) -> tuple[int, int]:
-    first, _, second = entry.partition("-")
-    return int(first), int(second)
-
-
-def is_after(entry: str, other: str) -> bool:
-    """Whether one entry id comes after another."""
-    return _place(entry) > _place(other)
 
 
 class Stream(Generic[V]):
@@ -72,12 +63,12 @@ class Stream(Generic[V]):
     def pop(self, entry: str) -> V:
         """Take a value out; KeyError when it is not there."""
         value = self._values.pop(entry)
-        del self._ids[bisect_right(self._ids, _place(entry), key=_place) - 1]
+        del self._ids[bisect_right(self._ids, place_of(entry), key=place_of) - 1]
         return value
 
     def after(self, entry: str = START, limit: int | None = None) -> list[tuple[str, V]]:
         """The first ids and values after an id."""
-        first = bisect_right(self._ids, _place(entry), key=_place)
+        first = bisect_right(self._ids, place_of(entry), key=place_of)
         last = None if limit is None else first + limit
         return [(found, self._values[found]) for found in self._ids[first:last]]
 

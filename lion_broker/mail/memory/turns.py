@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Entry, Swept
+from lion_broker.mail.records import Claimed, Committed, Entry, Swept, is_after
 from lion_broker.mail.wire import WireMail
 
-from .store import Branch, Session, Store, is_after
+from .store import Branch, Session, Store
 
 __all__ = ["begin", "claim", "commit", "release", "renew", "sweep"]
 

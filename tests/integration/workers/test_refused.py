@@ -84,7 +84,6 @@ def test_a_mail_that_kills_its_worker(session: Session, stage: Stage, worker: Pr
     assert deaths == 3
 
 
-@pytest.mark.xfail(reason="an unknown behaviour has the reason of an unknown model", strict=True)
 def test_unknown_names(session: Session, worker: Program) -> None:
     """A behaviour, tool or model that no worker knows is a dead letter that says so."""
     lost = session.new_branch(name="lost", pool="p", behaviour="nobody knows it")

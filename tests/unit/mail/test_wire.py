@@ -153,7 +153,7 @@ def test_a_circle_is_not_written() -> None:
 
 def test_too_much_is_not_written() -> None:
     """The error says how much it is, how much may travel, and what to do."""
-    with pytest.raises(MailTooLarge, match=r"300,002 bytes; at most 262,144 may travel\. Send a reference"):
+    with pytest.raises(MailTooLarge, match=r"300,002 bytes; at most 262,144 are accepted\. Send a reference"):
         encode_json("x" * 300_000, "The item")
 
 

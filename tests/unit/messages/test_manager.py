@@ -108,9 +108,7 @@ def test_calls_and_outcomes(talk: MessageManager, output: Any) -> None:
 def test_an_outcome_as_a_model(talk: MessageManager) -> None:
     """The outcome may come as an ActionResponseModel, or as a response that is there."""
     request = talk.create_action_request("f")
-    response = talk.add_message(
-        action_request=request, action_response=ActionResponseModel(function="f", output=1)
-    )
+    response = talk.add_message(action_request=request, action_response=ActionResponseModel(function="f", output=1))
     assert isinstance(response, ActionResponse)
     assert talk.add_message(action_request=request, action_response=response, action_output=2) is response
     assert response.output == 2

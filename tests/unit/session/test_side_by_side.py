@@ -9,10 +9,7 @@ from lion_broker.mail.verbs import Collect, Commit, Send
 from tests.doubles import Interrupted, Jittery
 from tests.ledger import Ledger
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.xfail(reason="a host does not yet keep apart what several tasks do to its branch", strict=False),
-]
+pytestmark = pytest.mark.anyio
 
 
 def said(branch: Branch) -> list[str]:

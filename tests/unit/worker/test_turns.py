@@ -131,7 +131,6 @@ def test_what_nobody_understands_is_set_aside(session: Session, registry: Regist
     assert session.counters()["inflight"] == 0
 
 
-@pytest.mark.xfail(reason="a mail that fails later in a turn is tried once more", strict=False)
 @pytest.mark.parametrize("batch", [1, 200])
 @pytest.mark.parametrize("said", [["bad"], ["a", "bad"], ["bad", "b"], ["a", "bad", "b", "bad again", "c"]], ids=str)
 def test_a_failing_mail(session: Session, registry: Registry, seen: list[str], said: list[str], batch: int) -> None:
@@ -170,13 +169,12 @@ def test_odd_errors(session: Session, error: type[BaseException]) -> None:
     assert len(session.dead_letters) == 1
 
 
-@pytest.mark.xfail(reason="it is written down without being read", strict=True)
 def test_a_message_that_is_none(session: Session, registry: Registry) -> None:
     """Bytes of another version that only look like a message: a dead letter, and the history stays readable."""
     remote = session.new_branch(pool="p")
     body = encode_json({"item": {"metadata": {"lion_class": "Instruction"}, "content": 5}}, "item")
     mail = WireMail(Header(session.id, session.id, remote.id, "message"), body)
-    session.exchange.call(Post(session.id, "another program", 1, (mail,)))
+    session.exchange.call(Post(session.id, "another-program", 1, (mail,)))
     post(session, remote, "hello")
     serve(session, registry)
     assert [message.text for message in remote.messages] == ["hello"]
@@ -199,7 +197,6 @@ def test_mail_to_oneself(session: Session) -> None:
     assert [int(message.text) for message in remote.messages] == list(range(20, -1, -1))
 
 
-@pytest.mark.xfail(reason="errors of behaviours are classified by their class", strict=True)
 def test_a_behaviour_that_writes_to_nobody(session: Session) -> None:
     """The error is its own; the dead letter says which branch there is not."""
     registry = Registry()

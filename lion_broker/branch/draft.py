@@ -1,0 +1,72 @@
+"""What a branch has done since its last commit, in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lion_broker.mail.records import Burial, Record, Reply
+from lion_broker.mail.wire import WireMail
+
+__all__ = ["Draft", "Mark"]
+
+
+class Mark(NamedTuple):
+    """A point in a draft: how much of each part stood there."""
+
+    records: int
+    mails: int
+    replies: int
+    taken: int
+    buried: int
+    handled: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """Records, outgoing mail, replies and what became of received mail, until a commit has written it.
+
+    New things come at the end, also while a commit of the beginning is on its way.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    mails: list[WireMail] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    buried: list[Burial] = field(default_factory=list)
+    handled: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.mails or self.replies or self.taken or self.buried)
+
+    def mark(self) -> Mark:
+        """Return the point that the draft has come to."""
+        return Mark(
+            len(self.records), len(self.mails), len(self.replies), len(self.taken), len(self.buried), self.handled
+        )
+
+    def beginning(self, most_mails: int, most_records: int) -> Draft:
+        """Return a copy of the first part, with at most so many mails and records."""
+        return Draft(
+            self.records[:most_records],
+            self.mails[:most_mails],
+            self.replies.copy(),
+            self.taken.copy(),
+            self.buried.copy(),
+            self.handled,
+        )
+
+    def drop_beginning(self, part: Draft) -> None:
+        """Drop what `beginning` returned: it has been written."""
+        mark = part.mark()
+        del self.records[: mark.records], self.mails[: mark.mails], self.replies[: mark.replies]
+        del self.taken[: mark.taken], self.buried[: mark.buried]
+        self.handled -= mark.handled
+
+    def drop_since(self, mark: Mark) -> list[WireMail]:
+        """Drop what has come since a mark; returns the mails among it."""
+        mails = self.mails[mark.mails :]
+        del self.records[mark.records :], self.mails[mark.mails :], self.replies[mark.replies :]
+        del self.taken[mark.taken :], self.buried[mark.buried :]
+        self.handled = mark.handled
+        return mails
