@@ -40,12 +40,16 @@ class _Bounded(MemoryExchange):
 
 
 class Forgetful(_Bounded):
-    """Does what it is asked, and loses its next answer to a verb of the kind `loses`."""
+    """Loses its next answer to a verb of the kind `loses`, having done it; does not hear the next one of `misses`."""
 
     loses: type[Verb[Any]] | None = None
+    misses: type[Verb[Any]] | None = None
 
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs; raises BrokerUnavailable when it is the moment."""
+        if self.misses is not None and any(isinstance(verb, self.misses) for verb in verbs):
+            self.misses = None
+            raise BrokerUnavailable("The question was lost on the way.")
         answers = super().call_all(verbs)
         if self.loses is not None and any(isinstance(verb, self.loses) for verb in verbs):
             self.loses = None

@@ -9,7 +9,7 @@ from pydantic import PrivateAttr
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
-from lion_broker.mail.exchange import Steps, arun, run
+from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
@@ -174,35 +174,29 @@ class Branch(BaseBranch):
 
     def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        self._put_out(recipient, category, item, request_source)
-        if self._host is not None:
-            run(self._host.around.exchange, self._host.sent_steps())
+        run(self._exchange, self._send_steps(recipient, category, item, request_source))
 
     async def asend(
         self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
     ) -> None:
         """Send without blocking the event loop."""
-        self._put_out(recipient, category, item, request_source)
-        if self._host is not None:
-            await arun(self._host.around.exchange, self._host.sent_steps())
+        await arun(self._exchange, self._send_steps(recipient, category, item, request_source))
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
-        exchange = self._host.around.exchange if self._host else None
-        run(exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+        run(self._exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
 
     async def areceive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Receive without blocking the event loop."""
-        exchange = self._host.around.exchange if self._host else None
-        await arun(exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+        await arun(self._exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
 
     def receive_all(self) -> None:
         """Apply all pending mail that has a meaning of its own."""
-        run(self._host.around.exchange if self._host else None, self.receive_steps())
+        run(self._exchange, self.receive_steps())
 
     async def areceive_all(self) -> None:
         """Receive everything without blocking the event loop."""
-        await arun(self._host.around.exchange if self._host else None, self.receive_steps())
+        await arun(self._exchange, self.receive_steps())
 
     def receive_steps(
         self, senders: list[Any] | None = None, wanted: frozenset[PackageCategory] = APPLIED, refresh: bool = True
@@ -210,7 +204,11 @@ class Branch(BaseBranch):
         """Apply pending mail as a program over the exchange; returns how many mails took effect."""
         if self._host is not None and refresh:
             yield from self._host.refresh_steps()
-        chosen = self._mailbox.senders if senders is None else [self._pending_sender(one) for one in senders]
+        chosen = self._mailbox.senders
+        if senders is not None:
+            chosen = []
+            for one in senders:
+                chosen.append((yield from self._pending_sender_steps(one)))
         failed: list[Exception] = []
         applied = 0
         for sender in chosen:
@@ -254,25 +252,32 @@ class Branch(BaseBranch):
 
         return copies_of(self.messages, sender, branch)
 
-    def _put_out(self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any) -> None:
-        kind = PackageCategory.validate(category)
-        if self._host is None:
-            to, body = ID.get_id(recipient), None
-        else:
-            to, body = self._host.address(recipient, kind, item, request_source)
-        mail = Mail(sender=self.id, recipient=to, package=Package(kind, item, request_source))
-        if self._host is not None and body is not None:
-            self._host.sending(mail, body)
-        self._mailbox.append_out(mail)
+    @property
+    def _exchange(self) -> Exchange | None:
+        return self._host.around.exchange if self._host is not None else None
 
-    def _pending_sender(self, sender: Any) -> IDType:
+    def _send_steps(
+        self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any
+    ) -> Steps[None]:
+        kind, host = PackageCategory.validate(category), self._host
+        package = Package(kind, item, request_source)
+        if host is None:
+            self._mailbox.append_out(Mail(sender=self.id, recipient=ID.get_id(recipient), package=package))
+            return
+        to, body = yield from host.address_steps(recipient, kind, item, request_source)
+        mail = Mail(sender=self.id, recipient=to, package=package)
+        host.sending(mail, body)
+        self._mailbox.append_out(mail)
+        yield from host.sent_steps()
+
+    def _pending_sender_steps(self, sender: Any) -> Steps[IDType]:
         try:
             # By id also a branch that has been removed since it wrote.
             sender_id = ID.get_id(sender)
         except ConfigError:
             if self._host is None:
                 raise
-            sender_id = self._host.around.directory.locate(sender).id
+            sender_id = (yield from self._host.around.directory.locate_steps(sender)).id
         if sender_id not in self._mailbox.pending_ins:
             raise ItemNotFoundError(f"No mail from {sender_id} is pending in {self.name or self.id}.")
         return sender_id

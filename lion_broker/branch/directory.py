@@ -8,7 +8,7 @@ from typing import Any
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.errors import BranchClosed, IDError, ItemNotFoundError
-from lion_broker.mail.exchange import Exchange, Steps, ask, run
+from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.verbs import ReadBranches
 
@@ -32,8 +32,7 @@ class Directory:
     A branch's id, name and pool never change, so what is remembered stays true until the branch is removed.
     """
 
-    def __init__(self, exchange: Exchange, session: str) -> None:
-        self._exchange = exchange
+    def __init__(self, session: str) -> None:
         self._session = IDType(session)
         self._places: dict[str, Place] = {self._session: Place(self._session)}
         self._read = 0
@@ -48,16 +47,12 @@ class Directory:
         """Remember a branch no longer."""
         self._places.pop(branch, None)
 
-    def locate(self, ref: Any) -> Place:
-        """Return the branch that an id, a name or an object names; asks the exchange, blocking, if it is unknown.
+    def locate_steps(self, ref: Any) -> Steps[Place]:
+        """Return the branch that an id, a name or an object names; asks the exchange if it is unknown.
 
         Raises ItemNotFoundError for an unknown one, BranchClosed for a removed one, ValueError when several branches
         have the name.
         """
-        return run(self._exchange, self.locate_steps(ref))
-
-    def locate_steps(self, ref: Any) -> Steps[Place]:
-        """The same as a program over the exchange."""
         branch_id = _as_id(ref)
         if branch_id is not None:
             if branch_id not in self._places:

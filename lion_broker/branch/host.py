@@ -48,10 +48,9 @@ _RECORDS = 1000
 
 @dataclass(slots=True)
 class Batch:
-    """Mail that is held back to be posted together: how many `batch` blocks are open, and mail of remote branches."""
+    """Whether mail is held back to be posted together: how many `batch` blocks are open."""
 
     depth: int = 0
-    mails: list[WireMail] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +125,11 @@ class Host:
         """The ids of mails in the outbox that no commit is known to have written yet."""
         return {wire.id for wire in self._draft.mails}
 
-    def address(self, mail_to: Any, category: PackageCategory, item: Any, request_source: Any) -> tuple[IDType, bytes]:
+    def address_steps(
+        self, recipient: Any, category: PackageCategory, item: Any, request_source: Any
+    ) -> Steps[tuple[IDType, bytes]]:
         """Return recipient and body for a mail of the branch; raises what is wrong with either."""
-        place = self.around.directory.locate(mail_to)
+        place = yield from self.around.directory.locate_steps(recipient)
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
 
@@ -209,7 +210,7 @@ class Host:
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""
-        ref = tool.metadata.get("ref")
+        ref = tool.metadata.get("ref") or self.around.registry.name_of(tool)
         where = {"ref": ref} if ref else {"local": True}
         if not self._silent:
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))

@@ -87,6 +87,10 @@ class Registry:
             raise ToolUnknown(f"No tool {name!r} is registered here; registered are: {_listed(self.tools)}.")
         return self.tools[name]
 
+    def name_of(self, tool: Tool) -> str | None:
+        """Return the name under which a tool's function is registered, if it is."""
+        return next((name for name, one in self.tools.items() if one.func_callable is tool.func_callable), None)
+
     def resolve_model(self, name: str) -> iModel:
         """Return the model of that name; raises ItemNotFoundError."""
         if name not in self.models:

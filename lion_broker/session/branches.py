@@ -64,7 +64,8 @@ def open_steps(
     estate = Estate(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
     yield from estate.open_steps(host)
     default = fields.pop("default_branch", None)
-    session = kind(id=session_id, pool=pool, estate=estate, **fields)
+    fields.update(id=session_id, pool=pool, estate=estate)
+    session = kind(**fields)
     session._default = estate.branches.get(default, None) if default else None
     return session
 

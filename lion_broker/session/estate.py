@@ -58,7 +58,7 @@ class Estate:
         self.around = Surroundings(
             exchange=exchange,
             session=session,
-            directory=Directory(exchange, session),
+            directory=Directory(session),
             registry=registry if registry is not None else Registry(),
             owner=f"{socket.gethostname()}:{os.getpid()}",
             objects=LocalObjects(),
@@ -111,8 +111,10 @@ class Estate:
             return None
         ids: list[IDType] = []
         for ref in refs if isinstance(refs, (list, tuple, set, frozenset, Pile)) else [refs]:
-            branch = None if ref == self.session else (yield from self.find_steps(ref))
-            ids.append(self.session if branch is None else branch.id)
+            if getattr(ref, "id", ref) == self.session:
+                ids.append(self.session)
+            else:
+                ids.append((yield from self.find_steps(ref)).id)
         return tuple(ids)
 
     def reach_branch(self, record: BranchRecord) -> RemoteBranch:
@@ -163,6 +165,18 @@ class Estate:
         branch = self.reach_branch(record)
         self.branches.include(branch)
         return branch
+
+    def flush_steps(self) -> Steps[None]:
+        """Store what branches of this process have done, and post what a batch could not."""
+        yield from self.household.flush_steps()
+        if not self.around.batch.depth:
+            yield from self.postbox.post_held_steps()
+
+    def end_batch_steps(self) -> Steps[None]:
+        """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
+        if self.delivery == "auto":
+            yield from self.household.flush_steps()
+        yield from self.postbox.post_held_steps()
 
     def close(self) -> None:
         """Hand local branches back; what they had not committed is gone."""

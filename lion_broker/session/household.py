@@ -58,7 +58,7 @@ class Household:
             claimed = yield from ask(Claim(self.around.session, branch.id, token, owner=self.around.owner))
             if claimed.outcome != Outcome.OK:
                 raise BrokerError(f"A branch with the id {branch.id} exists already and is hosted elsewhere.")
-        self._host(branch, token, version=1 if records else 0)
+        yield from self._host_steps(branch, token, version=1 if records else 0)
 
     def take_over_steps(self, record: BranchRecord) -> Steps[Branch | None]:
         """Host a branch whose process is gone; None while somebody else hosts it."""
@@ -73,7 +73,7 @@ class Household:
         yield from chronicle.read_steps()
         branch = Branch(id=record.id, name=record.seed.name or None, user=record.seed.fields.get("user"))
         equip(branch, chronicle, self.around.registry)
-        host = self._host(branch, token, version=claimed.version)
+        host = yield from self._host_steps(branch, token, version=claimed.version)
         host.load(chronicle)
         host.cursor, host.version = claimed.cursor, claimed.version
         return branch
@@ -140,14 +140,17 @@ class Household:
             for branch in list(self.hosts):
                 self.leave(branch)
 
-    def _host(self, branch: Branch, token: str, *, version: int) -> Host:
+    def _host_steps(self, branch: Branch, token: str, *, version: int) -> Steps[Host]:
         host = Host(branch, self.around, token=token)
         host.version = version
         host.keeps_outbox = self._manual
         host.attach()
         for mail in branch.mailbox.outgoing():
             # Mail that the branch had in its outbox before it joined the session is addressed again.
-            _, body = host.address(mail.recipient, mail.category, mail.package.item, mail.package.request_source)
+            package = mail.package
+            _, body = yield from host.address_steps(
+                mail.recipient, package.category, package.item, package.request_source
+            )
             host.sending(mail, body)
         self.hosts[branch.id] = host
         self._keeper.add(Station(self.around.session, branch.id, token))

@@ -35,53 +35,33 @@ class SessionLife(Element, Communicatable, Relational):
     _estate: Estate = PrivateAttr()
     _default: BaseBranch | None = PrivateAttr(default=None)
     _pool: str | None = PrivateAttr(default=None)
-    _owned: bool = PrivateAttr(default=False)
 
-    def __init__(
+    def _begin(
         self,
-        *,
-        user: Any = None,
-        name: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        exchange: Exchange | str | None = None,
-        pool: str | None = None,
-        delivery: str = "manual",
-        registry: Registry | None = None,
-        timeout: float | None = 60.0,
-        estate: Estate | None = None,
-        **fields: Any,
+        exchange: Exchange | str | None,
+        pool: str | None,
+        delivery: str,
+        registry: Registry | None,
+        timeout: float | None,
     ) -> None:
-        """Make a session with a first branch, its default.
-
-        `exchange` is an Exchange or a URL (see `connect`); left out, LION_BROKER_URL, else the embedded server.
-        `delivery` is "manual" (mail moves when the session commands it) or "auto" (at once). `pool` is where new
-        branches live unless they say otherwise: None is this process. `registry` finds tools and models that are
-        named by text. `timeout` is how many seconds rounds and remote operations may take. `estate` is for `open`.
-        Raises ConfigError, BrokerUnavailable, ServerNotFound.
-        """
-        super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
-        self._pool = pool
-        if estate is not None:
-            self._take(estate, owned=estate.owns_exchange)
-            return
+        """Found the session in the exchange."""
         settings = Settings.load()
         carrier = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
+        owned = carrier is not exchange
         try:
-            self._take(
-                Estate(
-                    carrier,
-                    self.id,
-                    delivery=delivery,
-                    registry=registry,
-                    timeout=timeout,
-                    lease_ms=int(settings.lease * 1000),
-                    owns_exchange=carrier is not exchange,
-                ),
-                owned=carrier is not exchange,
+            estate = Estate(
+                carrier,
+                self.id,
+                delivery=delivery,
+                registry=registry,
+                timeout=timeout,
+                lease_ms=int(settings.lease * 1000),
+                owns_exchange=owned,
             )
+            self._take(estate, pool)
             self._run(acts.found_steps(self))
         except BaseException:
-            if carrier is not exchange:
+            if owned:
                 carrier.close()
             raise
 
@@ -134,11 +114,11 @@ class SessionLife(Element, Communicatable, Relational):
 
     def flush(self) -> None:
         """Store what branches of this process have done. Blocks."""
-        self._run(self._estate.household.flush_steps())
+        self._run(self._estate.flush_steps())
 
     async def aflush(self) -> None:
         """Store without blocking the event loop."""
-        await self._arun(self._estate.household.flush_steps())
+        await self._arun(self._estate.flush_steps())
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""
@@ -164,7 +144,7 @@ class SessionLife(Element, Communicatable, Relational):
             await self.aflush()
         finally:
             self._estate.close()
-            if self._owned:
+            if self._estate.owns_exchange:
                 await self.exchange.aclose()
 
     def __enter__(self) -> Self:
@@ -181,14 +161,14 @@ class SessionLife(Element, Communicatable, Relational):
     ) -> None:
         await self.aclose()
 
-    def _take(self, estate: Estate, owned: bool) -> None:
+    def _take(self, estate: Estate, pool: str | None) -> None:
         self._estate = estate
-        self._owned = owned
+        self._pool = pool
         # A script that ends without closing keeps what its branches have done all the same.
-        weakref.finalize(self, _leave, estate, owned)
+        weakref.finalize(self, _leave, estate)
 
     def _close_exchange(self) -> None:
-        if self._owned:
+        if self._estate.owns_exchange:
             self.exchange.close()
 
     def _run(self, steps: Steps[Any]) -> Any:
@@ -208,15 +188,15 @@ class SessionLife(Element, Communicatable, Relational):
         return f"Session({name}{self.id}, {len(self.branches)} branches, {self.delivery}, {self.exchange!r})"
 
 
-def _leave(estate: Estate, owned: bool) -> None:
+def _leave(estate: Estate) -> None:
     """Close what a session left open when it is collected or the program ends."""
     if estate.closed:
         return
     try:
-        run(estate.exchange, estate.household.flush_steps())
+        run(estate.exchange, estate.flush_steps())
         estate.close()
     except LionError:
         estate.closed = True
     finally:
-        if owned:
+        if estate.owns_exchange:
             estate.exchange.close()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lion_broker.core.ids import IDType
-from lion_broker.errors import BranchClosed, BrokerError, ItemNotFoundError, MailboxFull
+from lion_broker.errors import BranchClosed, BrokerError, ItemNotFoundError, LionError, MailboxFull
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Posted
 from lion_broker.mail.verbs import Post
 from lion_broker.mail.wire import WireMail
 
@@ -16,17 +17,25 @@ __all__ = ["Postbox"]
 PIECE = 100
 """Mails of one function call; a thousand would hold the server for about 4 ms."""
 
+_POSTED = frozenset({Outcome.OK, Outcome.DUPLICATE})
+
 
 class Postbox:
     """Hands mails to the exchange under numbered producers, so that a repeated call has one effect.
 
     A producer counts its posts one after the other; posts that run side by side use producers of their own, which are
-    used again afterwards.
+    used again afterwards. Mail that is held waits for `post_held_steps`, and stays here until it is known to be posted.
     """
 
     def __init__(self, session: str) -> None:
         self._session = session
         self._idle: list[tuple[str, int]] = []
+        self._held: list[WireMail] = []
+        self._open: Post | None = None
+
+    def hold(self, mail: WireMail) -> None:
+        """Keep a mail to be posted with others."""
+        self._held.append(mail)
 
     def post_steps(self, mails: Sequence[WireMail]) -> Steps[None]:
         """Post mails in order, in bounded pieces.
@@ -35,22 +44,54 @@ class Postbox:
         it were not posted.
         """
         for first in range(0, len(mails), PIECE):
-            yield from self._post_piece(tuple(mails[first : first + PIECE]))
+            verb = self._verb(mails[first : first + PIECE])
+            # Should this raise, nobody knows whether the number is used up: the producer is not used again.
+            answer = yield from ask(verb)
+            self._take_back(verb, answer)
+            if answer.outcome not in _POSTED:
+                raise _refusal(answer)
 
-    def _post_piece(self, mails: tuple[WireMail, ...]) -> Steps[None]:
+    def post_held_steps(self) -> Steps[None]:
+        """Post the mail that is held, in order.
+
+        A post whose answer was lost is repeated before anything else, with the next call if need be. When a recipient
+        refuses, the mail to it is dropped and the rest is posted; then the error is raised as `post_steps` does.
+        """
+        refused: LionError | None = None
+        while self._held or self._open:
+            verb = self._open = self._open or self._verb(self._held[:PIECE])
+            answer = yield from ask(verb)
+            if verb is not self._open:
+                # Another task asked for the same and took note of its answer already.
+                continue
+            self._open = None
+            self._take_back(verb, answer)
+            if answer.outcome in _POSTED:
+                del self._held[: len(verb.mails)]
+                continue
+            refused = refused or _refusal(answer)
+            if not answer.recipient:
+                break
+            self._held = [mail for mail in self._held if mail.header.recipient != answer.recipient]
+        if refused is not None:
+            raise refused
+
+    def _verb(self, mails: Sequence[WireMail]) -> Post:
         producer, last = self._idle.pop() if self._idle else (str(IDType.create()), 0)
-        # Should this raise, nobody knows whether the number is used up: the producer is not used again.
-        answer = yield from ask(Post(self._session, producer, last + 1, mails))
-        if answer.outcome in (Outcome.OK, Outcome.DUPLICATE):
-            self._idle.append((producer, last + 1))
-            return
-        self._idle.append((producer, last))
-        if answer.outcome == Outcome.UNKNOWN:
-            raise ItemNotFoundError(f"The session has no branch with the id {answer.recipient}; nothing was posted.")
-        if answer.outcome == Outcome.CLOSED:
-            raise BranchClosed(f"The branch {answer.recipient} was removed and takes no more mail; nothing was posted.")
-        if answer.outcome == Outcome.FULL:
-            raise MailboxFull(f"The mailbox of {answer.recipient} is full; nothing was posted. Send it again later.")
-        raise BrokerError(
-            f"The exchange refused a post with {answer.outcome}; another program uses this producer's name."
+        return Post(self._session, producer, last + 1, tuple(mails))
+
+    def _take_back(self, verb: Post, answer: Posted) -> None:
+        """Keep the producer for the next post; only a number that was accepted is used up."""
+        self._idle.append((verb.producer, verb.seq if answer.outcome in _POSTED else verb.seq - 1))
+
+
+def _refusal(answer: Posted) -> LionError:
+    if answer.outcome == Outcome.UNKNOWN:
+        return ItemNotFoundError(f"The session has no branch with the id {answer.recipient}; its mail was not posted.")
+    if answer.outcome == Outcome.CLOSED:
+        return BranchClosed(
+            f"The branch {answer.recipient} was removed and takes no more mail; its mail was not posted."
         )
+    if answer.outcome == Outcome.FULL:
+        return MailboxFull(f"The mailbox of {answer.recipient} is full; its mail was not posted. Send it again later.")
+    return BrokerError(f"The exchange refused a post with {answer.outcome}; another program uses this producer's name.")

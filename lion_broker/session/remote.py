@@ -189,7 +189,7 @@ class RemoteBranch(BaseBranch):
         body = encode_item(kind, item, source, place.pool, None)
         wire = WireMail(Header(around.session, self.id, place.id, kind.value), body)
         if around.batch.depth:
-            around.batch.mails.append(wire)
+            self._reach.postbox.hold(wire)
         else:
             yield from self._reach.postbox.post_steps([wire])
 

@@ -28,7 +28,7 @@ def collect_steps(estate: Estate, from_: Any, timeout: float | None) -> Steps[No
 
 def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
     """Take outgoing mail into the exchange."""
-    yield from estate.household.flush_steps()
+    yield from estate.flush_steps()
     leaving = estate.household.outgoing(senders=chosen)
     yield from _move(lambda _: Collect(estate.session, chosen))
     estate.household.gone(leaving)
@@ -37,7 +37,7 @@ def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
 def send_steps(estate: Estate, to_: Any) -> Steps[None]:
     """Deliver outgoing mail to branches (None: to all), collected or still in an outbox."""
     chosen = yield from estate.chosen_steps(to_)
-    yield from estate.household.flush_steps()
+    yield from estate.flush_steps()
     leaving = estate.household.outgoing(recipients=chosen)
     moved = yield from _move(lambda resume: Send(estate.session, chosen, resume=resume))
     estate.household.gone(leaving)
@@ -50,9 +50,9 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     The same as `collect` and `send` one after the other, with mail moved once instead of twice: what is collected
     would be sent in the same breath.
     """
-    yield from estate.household.flush_steps()
+    yield from estate.flush_steps()
     yield from _apply(estate, None, timeout)
-    yield from estate.household.flush_steps()
+    yield from estate.flush_steps()
     leaving = estate.household.outgoing()
     moved = yield from _move(lambda resume: Send(estate.session, receive=receive_all, resume=resume))
     estate.household.gone(leaving)

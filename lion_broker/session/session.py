@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pydantic import PrivateAttr
+
+from lion_broker.branch.registry import Registry
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.pile import Pile
 from lion_broker.mail.exchange import Exchange
@@ -36,9 +39,35 @@ class Session(SessionLife):
     the session stays in the store until `delete`.
     """
 
-    if TYPE_CHECKING:
-        # Type checkers would take the fields of the model for its arguments.
-        def __init__(self, **fields: Any) -> None: ...
+    _mail_manager: SessionMailManager | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        *,
+        user: Any = None,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        exchange: Exchange | str | None = None,
+        pool: str | None = None,
+        delivery: str = "manual",
+        registry: Registry | None = None,
+        timeout: float | None = 60.0,
+        estate: Estate | None = None,
+        **fields: Any,
+    ) -> None:
+        """Make a session with a first branch, its default.
+
+        `exchange` is an Exchange or a URL (see `connect`); left out, LION_BROKER_URL, else the embedded server.
+        `delivery` is "manual" (mail moves when the session commands it) or "auto" (at once). `pool` is where new
+        branches live unless they say otherwise: None is this process. `registry` finds tools and models that are
+        named by text. `timeout` is how many seconds rounds and remote operations may take. `estate` is for `open`.
+        Raises ConfigError, BrokerUnavailable, ServerNotFound.
+        """
+        super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
+        if estate is not None:
+            self._take(estate, pool)
+        else:
+            self._begin(exchange, pool, delivery, registry, timeout)
 
     @property
     def default_branch(self) -> Any:
@@ -53,7 +82,9 @@ class Session(SessionLife):
     @property
     def mail_manager(self) -> SessionMailManager:
         """The mail verbs by branch; `async with session.mail_manager.sources:` keeps other tasks out."""
-        return SessionMailManager(self)
+        if self._mail_manager is None:
+            self._mail_manager = SessionMailManager(self)
+        return self._mail_manager
 
     @property
     def messages(self) -> Pile[RoledMessage]:
@@ -201,7 +232,7 @@ class Session(SessionLife):
         finally:
             self._estate.around.batch.depth -= 1
             if not self._estate.around.batch.depth:
-                self._run(views.post_batch_steps(self._estate))
+                self._run(self._estate.end_batch_steps())
 
     @asynccontextmanager
     async def abatch(self) -> AsyncIterator[None]:
@@ -212,7 +243,7 @@ class Session(SessionLife):
         finally:
             self._estate.around.batch.depth -= 1
             if not self._estate.around.batch.depth:
-                await self._arun(views.post_batch_steps(self._estate))
+                await self._arun(self._estate.end_batch_steps())
 
     def concat_messages(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False

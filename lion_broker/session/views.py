@@ -21,7 +21,7 @@ from .remote import picture
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["concat", "dead_letter_steps", "delete_steps", "mailbox_steps", "post_batch_steps", "to_df"]
+__all__ = ["concat", "dead_letter_steps", "delete_steps", "mailbox_steps", "to_df"]
 
 Chosen = tuple[IDType, ...] | None
 
@@ -59,16 +59,6 @@ def mailbox_steps(estate: Estate) -> Steps[Mailbox]:
             if not isinstance(entry.mail, Rejected):
                 mailbox.append_in(picture(entry.mail))
     return mailbox
-
-
-def post_batch_steps(estate: Estate) -> Steps[None]:
-    """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
-    if estate.delivery == "auto":
-        yield from estate.household.flush_steps()
-    batch = estate.around.batch
-    mails = list(batch.mails)
-    batch.mails.clear()
-    yield from estate.postbox.post_steps(mails)
 
 
 def delete_steps(estate: Estate) -> Steps[None]:

@@ -57,7 +57,7 @@ class Workplace:
             self._around[session] = Surroundings(
                 exchange=self.exchange,
                 session=IDType(session),
-                directory=Directory(self.exchange, session),
+                directory=Directory(session),
                 registry=self.registry,
                 owner=self.owner,
                 lease_ms=self.lease_ms,

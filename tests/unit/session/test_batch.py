@@ -84,6 +84,16 @@ def test_a_lost_answer(session: Session, exchange: Forgetful) -> None:
     assert heard(session) == ["a", "b", "c", "d"]
 
 
+def test_a_post_that_never_arrived(session: Session, exchange: Forgetful) -> None:
+    """The mail stays here and goes with whatever is stored next."""
+    exchange.misses = Post
+    with pytest.raises(BrokerUnavailable), session.batch():
+        say(session, "a", "b", "c", names=("there",))
+    assert heard(session) == []
+    session.flush()
+    assert heard(session) == ["a", "b", "c"]
+
+
 def test_a_recipient_that_went_away(session: Session) -> None:
     """The piece with its mail is refused, with the branch's name; later batches are not held up."""
     gone = session.new_branch(name="gone")
