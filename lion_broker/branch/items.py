@@ -91,7 +91,8 @@ def _encode_message(item: Any, objects: LocalObjects | None) -> Any:
     if isinstance(item, str) and item:
         item = Instruction.create(instruction=item)
     if not isinstance(item, RoledMessage):
-        raise ValueError(f"A message mail carries a message or a text, not {type(item).__name__}.")
+        shown = "an empty text" if item == "" else type(item).__name__
+        raise ValueError(f"A message mail carries a message or a text, not {shown}.")
     return item.to_dict()
 
 

@@ -72,8 +72,8 @@ class Record:
     """
 
     kind: str
-    body: bytes
-    head: bytes = b""
+    body: bytes = field(repr=False)
+    head: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ class WireMail:
     """A mail as it travels: its header, and the body as bytes that nobody has to look at."""
 
     header: Header
-    body: bytes
-    head: bytes = b""
+    body: bytes = field(repr=False)
+    head: bytes = field(default=b"", repr=False)
     value: Any = field(default=None, compare=False, repr=False)
     """What the body says, where that has been read already."""
 

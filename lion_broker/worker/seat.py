@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic_core import from_json
 
@@ -29,7 +29,10 @@ __all__ = ["Seat", "Workplace"]
 
 log = logger("worker")
 
+T = TypeVar("T")
+
 _WARM: Final = 256
+"""Branches and sessions that a worker remembers after their turns."""
 _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
 
@@ -48,21 +51,20 @@ class Workplace:
     stopping: bool = False
     turns: int = 0
     mails: int = 0
-    _around: dict[str, Surroundings] = field(default_factory=dict)
+    _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
     _warm: OrderedDict[str, Host] = field(default_factory=OrderedDict)
 
     def around(self, session: str) -> Surroundings:
         """What the branches of a session share here."""
-        if session not in self._around:
-            self._around[session] = Surroundings(
-                exchange=self.exchange,
-                session=IDType(session),
-                directory=Directory(session),
-                registry=self.registry,
-                owner=self.owner,
-                lease_ms=self.lease_ms,
-            )
-        return self._around[session]
+        around = self._around.pop(session, None) or Surroundings(
+            exchange=self.exchange,
+            session=IDType(session),
+            directory=Directory(session),
+            registry=self.registry,
+            owner=self.owner,
+            lease_ms=self.lease_ms,
+        )
+        return _keep(self._around, session, around)
 
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
@@ -71,9 +73,14 @@ class Workplace:
 
     def keep_warm(self, host: Host) -> None:
         """Keep a branch for its next turn; the one used longest ago makes room."""
-        self._warm[host.branch.id] = host
-        if len(self._warm) > _WARM:
-            self._warm.popitem(last=False)
+        _keep(self._warm, host.branch.id, host)
+
+
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> T:
+    kept[name] = value
+    if len(kept) > _WARM:
+        kept.popitem(last=False)
+    return value
 
 
 class Seat:
