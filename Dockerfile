@@ -6,7 +6,7 @@ COPY . .
 RUN /opt/lion-broker/bin/pip install --no-cache-dir .
 
 FROM python:3.13-slim
-RUN useradd --system --create-home --uid 10001 lion
+RUN useradd --create-home --uid 10001 lion
 COPY --from=build /opt/lion-broker /opt/lion-broker
 ENV PATH=/opt/lion-broker/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001

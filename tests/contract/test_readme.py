@@ -1,12 +1,15 @@
-"""What the README and the other documents show is true: their Python runs and their commands exist."""
+"""What the README and the other documents show is true: their Python runs, their commands, settings and links exist."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lion_broker.broker.embedded import LINGER_SECONDS
+from lion_broker.config import PREFIX, Settings
 from tests.contract.documents import blocks, commands
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +72,71 @@ def test_the_readme_shows_python_and_commands() -> None:
     assert {("scripts/demo",), ("scripts/test",)} <= {tuple(words) for words in commands(readme)}
 
 
+def rows_of(document: Path, pattern: str) -> dict[str, str]:
+    """The first two columns of a document's tables, where the first one is code that fits a pattern."""
+    found = re.findall(rf"^\| `({pattern})` \| (.*?) \|", document.read_text(), re.MULTILINE)
+    return {name: shown.strip("`") for name, shown in found}
+
+
+def test_every_setting_is_described() -> None:
+    """The README names all settings and no other; giving the default that it shows changes nothing."""
+    described = rows_of(ROOT / "README.md", rf"{PREFIX}\w+")
+    fields = {PREFIX + name.upper(): field for name, field in Settings.model_fields.items() if name != "environ"}
+    assert described.keys() == fields.keys()
+    given = {name: shown for name, shown in described.items() if fields[name].default is not None}
+    assert Settings.load(given).model_dump() == Settings.load({}).model_dump()
+
+
+def test_every_setting_of_the_embedded_server_is_described() -> None:
+    """The page about servers names what the code reads besides the settings, with the default that is a number."""
+    described = rows_of(ROOT / "docs" / "server.md", rf"{PREFIX}\w+")
+    sources = "".join(path.read_text() for path in ROOT.glob("lion_broker/broker/**/*.py"))
+    settings = {PREFIX + name.upper() + suffix for name in Settings.model_fields for suffix in ("", "_FILE")}
+    assert described.keys() == set(re.findall(rf"{PREFIX}[A-Z_]+", sources)) - settings
+    assert float(described["LION_BROKER_LINGER"]) == LINGER_SECONDS
+
+
+def test_every_option_of_a_worker_is_described() -> None:
+    """The page about workers names all options, with the defaults that are numbers or words."""
+    from typer.main import get_command
+
+    from lion_broker.cli.application import application  # heavy, as above
+
+    context = get_command(application()).make_context("lion-broker", ["worker"], resilient_parsing=True)
+    worker = context.command.get_command(context, "worker")  # type: ignore[attr-defined]  # a group
+    options = {option.opts[0]: option for option in worker.params if option.opts[0] not in ("--app", "--help")}
+    page = (ROOT / "docs" / "workers.md").read_text()
+    table = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `--")]
+    described = {name: shown.strip(" `") for names, shown in table for name in re.findall(r"--[\w-]+", names)}
+    assert described.keys() == options.keys()
+    numbers = {name: option.default for name, option in options.items() if type(option.default) in (int, float)}
+    assert {name: float(described[name]) for name in numbers} == numbers
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(document: Path) -> None:
+    """What a document refers to in the repository is there."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.redis
+@pytest.mark.processes
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    """The report's first lines, and the rows of the closing table, are those of a run; figures may differ."""
+    shown = next(block.text for block in blocks(ROOT / "README.md", "console") if "\n# " in block.text)
+    command, report, table = re.split(r"\n(?=# )|\n\.\.\.\n", shown)
+    assert command == "$ scripts/demo"
+    demo = [sys.executable, "-m", "lion_broker", "demo", "research", "--pace", "0"]
+    result = subprocess.run(demo, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    title, label, _ = report.split("\n\n")
+    assert result.stdout.split("\n\n")[:2] == [title, label.replace("\n> ", " ")]
+    rows = [line[:16].strip() for line in table.splitlines()]
+    printed = [line[:16].strip() for line in result.stderr.strip().splitlines()]
+    assert printed[: len(rows)] == rows
+
+
 def test_blocks_share_their_names_and_may_await(tmp_path: Path) -> None:
     """A later block sees what an earlier one made, and one event loop lives as long as the document."""
     document = tmp_path / "page.md"
@@ -79,6 +147,30 @@ def test_blocks_share_their_names_and_may_await(tmp_path: Path) -> None:
         "```text\nnot python\n```\n"
     )
     assert run_document(document).stdout == "__main__ True\n"
+
+
+def test_what_a_block_prints_is_compared(tmp_path: Path) -> None:
+    """Comments that show output are held against it; a block that shows none may print what it likes."""
+    document = tmp_path / "page.md"
+    document.write_text("```python\nprint('free')\n```\n\n```python\nprint(1)\n#> 1\nprint(2)\n#> 3\n```\n")
+    result = run_document(document)
+    assert result.returncode == 1
+    assert result.stdout == "free\n1\n2\n"
+    assert f'{document}", line 6' in result.stderr
+
+
+@pytest.mark.redis
+def test_a_worker_of_the_document_runs(tmp_path: Path) -> None:
+    """A titled block is a file, not typed in; a worker on it is started, and one on anything else is not."""
+    document = tmp_path / "page.md"
+    document.write_text(
+        '```python title="app.py"\nfrom lion_broker import Registry\n\nregistry = Registry()\n```\n'
+        "```console\n$ lion-broker worker --app app:registry --pool p\n$ lion-broker worker --app other:registry\n```\n"
+        "```python\nassert 'registry' not in globals()\nimport app\n```\n"
+    )
+    result = run_document(document)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("ready: worker") == 1
 
 
 @pytest.mark.parametrize("line", ["raise ValueError('seeded')", "import warnings; warnings.warn('seeded')"])
@@ -92,14 +184,16 @@ def test_a_failing_block_fails_and_names_its_line(tmp_path: Path, line: str) -> 
 
 
 def test_commands_are_read_from_console_blocks(tmp_path: Path) -> None:
-    """Prompts, comments, continued lines, pipes and printed output are told from what a reader types."""
+    """Prompts, comments, continued lines, pipes and printed output are told from what is typed; so is the text."""
     document = tmp_path / "page.md"
     document.write_text(
         "```console\n$ lion-broker worker \\\n    --pool p  # one\nready\n$ lion-broker tail | head\n```\n"
         "```sh\n# a comment\nA=1 scripts/demo > out\n```\n"
+        "Then type `lion-broker keygen --json`, and use `keygen`.\n"
     )
     assert commands(document) == [
         ["lion-broker", "worker", "--pool", "p"],
         ["lion-broker", "tail"],
         ["scripts/demo"],
+        ["lion-broker", "keygen", "--json"],
     ]
