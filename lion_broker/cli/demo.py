@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lion_broker.config import PREFIX, Settings
 from lion_broker.errors import ConfigError, LionError
 
 from .exits import Code
@@ -20,10 +19,13 @@ from .options import AsJson, Namespace, Url, shared_exchange
 from .printing import print_json
 
 if TYPE_CHECKING:
+    from lion_broker.config import Settings
     from lion_broker.demo.desk import Brief, Result
+    from lion_broker.demo.directory import Skipped
 
 __all__ = ["research"]
 
+_FILES_NAMED: Final = 3
 QUESTION = "What happens when a with statement raises an exception?"
 
 
@@ -72,6 +74,7 @@ def research(
     The report goes to stdout, in Markdown when that is no terminal. With --json, stdout gets one object:
     mails redelivered lost duplicates quote_fidelity seconds workers_killed report.
     """
+    from lion_broker.config import Settings
     from lion_broker.demo.desk import Brief
 
     if not question.strip():
@@ -95,11 +98,14 @@ def research(
 
 
 def _work(brief: Brief, settings: Settings, as_json: bool) -> Result:
+    from lion_broker.config import PREFIX
     from lion_broker.demo.desk import research as work
     from lion_broker.demo.shelf import shelf_of
 
     # A corpus that cannot be read is an error before a server is started for it.
     corpus = shelf_of(brief.corpus).corpus
+    if corpus.skipped:
+        typer.echo(_left_out(corpus.skipped), err=True)
     given = {f"{PREFIX}URL": settings.url, f"{PREFIX}NAMESPACE": settings.namespace}
     environ = {**settings.environ, **{name: value for name, value in given.items() if value is not None}}
     with shared_exchange(settings) as exchange:
@@ -111,6 +117,13 @@ def _work(brief: Brief, settings: Settings, as_json: bool) -> Result:
 
         with watching(Console(stderr=True)) as watch:
             return work(brief, corpus, exchange, environ, watch)
+
+
+def _left_out(files: Sequence[Skipped]) -> str:
+    """Return one line about the files that are not in the corpus."""
+    named = ", ".join(f"{file.path} ({file.reason})" for file in files[:_FILES_NAMED])
+    more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+    return f"Left out of the corpus: {named}{more}."
 
 
 def _show(result: Result, output: Path | None, as_json: bool) -> None:

@@ -181,11 +181,17 @@ def _chunk(lines: list[str], start: int) -> tuple[list[str], list[str]]:
     """Return the unindented paragraph that starts here and the indented lines that belong to it."""
     head: list[str] = []
     for line in lines[start:]:
-        if not line.strip() or line[0].isspace() or (head and (_ITEM.match(line) or _ITEM.match(head[0]))):
+        if not line.strip() or line[0].isspace() or (head and _begins_item(line, head[0])):
             break
         head.append(line)
     tail = list(takewhile(lambda line: not line.strip() or line[0].isspace(), lines[start + len(head) :]))
     return head, tail
+
+
+def _begins_item(line: str, first: str) -> bool:
+    """Tell whether a line begins a list item of its own; a number inside a sentence may stand at a line's beginning."""
+    item = _ITEM.match(line)
+    return bool(_ITEM.match(first) or (item and item["number"] in (None, "1")))
 
 
 def _is_term(head: list[str]) -> bool:

@@ -67,4 +67,5 @@ def from_directory(path: str | Path) -> Corpus:
     """
     directory = Path(path)
     passages, skipped = read_directory(directory)
-    return Corpus(directory.resolve().name or str(directory), tuple(passages), skipped=tuple(skipped))
+    name = directory.resolve().name or str(directory)
+    return Corpus(f"the folder “{name}”", tuple(passages), skipped=tuple(skipped))

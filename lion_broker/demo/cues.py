@@ -54,18 +54,24 @@ _NAMING = _any_of(
 _LEANING = _any_of(
     *("this", "that", "these", "those", "it", "its", "they", "their", "such", "thus", "hence", "therefore"),
     *("however", "otherwise", "accordingly", "instead", "similarly", "so", "then", "also", "likewise", "conversely"),
-    *("in addition", "in (?:this|that|these|such|other words)", "as a (?:result|consequence)", "a consequence of"),
+    *(
+        "in contrast",
+        "in addition",
+        "in (?:this|that|these|such|other words)",
+        "as a (?:result|consequence)",
+        "a consequence of",
+    ),
     *("for example", "note that", "for this", "because of this", "if it is", "but", "here", "or", "and"),
     "the (?:former|latter|same|above|new)",
 )
 _ELSEWHERE = _any_of(
     *("see (?:also )?(?:section|the|chapter|PEP)", "see [A-Z`*].*", "described (?:in|above|below|later)"),
     *("in (?:greater|more) detail", "for (?:full|more) (?:details|information)", "refer to", "(?:is|are) listed"),
-    *("(?:is|are) contained in", "documented", "additional information", "next section"),
+    *("(?:is|are) contained in", "documented", "additional information", "next section", "further explanation"),
 )
 _HISTORY = re.compile(
     r"(?:Changed|New|Added|Deprecated)(?: since| in)? (?:in )?(?:version|\d)"
-    r"|From version|Raises an auditing event|\*\*CPython implementation"
+    r"|From version|(?:For certain .*)?[Rr]aises an auditing event|\*\*CPython implementation"
 )
 _CONDITION = _any_of(
     *("if", "when", "whenever", r"in (?!\w+,)", "for", "unless", "once", "after", "before", "during", "calling")

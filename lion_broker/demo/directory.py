@@ -65,8 +65,11 @@ def read_directory(directory: Path) -> tuple[list[Passage], list[Skipped]]:
         room -= len(text)
         passages += cut(_blocks(path.suffix.lower(), text), name, name, name, seen)
     if not passages:
-        left_out = "; ".join(f"{file.path}: {file.reason}" for file in skipped[:3]) or "it has no files"
-        raise ConfigError(f"no readable text in {str(directory)!r} ({left_out})")
+        left_out = "; ".join(f"{file.path}: {file.reason}" for file in skipped[:3]) or "no file has any"
+        raise ConfigError(
+            f"no readable text in {str(directory)!r} ({left_out}):"
+            " --corpus takes a folder of text, Markdown or code, in UTF-8 and in files of a reasonable size"
+        )
     return passages, skipped
 
 

@@ -22,6 +22,9 @@ _ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
 _ARTICLES = frozenset({"a", "an", "the"})
 _LINKS = frozenset({"and", "or", "of", "versus", "vs", "/", ",", "(", ")"})
 _PRONOUNS = frozenset({"i", "you", "we", "one"})
+_AUXILIARIES = frozenset({"can", "could", "did", "do", "does", "should", "will", "would"})
+_VERB_ENDINGS = ("ed", "ing", "s")
+_POSSESSIVES = frozenset({"my", "your", "our", "its", "their"})
 _LONGEST_PHRASE = 4
 
 # After these a word is meant as a piece of the language: with is a word, but the with statement is not.
@@ -73,8 +76,7 @@ def tokens(text: str) -> list[str]:
 def foci_of_comparison(text: str, search: Search) -> list[Focus]:
     """Return the two things that a question compares, or nothing when it compares none."""
     comparison = _COMPARISON.search(text)
-    sides = [_ARTICLE.sub("", side.strip()) for side in comparison.groups() if side] if comparison else []
-    return [_side(side, search) for side in sides]
+    return [_side(side.strip(), search) for side in comparison.groups() if side] if comparison else []
 
 
 def foci_of_text(text: str, search: Search) -> list[Focus]:
@@ -90,20 +92,31 @@ def foci_of_text(text: str, search: Search) -> list[Focus]:
 
 def _side(text: str, search: Search) -> Focus:
     """Return one side of a comparison: code when it is an operator, or words that the corpus writes as code."""
-    is_operator = not re.search(r"\w", text)
-    return _code(text, search, known_is_enough=" " in text, marked=is_operator) or _phrase(text, search)
+    article = _ARTICLE.match(text)
+    name = _ARTICLE.sub("", text)
+    is_operator = not re.search(r"\w", name)
+    focus = _code(name, search, known_is_enough=" " in name, marked=is_operator) or _phrase(name, search)
+    return _with_article(focus, article[0].strip().lower() if article else "")
 
 
 def _units(words: list[str], search: Search) -> Iterator[_Unit]:
     position = 0
+    name_ends = -1
     while position < len(words):
         length, focus = _focus_at(words, position, search)
-        before = [word.lower() for word in words[:position]]
-        article = before.pop() if before and before[-1] in _ARTICLES else ""
+        before = ["", *(word.lower() for word in words[:position])]
+        article = before.pop() if before[-1] in _ARTICLES else ""
         # What follows "I" or "you" is what is done, not what it is about.
-        if focus and not (before and before[-1] in _PRONOUNS):
-            yield _Unit(_with_article(focus, article), bool(before) and before[-1] in _LINKS)
+        if focus and before[-1] not in _PRONOUNS:
+            goes_on = position == name_ends and _is_known(focus, search) and not words[position].endswith(_VERB_ENDINGS)
+            yield _Unit(_with_article(focus, article), before[-1] in _LINKS or goes_on)
+            # Names side by side are one thing, as in mutable default arguments; after "does this" follows a verb.
+            name_ends = -1 if before[-1] in _AUXILIARIES else position + length
         position += length
+
+
+def _is_known(focus: Focus, search: Search) -> bool:
+    return any(search.document_frequency[term] for term in focus.terms)
 
 
 def _focus_at(words: list[str], position: int, search: Search) -> tuple[int, Focus | None]:
@@ -113,10 +126,11 @@ def _focus_at(words: list[str], position: int, search: Search) -> tuple[int, Foc
         if len(words) >= position + length and f"`{run}`" in search.document_frequency:
             return length, _code(run, search, known_is_enough=True)
     word, noun = words[position], words[position + 1].lower() if position + 1 < len(words) else ""
-    if word.lower() not in FILLERS | _LINKS:
+    is_owned = position > 0 and words[position - 1].lower() in _POSSESSIVES
+    if word.lower() not in FILLERS | _LINKS | _ARTICLES:
         if noun in _CODE_NOUNS and (focus := _code(word, search, known_is_enough=True)):
             return 2, _focus(f"{focus.label} {noun}", [*focus.terms, *terms(noun)])
-        if word.lower() not in STOP_WORDS and (focus := _code(word, search)):
+        if not is_owned and word.lower() not in STOP_WORDS and (focus := _code(word, search)):
             return 1, focus
     length = _length_of_phrase(words[position : position + _LONGEST_PHRASE], search)
     return (length, _phrase(" ".join(words[position : position + length]), search)) if length else (1, None)

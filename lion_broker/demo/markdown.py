@@ -47,9 +47,11 @@ def _end_of_fence(lines: list[str], start: int, fence: str) -> int:
 
 def _end_of_paragraph(lines: list[str], start: int) -> int:
     """Return the line after a paragraph; a list goes on over blank lines while its items are indented."""
-    is_list = bool(_ITEM.match(lines[start]))
+    is_list, is_table = bool(_ITEM.match(lines[start])), _is_row(lines[start])
     for index in range(start + 1, len(lines)):
         line = lines[index]
+        if line.strip() and (_is_row(line) != is_table or (_ITEM.match(line) and not is_list)):
+            return index
         if not line.strip():
             following = lines[index + 1] if index + 1 < len(lines) else ""
             if not (is_list and (following.startswith("  ") or _ITEM.match(following))):
@@ -59,11 +61,15 @@ def _end_of_paragraph(lines: list[str], start: int) -> int:
     return len(lines)
 
 
+def _is_row(line: str) -> bool:
+    return line.lstrip().startswith("|")
+
+
 def _paragraph(lines: list[str]) -> Block:
     text = "\n".join(lines)
     if _ITEM.match(lines[0]):
         return Block("list", _list(lines))
-    if lines[0].lstrip().startswith("|"):
+    if _is_row(lines[0]):
         return Block("table", "\n".join(line.strip() for line in lines))
     if all(line.startswith("    ") for line in lines):
         return Block("code", fenced("\n".join(line[4:] for line in lines)))

@@ -8,9 +8,10 @@ from typing import Any
 
 from lion_broker.demo.blocks import Block, BlockKind
 
-__all__ = ["Part", "Passage", "cut", "parts"]
+__all__ = ["Part", "Passage", "cut", "parts", "short_title"]
 
 _TARGET_WORDS = 120
+_STEP = " › "
 _ENDS = (".", "!", "?", ")", "”", "*", "`")
 _ITEM_LINE = re.compile(r"(?:[-*+]|\d{1,3}[.)]) ")
 
@@ -46,6 +47,19 @@ class Part:
     def end(self) -> int:
         """Where the block ends in the passage's text."""
         return self.start + len(self.text)
+
+
+def short_title(title: str, among: Iterable[str]) -> str:
+    """Return the end of a title such as "Classes › Methods › Special ones" that tells it from others.
+
+    One word alone, such as Context, says too little to be one.
+    """
+    *outer, name = title.split(_STEP)
+    others = [other.split(_STEP) for other in set(among) - {title}]
+    path = [name]
+    while outer and (len(" ".join(path).split()) < 2 or any(other[-len(path) :] == path for other in others)):
+        path.insert(0, outer.pop())
+    return _STEP.join(path)
 
 
 def cut(blocks: Iterable[Block], name: str, title: str, source: str, seen: set[str]) -> list[Passage]:
@@ -90,14 +104,14 @@ def _sections(blocks: Iterable[Block], title: str) -> Iterator[tuple[str, str]]:
     unit: list[Block] = []
     for block in blocks:
         if unit and not _belongs(unit[-1], block):
-            yield " › ".join(path.values()), _joined(unit)
+            yield _STEP.join(path.values()), _joined(unit)
             unit = []
         if block.kind == "heading":
             path = {level: text for level, text in path.items() if level < block.level} | {block.level: block.text}
         else:
             unit.append(block)
     if unit:
-        yield " › ".join(path.values()), _joined(unit)
+        yield _STEP.join(path.values()), _joined(unit)
 
 
 def _belongs(before: Block, block: Block) -> bool:

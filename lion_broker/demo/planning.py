@@ -7,6 +7,7 @@ from itertools import chain, pairwise
 
 from lion_broker.demo.findings import Aspect, Finding, Quote, SubQuestion
 from lion_broker.demo.foci import Focus
+from lion_broker.demo.passages import short_title
 from lion_broker.demo.question import Question, read_question
 from lion_broker.demo.quotes import pick, selection
 from lion_broker.demo.search import Search
@@ -100,7 +101,7 @@ def find(sub_question: SubQuestion, search: Search) -> Finding:
 
 def _candidates(question: Question, search: Search) -> Iterator[tuple[SubQuestion, ...]]:
     """Yield the sides of a question in the order in which they matter, each with what to ask instead."""
-    label = _listed([focus.label for focus in question.foci])
+    label = _label(question)
     are = "are" if len(question.foci) > 1 or question.foci[0].is_plural else "is"
     if question.compares:
         yield from ((_about(focus, search),) for focus in question.foci)
@@ -116,16 +117,17 @@ def _candidates(question: Question, search: Search) -> Iterator[tuple[SubQuestio
         for focus in question.foci:
             about = _about(focus, search)
             yield about, replace(about, aspect="related", text=_how(focus))
-    yield (_asked("rules", f"Which rules and errors apply to {label}?", question, search),)
-    yield (_asked("example", f"What {'do' if are == 'are' else 'does'} {label} look like in code?", question, search),)
+    yield (_asked("rules", f"Which rules and errors apply to {label}?", question, search, question.context),)
+    shown = f"What {'do' if are == 'are' else 'does'} {label} look like in code?"
+    yield (_asked("example", shown, question, search, question.context),)
 
 
 def _neighbours(question: Question, search: Search) -> Iterator[tuple[SubQuestion, ...]]:
     """Yield what other sections say about a question, the best section first."""
     titles = dict.fromkeys(hit.passage.title for hit in search.search(_query(question.foci), _HITS))
     for title in titles:
-        leaf = title.rpartition(" › ")[2]
-        yield (_asked("related", f"What does “{leaf}” add?", question, search, section=title),)
+        text = f"What does “{short_title(title, titles)}” say about {_label(question)}?"
+        yield (_asked("related", text, question, search, question.context, title),)
 
 
 def _direct(question: Question, search: Search) -> SubQuestion:
@@ -189,6 +191,6 @@ def _numbered(planned: list[SubQuestion]) -> list[SubQuestion]:
     return [replace(sub_question, number=number) for number, sub_question in enumerate(planned, 1)]
 
 
-def _listed(labels: list[str]) -> str:
-    *first, last = labels
+def _label(question: Question) -> str:
+    *first, last = [focus.label for focus in question.foci]
     return f"{', '.join(first)} and {last}" if first else last

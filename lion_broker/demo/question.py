@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 
 from lion_broker.demo.foci import FILLERS, Focus, foci_of_comparison, foci_of_text, tokens
 from lion_broker.demo.search import Search
@@ -76,11 +77,16 @@ def _context(words: list[str], foci: tuple[Focus, ...], search: Search) -> tuple
     in_foci = {term for focus in foci for term in (*focus.terms, *terms(focus.label))}
     known = [
         term
-        for term in dict.fromkeys(terms(" ".join(words)))
+        for term in dict.fromkeys(chain.from_iterable(_corpus_terms(word, search) for word in words))
         if term not in in_foci and search.document_frequency[term]
     ]
     weightiest = sorted(known, key=lambda term: (-search.weight(term), term))[:_MOST_CONTEXT]
     return tuple(term for term in known if term in weightiest)
+
+
+def _corpus_terms(word: str, search: Search) -> list[str]:
+    """Return the terms of a word, or of what the corpus says instead."""
+    return terms(search.corpus.synonyms.get(word.lower(), word).partition("|")[0])
 
 
 def _unknown(words: list[str], search: Search) -> tuple[str, ...]:

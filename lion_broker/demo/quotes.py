@@ -14,6 +14,7 @@ from lion_broker.demo.segments import Segment, SegmentKind, segments
 __all__ = ["pick", "remainder", "selection", "verify"]
 
 _WORDS_IN_PARAGRAPH = 75
+_LONGEST_HEART = 120
 _SMALL_GAP = 100
 # Below this a sentence has too little to do with the question to be quoted.
 _WEAKEST = 0.55
@@ -143,7 +144,8 @@ class _Reading:
 
     def _can_be_heart(self, index: int, segment: Segment) -> bool:
         introduces_items = segment.leads and self._segments[index + 1].in_list
-        return segment.kind in _HEARTS[self._asked.aspect] and segment.fits and not introduces_items
+        too_long = segment.kind == "sentence" and segment.words > _LONGEST_HEART
+        return segment.kind in _HEARTS[self._asked.aspect] and segment.fits and not introduces_items and not too_long
 
     def _stretch(self, heart: int) -> tuple[int, int]:
         """Return the first and last segment around a heart.
@@ -211,7 +213,7 @@ def _shows(asked: SubQuestion, code: str) -> bool:
 def _bonus(asked: SubQuestion, stretch: Sequence[Segment]) -> float:
     """Return what a list of steps, a table or code adds to a quote."""
     kinds = {segment.kind for segment in stretch}
-    steps = any(segment.kind == "list" and segment.text[0].isdigit() for segment in stretch)
+    steps = any(segment.kind == "list" and segment.text[0].isdigit() and segment.is_introduced for segment in stretch)
     if asked.aspect == "example":
         code = " ".join(segment.text for segment in stretch if segment.kind == "code")
         return (0.4 if _shows(asked, code) else -0.2) if code else -1.0

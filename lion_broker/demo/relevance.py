@@ -25,9 +25,17 @@ __all__ = ["Relevance"]
 _SHARES = (1.0, 0.7, 0.6)
 # How much of a subject must be named for a few words to be about it, and for a sentence to touch it.
 _WHOLE = 0.8
+# What the other words of a question count beside its subjects: most where it is answered itself.
+_CONTEXT = {"answer": 0.8, "example": 0.8}
+_CONTEXT_BESIDE = 0.4
 _TOUCHED = 0.45
+_LONG_SENTENCE = 80
 
-_EMPHASIS = re.compile(r"(?<!\w)\*{1,2}([^*]+)\*{1,2}(?!\w)")
+# What a sentence introduces: what it emphasises, and what it calls by its name.
+_TERMS = (
+    re.compile(r"(?<!\w)\*{1,2}([^*]+)\*{1,2}(?!\w)"),
+    re.compile(r"\b(?:called|known as|referred to as) (?:an? |the )?((?:\S+\s?){1,3})"),
+)
 _INTRODUCTION = re.compile(r"(?:In|By|For|As) \w+, ")
 # The first three words, and the rest of an enumeration of code that they begin.
 _SUBJECT = re.compile(r"(?:\S+\s?){0,3}(?:(?:and |or )?`[^`]+`,?\s?)*")
@@ -68,7 +76,8 @@ class Relevance:
         together = sum(shares) / len(shares)
         if self._asked.aspect == "difference":
             together = (together + min(shares)) / 2
-        return together + 0.4 * self._share(self._context, known)
+        weight = _CONTEXT.get(self._asked.aspect, _CONTEXT_BESIDE)
+        return together + weight * self._share(self._context, known)
 
     def _share(self, wanted: Sequence[str], known: Sequence[frozenset[str]]) -> float:
         """Return the share of the weight of the wanted terms that is known, by the best place of each."""
@@ -114,8 +123,8 @@ class Relevance:
         manner = 0.1 * cues - 0.1 * leans_back(segment.text) - 0.2 * is_aside(segment.text)
         manner -= 0.3 * (segment.words < 4)
         if segment.kind == "sentence":
-            manner -= 0.4 * cross_reference(segment.text)
-        elif not (self._home_score or self._speaks_of(segment.lead_in)):
+            manner -= 0.4 * cross_reference(segment.text) + 0.3 * (segment.words > _LONG_SENTENCE)
+        elif not (self._home_score or self._speaks_of(segment.lead_in)) or not segment.is_introduced:
             manner -= 0.4
         if self._asked.aspect == "definition":
             return manner + self._definition_score(segment, cues)
@@ -126,7 +135,7 @@ class Relevance:
     def _definition_score(self, segment: Segment, cues: int) -> float:
         """Return how much a sentence looks like a definition of the subject."""
         is_subject = self._is_subject(segment)
-        is_term = any(self._speaks_of(term) for term in _EMPHASIS.findall(segment.text))
+        is_term = any(self._speaks_of(term) for term in chain(*(sign.findall(segment.text) for sign in _TERMS)))
         names = names_something(segment.text)
         opens = segment.opens and self._home_score > 0 and not CUES["rules"].search(segment.text)
         is_code = any(term.startswith("`") for term in chain.from_iterable(self._asked.foci))

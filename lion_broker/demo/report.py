@@ -3,26 +3,43 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, takewhile, zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from lion_broker.demo.corpus import Corpus
-from lion_broker.demo.cues import leans_back
+from lion_broker.demo.cues import cross_reference, leans_back
 from lion_broker.demo.findings import Finding, Quote
+from lion_broker.demo.passages import parts, short_title
 from lion_broker.demo.quotes import selection, verify
 from lion_broker.models.wording import sentences
 
-__all__ = ["Report", "Section", "compose", "fidelity"]
+__all__ = ["Excerpt", "Report", "Section", "candidates", "compose", "fidelity"]
 
 _LONGEST_TITLE = 160
 _LONGEST_SOURCE = 180
-_MOST_IN_SUMMARY = 2
-_WORDS_IN_SUMMARY = 110
+_MOST_IN_SUMMARY = 3
+_WORDS_IN_SUMMARY = 100
+_WORDS_IN_SENTENCE = 60
+_LEADING = ("answer", "definition", "difference")
+_WORTH_A_SUMMARY = 60
+_ANSWER = "What the corpus says"
 _PROMISE = "Every sentence below the headings is quoted word for word from {corpus}; the numbers lead to the sources."
 _CODE_OR_IDENTIFIER = re.compile(r"(`[^`]+`|\w*_\w+(?:\(\))?)")
+_ITEM_SIGN = re.compile(r"^(?:[-*+]|\d{1,3}\.) ")
+_CODE_INSIDE = re.compile(r"^ *(`{3,}).*?\1$", re.MULTILINE | re.DOTALL)
+_POINTS_BACK = re.compile(r"(?:\S+ ){1,5}(?:this|that|these|those|such)\b")
+_FULL_STOPS = (".", "!", "?", ".)", ".”", ".**")
 _STOPS = (".", ":", "!", "?", "”", ")", "’", ",", ";", "—", "–")
 _BLOCK_SIGNS = ("```", "|", "- ", "1. ")
 _BLOCK_START = re.compile(r"\n\n(?=```|\||[-*] |\d{1,3}\. )")
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A sentence of a quote."""
+
+    text: str
+    quote: Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,7 @@ class Report:
 
     question: str
     label: str
-    summary: tuple[Quote, ...]
+    summary: tuple[Excerpt, ...]
     sections: tuple[Section, ...]
     unanswered: tuple[str, ...]
     quotes: tuple[Quote, ...]
@@ -57,27 +74,40 @@ def fidelity(report: Report, corpus: Corpus) -> float:
 
 
 def compose(
-    question: str, findings: Iterable[Finding], label: str, corpus_name: str, unknown: Sequence[str] = ()
+    question: str,
+    findings: Iterable[Finding],
+    label: str,
+    corpus_name: str,
+    unknown: Sequence[str] = (),
+    summary: Sequence[str] = (),
 ) -> Report:
     """Compose the report on a question from the findings of its sub-questions.
 
-    `label` says which model was at work; `unknown` lists words of the question that the corpus does not know. The same
-    findings give the same report in whatever order they come, and one that comes twice counts once. No quote is used
-    twice.
+    `label` names the model that was at work, up to a colon; `unknown` lists words of the question that the corpus does
+    not know; `summary` is what the model says in short, of which only sentences that stand in a quote are printed. The
+    same findings give the same report in whatever order they come, and one that comes twice counts once. No quote is
+    used twice.
     """
     by_number = {finding.sub_question.number: finding for finding in sorted(findings, key=_preference)}
     ordered = [by_number[number] for number in sorted(by_number)]
-    summary, remaining = _summary(ordered)
-    used = list(summary)
-    sections: list[Section] = []
-    for finding, whole in zip(remaining, ordered, strict=True):
-        fresh = selection(finding, used, taken=len(whole.quotes) - len(finding.quotes))
-        used += fresh
-        if fresh:
-            sections.append(Section(_shown(finding.sub_question.text), tuple(_in_reading_order(fresh))))
+    sections = _sections(ordered, _title(question))
+    quotes = [quote for section in sections for quote in section.quotes]
+    is_short = sum(len(quote.text.split()) for quote in quotes) < _WORTH_A_SUMMARY
+    short = () if is_short else _summary(summary, quotes)
     unanswered = tuple(_shown(finding.sub_question.text) for finding in ordered if not finding.quotes)
-    draft = Report(_title(question), label, summary, tuple(sections), unanswered, (), "")
+    draft = Report(_title(question), label, short, tuple(sections), unanswered, (), "")
     return _written(draft, corpus_name, unknown)
+
+
+def candidates(findings: Sequence[Finding]) -> list[str]:
+    """Return the paragraphs that a summary may be chosen from: of the best quotes that answer, define or compare."""
+    leading = (finding.quotes for finding in findings if finding.sub_question.aspect in _LEADING)
+    return [paragraph for quotes in leading for quote in _best(quotes) for paragraph in _prose(quote)]
+
+
+def _best(quotes: Sequence[Quote]) -> Sequence[Quote]:
+    """Return the best quote, and the next one when that says little."""
+    return quotes[: 1 + (len(" ".join(chain.from_iterable(map(_prose, quotes[:1]))).split()) < _WORTH_A_SUMMARY)]
 
 
 def _preference(finding: Finding) -> tuple[int, str]:
@@ -85,46 +115,66 @@ def _preference(finding: Finding) -> tuple[int, str]:
     return (len(finding.quotes), "".join(quote.text for quote in finding.quotes))
 
 
-def _summary(findings: Sequence[Finding]) -> tuple[tuple[Quote, ...], list[Finding]]:
-    """Take the summary out of the findings: the beginnings of the best quotes of the first one, while they stay short.
+def _summary(chosen: Sequence[str], quotes: Sequence[Quote]) -> tuple[Excerpt, ...]:
+    """Return what a summary says: the sentences that the model chose, as long as each stands in a quote.
 
-    Definitions that come first are taken together. Returns the summary and the findings without it; what a quote says
-    after its beginning stays where it was.
+    One that cannot be understood without those before it brings them along. Few sentences, and not too many words.
     """
-    defining = list(takewhile(lambda finding: finding.sub_question.aspect == "definition", findings))
-    chosen: list[Quote] = []
-    rest: list[Finding] = []
+    summary: list[Excerpt] = []
+    for text in dict.fromkeys(sentence.text for answer in chosen for sentence in sentences(answer)):
+        quote = next((quote for quote in quotes if text in _sentences(quote)), None)
+        is_short = len(text.split()) <= _WORDS_IN_SENTENCE
+        if quote is None or not is_short or not text.endswith(_FULL_STOPS) or cross_reference(text):
+            continue
+        needed = [Excerpt(one, quote) for one in _understandable(text, quote)]
+        longer = summary + [one for one in needed if one not in summary]
+        words = sum(len(one.text.split()) for one in longer)
+        if len(longer) <= _MOST_IN_SUMMARY and (words <= _WORDS_IN_SUMMARY or not summary):
+            summary = longer
+    return tuple(summary)
+
+
+def _understandable(text: str, quote: Quote) -> list[str]:
+    """Return a sentence of a quote, after those without which it cannot be understood."""
+    said = _sentences(quote)
+    first = last = said.index(text)
+    while first and (leans_back(said[first]) or _POINTS_BACK.match(said[first])):
+        first -= 1
+    return said[first : last + 1]
+
+
+def _sections(findings: Sequence[Finding], question: str) -> list[Section]:
+    """Return a section for every finding that has something to say which no earlier one says."""
+    used: list[Quote] = []
+    sections: list[Section] = []
     for finding in findings:
-        leads = not chosen or finding in defining
-        tails: dict[Quote, Quote | None] = {}
-        for quote in selection(finding, chosen) if leads else ():
-            head, tail = _split(quote)
-            if head and len(tails) < _MOST_IN_SUMMARY and _suits_summary(head, chosen):
-                chosen.append(head)
-                tails[quote] = tail
-        quotes = tuple(kept for quote in finding.quotes if (kept := tails.get(quote, quote)))
-        rest.append(replace(finding, quotes=quotes))
-    return tuple(chosen), rest
+        fresh = selection(finding, used)
+        used += fresh
+        if fresh:
+            title = _shown(finding.sub_question.text)
+            sections.append(Section(_ANSWER if title == question else title, tuple(_in_reading_order(fresh))))
+    return sections
 
 
-def _suits_summary(quote: Quote, chosen: Sequence[Quote]) -> bool:
-    """Tell whether a quote can be understood by itself, and whether there is room for it."""
-    words = sum(len(other.text.split()) for other in (*chosen, quote))
-    return not leans_back(quote.text) and (not chosen or words <= _WORDS_IN_SUMMARY)
+def _is_told(quote: Quote, summary: Sequence[Excerpt]) -> bool:
+    """Tell whether a summary says all that a quote says."""
+    told = {one.text for one in summary}
+    return "\n" not in quote.text and all(sentence in told for sentence in _sentences(quote))
 
 
-def _split(quote: Quote) -> tuple[Quote | None, Quote | None]:
-    """Split a quote into the sentences that stand for themselves and what follows: a lead-in with its block."""
-    if quote.text.startswith(_BLOCK_SIGNS):
-        return None, quote
-    block = _BLOCK_START.search(quote.text)
-    if not block:
-        return quote, None
-    *own, lead_in = sentences(quote.text[: block.start()])
-    if not own:
-        return None, quote
-    head = replace(quote, text=quote.text[: own[-1].end], end=quote.start + own[-1].end)
-    return head, replace(quote, text=quote.text[lead_in.start :], start=quote.start + lead_in.start)
+def _sentences(quote: Quote) -> list[str]:
+    return [sentence.text for paragraph in _prose(quote) for sentence in sentences(paragraph)]
+
+
+def _prose(quote: Quote) -> list[str]:
+    """Return the paragraphs and list items of a quote, without its code and tables."""
+    return [
+        _ITEM_SIGN.sub("", line.strip())
+        for part in parts(quote.text)
+        if part.kind in ("prose", "list")
+        for line in _CODE_INSIDE.sub("", part.text).splitlines()
+        if line.strip()
+    ]
 
 
 def _in_reading_order(quotes: Sequence[Quote]) -> list[Quote]:
@@ -140,38 +190,40 @@ def _in_reading_order(quotes: Sequence[Quote]) -> list[Quote]:
 
 def _written(draft: Report, corpus_name: str, unknown: Sequence[str]) -> Report:
     """Return the report with its quotes numbered and its Markdown written."""
-    quotes = (*draft.summary, *(quote for section in draft.sections for quote in section.quotes))
+    quotes = tuple(quote for section in draft.sections for quote in section.quotes)
     numbers = {id(quote): number for number, quote in enumerate(quotes, 1)}
     blocks = [
         f"# {draft.question}",
         f"> {draft.label}. {_PROMISE.format(corpus=corpus_name) if quotes else ''}".rstrip(),
     ]
-    blocks += _summary_text(draft.summary, numbers)
+    blocks += _summary_text(draft, numbers)
     for section in draft.sections:
-        blocks.append(f"## {section.title}")
-        blocks += _paragraphs(section, numbers)
+        # What the summary says whole is not said again.
+        untold = replace(section, quotes=tuple(one for one in section.quotes if not _is_told(one, draft.summary)))
+        if untold.quotes:
+            blocks += [f"## {section.title}", *_paragraphs(untold, numbers)]
     blocks += _open_ends(draft, corpus_name, unknown, bool(quotes))
     if quotes:
         blocks += ["## Sources", "\n".join(f"{number}. {_source(quote)}" for number, quote in enumerate(quotes, 1))]
     return replace(draft, quotes=quotes, markdown="\n\n".join(blocks) + "\n")
 
 
-def _summary_text(summary: Sequence[Quote], numbers: dict[int, int]) -> Iterator[str]:
-    """Yield the summary: a paragraph from one place, a list from several."""
-    texts = [" ".join(_cited(quote, numbers[id(quote)]).split()) for quote in summary]
-    places = [_heading(quote.title.rpartition(" › ")[2]) for quote in summary]
-    if len(set(places)) > 1:
-        yield "**In short**"
-        yield "\n".join(f"- *{place}:* {text}" for place, text in zip(places, texts, strict=True))
-    elif texts:
-        yield f"**In short.** {' '.join(texts)}"
+def _summary_text(draft: Report, numbers: dict[int, int]) -> Iterator[str]:
+    """Yield the summary, with the name of the model that chose it."""
+    if draft.summary:
+        model = draft.label.partition(":")[0]
+        chosen = " ".join(f"{one.text} [{numbers[id(one.quote)]}]" for one in draft.summary)
+        yield f"**In short**, in sentences that {model} chose from the quotes: {chosen}"
 
 
 def _paragraphs(section: Section, numbers: dict[int, int]) -> Iterator[str]:
     """Yield the paragraphs of a section; each says where it is from when the section draws on several places."""
     titles = [quote.title for quote in section.quotes]
     for quote, before in zip(section.quotes, [None, *titles], strict=False):
-        lead = f"*{_heading(quote.title)}:* " if len(set(titles)) > 1 and quote.title != before else ""
+        is_news = len(set(titles)) > 1 and quote.title != before
+        # A number alone on its line would look lost before a list.
+        named = is_news or quote.text.startswith(_BLOCK_SIGNS)
+        lead = f"*{_heading(short_title(quote.title, titles))}:* " if named else ""
         yield lead + _cited(quote, numbers[id(quote)])
 
 

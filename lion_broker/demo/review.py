@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lion_broker.demo.findings import Finding, Quote
+from lion_broker.demo.quotes import remainder
 
 __all__ = ["Rejected", "Review", "Verdict"]
 
@@ -33,8 +34,9 @@ class Verdict:
 class Review:
     """Checks offers in the order of their sub-questions, in whatever order they come.
 
-    A quote is rejected when it does not stand in the corpus word for word, or when an earlier sub-question has it. An
-    offer waits for those of the earlier sub-questions, so the verdicts do not depend on which reader was quicker.
+    A quote is rejected when it does not stand in the corpus word for word, or when an earlier sub-question has it; of
+    one whose beginning is printed already, the code, list or table at its end may still be. An offer waits for those of
+    the earlier sub-questions, so the verdicts do not depend on which reader was quicker.
     """
 
     def __init__(self, is_verbatim: Callable[[Quote], bool]) -> None:
@@ -64,14 +66,17 @@ class Review:
         number = finding.sub_question.number
         # Whoever offers a rejected quote again would go on for ever: it is left out.
         fresh = [quote for quote in finding.quotes if (number, quote) not in self._rejected]
-        rejected = tuple(Rejected(quote, fault) for quote in fresh if (fault := self._fault(quote)))
+        checked = [self._checked(quote) for quote in fresh]
+        rejected = tuple(one for one in checked if isinstance(one, Rejected))
         self._rejected += ((number, one.quote) for one in rejected)
-        return Verdict(reader, replace(finding, quotes=tuple(fresh)), rejected)
+        kept = fresh if rejected else [one for one in checked if isinstance(one, Quote)]
+        return Verdict(reader, replace(finding, quotes=tuple(kept)), rejected)
 
-    def _fault(self, quote: Quote) -> str:
+    def _checked(self, quote: Quote) -> Quote | Rejected:
+        """Return what may be printed of a quote, which leaves out what is printed already, or why nothing may."""
         if not self._is_verbatim(quote):
-            return f"it does not stand in {quote.passage_id} word for word"
-        for number, other in self._printed:
-            if quote.overlaps(other):
-                return f"sub-question {number} quotes it already"
-        return ""
+            return Rejected(quote, f"it does not stand in {quote.passage_id} word for word")
+        if rest := remainder(quote, (other for _, other in self._printed)):
+            return rest
+        number = next(number for number, other in self._printed if quote.overlaps(other))
+        return Rejected(quote, f"sub-question {number} quotes it already")

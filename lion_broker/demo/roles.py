@@ -6,7 +6,6 @@ but its own messages: what it did is written there by the commit that also sends
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -18,14 +17,13 @@ from lion_broker.demo.passages import Passage
 from lion_broker.demo.planning import sub_questions
 from lion_broker.demo.question import read_question
 from lion_broker.demo.quotes import pick, selection, verify
-from lion_broker.demo.report import compose
+from lion_broker.demo.report import candidates, compose
 from lion_broker.demo.review import Review, Verdict
 from lion_broker.demo.search import Hit
 from lion_broker.demo.shelf import shelf
 from lion_broker.errors import ToolError
 from lion_broker.mail.mail import Mail
 from lion_broker.models.providers.offline import LABEL
-from lion_broker.models.wording import sentences
 
 __all__ = [
     "CRITIC",
@@ -125,8 +123,8 @@ async def writer(branch: Branch, mail: Mail) -> None:
         branch.logs.log(f"has the quotes for {counted(len(findings), 'sub-question')}")
         return
     plan = plans[0]
-    findings = await _led_by_the_best(branch, plan["question"], findings)
-    report = compose(plan["question"], findings, LABEL, shelf().corpus.name, plan["unknown"])
+    summary = await _in_short(branch, plan["question"], findings)
+    report = compose(plan["question"], findings, LABEL, shelf().corpus.name, plan["unknown"], summary)
     values = {"markdown": report.markdown, "quotes": [quote.to_dict() for quote in report.quotes]}
     branch.send(plan["asker"], "message", answer(f"The report: {plan['question']}", Kind.REPORT, **values))
     branch.logs.log(f"has written the report, with {counted(len(report.quotes), 'quote')}")
@@ -167,17 +165,13 @@ def _send_back(branch: Branch, verdict: Verdict) -> None:
     branch.logs.log(f"sends {counted(len(quotes), 'quote')} back: {reasons}")
 
 
-async def _led_by_the_best(branch: Branch, question: str, findings: list[Finding]) -> list[Finding]:
-    """Ask the model that the planner has sent what answers the question, and put the quotes that it chose in front."""
-    quotes = [quote.text for finding in findings for quote in finding.quotes]
-    if not quotes:
-        return findings
-    chosen = await branch.communicate(question, context=quotes)
-
-    def passed_over(quote: Quote) -> bool:
-        return not any(sentence.text in chosen for sentence in sentences(quote.text))
-
-    return [replace(one, quotes=tuple(sorted(one.quotes, key=passed_over))) for one in findings]
+async def _in_short(branch: Branch, question: str, findings: list[Finding]) -> list[str]:
+    """Ask the model that the planner has sent what answers the question; return its answer, one paragraph an item."""
+    openings = candidates(findings)
+    if not openings:
+        return []
+    answered = await branch.communicate(question, context=openings)
+    return [line for line in answered.splitlines() if LABEL not in line]
 
 
 def _findings(branch: Branch, kind: Kind) -> list[Finding]:

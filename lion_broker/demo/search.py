@@ -19,6 +19,7 @@ __all__ = ["Hit", "Search"]
 _QUERY_WORD = re.compile(r"[\w.]*\w|[=!<>]=|:=|->|\*\*|//|<<|>>|[-+*/%@&|^~<>]")
 # A word in a title says more about a passage than the same word in its text.
 _TITLE_WEIGHT = 2
+_FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,12 @@ class Search:
         )
 
     def weight(self, term: str) -> float:
-        """Return the weight of a term: 0 when every passage has it, the logarithm of their number when none has."""
-        return log((len(self.corpus) + 1) / (self.document_frequency[term] + 1))
+        """Return the weight of a term: 0 when every passage has it, the logarithm of their number when none has.
+
+        In a handful of passages every word of their subject stands in all of them, so they are taken for a part of
+        more.
+        """
+        return log((max(len(self.corpus), _FEWEST) + 1) / (self.document_frequency[term] + 1))
 
     def follows(self, first: str, second: str) -> bool:
         """Tell whether two terms stand side by side somewhere in the corpus, so that they make one phrase."""

@@ -44,6 +44,11 @@ class Segment:
         return self.start + len(self.text)
 
     @property
+    def is_introduced(self) -> bool:
+        """Whether a block has a sentence before it that says what it is; "Notes:" does not."""
+        return len(self.lead_in.split()) > 1
+
+    @property
     def words(self) -> int:
         """How many words it has."""
         return len(self.text.split())

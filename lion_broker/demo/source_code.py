@@ -39,6 +39,8 @@ def _section(node: _Definition, lines: list[str], level: int) -> Iterator[Block]
     inner = list(_definitions(node)) if isinstance(node, ast.ClassDef) else []
     first = _first_line(node)
     last = _first_line(inner[0]) - 1 if inner else node.end_lineno or node.lineno
+    if inner and len(node.body) == len(inner) + (ast.get_docstring(node) is not None):
+        last = first - 1  # of a class that has nothing but methods, only its name would be quoted
     left_out = _docstring_lines(node)
     code = [line for number, line in enumerate(lines[first - 1 : last], first) if number not in left_out]
     yield from (Block("code", fenced(piece, "python")) for piece in _pieces([line[node.col_offset :] for line in code]))

@@ -21,9 +21,12 @@ SYNONYMS = {
     "wildcard import": "import public names",
     "closure": "free variable enclosing",
     "default argument": "default parameter values",
+    "catch": "exception handler",
 }
 
-_LINK = re.compile(r" \((?:see|described in|discussed in|see also) (?:also )?(?:the )?sections? [^()]{1,80}\)")
+_LINK = re.compile(
+    r" \((?:see|described in|discussed in) (?:also )?(?:(?:the )?sections? [^()]{1,80}|[A-Z][\w ,—-]{1,80})\)"
+)
 _OPENING = re.compile(r"(?:^|(?<=[\s(\[{“‘”’/…—–=*.-]))\"")
 _CLOSING = re.compile(r"\"(?=$|[\s.,;:!?)\]}”’“‘/…—–*-]|s\b)")
 

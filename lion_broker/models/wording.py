@@ -29,9 +29,12 @@ _CALLED = re.compile(r"(?:\w+\.)+(\w+)(?:\(.*\))?|(\w+)\(.*\)", re.DOTALL)
 _CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 _WORD = re.compile(r"[^\W_][^\W_]*(?:_\w+)?|_+\w*|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
+# Where one part is a stop word, the rest says something else without it: keyword-only, left-to-right.
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ENDINGS = (
     ("ies", "y"),
+    ("ality", "al"),
     ("ations", "ate"),
     ("ation", "ate"),
     ("ings", ""),
@@ -59,8 +62,8 @@ def terms(text: str) -> list[str]:
     """Return the searchable terms of a text, in order and with repetitions.
 
     Words are lower case and stemmed, without stop words. Identifiers stay whole beside their parts
-    (`__enter__` also gives enter). A code span gives one more term, with its backticks, so that `with` the
-    keyword is not the word with.
+    (`__enter__` also gives enter), and so do compounds that lose a stop word (keyword-only). A code span
+    gives one more term, with its backticks, so that `with` the keyword is not the word with.
     """
     found: list[str] = []
     position = 0
@@ -92,6 +95,8 @@ def stem(word: str) -> str:
         return word
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1] if not word.endswith("ies") else word
+    if word.endswith("ception"):
+        return word  # what is left of exception would be another word, except
     for ending, instead in _ENDINGS:
         root = word[: -len(ending)]
         if word.endswith(ending) and len(root) >= 3 and not _VOWELS.isdisjoint(root):
@@ -117,6 +122,9 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def _words(text: str) -> Iterator[str]:
+    for compound in _COMPOUND.findall(text.lower()):
+        if not STOP_WORDS.isdisjoint(compound.split("-")):
+            yield compound
     for word in _WORD.findall(text):
         whole = word.lower()
         if _UNSPACED.fullmatch(whole):

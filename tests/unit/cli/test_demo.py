@@ -107,6 +107,19 @@ def test_the_report_goes_to_a_file(gives: Gives, tmp_path: Path, capsys: pytest.
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_files_that_are_not_in_the_corpus_are_named(
+    gives: Gives, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of them with the reason, the others by their number."""
+    gives(GOOD)
+    (tmp_path / "a.txt").write_text("A lion is a large cat.")
+    for name in "bcdef":
+        (tmp_path / name).write_bytes(b"\0")
+    assert main(["demo", "research", "--corpus", str(tmp_path)]) == Code.OK
+    told = "Left out of the corpus: b (a binary file), c (a binary file), d (a binary file) and 2 more."
+    assert told in capsys.readouterr().err.splitlines()
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_corpus_without_text(
     empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -102,3 +102,11 @@ def test_a_fence_is_longer_than_the_fences_inside() -> None:
 def test_a_word_that_was_broken_at_its_hyphen_is_whole_again() -> None:
     """Other line ends become spaces."""
     assert unwrap("non-\n  virtual\nbase") == "non-virtual base"
+
+
+def test_a_number_at_the_beginning_of_a_line_is_no_item() -> None:
+    """A wrapped sentence may go on with one and a bracket; a list begins with 1."""
+    assert read_plain("As in range(0, 3,\n2) == range(0, 4, 2).\n") == [
+        Block("prose", "As in range(0, 3, 2) == range(0, 4, 2).")
+    ]
+    assert [block.kind for block in read_plain("Steps:\n1. one\n2. two\n")] == ["prose", "list"]

@@ -28,7 +28,7 @@ def test_text_markdown_and_code_are_read(tmp_path: Path) -> None:
         ("c.py#1", "c.py › `f`"),
         ("sub/d.rs#1", "sub/d.rs"),
     ]
-    assert corpus.name == tmp_path.name
+    assert corpus.name == f"the folder “{tmp_path.name}”"
     assert corpus["b.txt#1"].text == "Plain."
     assert corpus["sub/d.rs#1"].text == "```rust\nfn main() {}\n```"
 

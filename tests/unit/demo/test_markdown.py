@@ -56,6 +56,16 @@ def test_every_structure_is_read() -> None:
     ]
 
 
+def test_lists_and_tables_need_no_blank_line_before_them() -> None:
+    """A paragraph ends where one of them begins, and a table where its last row ends."""
+    assert read_markdown("Prose.\n- item\n") == [Block("prose", "Prose."), Block("list", "- item")]
+    assert read_markdown("Prose.\n| a |\n|---|\nMore.\n") == [
+        Block("prose", "Prose."),
+        Block("table", "| a |\n|---|"),
+        Block("prose", "More."),
+    ]
+
+
 def test_an_empty_file_has_no_blocks() -> None:
     """Nothing, or nothing but a comment, is nothing."""
     assert read_markdown("") == []

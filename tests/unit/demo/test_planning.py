@@ -52,7 +52,7 @@ def test_the_kind_of_question_decides_what_comes_first(reference: Search) -> Non
 def test_neighbouring_sections_are_asked_about(reference: Search) -> None:
     """A question on with leads to context managers."""
     texts = [part.text for part in sub_questions("How does the with statement work?", reference)]
-    assert "What does “With Statement Context Managers” add?" in texts
+    assert "What does “With Statement Context Managers” say about the `with` statement?" in texts
 
 
 @pytest.mark.parametrize("text", ["What is the price of bananas?", "what is the meaning of life", "xyzzy"])

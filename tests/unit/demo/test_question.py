@@ -14,8 +14,8 @@ from lion_broker.demo.search import Search
         ("How does the with statement work?", ["the `with` statement"]),
         ("What is the difference between is and ==?", ["`is`", "`==`"]),
         ("is not vs !=", ["`is not`", "`!=`"]),
-        ("What's the difference between a list and a tuple?", ["list", "tuple"]),
-        ("How does a tuple differ from a list?", ["tuple", "list"]),
+        ("What's the difference between a list and a tuple?", ["a list", "a tuple"]),
+        ("How does a tuple differ from a list?", ["a tuple", "a list"]),
         ("How are decorators evaluated?", ["decorators"]),
         ("What happens in a try/finally with return?", ["`try`", "`finally`", "`return`"]),
         ("How does for … else work?", ["`for`", "`else`"]),
@@ -27,6 +27,11 @@ from lion_broker.demo.search import Search
         ("How do I catch multiple exceptions?", ["exceptions"]),
         ("What is “yield from”?", ["`yield from`"]),
         ("How do f-strings format numbers?", ["f-strings"]),
+        ("Why are mutable default arguments dangerous?", ["mutable", "default arguments"]),
+        ("How are exceptions chained?", ["exceptions"]),
+        ("What are keyword-only arguments?", ["keyword-only arguments"]),
+        ("How do I make my class iterable?", ["class iterable"]),
+        ("When is the else clause of a loop executed?", ["the `else` clause", "a loop"]),
     ],
 )
 def test_the_subjects_of_a_question_are_found(reference: Search, text: str, labels: list[str]) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from lion_broker.demo.findings import Finding
 from lion_broker.demo.planning import find, sub_questions
 from lion_broker.demo.question import read_question
-from lion_broker.demo.report import Report, compose, fidelity
+from lion_broker.demo.report import Report, candidates, compose, fidelity
 from lion_broker.demo.search import Search
+from lion_broker.models.providers.offline import select
 
 LABEL = "offline/extractive: no language model was used"
 QUESTIONS = [
@@ -26,6 +27,11 @@ QUESTIONS = [
     "How do async with and await work?",
     "What is a metaclass?",
     "How do f-strings format numbers?",
+    "How are exceptions chained?",
+    "What does yield do?",
+    "When is the else clause of a loop executed?",
+    "What are keyword-only arguments?",
+    "Why are mutable default arguments dangerous?",
 ]
 
 
@@ -37,7 +43,8 @@ def findings_on(question: str, search: Search) -> list[Finding]:
 def report_on(question: str, search: Search) -> Report:
     """The report that the desk would write."""
     unknown = read_question(question, search).unknown
-    return compose(question, findings_on(question, search), LABEL, search.corpus.name, unknown)
+    findings = findings_on(question, search)
+    return compose(question, findings, LABEL, search.corpus.name, unknown, select(question, candidates(findings)))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -47,7 +54,6 @@ def test_a_report_is_complete_and_true(reference: Search, question: str) -> None
     lines = report.markdown.splitlines()
     assert lines[0] == f"# {question}"
     assert lines[2].startswith(f"> {LABEL}.")
-    assert "**In short" in report.markdown
     assert report.sections
     prose, _, sources = report.markdown.partition("## Sources\n\n")
     assert [int(number) for number in re.findall(r"^(\d+)\. ", sources, re.MULTILINE)] == list(
@@ -80,6 +86,11 @@ def test_nothing_is_said_twice(reference: Search, question: str) -> None:
         (QUESTIONS[8], "An *asynchronous context manager* is a *context manager*"),
         (QUESTIONS[9], "The class of a class is known as that class’s *metaclass*"),
         (QUESTIONS[10], "| `'x'` | Hex format."),
+        (QUESTIONS[11], "The `from` clause is used for exception chaining"),
+        (QUESTIONS[12], "Yield expressions and statements are only used when defining a *generator* function"),
+        (QUESTIONS[13], "A `break` statement executed in the first suite terminates the loop without executing"),
+        (QUESTIONS[14], "Parameters after `*` or `*identifier` are keyword-only parameters"),
+        (QUESTIONS[15], "the same “pre-computed” value is used for each call"),
     ],
 )
 def test_a_report_has_the_answer(reference: Search, question: str, sentence: str) -> None:
@@ -87,6 +98,41 @@ def test_a_report_has_the_answer(reference: Search, question: str, sentence: str
     if not any(sentence in passage.text for passage in reference.corpus):
         pytest.skip("the reference of this Python puts it otherwise")
     assert sentence in report_on(question, reference).markdown
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_summary_is_what_the_model_chose(reference: Search, question: str) -> None:
+    """It names the model, and says nothing that does not stand in the quote that it cites."""
+    report = report_on(question, reference)
+    told = re.search(
+        r"^\*\*In short\*\*, in sentences that (\S+) chose from the quotes: (.*)$", report.markdown, re.MULTILINE
+    )
+    assert bool(told) == bool(report.summary)
+    for one in report.summary:
+        assert told is not None
+        assert told[1] == LABEL.partition(":")[0]
+        assert f"{one.text} [{report.quotes.index(one.quote) + 1}]" in told[2]
+        assert one.text in one.quote.text
+
+
+def test_what_no_quote_says_is_not_in_the_summary(reference: Search) -> None:
+    """A model that makes something up is not printed; one that quotes is."""
+    findings = findings_on(QUESTIONS[0], reference)
+    (true, *_) = select(QUESTIONS[0], candidates(findings))
+    report = compose(QUESTIONS[0], findings, LABEL, "it", summary=["Bananas are yellow.", true])
+    assert [one.text for one in report.summary] == [true]
+    assert "Bananas" not in report.markdown
+    assert "**In short" not in compose(QUESTIONS[0], findings, LABEL, "it").markdown
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_the_summary_says_whole_is_not_said_again(reference: Search, question: str) -> None:
+    """A section has no quote of which every sentence has been read already."""
+    report = report_on(question, reference)
+    below = report.markdown.partition("\n## ")[2].partition("## Sources")[0]
+    for one in report.summary:
+        if one.text == one.quote.text:
+            assert one.text not in below
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -54,6 +54,16 @@ def test_a_quote_that_is_printed_already_goes_back() -> None:
     assert [one.reason for one in verdict.rejected] == ["sub-question 1 quotes it already"]
 
 
+def test_the_code_after_a_printed_sentence_may_be_printed() -> None:
+    """Only what is said already is left out; what is left of the quote still stands in the corpus."""
+    text = "Buy it. For example:\n\n```python\nbuy(it)\n```"
+    critic = review()
+    critic.take("first", offer(1, quote("Buy it.")))
+    (verdict,) = critic.take("second", offer(2, quote(text)))
+    assert verdict.rejected == ()
+    assert [(one.text, one.start, one.end) for one in verdict.finding.quotes] == [(text[8:], 8, len(text))]
+
+
 def test_a_reader_who_insists_is_left_out() -> None:
     """A quote that was rejected and comes again is dropped, so that the desk comes to an end."""
     critic = review(false=[GOOD])

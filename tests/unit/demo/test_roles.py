@@ -85,6 +85,7 @@ async def test_everybody_does_their_part(session: Session, running_worker: Runni
     answer = session.branches[WRITER].messages[-1]
     assert MODEL in answer.text
     assert "no language model was used" in answer.text
+    assert f"**In short**, in sentences that {MODEL} chose from the quotes: " in report["markdown"]
 
 
 async def test_the_critic_sends_real_quotes_back(session: Session, running_worker: RunningWorker) -> None:

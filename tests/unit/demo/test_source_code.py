@@ -44,6 +44,16 @@ def test_python_is_cut_at_its_definitions() -> None:
     ]
 
 
+def test_the_name_of_a_class_alone_is_not_quoted() -> None:
+    """A class that has only methods is its docstring and its methods."""
+    assert read_python("class Box:\n    '''Holds things.'''\n\n    def open(self):\n        return self\n") == [
+        Block("heading", "`Box`", 2),
+        Block("prose", "Holds things."),
+        Block("heading", "`open`", 3),
+        Block("code", "```python\ndef open(self):\n    return self\n```"),
+    ]
+
+
 def test_python_that_does_not_parse_is_still_code() -> None:
     """A broken file can be searched all the same."""
     assert read_python("def broken(:\n") == [Block("code", "```python\ndef broken(:\n```")]

@@ -18,6 +18,7 @@ from lion_broker.models.wording import sentences, stem, terms
         ("scopes", "scope"),
         ("closing", "closes"),
         ("iteration", "iterate"),
+        ("equality", "equal"),
     ],
 )
 def test_forms_of_a_word_meet(one: str, other: str) -> None:
@@ -25,7 +26,7 @@ def test_forms_of_a_word_meet(one: str, other: str) -> None:
     assert stem(one) == stem(other)
 
 
-@pytest.mark.parametrize("word", ["string", "is", "class", "yes", "naïve", "x1", "status"])
+@pytest.mark.parametrize("word", ["string", "is", "class", "yes", "naïve", "x1", "status", "exception"])
 def test_words_that_only_look_like_forms_stay(word: str) -> None:
     """Short words, words whose root has no vowel, and words of other scripts are left alone."""
     assert stem(word) == word
@@ -35,6 +36,12 @@ def test_identifiers_are_found_whole_and_in_parts() -> None:
     """Underscores and capitals separate parts, and the whole stays."""
     assert terms("__enter__") == ["__enter__", "enter"]
     assert terms("StopIteration") == ["stopiterat", "stop", "iterat"]
+
+
+def test_compounds_stay_whole_when_a_part_would_be_lost() -> None:
+    """Keyword-only is more than keyword, but a hash-table is no more than its parts."""
+    assert terms("keyword-only") == ["keyword-only", "keyword"]
+    assert terms("hash-table") == ["hash", "tabl"]
 
 
 def test_code_is_another_term_than_the_word() -> None:
