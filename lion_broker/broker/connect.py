@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from lion_broker.config import Settings
 from lion_broker.errors import ConfigError
@@ -38,7 +39,8 @@ class EmbeddedExchange(RedisExchange):
         self._lease = self._attach()
         server = self._lease.server
         super().__init__(
-            f"unix://{server.socket}",
+            # A ? or # would end the path of a URL, and % begin an escape.
+            f"unix://{quote(str(server.socket))}",
             data_secret(server.directory),
             namespace=settings.namespace,
             partitions=settings.partitions,

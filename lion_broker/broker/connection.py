@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 import redis
@@ -28,13 +28,13 @@ _CONNECT_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 10.0
 _SLACK_SECONDS: Final = 5.0
 _MOST_AT_ONCE: Final = 128
+_OURS: Final = {"protocol": 2, "decode_responses": False}
 _PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
 
 
 def _options() -> dict[str, Any]:
     return {
-        "protocol": 2,
-        "decode_responses": False,
+        **_OURS,
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_timeout": _READ_SECONDS,
         "health_check_interval": 0,
@@ -61,21 +61,23 @@ def is_passing(error: BaseException) -> bool:
 def translate(error: BaseException, url: str) -> LionError:
     """Return the package's error for one of redis-py or of the server; the only place that maps them."""
     shown = without_secrets(url)
-    text = str(error)
+    # One sentence of ours follows or ends after it, whether or not the other side wrote a full stop.
+    text = str(error).rstrip().removesuffix(".")
     if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(
         ("NOAUTH", "NOPERM")
     ):
         return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
     if is_passing(error):
+        look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"
         return BrokerUnavailable(
-            f"No server answers at {shown}: {text or type(error).__name__}. Is it running? Nothing was lost: what was"
+            f"No server answers at {shown}: {text or type(error).__name__}. {look} Nothing was lost: what was"
             " accepted before is stored, and the call may be repeated."
         )
     if text.startswith("OOM") or "OOM" in text[:80]:
         return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")
     if "unknown command" in text.lower() and "fcall" in text.lower():
         return BrokerError(f"The server at {shown} has no functions; Redis 7.0 or Valkey 7.2 is needed.")
-    return BrokerError(f"The server at {shown} answered: {text}")
+    return BrokerError(f"The server at {shown} answered: {text}.")
 
 
 def _pool(kind: Any, url: str, retry: Any) -> Any:
@@ -83,12 +85,17 @@ def _pool(kind: Any, url: str, retry: Any) -> Any:
     try:
         if shown == "unix://":
             raise ValueError("no path")
-        return kind.from_url(url, retry=retry, **_options())
-    except ValueError:
+        pool = kind.from_url(url, retry=retry, **_options())
+        # What a URL asks for is added to our options; what the replies are read by stays ours.
+        pool.connection_kwargs |= _OURS
+        # An option that there is not is found here, and not by the first command.
+        pool.connection_class(**pool.connection_kwargs)
+        return pool
+    except (TypeError, ValueError):
         # What redis-py says is left out: it may quote a part of the password.
         raise ConfigError(
-            f"{shown} is no server URL: check host, port and database (for unix:// the path of the socket), and write"
-            " signs like / ? # @ in a password as %2F %3F %23 %40."
+            f"{shown} is no server URL: check host, port, database and options (for unix:// the path of the socket),"
+            " and write signs like / ? # @ in a password as %2F %3F %23 %40."
         ) from None
 
 
@@ -133,16 +140,20 @@ class AsyncLine:
 
     Commands that are issued while others are on their way are sent together when those have come back: concurrent
     callers share round trips, and a single caller never waits for company. A command that the server may hold has a
-    connection of its own.
+    connection of its own. What nobody has closed is closed when the loop ends, for afterwards nobody could.
     """
 
     def __init__(self, url: str) -> None:
         self._pool = _pool(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0))
         self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
         self._shuttle: asyncio.Task[None] | None = None
+        self._open: AsyncGenerator[None] | None = None
 
     async def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """Send commands and return their replies in order; server errors stand in the list."""
+        if self._open is None:
+            self._open = self._until_the_loop_ends()
+            await anext(self._open)
         if wait_ms:
             return await self._exchange(commands, wait_ms / 1000 + _SLACK_SECONDS)
         answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
@@ -153,9 +164,20 @@ class AsyncLine:
 
     async def aclose(self) -> None:
         """Close the connections, after what is on its way has come back."""
-        if self._shuttle is not None:
-            await asyncio.wait([self._shuttle])
-        await self._pool.disconnect()
+        if self._open is not None:
+            opened, self._open = self._open, None
+            await opened.aclose()
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
+        """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""
+        try:
+            yield
+        finally:
+            self._open = None
+            if self._shuttle is not None:
+                await asyncio.wait([self._shuttle])
+                self._shuttle = None
+            await self._pool.disconnect()
 
     async def _run_shuttle(self) -> None:
         while self._waiting:

@@ -95,6 +95,7 @@ class RedisExchange(Exchange):
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
         if line is None:
+            self._forget_ended_loops()
             line = self._lines[loop] = AsyncLine(self._full_url)
         errand = self._errand(verbs)
         step = next(errand)
@@ -117,9 +118,18 @@ class RedisExchange(Exchange):
         """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
 
     def close(self) -> None:
-        """Close the connections of ordinary code."""
+        """Close the connections of ordinary code, and of event loops that do not run now.
+
+        Those of a running loop are closed by `aclose` in it, at the latest when it ends.
+        """
         if self._sync is not None:
             self._sync.close()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # none runs in this thread, so another one can
+            for loop, line in list(self._lines.items()):
+                if not loop.is_running() and not loop.is_closed():
+                    loop.run_until_complete(line.aclose())
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the others."""
@@ -127,6 +137,10 @@ class RedisExchange(Exchange):
         if line is not None:
             await line.aclose()
         self.close()
+
+    def _forget_ended_loops(self) -> None:
+        for loop in [loop for loop in self._lines if loop.is_closed()]:
+            del self._lines[loop]
 
     def _errand(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
         """Do the verbs; while no server answers, ask again until the patience is used up."""

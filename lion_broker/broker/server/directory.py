@@ -51,11 +51,16 @@ def socket_path(directory: Path, environ: Mapping[str, str]) -> Path:
 
     The name is a hash of the directory's device and inode, so each way to write its path leads to the same
     socket, and a directory that was deleted and made anew gets another. Raises ConfigError when the path is
-    too long.
+    too long, or cannot be shown.
     """
     place = directory.stat()
     name = hashlib.blake2s(f"{place.st_dev}:{place.st_ino}".encode(), digest_size=6).hexdigest()
     path = runtime_directory(environ).absolute() / f"{name}.sock"
+    if not str(path).isprintable():
+        raise ConfigError(
+            f"The path of the server's socket has signs that cannot be shown: {str(path)!r}."
+            " Set LION_BROKER_RUNTIME_DIR to another directory."
+        )
     length = len(os.fsencode(path))
     if length > LONGEST_SOCKET_PATH:
         raise ConfigError(

@@ -231,7 +231,7 @@ class Keeper:
         """Become a fresh keeper if there are users and it is worth while; exec ends the thread that waits."""
         now = time.monotonic()
         crashes = [*(when for when in self._plan.crashes if when > now - CRASH_SECONDS), now]
-        if len(crashes) == CRASHES or try_lock(USERS_LOCK) is not None:
+        if len(crashes) == CRASHES or _nobody_uses_it():
             return
         note("the server is started again")
         plan = self._plan._replace(linger=self._linger(), ownership=self._ownership, crashes=crashes)
@@ -308,6 +308,21 @@ def _own_soon() -> list[int]:
             return ownership
         time.sleep(0.01)
     raise DirectoryTaken
+
+
+def _nobody_uses_it() -> bool:
+    """Tell whether there are no users, and then let none come any more.
+
+    The thread that waits for their end holds the lock for a moment itself, which is not to be taken for a user.
+    """
+    for _ in range(2):
+        if try_lock(USERS_LOCK) is not None:
+            return True
+        shared = try_lock(USERS_LOCK, shared=True)
+        if shared is None:
+            return True
+        os.close(shared)
+    return False
 
 
 def _ending(status: int) -> str:

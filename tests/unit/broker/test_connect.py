@@ -76,7 +76,10 @@ def test_making_an_exchange_opens_nothing() -> None:
         exchange.call(ReadSession("s"))
 
 
-@pytest.mark.parametrize("url", ["redis://localhost:port/0", "redis://[::1/0", "redis://localhost:99999999", "unix://"])
+@pytest.mark.parametrize(
+    "url",
+    ["redis://localhost:port/0", "redis://[::1/0", "redis://localhost:99999999", "redis://localhost?x=1", "unix://"],
+)
 def test_a_broken_url_is_a_config_error(url: str) -> None:
     """Found when it is used, by ordinary and by asynchronous code."""
     with pytest.raises(ConfigError, match="no server URL"):

@@ -74,3 +74,15 @@ def test_an_old_server_is_named() -> None:
     """A server without functions is told from other errors."""
     error = exceptions.ResponseError("unknown command 'FCALL', with args beginning with: 'x'")
     assert "Redis 7.0 or Valkey 7.2 is needed" in str(translate(error, URL))
+
+
+@pytest.mark.parametrize("stop", ["", ".", ". ", ".\r\n"])
+@pytest.mark.parametrize(
+    "error",
+    [exceptions.AuthenticationError, exceptions.ConnectionError, exceptions.ResponseError, TimeoutError],
+)
+def test_a_sentence_ends_once(error: type[Exception], stop: str) -> None:
+    """However the other side ends its own: the message reads on, and ends with one full stop."""
+    said = str(translate(error(f"it failed{stop}"), URL))
+    assert "it failed. " in f"{said} "
+    assert said.endswith(".")
