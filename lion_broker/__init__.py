@@ -1,62 +1,66 @@
 """Durable, horizontal multi-agent sessions: LionAGI's Session, Branch and mail over Redis streams."""
 
-from lion_broker.branch.base import BaseBranch
-from lion_broker.branch.branch import Branch
-from lion_broker.branch.registry import Registry
-from lion_broker.core.concepts import Communicatable, Relational
-from lion_broker.core.element import Element
-from lion_broker.core.event import Event
-from lion_broker.core.ids import ID, IDType
-from lion_broker.core.log import Log
-from lion_broker.core.node import Node
-from lion_broker.core.pile import Pile, pile
-from lion_broker.core.progression import Progression, prog
-from lion_broker.errors import (
-    BranchClosed,
-    BranchError,
-    BranchOwned,
-    BrokerError,
-    BrokerUnavailable,
-    ConfigError,
-    IDError,
-    ItemExistsError,
-    ItemNotFoundError,
-    LeaseLost,
-    LionError,
-    MailboxFull,
-    MailError,
-    MailMalformed,
-    MailTooLarge,
-    ModelError,
-    NotPortable,
-    RoundTimeout,
-    SignatureInvalid,
-    ToolError,
-)
-from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.mail import Mail
-from lion_broker.mail.mailbox import Mailbox
-from lion_broker.mail.manager import MailManager
-from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.messages import (
-    ActionRequest,
-    ActionResponse,
-    AssistantResponse,
-    Instruction,
-    MessageFlag,
-    MessageManager,
-    MessageRole,
-    RoledMessage,
-    SenderRecipient,
-    System,
-)
-from lion_broker.models.imodel import iModel
-from lion_broker.session.remote import RemoteBranch
-from lion_broker.session.session import Session
-from lion_broker.tools.calling import FunctionCalling
-from lion_broker.tools.manager import ActionManager
-from lion_broker.tools.tool import Tool
-from lion_broker.worker.worker import Worker
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lion_broker.branch.base import BaseBranch
+    from lion_broker.branch.branch import Branch
+    from lion_broker.branch.registry import Registry
+    from lion_broker.core.concepts import Communicatable, Relational
+    from lion_broker.core.element import Element
+    from lion_broker.core.event import Event
+    from lion_broker.core.ids import ID, IDType
+    from lion_broker.core.log import Log
+    from lion_broker.core.node import Node
+    from lion_broker.core.pile import Pile, pile
+    from lion_broker.core.progression import Progression, prog
+    from lion_broker.errors import (
+        BranchClosed,
+        BranchError,
+        BranchOwned,
+        BrokerError,
+        BrokerUnavailable,
+        ConfigError,
+        IDError,
+        ItemExistsError,
+        ItemNotFoundError,
+        LeaseLost,
+        LionError,
+        MailboxFull,
+        MailError,
+        MailMalformed,
+        MailTooLarge,
+        ModelError,
+        NotPortable,
+        RoundTimeout,
+        SignatureInvalid,
+        ToolError,
+    )
+    from lion_broker.mail.exchange import Exchange
+    from lion_broker.mail.mail import Mail
+    from lion_broker.mail.mailbox import Mailbox
+    from lion_broker.mail.manager import MailManager
+    from lion_broker.mail.package import Package, PackageCategory
+    from lion_broker.messages import (
+        ActionRequest,
+        ActionResponse,
+        AssistantResponse,
+        Instruction,
+        MessageFlag,
+        MessageManager,
+        MessageRole,
+        RoledMessage,
+        SenderRecipient,
+        System,
+    )
+    from lion_broker.models.imodel import iModel
+    from lion_broker.session.remote import RemoteBranch
+    from lion_broker.session.session import Session
+    from lion_broker.tools.calling import FunctionCalling
+    from lion_broker.tools.manager import ActionManager
+    from lion_broker.tools.tool import Tool
+    from lion_broker.worker.worker import Worker
 
 __all__ = [
     "ID",
@@ -118,3 +122,81 @@ __all__ = [
     "pile",
     "prog",
 ]
+
+_PLACES: Final = {
+    "branch.base": ("BaseBranch",),
+    "branch.branch": ("Branch",),
+    "branch.registry": ("Registry",),
+    "core.concepts": ("Communicatable", "Relational"),
+    "core.element": ("Element",),
+    "core.event": ("Event",),
+    "core.ids": ("ID", "IDType"),
+    "core.log": ("Log",),
+    "core.node": ("Node",),
+    "core.pile": ("Pile", "pile"),
+    "core.progression": ("Progression", "prog"),
+    "errors": (
+        "BranchClosed",
+        "BranchError",
+        "BranchOwned",
+        "BrokerError",
+        "BrokerUnavailable",
+        "ConfigError",
+        "IDError",
+        "ItemExistsError",
+        "ItemNotFoundError",
+        "LeaseLost",
+        "LionError",
+        "MailboxFull",
+        "MailError",
+        "MailMalformed",
+        "MailTooLarge",
+        "ModelError",
+        "NotPortable",
+        "RoundTimeout",
+        "SignatureInvalid",
+        "ToolError",
+    ),
+    "mail.exchange": ("Exchange",),
+    "mail.mail": ("Mail",),
+    "mail.mailbox": ("Mailbox",),
+    "mail.manager": ("MailManager",),
+    "mail.package": ("Package", "PackageCategory"),
+    "messages": (
+        "ActionRequest",
+        "ActionResponse",
+        "AssistantResponse",
+        "Instruction",
+        "MessageFlag",
+        "MessageManager",
+        "MessageRole",
+        "RoledMessage",
+        "SenderRecipient",
+        "System",
+    ),
+    "models.imodel": ("iModel",),
+    "session.remote": ("RemoteBranch",),
+    "session.session": ("Session",),
+    "tools.calling": ("FunctionCalling",),
+    "tools.manager": ("ActionManager",),
+    "tools.tool": ("Tool",),
+    "worker.worker": ("Worker",),
+}
+"""Where the public names are; a name is imported when it is first used, so that the package itself costs nothing."""
+
+_PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names}
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and know which names there are
+
+    def __getattr__(name: str) -> object:
+        """Import a public name; raises AttributeError for any other."""
+        if name not in _PLACE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+        # The next use finds it without asking here.
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        """Name what is there and what is imported on use."""
+        return sorted({*globals(), *__all__})

@@ -1,5 +1,6 @@
 """Element: what has an identity, and how it is written down and read back."""
 
+import sys
 import time
 from collections.abc import Mapping
 from copy import deepcopy
@@ -24,7 +25,8 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 __all__ = ["Element", "Timestamp", "element_class"]
 
-# The closed registry: class names in data are looked up here and nowhere else, nothing is imported for them.
+# The closed registry: class names in data are looked up here and nowhere else, and nothing but this package's own
+# modules is ever imported for them.
 _classes: dict[str, type["Element"]] = {}
 
 
@@ -158,14 +160,23 @@ class Element(BaseModel, Observable):
 
 def element_class(name: object) -> type[Element]:
     """Return the class of elements with this short name; raise ItemNotFoundError when there is none."""
-    kind = _classes.get(name) if isinstance(name, str) else None
+    kind = _known(name) if isinstance(name, str) else None
     if kind is None:
         raise ItemNotFoundError(f"no class of elements is named {name!r:.80}: import the module that defines it first")
     return kind
 
 
+def _known(name: str) -> type[Element] | None:
+    """Return the class of this name; the package's own are there whether or not anybody has used them yet."""
+    package = sys.modules["lion_broker"]  # not imported: to the layers, the public names are above everything
+    if name not in _classes and name in package.__all__:
+        getattr(package, name)
+    return _classes.get(name)
+
+
 def _register(kind: type[Element]) -> None:
-    known = _classes.get(kind.__name__)
+    ours = kind.__module__.startswith("lion_broker.")
+    known = _classes.get(kind.__name__) if ours else _known(kind.__name__)
     # A notebook cell or a module may define its class again; the names of this package are not to be had.
     if known and known.__module__.startswith("lion_broker.") and known.__module__ != kind.__module__:
         raise ConfigError(f"the class name {kind.__name__} is taken by {known.class_name(full=True)}: use another")

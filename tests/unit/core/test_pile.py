@@ -13,6 +13,7 @@ from lion_broker.core.node import Node
 from lion_broker.core.pile import Pile, pile
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError, NotPortable
+from tests.naming import stable
 
 
 class Named(Node):
@@ -55,7 +56,7 @@ def test_every_kind_of_key(line: Pile[Named], nodes: list[Named]) -> None:
     assert line[str(a.id).upper()] is a
 
 
-@pytest.mark.parametrize("key", [4, -5, "e", IDType.create(), Element(), ["a", "e"]])
+@pytest.mark.parametrize("key", [4, -5, "e", IDType.create(), Element(), ["a", "e"]], ids=stable)
 def test_missing_keys(line: Pile[Named], key: object) -> None:
     """A key without item is an error that is a ValueError and a KeyError, and is not in the pile."""
     with pytest.raises(ItemNotFoundError):
