@@ -8,14 +8,17 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line with `argv` (None: the program's arguments); returns the exit code, see `cli.exits.Code`."""
+    """Run the command line with `argv` (None: the program's arguments); returns the exit code, see `cli.exits.Code`.
+
+    An error is said in one sentence on stderr, and with `--json` as an object on stdout too.
+    """
     from lion_broker.cli.application import application
     from lion_broker.cli.exits import report
 
     try:
         application()(args=argv, prog_name="lion-broker")
     except LionError as error:
-        return report(error)
+        return report(error, as_json="--json" in (sys.argv if argv is None else argv))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

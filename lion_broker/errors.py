@@ -17,6 +17,7 @@ LionError
 │   └── NotPortable                 an item that cannot travel to where it goes
 ├── BranchError                     one branch or session
 │   ├── ItemNotFoundError           also a ValueError and a KeyError
+│   │   └── BehaviourUnknown        no behaviour of that name is registered here
 │   ├── ItemExistsError             also a ValueError
 │   ├── RelationError               graph structure is violated
 │   ├── BranchClosed                the branch was removed
@@ -27,6 +28,7 @@ LionError
 │   └── OutputInvalid               the answer does not fit the asked format
 └── ToolError                       a tool call
     ├── ToolUnknown                 no tool of that name is registered here
+    ├── ToolExists                  a tool of that name is there already; also an ItemExistsError
     └── ToolArgumentsInvalid        the arguments do not fit the tool's schema
 """
 
@@ -59,6 +61,7 @@ __all__ = [
     "SignatureInvalid",
     "ToolArgumentsInvalid",
     "ToolError",
+    "ToolExists",
     "ToolUnknown",
 ]
 
@@ -177,6 +180,10 @@ class ToolError(LionError):
 
 class ToolUnknown(ToolError, ValueError):
     """Raised when no tool of that name is registered here."""
+
+
+class ToolExists(ToolError, ItemExistsError):
+    """Raised when a tool of that name is registered already and is not to be replaced."""
 
 
 class ToolArgumentsInvalid(ToolError, ValueError):

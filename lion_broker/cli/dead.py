@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ls"]
 
 Session = Annotated[
-    str | None, typer.Argument(metavar="[SESSION]", help="One session, by the beginning of its id. Default: all.")
+    str | None, typer.Argument(metavar="SESSION", help="One session, by the beginning of its id. Default: all.")
 ]
 
 

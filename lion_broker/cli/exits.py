@@ -16,6 +16,8 @@ from lion_broker.errors import (
     ServerStartFailed,
 )
 
+from .printing import print_json
+
 __all__ = ["EXIT_CODES", "Code", "code_of", "report"]
 
 
@@ -50,7 +52,10 @@ def code_of(error: LionError) -> Code:
     return next((code for kind, code in _CODES if isinstance(error, kind)), Code.ERROR)
 
 
-def report(error: LionError) -> Code:
-    """Say on stderr what went wrong, and return the exit code for it."""
+def report(error: LionError, as_json: bool) -> Code:
+    """Say on stderr what went wrong, for programs on stdout as well, and return the exit code for it."""
+    code = code_of(error)
     typer.echo(f"Error: {error}", err=True)
-    return code_of(error)
+    if as_json:
+        print_json({"error": type(error).__name__, "message": str(error), "code": code})
+    return code

@@ -64,4 +64,4 @@ def _told(error: BaseException) -> str:
         place for place in traceback.extract_tb(error.__traceback__) if not any(one in place.filename for one in ours)
     ]
     where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
-    return f"{type(error).__name__}: {error}{where}".rstrip()
+    return " ".join(f"{type(error).__name__}: {error}{where}".split())

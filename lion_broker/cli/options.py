@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lion_broker.config import Settings
-
 if TYPE_CHECKING:
+    from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["AsJson", "Lease", "Namespace", "Url", "exchange_at", "shared_exchange"]
 
+
+def _given(value: str | None) -> str | None:
+    """Refuse an empty text: it comes from a variable that is not set, and does not mean the default."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty; leave the option out for the default.")
+    return value
+
+
 Url = Annotated[
     str | None,
     typer.Option(
+        callback=_given,
         metavar="URL",
         help="Where the exchange is: redis://, rediss://, unix://, embedded://[dir]. Default: LION_BROKER_URL, else the"
         " embedded server of this user.",
@@ -27,6 +35,7 @@ Url = Annotated[
 Namespace = Annotated[
     str | None,
     typer.Option(
+        callback=_given,
         metavar="NAME",
         help="Keeps deployments on one server apart. Default: LION_BROKER_NAMESPACE, else 'default'.",
         show_default=False,
@@ -49,6 +58,7 @@ Lease = Annotated[
 def exchange_at(url: str | None, namespace: str | None) -> Iterator[Exchange]:
     """Open the exchange that the options and the environment name, and close it in the end."""
     from lion_broker.broker.connect import connect
+    from lion_broker.config import Settings
 
     with connect(settings=Settings.load(url=url, namespace=namespace)) as exchange:
         yield exchange

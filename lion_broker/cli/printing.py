@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
-from pydantic_core import to_json
 
 __all__ = ["moment", "print_json", "print_rows"]
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line of stdout."""
+    from pydantic_core import to_json
+
     typer.echo(to_json(value).decode())
 
 

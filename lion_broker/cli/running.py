@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
+from lion_broker.errors import LionError
 from lion_broker.telemetry import LOGGER, logger
 
 from .exits import Code
@@ -39,13 +40,27 @@ def log_to_stderr(level: str) -> None:
 
 
 def run(program: Callable[[Signals], Awaitable[T]]) -> T:
-    """Run a program with an event loop of its own; SIGINT and SIGTERM are for it to read."""
+    """Run a program with an event loop of its own; SIGINT and SIGTERM are for it to read.
+
+    Raises an error of this package by itself, even when several tasks have failed together.
+    """
 
     async def main() -> T:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             return await program(signals)
 
-    return anyio.run(main, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    try:
+        return anyio.run(main, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    except BaseExceptionGroup as group:
+        raise _heart(group) from group
+
+
+def _heart(error: BaseException) -> BaseException:
+    """Return the first error of this package in a group, or the group when there are others in it."""
+    ours, others = error.split(LionError) if isinstance(error, BaseExceptionGroup) else (error, None)
+    while isinstance(ours, BaseExceptionGroup):
+        ours = ours.exceptions[0]
+    return error if others or ours is None else ours
 
 
 async def check_server(exchange: Exchange) -> None:

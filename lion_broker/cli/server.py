@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from lion_broker.config import Settings
-
 from .exits import Code
 from .options import AsJson
 from .printing import print_json
@@ -47,6 +45,7 @@ def status(directory: Directory = None, as_json: AsJson = False) -> None:
 def stop(directory: Directory = None, as_json: AsJson = False) -> None:
     """Stop the embedded server, whoever uses it, its data on disk; exit code 3 when there was none."""
     from lion_broker.broker.embedded import stop as stop_server
+    from lion_broker.config import Settings
 
     place = _place(directory)
     stopped = stop_server(place, environ=Settings.load().environ)
@@ -60,5 +59,6 @@ def stop(directory: Directory = None, as_json: AsJson = False) -> None:
 
 def _place(directory: Path | None) -> Path:
     from lion_broker.broker.embedded import data_directory
+    from lion_broker.config import Settings
 
     return (directory or data_directory(Settings.load().environ)).expanduser().resolve()

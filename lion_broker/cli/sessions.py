@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic_core import from_json
 
 from lion_broker.errors import ItemNotFoundError
 
@@ -99,6 +98,8 @@ def _branches(exchange: Exchange, session: str) -> Iterator[BranchRecord]:
 
 
 def _session_row(record: SessionRecord) -> dict[str, Any]:
+    from pydantic_core import from_json
+
     fields = {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
     return {
         "id": record.id,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
 import typer
 
-from lion_broker.config import Settings
+from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
 from .exits import Code
@@ -63,12 +63,14 @@ def worker(
     branches over and exits with 0; a second one drops the turns, which others then do again. With --json a line on
     stdout says when it is ready, and one what it has done.
     """
+    from lion_broker.config import Settings
     from lion_broker.worker.worker import Worker
 
     from .loading import load_registry
 
     log_to_stderr(log_level)
     settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    _check_pools([pool])
     registry = load_registry(app)
     with shared_exchange(settings) as exchange:
         made = Worker(
@@ -97,14 +99,28 @@ def sweeper(
     Runs until SIGTERM or Ctrl-C. Every worker sweeps its own pool already; this is for pools that have no worker at
     times.
     """
+    from lion_broker.config import Settings
     from lion_broker.worker.sweeper import Sweeper
 
     log_to_stderr(log_level)
     settings = Settings.load(url=url, namespace=namespace, lease=lease)
     pools = pool or ["default"]
+    _check_pools(pools)
     with shared_exchange(settings) as exchange:
         made = {name: Sweeper(exchange, name, int(settings.lease * 1000)) for name in pools}
         raise typer.Exit(run(partial(_sweep, made, exchange, once, as_json)))
+
+
+def _check_pools(pools: Sequence[str]) -> None:
+    """Raise ConfigError for a name that no pool can have, before anything is started for it."""
+    from lion_broker.mail.checks import check
+    from lion_broker.mail.verbs import Sweep
+
+    for pool in pools:
+        try:
+            check(Sweep(pool))
+        except ConfigError as error:
+            raise ConfigError(f"--pool {str(error).removeprefix('Sweep.pool ')}") from None
 
 
 async def _serve(

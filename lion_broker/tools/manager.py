@@ -4,18 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from lion_broker.core.concepts import Manager
-from lion_broker.errors import ItemExistsError, ToolArgumentsInvalid, ToolError, ToolUnknown
+from lion_broker.errors import ToolArgumentsInvalid, ToolExists, ToolUnknown
 from lion_broker.messages.action import ActionRequest, ActionRequestModel
 from lion_broker.tools.calling import FunctionCalling
 from lion_broker.tools.tool import Tool
 
-__all__ = ["ActionManager", "ToolExists", "ToolRef"]
+__all__ = ["ActionManager", "ToolRef"]
 
 ToolRef: TypeAlias = Tool | Callable[..., Any] | str
-
-
-class ToolExists(ToolError, ItemExistsError):
-    """Raised when a tool of that name is registered already."""
 
 
 class ActionManager(Manager):

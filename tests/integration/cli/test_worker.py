@@ -34,22 +34,6 @@ def texts(branch: RemoteBranch) -> list[str]:
     return [str(message.content["instruction"]) for message in branch.messages]
 
 
-def test_sigterm_hands_over(session: Session, remote: RemoteBranch, stage: Stage, tmp_path: Path) -> None:
-    """The turn in progress ends, the rest goes to another worker at once, and nothing is handed out twice."""
-    first = stage.worker("tests.apps.desk:registry", "p", lease=30.0, DESK=str(tmp_path))
-    wait_until((tmp_path / "one.begun").exists)
-    first.process.terminate()
-    wait_until(lambda: "stopping" in first.errors)
-    (tmp_path / "go").touch()
-    assert first.wait() == 0
-    done = texts(remote)
-    second = stage.worker("tests.apps.desk:registry", "p", "--until-idle", DESK=str(tmp_path))
-    assert second.wait() == 0
-    assert done[:1] == ["one"]
-    assert texts(remote) == ["one", "two"]
-    assert session.counters()["redelivered"] == 0
-
-
 def test_a_second_signal_stops_at_once(session: Session, remote: RemoteBranch, stage: Stage, tmp_path: Path) -> None:
     """A turn that does not end is dropped, the exit code names the signal, and another worker does it again."""
     first = stage.worker("tests.apps.desk:registry", "p", "--concurrency", "1", DESK=str(tmp_path))

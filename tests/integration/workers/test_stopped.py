@@ -30,6 +30,7 @@ def test_a_drained_worker_hands_over_at_once(session: Session, stage: Stage, tmp
             home.send(remote, "message", f"home:{number}")
     wait_until((tmp_path / "home:0.begun").exists)
     first.process.terminate()
+    wait_until(lambda: "stopping" in first.errors)
     (tmp_path / "go").touch()
     assert first.wait() == 0
     stopped = first.told() if first.ready() else {}

@@ -26,6 +26,7 @@ from lion_broker import (
 )
 from lion_broker.branch.items import LocalObjects, decode_item, encode_item
 from lion_broker.errors import ToolUnknown
+from tests.naming import stable
 
 C = PackageCategory
 NODE = Node(content={"page": 7})
@@ -150,7 +151,7 @@ def test_a_model_travels_by_its_settings(registry: Registry) -> None:
         (C.START, Branch),
         (C.NODE, Node(content=object())),
     ],
-    ids=repr,
+    ids=stable,
 )
 def test_what_cannot_travel(category: PackageCategory, item: Any) -> None:
     """An error before anything is sent, for code as for values without a JSON form."""
@@ -182,7 +183,7 @@ def test_a_request_source_travels_too_or_not_at_all() -> None:
         (C.NODE_ID, "x"),
         (C.NODE_ID, None),
     ],
-    ids=repr,
+    ids=stable,
 )
 def test_an_item_that_does_not_fit_its_category(category: PackageCategory, item: Any) -> None:
     """A ValueError of the sender, whoever the recipient is."""
@@ -238,7 +239,7 @@ def test_a_reference_of_another_process(registry: Registry, objects: LocalObject
         (C.IMODEL, {"item": {"settings": {"provider": "x"}}}),
         (C.IMODEL, {"item": {"settings": {"provider": "x", "model": "y", "nonsense": 1}}}),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_hostile_bodies(category: PackageCategory, body: Any, registry: Registry) -> None:
     """What is no item of its category is malformed; nothing is imported or made for it."""

@@ -11,7 +11,7 @@ from lion_broker.cli.loading import load_registry
 
 MODULES = {
     "lion_fine": "from lion_broker import Registry\nregistry = Registry()\nnumber = 3\n",
-    "lion_fails": "\nraise RuntimeError('boom')\n",
+    "lion_fails": "\nraise RuntimeError('boom\\nboom')\n",
     "lion_exits": "raise SystemExit(3)\n",
     "lion_broken": "x = (\n",
     "lion_needs": "import lion_nowhere\n",
@@ -46,7 +46,7 @@ def test_a_module_in_the_current_directory_is_found() -> None:
         ("lion_needs:registry", "imports 'lion_nowhere', which is not installed"),
         ("lion_fine:other", "has no 'other'. It has these: registry."),
         ("lion_fine:number", "is of type int, not a Registry"),
-        ("lion_fails:registry", "RuntimeError: boom"),
+        ("lion_fails:registry", "RuntimeError: boom boom (/"),
         ("lion_exits:registry", "SystemExit: 3"),
         ("lion_broken:registry", "SyntaxError"),
     ],

@@ -1,8 +1,6 @@
 """The command line without any server: help, usage, exit codes, secrets."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -36,16 +34,6 @@ def test_the_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
     assert "2 wrong use or setting, 3 no server" in " ".join(capsys.readouterr().out.split())
 
 
-def test_help_imports_nothing_that_only_commands_need() -> None:
-    """The command line starts quickly: told by what is loaded, not by a clock."""
-    program = (
-        "import sys; from lion_broker.__main__ import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in result.stderr.split()}
-    assert loaded & {"bm25s", "numpy", "pandas", "pydoc_data", "rich"} == set()
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -53,7 +41,12 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
         (["worker"], "Missing option '--app'"),
         (["worker", "--app", "a:b", "--concurrency", "0"], "Invalid value for '--concurrency'"),
         (["worker", "--app", "lion_broker.demo.research:registry", "--url", "memory://"], "inside one process"),
+        (["worker", "--app", "a:b", "--pool", "a b"], "--pool cannot be 'a b': a name of"),
+        (["sweeper", "--pool", "default", "--pool", ""], "--pool cannot be '': a name of"),
         (["sweeper", "--url", "ftp://nowhere"], "is no exchange URL"),
+        (["session", "ls", "--url", ""], "Invalid value for '--url': it is empty"),
+        (["session", "ls", "--url", "redis://u:hidden@host:port/0"], "is no server URL"),
+        (["session", "ls", "--url", "redis://u:hidden@host/0?nonsense=1"], "is no server URL"),
         (["session", "ls", "--namespace", "no spaces"], "LION_BROKER_NAMESPACE cannot be used"),
         (["demo", "research", "--question", " "], "The question is empty"),
         (["demo", "research", "--workers", "17"], "Invalid value for '--workers'"),
@@ -61,12 +54,38 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
         (["demo", "research", "--output", "/nowhere/report.md"], "no directory /nowhere"),
     ],
 )
-def test_wrong_use_is_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong is said on stderr, and stdout stays empty."""
+def test_wrong_use_is_exit_code_2(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong is the last line of stderr, without a traceback and without a password; stdout stays empty."""
+    monkeypatch.setenv("LION_BROKER_SECRET", "a secret of the tests that is long enough")
     assert main(words) == Code.USAGE
     told = capsys.readouterr()
-    assert said in told.err
+    assert told.err.splitlines()[-1].startswith("Error: ")
+    assert said in told.err.splitlines()[-1]
+    assert "hidden" not in told.err
     assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "code"),
+    [
+        (["session", "ls", "--url", "ftp://nowhere"], "ConfigError", Code.USAGE),
+        (["sweeper", "--once", "--pool", "a b"], "ConfigError", Code.USAGE),
+        (["session", "ls", "--url", "redis://127.0.0.1:1"], "BrokerUnavailable", Code.NO_SERVER),
+    ],
+)
+def test_with_json_an_error_is_an_object(
+    words: list[str], kind: str, code: Code, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that reads stdout gets JSON whatever happens; people read the same sentence on stderr."""
+    monkeypatch.setenv("LION_BROKER_INSECURE", "1")
+    monkeypatch.setenv("LION_BROKER_PATIENCE", "0")
+    assert main([*words, "--json"]) == code
+    told = capsys.readouterr()
+    error = json.loads(told.out)
+    assert (error["error"], error["code"]) == (kind, code)
+    assert told.err.splitlines()[-1] == f"Error: {error['message']}"
 
 
 def test_a_secret_is_new_each_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from lion_broker.cli import running
-from lion_broker.cli.running import on_eof, until_told
+from lion_broker.cli.running import Signals, on_eof, run, until_told
+from lion_broker.errors import BrokerUnavailable, LionError
 
 pytestmark = pytest.mark.anyio
 
@@ -74,3 +75,25 @@ async def test_the_end_of_stdin_asks_too(pipe: int) -> None:
     with anyio.fail_after(5):
         await work.run()
     assert work.ended
+
+
+@pytest.mark.parametrize(
+    ("failures", "raised"),
+    [
+        ((BrokerUnavailable("gone"), LionError("too")), BrokerUnavailable),
+        ((BrokerUnavailable("gone"), KeyError("a fault")), ExceptionGroup),
+    ],
+)
+def test_an_error_of_several_tasks_is_told_as_one(failures: tuple[Exception, ...], raised: type[Exception]) -> None:
+    """A command says the first of the package's errors; a fault in the program keeps its traceback."""
+
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def program(signals: Signals) -> None:
+        async with anyio.create_task_group() as group:
+            for error in failures:
+                group.start_soon(fail, error)
+
+    with pytest.raises(raised):
+        run(program)

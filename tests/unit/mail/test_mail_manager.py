@@ -7,6 +7,7 @@ import pytest
 
 from lion_broker import Branch, IDType, ItemNotFoundError, MailManager, pile
 from lion_broker.mail.mail import Mail
+from tests.naming import stable
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_pile_of_sources_is_several_sources(ada: Branch, ben: Branch) -> None:
     assert len(manager.sources) == 2
 
 
-@pytest.mark.parametrize("source", [7, "ada", IDType.create(), [object()]])
+@pytest.mark.parametrize("source", [7, "ada", IDType.create(), [object()]], ids=stable)
 def test_what_has_no_mailbox_is_no_source(manager: MailManager, source: Any) -> None:
     """Refused as a whole, with a ValueError; also what LionAGI ignored silently."""
     with pytest.raises(ValueError, match=r"Failed to add source|is no id"):

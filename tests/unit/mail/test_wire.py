@@ -18,6 +18,7 @@ from lion_broker.mail.wire import (
     encode_json,
     read_json,
 )
+from tests.naming import stable
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -135,7 +136,7 @@ def test_the_deepest_that_is_allowed() -> None:
         object(),
         json.loads("[" * 40 + "]" * 40),
     ],
-    ids=repr,
+    ids=stable,
 )
 def test_what_json_cannot_hold_is_not_written(value: Any) -> None:
     """The error names what cannot travel."""

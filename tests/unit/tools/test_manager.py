@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lion_broker.errors import ToolArgumentsInvalid, ToolError, ToolUnknown
+from lion_broker.errors import ToolArgumentsInvalid, ToolError, ToolExists, ToolUnknown
 from lion_broker.messages import ActionRequest, ActionRequestModel
-from lion_broker.tools import ActionManager, Tool, ToolExists
+from lion_broker.tools import ActionManager, Tool
 
 
 def add(a: int, b: int) -> int:
