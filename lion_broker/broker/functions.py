@@ -32,25 +32,25 @@ def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
 
 
 def create_session(road: Road, verb: v.CreateSession) -> Request:
-    """`sessions.lua`."""
+    """`create_session.lua`."""
     fields = {key: value for key, value in verb.fields.items() if key != "delivery"}
     args = (verb.session, verb.fields["delivery"], verb.cap, *_pairs(fields))
     return Request((call("create_session", [road.keys.session(verb.session)], *args),), _outcome)
 
 
 def update_session(road: Road, verb: v.UpdateSession) -> Request:
-    """`sessions.lua`."""
+    """`update_session.lua`."""
     return Request((call("update_session", [road.keys.session(verb.session)], *_pairs(verb.fields)),), _outcome)
 
 
 def delete_session(road: Road, verb: v.DeleteSession) -> Request:
-    """`sessions.lua`."""
+    """`delete_session.lua`."""
     command = call("delete_session", [road.keys.session(verb.session)], verb.limit)
     return Request((command,), lambda replies: bool(replies[0]))
 
 
 def create_branch(road: Road, verb: v.CreateBranch) -> Request:
-    """`branches.lua`."""
+    """`create_branch.lua`."""
     seed = verb.seed
     args = (seed.id, seed.name, seed.pool, seed.behaviour, verb.token, verb.owner, verb.lease_ms, verb.copies)
     key = road.keys.session(verb.session)
@@ -66,7 +66,7 @@ def close_branch(road: Road, verb: v.CloseBranch) -> Request:
 
 
 def progress(road: Road, verb: v.Progress) -> Request:
-    """`branches.lua`."""
+    """`progress.lua`."""
     command = call("progress", [road.keys.session(verb.session)], *_pairs(verb.targets))
     return Request((command,), lambda replies: tuple(name.decode() for name in replies[0]))
 
@@ -147,12 +147,12 @@ def commit(road: Road, verb: v.Commit) -> Request:
 
 
 def renew(road: Road, verb: v.Renew) -> Request:
-    """`leases.lua`, once for each partition."""
+    """`renew.lua`, once for each partition."""
     return _by_partition(road, verb.stations, "renew", verb.lease_ms)
 
 
 def release(road: Road, verb: v.Release) -> Request:
-    """`leases.lua`, once for each partition."""
+    """`release.lua`, once for each partition."""
     return _by_partition(road, verb.stations, "release")
 
 

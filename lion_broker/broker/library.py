@@ -14,13 +14,17 @@ from typing import Final
 
 from lion_broker.mail.wire import PROTOCOL
 
-__all__ = ["Library", "library"]
+__all__ = ["VERBS", "Library", "library"]
 
 VERBS: Final = (
-    "meta",
-    "sessions",
-    "branches",
+    "open_namespace",
+    "create_session",
+    "update_session",
+    "delete_session",
+    "create_branch",
+    "read_branches",
     "close_branch",
+    "progress",
     "post",
     "collect",
     "send",
@@ -28,7 +32,8 @@ VERBS: Final = (
     "claim",
     "begin",
     "commit",
-    "leases",
+    "renew",
+    "release",
     "sweep",
 )
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from lion_broker.broker.library import VERBS
+
 ROOT = Path(__file__).parents[2]
 
 LONGEST_FILE = 400
@@ -147,3 +149,15 @@ def test_no_trace_of_one_machine() -> None:
         for trace in TRACES
         if trace in path.read_text(errors="replace")
     ] == []
+
+
+def test_each_verb_has_a_file_of_its_own() -> None:
+    """A `.lua` file registers the one function that its name says, says its keys and answers, and is loaded."""
+    files = [path for path in sources("lion_broker/broker/lua", suffix=".lua") if path.stem != "shared"]
+    assert {path.stem for path in files} == set(VERBS)
+    for path in files:
+        text = path.read_text()
+        assert re.findall(r"^register\('(\w+)'", text, re.MULTILINE) == [path.stem], place(path)
+        head = text.partition("\n\n")[0]
+        assert head.startswith(f"-- {path.stem}: "), place(path)
+        assert all(sign in head for sign in ("-- KEYS", "-- ARGV", "->")), place(path)

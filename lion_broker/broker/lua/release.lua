@@ -1,19 +1,8 @@
--- renew, release
+-- release: hands branches back at once; what waits is ready for others.
 --
 -- KEYS n branch keys of one partition
--- renew    ARGV lease_ms, n × token   -> n × (OK | FENCED)
--- release  ARGV n × token             -> n × (OK | FENCED)
-
-register('renew', function(keys, args)
-  local lease = now_ms() + tonumber(args[1])
-  local words = {}
-  for i, key in ipairs(keys) do
-    local owned = redis.call('HGET', key, 'token') == args[i + 1]
-    if owned then redis.call('HSET', key, 'lease', lease) end
-    words[i] = owned and 'OK' or 'FENCED'
-  end
-  return words
-end, {'allow-oom'})
+-- ARGV n × token
+-- -> n × (OK | FENCED)
 
 register('release', function(keys, args)
   local words = {}

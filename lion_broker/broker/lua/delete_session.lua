@@ -1,0 +1,31 @@
+-- delete_session: removes a session with everything it owns, some branches a call.
+--
+-- KEYS 1: session key
+-- ARGV limit
+-- -> 1 when more is left, else 0
+
+local STATIONS = {':mailbox', ':inbox', ':outbox', ':transit', ':log', ':steps', ':lanes'}
+
+local function remove_branch(root, key)
+  local values = redis.call('HMGET', key, 'q', 'pool')
+  if values[1] then drop_ready(root .. 'ready:' .. values[2], values[1]) end
+  for _, station in ipairs(STATIONS) do redis.call('UNLINK', key .. station) end
+  redis.call('UNLINK', key)
+end
+
+register('delete_session', function(keys, args)
+  local key, root = keys[1], root_of(keys[1])
+  local id = redis.call('HGET', key, 'id')
+  if not id then return 0 end
+  local branches = redis.call('ZRANGE', key .. ':branches', 0, tonumber(args[1]) - 1)
+  for _, branch in ipairs(branches) do
+    remove_branch(root, branch_key(key, branch))
+    redis.call('ZREM', key .. ':branches', branch)
+  end
+  if redis.call('ZCARD', key .. ':branches') > 0 then return 1 end
+  remove_branch(root, branch_key(key, id))
+  redis.call('UNLINK', key, key .. ':branches', key .. ':events', key .. ':dead', key .. ':producers',
+    key .. ':outboxes', key .. ':transits', key .. ':inboxes')
+  redis.call('ZREM', root .. 'sessions', id)
+  return 0
+end)
