@@ -127,7 +127,7 @@ class ScriptedModel:
         return self._made(text, made, asked), errors[0] if errors else None
 
     def _made(self, text: str, calls: tuple[ToolCall, ...], asked: Asked) -> ModelReply:
-        prompt, completed = tokens({"messages": asked.messages}, Answer(text, calls))
+        prompt, completed = tokens({"messages": asked.messages}, Answer(text, tuple(calls_of(calls))))
         return ModelReply(
             text=text,
             model=self.name,
@@ -142,7 +142,7 @@ class ScriptedModel:
 
 def tool_calls(*named: object) -> tuple[ToolCall, ...]:
     """Return one answer that calls tools: `tool_calls("add", {"a": 1}, {"a": 2}, "now")` are three parallel calls."""
-    return tuple(calls_of(named))
+    return tuple(ToolCall(call.id, call.name, call.arguments) for call in calls_of(named))
 
 
 def _is_error(part: object) -> bool:

@@ -79,7 +79,7 @@ class WorkerProcess:
         """Wait until it serves. AssertionError, with what it has written, when it ends before or takes longer."""
         if not self.owner:
             event = self._first_event(timeout)
-            if event is None:
+            if event is None or "owner" not in event:  # an error is an event too
                 self._see_end()
                 raise AssertionError(
                     f"the worker was not ready within {timeout:g} s, and ended with {self.process.returncode}:"
