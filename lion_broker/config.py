@@ -34,6 +34,12 @@ class Settings(BaseModel):
     insecure: bool = Field(False, description="Leave mail unsigned where there is no secret.")
     patience: float = Field(5.0, ge=0, description="Seconds for which a call is repeated while no server answers.")
     lease: float = Field(10.0, ge=0.5, le=3600, description="Seconds that a worker owns a branch without renewing.")
+    model_hosts: str | None = Field(
+        None, description="Where models that others name may be, by host, host:port or base URL; a comma between two."
+    )
+    model_keys: str | None = Field(
+        None, description="Variables whose keys they may use; none given: those of the providers that are built in."
+    )
     environ: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
     @classmethod
@@ -51,6 +57,14 @@ class Settings(BaseModel):
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
             raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
+
+    def secret_named(self, name: str) -> SecretStr | None:
+        """Return the secret that the variable `name` holds, or the file that `<name>_FILE` names; None without either.
+
+        Raises ConfigError for a file that cannot be read.
+        """
+        value = _read(self.environ, name)
+        return None if value is None else SecretStr(value)
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

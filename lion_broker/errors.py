@@ -24,7 +24,13 @@ LionError
 │   ├── BranchOwned                 another live process hosts the branch
 │   └── LeaseLost                   this process no longer hosts the branch
 ├── ModelError                      a model call
-│   ├── ModelRateLimited            the budget of requests or tokens is used up
+│   ├── ModelNotConfigured          its key, provider or protocol is missing; also a ConfigError
+│   ├── ModelRefused                the server does not take the request; asking again changes nothing
+│   ├── ModelRateLimited            too many requests or tokens, for the server or for the budget
+│   ├── ModelUnavailable            no server, or one that fails, at every attempt
+│   ├── ModelTimeout                no answer in time; also a TimeoutError
+│   ├── ModelCut                    the answer broke off, or fell silent, on its way
+│   ├── ModelMalformed              the answer is not what the protocol says
 │   └── OutputInvalid               the answer does not fit the asked format
 └── ToolError                       a tool call
     ├── ToolUnknown                 no tool of that name is registered here
@@ -49,8 +55,14 @@ __all__ = [
     "MailMalformed",
     "MailTooLarge",
     "MailboxFull",
+    "ModelCut",
     "ModelError",
+    "ModelMalformed",
+    "ModelNotConfigured",
     "ModelRateLimited",
+    "ModelRefused",
+    "ModelTimeout",
+    "ModelUnavailable",
     "NotPortable",
     "OutputInvalid",
     "ProtocolMismatch",
@@ -166,8 +178,32 @@ class ModelError(LionError):
     """Raised when a model call fails."""
 
 
+class ModelNotConfigured(ModelError, ConfigError):
+    """Raised when a model cannot be asked: its key, its provider or its protocol is missing here."""
+
+
+class ModelRefused(ModelError):
+    """Raised when a model's server does not take the request; asking again the same way changes nothing."""
+
+
 class ModelRateLimited(ModelError):
-    """Raised when the budget of requests or tokens is used up."""
+    """Raised when there were too many requests or tokens, for the model's server or for the budget of its user."""
+
+
+class ModelUnavailable(ModelError):
+    """Raised when a model's server cannot be reached or fails, at every attempt."""
+
+
+class ModelTimeout(ModelError, TimeoutError):
+    """Raised when a model has not answered in time."""
+
+
+class ModelCut(ModelError):
+    """Raised when an answer broke off, or fell silent, on its way; what was streamed of it is not the whole."""
+
+
+class ModelMalformed(ModelError):
+    """Raised when a server's answer is not what the protocol says, or too large."""
 
 
 class OutputInvalid(ModelError, ValueError):

@@ -28,7 +28,7 @@ from lion_broker.tools.tool import Tool
 
 from .directory import Directory
 from .draft import Draft, Mark
-from .items import LocalObjects, decode_item, encode_item
+from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .refusal import reason_of
 from .registry import Registry
@@ -216,9 +216,11 @@ class Host:
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
 
     def note_model(self, slot: str, model: iModel) -> None:
-        """Record that the branch uses a model: by its registered name, or by its settings without any key."""
-        ref = model.metadata.get("ref")
-        where = {"ref": ref} if ref else {"settings": model.settings()}
+        """Record that the branch uses a model: by its registered name, or by its settings without any key.
+
+        Raises NotPortable for a model that is an object of this process, on a branch that any worker may host.
+        """
+        where = encode_model(model, None) if self.pool else local_model_ref(model)
         if not self._silent:
             self._draft.records.append(record_of(Kind.MODEL, slot=slot, **where))
 

@@ -13,7 +13,7 @@ from lion_broker.telemetry import logger
 from lion_broker.tools.tool import Tool
 
 from .branch import Branch
-from .items import encode_model, encode_tool
+from .items import encode_model, encode_tool, local_model_ref
 from .journal import Chronicle, Kind, record_of
 from .registry import Registry
 
@@ -67,12 +67,21 @@ def equip(branch: Branch, chronicle: Chronicle, registry: Registry) -> None:
         except LionError as error:
             log.warning("branch %s: %s", branch.id, error)
     for slot, ref in chronicle.models.items():
+        if "local" in ref:
+            log.warning("branch %s: the model %s was an object of another process; register it again", branch.id, slot)
+            continue
         try:
-            model = registry.resolve_model(ref["ref"]) if "ref" in ref else iModel.from_dict(ref.get("settings", {}))
+            model = _found_model(ref, registry)
         except (LionError, ValueError, TypeError) as error:
             log.warning("branch %s: the model for %s is missing: %s", branch.id, slot, error)
             continue
         branch.mdls.register_imodel(slot, model)
+
+
+def _found_model(ref: dict[str, Any], registry: Registry) -> iModel:
+    if "ref" in ref:
+        return registry.resolve_model(ref["ref"])
+    return registry.model_policy.received(ref.get("settings", {}))
 
 
 def _local_tool(tool: Tool) -> Record:
@@ -81,4 +90,4 @@ def _local_tool(tool: Tool) -> Record:
 
 
 def _local_model(slot: str, model: iModel) -> Record:
-    return record_of(Kind.MODEL, slot=slot, **to_portable(encode_model(model, None)))
+    return record_of(Kind.MODEL, slot=slot, **to_portable(local_model_ref(model)))

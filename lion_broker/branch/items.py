@@ -23,7 +23,7 @@ from lion_broker.tools.tool import Tool
 
 from .registry import Registry
 
-__all__ = ["LocalObjects", "decode_item", "encode_item", "encode_model", "encode_tool"]
+__all__ = ["LocalObjects", "decode_item", "encode_item", "encode_model", "encode_tool", "local_model_ref"]
 
 
 class LocalObjects:
@@ -140,6 +140,14 @@ def encode_model(item: Any, objects: LocalObjects | None) -> dict[str, Any]:
     return {"settings": item.settings()}
 
 
+def local_model_ref(model: iModel) -> dict[str, Any]:
+    """Return what the log of a branch of this process says of a model; an object of the process has only its name."""
+    try:
+        return encode_model(model, None)
+    except NotPortable:
+        return {"name": model.name, "local": True}
+
+
 def _encode_node(item: Any, objects: LocalObjects | None) -> Any:
     if not isinstance(item, Node):
         raise ValueError(f"A node mail carries a Node, not {type(item).__name__}.")
@@ -190,7 +198,7 @@ def _find_model(ref: Any, registry: Registry, objects: LocalObjects | None) -> i
         return model
     if "settings" in ref:
         try:
-            return iModel.from_dict(ref["settings"])
+            return registry.model_policy.received(ref["settings"])
         except (ValueError, TypeError, KeyError) as error:
             raise MailMalformed(f"The settings make no model: {error}") from error
     return registry.resolve_model(str(ref.get("ref", "")))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from lion_broker.config import Settings
 from lion_broker.errors import BehaviourUnknown, ConfigError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.mail import Mail
 from lion_broker.models.imodel import iModel
+from lion_broker.models.policy import ModelPolicy
 from lion_broker.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -41,6 +44,11 @@ class Registry:
         self.tools: dict[str, Tool] = {}
         self.models: dict[str, iModel] = {}
         self.behaviours: dict[str, Behaviour] = {}
+
+    @cached_property
+    def model_policy(self) -> ModelPolicy:
+        """What is allowed of models that come by mail with settings; read from the environment when it is needed."""
+        return ModelPolicy.of(Settings.load())
 
     @overload
     def tool(self, function: F, /) -> F: ...

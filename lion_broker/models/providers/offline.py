@@ -6,14 +6,14 @@ word for word and in their order. The same conversation gives the same answer ev
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Any
 
 from lion_broker.errors import ModelError
 from lion_broker.models.endpoint import ChatMessage
-from lion_broker.models.reply import ModelReply
+from lion_broker.models.reply import ModelChunk, ModelReply
 from lion_broker.models.wording import sentences, terms
 
 __all__ = ["LABEL", "OfflineEndPoint"]
@@ -24,6 +24,7 @@ _NOTHING = "The given passages do not answer this."
 _MOST_SENTENCES = 4
 _SECTION = re.compile(r"^## (\w+)\n(.*?)(?=\n\n## |\Z)", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"^[-*] ", re.MULTILINE)
+_PIECE = re.compile(r"\S+\s*|\s+")
 # A sentence much weaker than the best one adds noise.
 _RELATIVE = 0.5
 
@@ -55,6 +56,13 @@ class OfflineEndPoint:
         quoted = select(question, passages)
         text = "\n".join(quoted) if quoted else _NOTHING
         return ModelReply(f"{text}\n\n({LABEL})", "offline/extractive", label=LABEL, raw={"quoted": quoted})
+
+    async def stream(self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]) -> AsyncIterator[ModelChunk]:
+        """Yield the same answer word by word, and at the end the whole reply."""
+        reply = await self.invoke(messages, parameters)
+        for piece in _PIECE.findall(reply.text):
+            yield ModelChunk(piece)
+        yield ModelChunk(reply=reply)
 
 
 def select(question: str, passages: Sequence[str], limit: int = _MOST_SENTENCES) -> list[str]:

@@ -26,6 +26,7 @@ from lion_broker import (
 )
 from lion_broker.branch.items import LocalObjects, decode_item, encode_item
 from lion_broker.errors import ToolUnknown
+from lion_broker.testing import ScriptedModel
 from tests.naming import stable
 
 C = PackageCategory
@@ -128,12 +129,29 @@ def test_elsewhere_names_are_looked_up(registry: Registry) -> None:
     assert there_and_back(C.IMODEL, registry.models["quote"], registry) is registry.models["quote"]
 
 
-def test_a_model_travels_by_its_settings(registry: Registry) -> None:
-    """Never with its key, only with the name of the variable that holds it."""
+def test_a_model_travels_by_its_settings(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never with its key, only with the name of the variable that holds it, which must be allowed where it arrives."""
+    monkeypatch.setenv("LION_BROKER_MODEL_KEYS", "KEY")
     model = iModel("openai", "gpt", api_key="hidden", temperature=0.5)
     assert b"hidden" not in encode_item(C.IMODEL, model, None, "p", None)
     found = there_and_back(C.IMODEL, iModel("openai", "gpt", api_key_env="KEY", temperature=0.5), registry)
     assert found.settings() == {**found.settings(), "api_key_env": "KEY", "parameters": {"temperature": 0.5}}
+
+
+@pytest.mark.parametrize("sent", [{"base_url": "https://elsewhere.example/v1"}, {"api_key_env": "DATABASE_PASSWORD"}])
+def test_a_mail_does_not_say_where_keys_go(registry: Registry, sent: dict[str, str]) -> None:
+    """Servers and keys that this process has not allowed are refused."""
+    with pytest.raises(MailMalformed, match="of this process does not allow"):
+        there_and_back(C.IMODEL, iModel("openai", "gpt", **sent), registry)  # type: ignore[arg-type]  # a choice
+
+
+def test_a_model_that_is_an_object_stays_in_its_process(registry: Registry) -> None:
+    """It goes between branches of one process, and by its registered name to workers, but not by itself."""
+    model = ScriptedModel("hello", name="my/model").imodel
+    with pytest.raises(NotPortable, match="my/model is an object of this process"):
+        encode_item(C.IMODEL, model, None, "p", None)
+    registry.model("mine", model)
+    assert there_and_back(C.IMODEL, model, registry) is model
 
 
 @pytest.mark.parametrize(

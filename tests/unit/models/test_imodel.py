@@ -1,10 +1,11 @@
 """Models by their settings."""
 
 import json
+from typing import Any
 
 import pytest
 
-from lion_broker.errors import ConfigError, ModelError, NotPortable
+from lion_broker.errors import ConfigError, ModelError, ModelNotConfigured, NotPortable
 from lion_broker.models import iModel, iModelManager
 
 KEY = "sk-very-secret"
@@ -20,7 +21,7 @@ def test_a_model_is_named_in_two_ways() -> None:
 
 
 @pytest.mark.parametrize("named", [{}, {"provider": "openai"}, {"model": "gpt"}, {"provider": "", "model": "x/"}])
-def test_a_model_without_both_names_is_refused(named: dict[str, str]) -> None:
+def test_a_model_without_both_names_is_refused(named: dict[str, Any]) -> None:
     """The error shows how to name one."""
     with pytest.raises(ConfigError, match="Give provider and model"):
         iModel(**named)
@@ -65,8 +66,27 @@ def test_settings_of_something_else_are_refused() -> None:
 @pytest.mark.anyio
 async def test_a_provider_that_is_not_here_is_told_at_the_call() -> None:
     """A model of another provider can be named, but not asked."""
-    with pytest.raises(ModelError, match="provider openai is not available in this version; available: offline"):
-        await iModel("openai", "gpt").invoke(QUESTION)
+    with pytest.raises(ModelNotConfigured, match="'nobody' is not available here"):
+        await iModel("nobody", "gpt").invoke(QUESTION)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("named", "missing"),
+    [
+        ({"provider": "openai"}, "OPENAI_API_KEY"),
+        ({"provider": "anthropic"}, "ANTHROPIC_API_KEY"),
+        ({"provider": "openai", "api_key_env": "MY_KEY"}, "MY_KEY"),
+        ({"provider": "mine", "base_url": "http://localhost:1/v1", "api_key_env": "MY_KEY"}, "MY_KEY"),
+    ],
+)
+async def test_a_missing_key_is_told_at_the_call(
+    named: dict[str, Any], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the variable that is to be set."""
+    monkeypatch.delenv(missing, raising=False)
+    with pytest.raises(ModelNotConfigured, match=f"set {missing} "):
+        await iModel(model="gpt", **named).invoke(QUESTION)
 
 
 @pytest.mark.anyio
