@@ -21,6 +21,7 @@ LionError
 │   ├── ItemExistsError             also a ValueError
 │   ├── RelationError               graph structure is violated
 │   ├── BranchClosed                the branch was removed
+│   ├── OperationCancelled          nobody waits for the operation any more
 │   ├── BranchOwned                 another live process hosts the branch
 │   └── LeaseLost                   this process no longer hosts the branch
 ├── ModelError                      a model call
@@ -34,6 +35,7 @@ LionError
 │   └── OutputInvalid               the answer does not fit the asked format
 └── ToolError                       a tool call
     ├── ToolUnknown                 no tool of that name is registered here
+    ├── UnknownOutcome              a call that must not be made twice was cut
     ├── ToolExists                  a tool of that name is there already; also an ItemExistsError
     └── ToolArgumentsInvalid        the arguments do not fit the tool's schema
 """
@@ -64,6 +66,7 @@ __all__ = [
     "ModelTimeout",
     "ModelUnavailable",
     "NotPortable",
+    "OperationCancelled",
     "OutputInvalid",
     "ProtocolMismatch",
     "RelationError",
@@ -75,6 +78,7 @@ __all__ = [
     "ToolError",
     "ToolExists",
     "ToolUnknown",
+    "UnknownOutcome",
 ]
 
 
@@ -170,6 +174,10 @@ class BranchOwned(BranchError):
     """Raised when a branch is hosted by another live process."""
 
 
+class OperationCancelled(BranchError):
+    """Raised when an operation is stopped because whoever asked for it no longer waits."""
+
+
 class LeaseLost(BranchError):
     """Raised when this process no longer hosts the branch; its uncommitted changes are void."""
 
@@ -207,7 +215,9 @@ class ModelMalformed(ModelError):
 
 
 class OutputInvalid(ModelError, ValueError):
-    """Raised when a model's answer does not fit the format that was asked for."""
+    """Raised when a model's answer does not fit the format that was asked for; `text` is what it wrote."""
+
+    text: str = ""
 
 
 class ToolError(LionError):
@@ -216,6 +226,10 @@ class ToolError(LionError):
 
 class ToolUnknown(ToolError, ValueError):
     """Raised when no tool of that name is registered here."""
+
+
+class UnknownOutcome(ToolError):
+    """Raised when a call of a tool marked `once` was cut, so that nobody knows whether it took effect."""
 
 
 class ToolExists(ToolError, ItemExistsError):

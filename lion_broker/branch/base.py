@@ -15,13 +15,15 @@ from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import PackageCategory
 from lion_broker.messages import MessageManager, RoledMessage, System
 
+from .operations.interface import Operable
+
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
 __all__ = ["BaseBranch"]
 
 
-class BaseBranch(Element, Communicatable, Relational):
+class BaseBranch(Element, Communicatable, Relational, Operable):
     """The contract of `Branch` (here) and `RemoteBranch` (on workers, or in another process).
 
     Reading a property of a RemoteBranch may take a round trip; `await branch.sync()` reads ahead without blocking.
@@ -87,13 +89,6 @@ class BaseBranch(Element, Communicatable, Relational):
     @abstractmethod
     async def areceive_all(self) -> None:
         """Receive everything without blocking the event loop."""
-
-    @abstractmethod
-    async def communicate(
-        self, instruction: Any = None, guidance: Any = None, context: Any = None, *, chat_model: Any = None,
-        imodel: Any = None, clear_messages: bool = False, **parameters: Any,
-    ) -> str:  # fmt: skip
-        """Ask the branch's model, record question and answer, and return the answer."""
 
     def flagged_messages(self, include_clone: bool = False, include_load: bool = False) -> Pile[RoledMessage]:
         """Return the messages that are clones, were loaded from a file, or either."""

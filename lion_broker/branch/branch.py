@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from pydantic import PrivateAttr
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
+from lion_broker.errors import BranchError, ConfigError, ItemNotFoundError, LionError
 from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
@@ -21,10 +25,16 @@ from lion_broker.tools.tool import Tool
 
 from .base import BaseBranch
 from .intake import APPLIED, apply
-from .operations.communicate import communicate
+from .operations import OPERATIONS
+from .operations.asking import Question, as_model
+from .operations.stream import stream, within
 
 if TYPE_CHECKING:
+    from lion_broker.models.reply import ModelChunk, ModelReply
+    from lion_broker.tools.calling import FunctionCalling
+
     from .host import Host
+    from .ledger import Ledger
 
 __all__ = ["Branch"]
 
@@ -221,18 +231,58 @@ class Branch(BaseBranch):
             raise failed[0]
         return applied
 
-    async def communicate(
-        self, instruction: Any = None, guidance: Any = None, context: Any = None, *, chat_model: Any = None,
-        imodel: Any = None, clear_messages: bool = False, **parameters: Any,
-    ) -> str:  # fmt: skip
-        """Ask the branch's model, record question and answer, and return the answer's text."""
-        if imodel is not None and chat_model is not None:
-            raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
-        model = as_model(chat_model or imodel) or self.chat_model
-        answer = await communicate(self, model, instruction, guidance, context, clear_messages, parameters)
+    async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Do an operation by its name (see Operable); in a session what it recorded is stored at its end."""
+        if operation not in OPERATIONS:
+            raise BranchError(f"There is no operation {operation!r}; there are {', '.join(sorted(OPERATIONS))}.")
+        given = dict(arguments)
+        timeout = given.pop("timeout", None)
+        try:
+            with anyio.fail_after(timeout):
+                return await OPERATIONS[operation](self, **given)
+        finally:
+            await self.settle()
+
+    def streamed(self, arguments: Mapping[str, Any]) -> AsyncGenerator[str]:
+        """Yield the answer in pieces of text as they come (see Operable.stream)."""
+        given = dict(arguments)
+        timeout = given.pop("timeout", None)
+        return within(timeout, stream(self, **given))
+
+    async def ask(self, question: Question) -> ModelReply:
+        """Have a model answer; every model call of an operation goes through here."""
+        invoke = partial(question.model.invoke, question.messages, **question.parameters)
+        ledger = self._ledger
+        if ledger is None:
+            return await invoke()
+        return await ledger.model(question.model.name, [question.messages, question.parameters], invoke)
+
+    async def listen(self, question: Question) -> AsyncGenerator[ModelChunk]:
+        """Have a model answer piece by piece; what was recorded of an earlier turn comes in one piece."""
+        chunks = question.model.stream(question.messages, **question.parameters)
+        if self._ledger is not None:
+            chunks = self._ledger.stream(question.model.name, [question.messages, question.parameters], chunks)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def act(self, calling: FunctionCalling) -> None:
+        """Have a tool called; every tool call of an operation goes through here."""
+        await (calling.invoke() if self._ledger is None else self._ledger.tool(calling))
+
+    async def settle(self) -> None:
+        """Store what has been done, in a session and outside a turn."""
         if self._host is not None:
-            await arun(self._host.around.exchange, self._host.commit_steps())
-        return answer
+            await arun(self._exchange, self._host.commit_steps())
+
+    @property
+    def _ledger(self) -> Ledger | None:
+        return self._host.ledger if self._host is not None and self._host.in_turn else None
+
+    @property
+    def registered_models(self) -> Mapping[str, iModel]:
+        """The models that may be named here besides the branch's own: those of the session's or worker's registry."""
+        return self._host.around.registry.models if self._host is not None else {}
 
     def clone(self, sender: ID.Ref | None = None) -> Branch:
         """Return a new branch with the same conversation (as clones), tools and models, addressed from `sender`."""
@@ -299,15 +349,6 @@ class Branch(BaseBranch):
 
     def __repr__(self) -> str:
         return f"Branch({self.name or self.id!s}, {len(self.messages)} messages, {self._mailbox!r})"
-
-
-def as_model(model: Any) -> iModel | None:
-    """Return the model itself, or the one that a text `provider/model` names."""
-    if model is None or isinstance(model, iModel):
-        return model
-    if isinstance(model, str):
-        return iModel(model=model)
-    raise ConfigError(f"A model is an iModel or a text 'provider/model', not {type(model).__name__}.")
 
 
 def _wanted(message: bool, tool: bool, imodel: bool) -> frozenset[PackageCategory]:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from anyio import CancelScope
+
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
@@ -21,7 +23,7 @@ from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import START, Burial, Committed, Entry, Record, Rejected, Reply, is_after
-from lion_broker.mail.verbs import Commit, ReadInbox
+from lion_broker.mail.verbs import Commit, ReadInbox, Station
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
@@ -30,6 +32,7 @@ from .directory import Directory
 from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
+from .ledger import Ledger
 from .refusal import reason_of
 from .registry import Registry
 
@@ -65,6 +68,8 @@ class Surroundings:
     objects: LocalObjects | None = None
     lease_ms: int = 10_000
     batch: Batch = field(default_factory=Batch)
+    running: dict[str, CancelScope] = field(default_factory=dict)
+    """The commands that are being done, by the id of their mail."""
 
 
 class Host:
@@ -85,6 +90,7 @@ class Host:
         self.in_turn = False
         self.keeps_outbox = False
         self.blank = False
+        self.ledger: Ledger | None = None
         self._draft = Draft()
         self._open: tuple[Commit, Draft] | None = None
         self._lock = threading.RLock()
@@ -114,6 +120,10 @@ class Host:
             yield
         finally:
             self._silent = before
+
+    def station(self) -> Station:
+        """Where the host stands: the branch and the token that owns it."""
+        return Station(self.around.session, self.branch.id, self.token)
 
     @property
     def dirty(self) -> bool:

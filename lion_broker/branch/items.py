@@ -23,7 +23,15 @@ from lion_broker.tools.tool import Tool
 
 from .registry import Registry
 
-__all__ = ["LocalObjects", "decode_item", "encode_item", "encode_model", "encode_tool", "local_model_ref"]
+__all__ = [
+    "LocalObjects",
+    "decode_item",
+    "encode_item",
+    "encode_model",
+    "encode_tool",
+    "find_model",
+    "local_model_ref",
+]
 
 
 class LocalObjects:
@@ -74,7 +82,7 @@ def decode_item(
     if category == PackageCategory.TOOL:
         return [_find_tool(ref, registry, objects) for ref in _list_of_dicts(item)], value.get("source")
     if category == PackageCategory.IMODEL:
-        return _find_model(item, registry, objects), value.get("source")
+        return find_model(item, registry, objects), value.get("source")
     try:
         if category == PackageCategory.MESSAGE:
             return RoledMessage.from_dict(item, loaded=False), value.get("source")
@@ -188,7 +196,8 @@ def _find_tool(ref: dict[str, Any], registry: Registry, objects: LocalObjects | 
     return registry.resolve_tool(str(ref.get("ref", "")))
 
 
-def _find_model(ref: Any, registry: Registry, objects: LocalObjects | None) -> iModel:
+def find_model(ref: Any, registry: Registry, objects: LocalObjects | None) -> iModel:
+    """Return the model of a reference that `encode_model` made; raises ItemNotFoundError, MailMalformed."""
     if not isinstance(ref, dict):
         raise MailMalformed("The body of an imodel mail is no reference.")
     if "local" in ref:

@@ -54,12 +54,19 @@ class Registry:
     def tool(self, function: F, /) -> F: ...
 
     @overload
-    def tool(self, function: None = None, /, *, name: str | None = None) -> Callable[[F], F]: ...
+    def tool(
+        self, function: None = None, /, *, name: str | None = None, once: bool = False, timeout: float | None = None
+    ) -> Callable[[F], F]: ...
 
-    def tool(self, function: Any = None, /, *, name: str | None = None) -> Any:
-        """Register a function (or a Tool) under its own or the given name; a decorator, with or without call."""
+    def tool(
+        self, function: Any = None, /, *, name: str | None = None, once: bool = False, timeout: float | None = None
+    ) -> Any:
+        """Register a function (or a Tool) under its own or the given name; a decorator, with or without call.
+
+        `once` marks a tool whose call must not be repeated when a worker dies in the middle; `timeout` is in seconds.
+        """
         if function is None:
-            return lambda decorated: self.tool(self._named(decorated, name)) and decorated
+            return lambda made: self.tool(Tool(name=name or "", func=made, once=once, timeout=timeout)) and made
         tool = function if isinstance(function, Tool) else Tool(func_callable=function)
         self._new(self.tools, tool.function, "tool")
         tool.metadata["ref"] = tool.function
@@ -112,10 +119,6 @@ class Registry:
                 f"No behaviour {name!r} is registered here; registered are: {_listed(self.behaviours)}."
             )
         return self.behaviours[name]
-
-    @staticmethod
-    def _named(function: Any, name: str | None) -> Any:
-        return function if name is None else Tool(name=name, func=function)
 
     @staticmethod
     def _new(known: dict[str, Any], name: str, kind: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Record, Swept
+from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Record, Stepped, Swept
 
 from .codec import Codec
 from .keys import Keys
@@ -16,6 +16,9 @@ from .library import library
 from .requests import Argument, Command, Request
 
 __all__ = ["FUNCTIONS", "Road", "call"]
+
+
+_CANCELLED_MS: Final = 3_600_000
 
 
 class Road:
@@ -146,6 +149,29 @@ def commit(road: Road, verb: v.Commit) -> Request:
     return Request((call("commit", [road.keys.session(verb.session)], *args),), parse)
 
 
+def step(road: Road, verb: v.Step) -> Request:
+    """`step.lua`."""
+    args = (verb.branch, verb.token, verb.name, verb.body)
+
+    def parse(replies: Sequence[Any]) -> Stepped:
+        word, body = replies[0]
+        return Stepped(Outcome(word.decode()), body)
+
+    return Request((call("step", [road.keys.session(verb.session)], *args),), parse)
+
+
+def say(road: Road, verb: v.Say) -> Request:
+    """`say.lua`."""
+    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body)
+    return Request((call("say", [road.keys.session(verb.session)], *args),), _outcome)
+
+
+def cancel(road: Road, verb: v.Cancel) -> Request:
+    """`cancel.lua`."""
+    args = (verb.branch, verb.command, _CANCELLED_MS)
+    return Request((call("cancel", [road.keys.session(verb.session)], *args),), _outcome)
+
+
 def renew(road: Road, verb: v.Renew) -> Request:
     """`renew.lua`, once for each partition."""
     return _by_partition(road, verb.stations, "renew", verb.lease_ms)
@@ -179,6 +205,9 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Claim: claim,
     v.Begin: begin,
     v.Commit: commit,
+    v.Step: step,
+    v.Say: say,
+    v.Cancel: cancel,
     v.Renew: renew,
     v.Release: release,
     v.Sweep: sweep,

@@ -62,6 +62,10 @@ class Keys:
         """Stream: delivered, not yet received."""
         return f"{self.branch(session, branch)}:inbox"
 
+    def cancelled(self, session: str, branch: str) -> str:
+        """Set with expiry: commands that nobody waits for."""
+        return f"{self.branch(session, branch)}:cancelled"
+
     def log(self, session: str, branch: str) -> str:
         """Stream with ids `<version>-<place>`: what happened to the branch."""
         return f"{self.branch(session, branch)}:log"

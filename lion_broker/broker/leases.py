@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange
@@ -15,18 +16,24 @@ __all__ = ["LeaseKeeper"]
 
 log = logger("leases")
 
+_NOTICE_SECONDS: Final = 1.0
+
 
 class LeaseKeeper:
     """Renews the leases of this process every third of their length, all in one call.
 
-    `on_lost` is called, in the keeper's thread, with each station whose lease has gone to somebody else. The thread
-    starts with the first lease and stops with `close`, which may be called twice.
+    `on_cancelled` is called, in the keeper's thread, with each station of which somebody has cancelled a command; a
+    second at most passes before it is. The thread starts with the first lease and stops with `close`, which may be
+    called twice.
     """
 
-    def __init__(self, exchange: Exchange, lease_ms: int, on_lost: Callable[[Station], None] | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, lease_ms: int, on_cancelled: Callable[[Station], None] | None = None
+    ) -> None:
         self._exchange = exchange
+        self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
-        self._on_lost = on_lost
+        self._on_cancelled = on_cancelled
         self._stations: dict[str, Station] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -65,7 +72,7 @@ class LeaseKeeper:
         return stations
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._lease_ms / 3000):
+        while not self._stopped.wait(self._pause):
             with self._lock:
                 stations = tuple(self._stations.values())
             if stations:
@@ -80,8 +87,8 @@ class LeaseKeeper:
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
                 self.remove(station.token)
-                if self._on_lost is not None:
-                    self._on_lost(station)
+            elif outcome == Outcome.CANCELLED and self._on_cancelled is not None:
+                self._on_cancelled(station)
 
     def __repr__(self) -> str:
         return f"LeaseKeeper({len(self._stations)} leases of {self._lease_ms / 1000:g} s)"

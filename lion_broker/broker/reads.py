@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
+    START,
     BranchRecord,
     BranchSeed,
     DeadLetter,
@@ -113,16 +114,23 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
 
 
 def await_reply(road: Road, verb: v.AwaitReply) -> Request:
-    """Answers to a client's commands; the n-th has the id 0-n."""
+    """Answers to a client's commands; what it has read goes, but for the last, which holds the place."""
     key = road.keys.reply(verb.session, verb.client)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
-    command: Command = ("XREAD", *block, "STREAMS", key, f"0-{verb.seen}")
+    command: Command = ("XREAD", *block, "STREAMS", key, verb.after)
+    trim: tuple[Command, ...] = (("XTRIM", key, "MINID", verb.after),) if verb.after != START else ()
 
     def parse(replies: Sequence[Any]) -> tuple[Reply, ...]:
-        entries = [_flat(entry[1]) for _, rows in replies[0] or () for entry in rows]
-        return tuple(Reply(verb.client, entry["mail"].decode(), entry["d"]) for entry in entries)
+        rows = [(entry[0].decode(), _flat(entry[1])) for _, entries in replies[-1] or () for entry in entries]
+        return tuple(Reply(verb.client, row["mail"].decode(), row["d"], place) for place, row in rows)
 
-    return Request((command,), parse, wait_ms=verb.wait_ms)
+    return Request((*trim, command), parse, wait_ms=verb.wait_ms)
+
+
+def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
+    """Commands that nobody waits for."""
+    command: Command = ("SMEMBERS", road.keys.cancelled(verb.session, verb.branch))
+    return Request((command,), lambda replies: frozenset(name.decode("utf-8", "replace") for name in replies[0]))
 
 
 def read_ready(road: Road, verb: v.ReadReady) -> Request:
@@ -172,6 +180,7 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadDead: read_dead,
     v.ReadEvents: read_events,
     v.AwaitReply: await_reply,
+    v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
 }
 

@@ -106,7 +106,6 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "limit": _from(1),
     "count": _from(1),
     "start": _from(0),
-    "seen": _from(0),
     "place": _from(0),
     "version": _from(0),
     "handled": _from(0),
@@ -123,6 +122,8 @@ _RULES: Final[Mapping[str, _Rule]] = {
         lambda targets: all(map(_is_id, targets)) and _are_entries(targets.values()),
         "branch ids and entry ids are needed",
     ),
+    "command": _AN_ID,
+    "in_reply_to": _A_NAME,
     "records": _Rule(bool, "at least one record is needed, or the log would have a gap"),
     "mails": _Rule(bool, "at least one mail is needed"),
 }
@@ -147,6 +148,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "batch": _from(1),
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
+    v.Step: {"name": _A_NAME},
     v.ReadReady: {"owner": _SOME_TEXT},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }

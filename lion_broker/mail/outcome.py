@@ -21,4 +21,5 @@ class Outcome(StrEnum):
     DRAINED = "DRAINED"  # committed, and the lease has ended
     ALREADY = "ALREADY"  # this very commit has been made before
     STALE = "STALE"  # the branch stands elsewhere than the caller believes
+    CANCELLED = "CANCELLED"  # renewed; and somebody has cancelled a command of the branch
     FENCED = "FENCED"  # the token is not the branch's; drop your copy

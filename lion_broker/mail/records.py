@@ -26,6 +26,7 @@ __all__ = [
     "Rejected",
     "Reply",
     "SessionRecord",
+    "Stepped",
     "Swept",
     "is_after",
     "place_of",
@@ -219,11 +220,15 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a command: JSON bytes for the client that asked, named by the command mail's id."""
+    """The answer to a command, or a part of one: JSON bytes for the client that asked.
+
+    `in_reply_to` is the command mail's id; `id` is its place among the client's replies, once it has one.
+    """
 
     client: str
     in_reply_to: str
-    body: bytes
+    body: bytes = field(repr=False)
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,14 @@ class ReadyEntry:
     id: str
     session: str
     branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Answer of `Step`: OK, ALREADY or FENCED, with the result that was recorded."""
+
+    outcome: Outcome
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .records import (
     Record,
     Reply,
     SessionRecord,
+    Stepped,
     Swept,
 )
 from .wire import WireMail
@@ -36,6 +37,7 @@ from .wire import WireMail
 __all__ = [
     "AwaitReply",
     "Begin",
+    "Cancel",
     "Claim",
     "CloseBranch",
     "Collect",
@@ -47,6 +49,7 @@ __all__ = [
     "Post",
     "Progress",
     "ReadBranches",
+    "ReadCancelled",
     "ReadDead",
     "ReadEvents",
     "ReadInbox",
@@ -56,8 +59,10 @@ __all__ = [
     "Receive",
     "Release",
     "Renew",
+    "Say",
     "Send",
     "Station",
+    "Step",
     "Sweep",
     "UpdateSession",
     "Verb",
@@ -234,7 +239,10 @@ class Claim(Verb[Claimed]):
 
 @dataclass(frozen=True, slots=True)
 class Begin(Verb[int]):
-    """Count one more attempt at the mail `entry` before user code runs on it again; the count, 0 when fenced."""
+    """Count one more attempt at the mail `entry` before user code runs on it again; the count, 0 when fenced.
+
+    What the attempt before has recorded of calls outside is forgotten: it led to the failure.
+    """
 
     session: str
     branch: str
@@ -285,7 +293,10 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Renew(Verb[tuple[Outcome, ...]]):
-    """Prolong leases; OK or FENCED for each station, in order."""
+    """Prolong leases; for each station, in order: OK, FENCED, or CANCELLED.
+
+    CANCELLED is OK as well: the lease is prolonged, and somebody has cancelled a command of the branch.
+    """
 
     stations: tuple[Station, ...]
     lease_ms: int = LEASE_MS
@@ -373,10 +384,61 @@ class Progress(Verb[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Say(Verb[Outcome]):
+    """Give a client a part of an answer while the turn goes on; OK, or FENCED when the token is not the branch's.
+
+    Parts that were said stay said when the turn is not committed: whoever takes the mail again begins anew.
+    """
+
+    session: str
+    branch: str
+    token: str
+    client: str
+    in_reply_to: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitReply(Verb[tuple[Reply, ...]]):
-    """Wait up to `wait_ms` for replies to `client` after the first `seen` of them."""
+    """Wait up to `wait_ms` for replies to `client` after the one with the id `after`; those before it may go."""
 
     session: str
     client: str
-    seen: int = 0
+    after: str = START
     wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Verb[Stepped]):
+    """Record a call that the turn makes outside: without `body` that it begins, with it what came of it.
+
+    `name` is the same when the turn is done again. The answer to a beginning has what an earlier turn recorded for it:
+    OK with its result, OK without one when the call is new, ALREADY when it was begun and nobody knows how it ended.
+    FENCED when the token is not the branch's. Records end with the commit, and with `Begin`, which starts anew.
+    """
+
+    session: str
+    branch: str
+    token: str
+    name: str
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Verb[Outcome]):
+    """Ask that a command, by the id of its mail, be dropped or stopped; OK, or UNKNOWN for an unknown branch.
+
+    The branch's owner learns of it when it renews its lease, and before it begins a command.
+    """
+
+    session: str
+    branch: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCancelled(Verb[frozenset[str]]):
+    """Read which commands of a branch were cancelled within the last hour."""
+
+    session: str
+    branch: str

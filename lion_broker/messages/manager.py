@@ -261,13 +261,17 @@ class MessageManager(Manager):
         The system message is there even when it is not named; nothing is when an empty list is given.
         Raises ItemNotFoundError, which is a ValueError, for an unknown message.
         """
+        return [message.chat_msg for message in self.view(progression)]
+
+    def view(self, progression: Any = None) -> list[RoledMessage]:
+        """Return the messages of the view, or those named, with the system message first; see `to_chat_msgs`."""
         ids = list(self.progression) if progression is None else validate_order(progression)
         if not ids:
             return []
         self._known(ids)
         system = self.system
         said = [self.messages[id_] for id_ in ids if system is None or id_ != system.id]
-        return [message.chat_msg for message in ([system, *said] if system else said)]
+        return [system, *said] if system else said
 
     def __contains__(self, message: Any) -> bool:
         return message in self.messages

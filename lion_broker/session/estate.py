@@ -25,6 +25,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
 from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadSession
 
+from .command import Commander
 from .desk import Desk
 from .household import Household
 from .postbox import Postbox
@@ -66,7 +67,7 @@ class Estate:
         )
         self.household = Household(self.around, manual=delivery == "manual")
         self.postbox = Postbox(session)
-        self.reach = Reach(self.around, self.postbox, timeout)
+        self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout)
         self.desk = Desk(self.around)
         self.branches: Pile[Any] = Pile()
         self.closed = False

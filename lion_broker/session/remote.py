@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
-from pydantic_core import from_json
 
-from lion_broker import errors
 from lion_broker.branch.base import BaseBranch
 from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
+from lion_broker.branch.operations.errand import pack
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.core.portable import to_portable
-from lion_broker.errors import BranchError, BranchOwned, ConfigError, ItemNotFoundError, LionError, RoundTimeout
+from lion_broker.errors import BranchOwned, ItemNotFoundError, OutputInvalid
 from lion_broker.mail.exchange import Steps, arun, ask, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import START, Rejected
-from lion_broker.mail.verbs import AwaitReply, ReadBranches, ReadInbox, Receive
-from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.mail.verbs import ReadBranches, ReadInbox, Receive
+from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import MessageManager
 
+from .command import Commander, Patience
 from .postbox import Postbox
 from .settle import settle_steps
 
@@ -44,6 +44,7 @@ class Reach:
 
     around: Surroundings
     postbox: Postbox
+    commander: Commander
     timeout: float | None
 
 
@@ -131,55 +132,54 @@ class RemoteBranch(BaseBranch):
         """Receive everything without blocking the event loop."""
         await self._arun(self._receive_all_steps())
 
-    async def communicate(
-        self, instruction: Any = None, guidance: Any = None, context: Any = None, *, chat_model: Any = None,
-        imodel: Any = None, clear_messages: bool = False, timeout: float | None = None, **parameters: Any,
-    ) -> str:  # fmt: skip
-        """Ask the branch's model on a worker; `chat_model` is a registered name or 'provider/model'."""
-        if imodel is not None and chat_model is not None:
-            raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
-        model = chat_model or imodel
-        if model is not None and not isinstance(model, str):
-            raise errors.NotPortable("A model object cannot travel; register it on the worker and give its name.")
-        arguments = {
-            "instruction": instruction,
-            "guidance": guidance,
-            "context": context,
-            "chat_model": model,
-            "clear_messages": clear_messages,
-            **parameters,
-        }
-        return str(await self._arun(self.command_steps("communicate", arguments, timeout)))
+    async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Have a worker do an operation and return what it answers (see Operable)."""
+        given, timeout = dict(arguments), self._timeout(arguments)
+        given.pop("timeout", None)
+        errand = pack(operation, given)
+        await self._arun(self._check_placed_steps())
+        try:
+            answer = await self._reach.commander.do(self.id, operation, errand.arguments, self._patience(timeout))
+        except OutputInvalid as error:
+            return errand.failed(error)
+        return errand.result(answer)
 
-    def command_steps(self, operation: str, arguments: dict[str, Any], timeout: float | None = None) -> Steps[Any]:
-        """Have a worker do an operation on the branch and return what it answers.
+    async def streamed(self, arguments: Mapping[str, Any]) -> AsyncGenerator[str]:
+        """Have a worker ask a model, and yield the answer as it comes (see Operable.stream)."""
+        given, timeout = dict(arguments), self._timeout(arguments)
+        given.pop("timeout", None)
+        errand = pack("stream", given)
+        await self._arun(self._check_placed_steps())
+        parts = self._reach.commander.stream(self.id, "stream", errand.arguments, self._patience(timeout))
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
 
-        Raises the worker's error as the same class, RoundTimeout when no answer comes in time (a later answer is
-        dropped), BranchOwned for a branch of another process.
+    def command_steps(self, operation: str, arguments: Mapping[str, Any]) -> Steps[Any]:
+        """Have a worker do an operation on the branch and return what it answers, as a program over the exchange.
+
+        Raises the worker's error as the same class, RoundTimeout when no answer comes in time (the command is cancelled
+        then), BranchOwned for a branch of another process.
         """
+        yield from self._check_placed_steps()
+        patience = self._patience(self._reach.timeout)
+        return (yield from self._reach.commander.do_steps(self.id, operation, arguments, patience))
+
+    def _check_placed_steps(self) -> Steps[None]:
+        """Raise BranchOwned for a branch that lives in another process."""
         if not self.pool:
             owner = (yield from self.record_steps()).owner or "nobody at the moment"
             raise BranchOwned(
                 f"The branch {self.name or self.id} is hosted by another process ({owner}); operations on it work"
                 " there."
             )
-        timeout = self._reach.timeout if timeout is None else timeout
-        around = self._reach.around
-        body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
-        command = IDType.create()
-        header = Header(around.session, around.session, self.id, "command", id=command, reply_to=command)
-        yield from self._reach.postbox.post_steps([WireMail(header, body)])
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = _LONGEST_WAIT_MS if deadline is None else int((deadline - time.monotonic()) * 1000)
-            if left <= 0:
-                raise RoundTimeout(
-                    f"{operation} on {self.name or self.id} was not answered in {timeout:g} s. Is a worker running for"
-                    f" the pool {self.pool!r} (lion-broker worker --pool {self.pool})?"
-                )
-            replies = yield from ask(AwaitReply(around.session, command, wait_ms=min(left, _LONGEST_WAIT_MS)))
-            if replies:
-                return _value_of(from_json(replies[0].body))
+
+    def _timeout(self, arguments: Mapping[str, Any]) -> float | None:
+        given = arguments.get("timeout")
+        return self._reach.timeout if given is None else given
+
+    def _patience(self, timeout: float | None) -> Patience:
+        return Patience(timeout, self.name or self.id, self.pool)
 
     def _send_steps(self, recipient: Any, category: PackageCategory | str, item: Any, source: Any) -> Steps[None]:
         kind = PackageCategory.validate(category)
@@ -245,13 +245,3 @@ def picture(wire: WireMail) -> Mail:
     return Mail(
         id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package
     )
-
-
-def _value_of(reply: dict[str, Any]) -> Any:
-    """Return what a worker answered, or raise its error as the class of this package that it names."""
-    if reply.get("ok"):
-        return reply.get("value")
-    error = reply.get("error") or {}
-    named = getattr(errors, str(error.get("class")), None)
-    kind = named if isinstance(named, type) and issubclass(named, LionError) else BranchError
-    raise kind(f"{error.get('message', 'The worker answered with an error.')} (on the worker)")

@@ -19,7 +19,8 @@ class Tool(Element):
     `Tool(func_callable=f)` or `Tool(name="x", func=f)`; sync and async functions, methods, partials and
     callable objects will do. The schema comes from the annotations and the docstring. `preprocessor` gets the
     arguments as a dict and returns them changed, `postprocessor` gets the result; both may be async.
-    `timeout` is in seconds. A tool is code: it is written down by name and schema, and never read back.
+    `timeout` is in seconds. `once` says that a call must not be made twice, not even when its worker died in the middle
+    (see UnknownOutcome). A tool is code: it is written down by name and schema, and never read back.
     """
 
     func_callable: Callable[..., Any] = Field(exclude=True)
@@ -29,6 +30,7 @@ class Tool(Element):
     postprocessor: Callable[..., Any] | None = Field(default=None, exclude=True)
     postprocessor_kwargs: dict[str, Any] = Field(default_factory=dict, exclude=True)
     timeout: float | None = Field(default=None, gt=0)
+    once: bool = False
 
     _check: ArgumentCheck = PrivateAttr()
 

@@ -2,72 +2,116 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
 
+from anyio import CancelScope
 from pydantic_core import to_json
 
-from lion_broker.branch.branch import Branch
+from lion_broker.branch.faults import fault_of
 from lion_broker.branch.host import Host
+from lion_broker.branch.items import find_model
+from lion_broker.branch.operations import OPERATIONS
 from lion_broker.core.portable import to_portable
-from lion_broker.errors import BranchError, LionError
+from lion_broker.errors import BranchError, OperationCancelled, UnknownOutcome
 from lion_broker.mail.records import Reply
+from lion_broker.mail.verbs import ReadCancelled
 from lion_broker.mail.wire import WireMail, encode_json
+from lion_broker.messages import Instruction
 from lion_broker.telemetry import logger
+
+from .speech import Speech
 
 __all__ = ["COMMANDS", "answer_command"]
 
 log = logger("worker")
 
-Command = Callable[[Host, dict[str, Any]], Awaitable[Any]]
+Command = Callable[[Host, WireMail, dict[str, Any]], Awaitable[Any]]
 
 
-async def answer_command(host: Host, wire: WireMail) -> None:
+async def answer_command(host: Host, wire: WireMail) -> UnknownOutcome | None:
     """Do what a command mail asks and put the answer, or the error, among the replies of the turn.
 
-    What a failing operation did to the branch is undone; the error is the caller's, not the mail's.
+    The error is the caller's, not the mail's; what the operation has recorded until then stays, as it does where a
+    branch is in the caller's process. Returns the error when nobody knows what the operation has done outside.
     """
-    mark = host.mark()
+    failed: Exception | None = None
     try:
-        value = await _do(host, wire.item())
+        value = await _do_unless_cancelled(host, wire)
         body = encode_json({"ok": True, "value": to_portable(value)}, "The answer")
     except Exception as error:
         log.info("command %s failed: %s", wire.id, type(error).__name__)
-        host.rollback(mark)
-        body = _error_body(error)
+        body, failed = to_json({"ok": False, "error": fault_of(error)}), error
     if wire.header.reply_to:
         host.reply(Reply(wire.header.reply_to, wire.id, body))
+    return failed if isinstance(failed, UnknownOutcome) else None
 
 
-async def _do(host: Host, body: Any) -> Any:
+async def _do_unless_cancelled(host: Host, wire: WireMail) -> Any:
+    """Do what a command asks, until whoever asked no longer waits; raises OperationCancelled."""
+    running, around = host.around.running, host.around
+    with CancelScope() as scope:
+        running[wire.id] = scope
+        try:
+            if wire.id not in await around.exchange.acall(ReadCancelled(around.session, host.branch.id)):
+                return await _do(host, wire)
+        finally:
+            del running[wire.id]
+    raise OperationCancelled("Whoever asked for the operation no longer waits for it.")
+
+
+async def _do(host: Host, wire: WireMail) -> Any:
+    body = wire.item()
     item = body.get("item") if isinstance(body, dict) else None
     operation = item.get("op") if isinstance(item, dict) else None
     arguments = item.get("args", {}) if isinstance(item, dict) else None
-    if operation not in COMMANDS or not isinstance(arguments, dict):
+    if not isinstance(operation, str) or operation not in COMMANDS or not isinstance(arguments, dict):
         raise BranchError(f"There is no operation {operation!r}; there are {', '.join(sorted(COMMANDS))}.")
-    return await COMMANDS[operation](host, dict(arguments))
+    return await COMMANDS[operation](host, wire, dict(arguments))
 
 
-async def _communicate(host: Host, arguments: dict[str, Any]) -> str:
-    model = arguments.pop("chat_model", None)
-    if isinstance(model, str) and model in host.around.registry.models:
-        model = host.around.registry.models[model]
-    return await host.branch.communicate(**arguments, chat_model=model)
+def _operation(name: str) -> Command:
+    """Return the command that does an operation of a branch."""
+
+    async def perform(host: Host, wire: WireMail, arguments: dict[str, Any]) -> Any:
+        return await host.branch.perform(name, _at_home(host, arguments))
+
+    return perform
 
 
-async def _receive(host: Host, arguments: dict[str, Any]) -> None:
-    branch: Branch = host.branch
+def _at_home(host: Host, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments with the models, tools and messages that they name, as they are here.
+
+    A tool that the session's owner names is granted to the branch by that, if the worker has it.
+    """
+    registry, branch = host.around.registry, host.branch
+    for name in ("chat_model", "imodel", "parse_model"):
+        if isinstance(arguments.get(name), Mapping):
+            arguments[name] = find_model(arguments[name], registry, None)
+    named = arguments.get("tools")
+    for tool in named if isinstance(named, list) else []:
+        if isinstance(tool, str) and tool not in branch.tools:
+            branch.register_tools(registry.resolve_tool(tool))
+    said = arguments.get("instruction")
+    if isinstance(said, Mapping) and "lion_class" in (said.get("metadata") or {}):
+        arguments["instruction"] = Instruction.from_dict(said, loaded=False)
+    return arguments
+
+
+async def _stream(host: Host, wire: WireMail, arguments: dict[str, Any]) -> None:
+    async with Speech(host, wire) as speech, aclosing(host.branch.streamed(_at_home(host, arguments))) as pieces:
+        async for piece in pieces:
+            speech.say(piece)
+
+
+async def _receive(host: Host, wire: WireMail, arguments: dict[str, Any]) -> None:
     await host.refresh_in_turn()
-    await branch.areceive(arguments.pop("sender"), **arguments)
+    await host.branch.areceive(arguments.pop("sender"), **arguments)
 
 
-COMMANDS: dict[str, Command] = {"communicate": _communicate, "receive": _receive}
-
-
-def _error_body(error: Exception) -> bytes:
-    kind = type(error) if isinstance(error, LionError) else BranchError
-    message = str(error) if isinstance(error, LionError) else f"{type(error).__name__}: {error}"
-    place = traceback.extract_tb(error.__traceback__)
-    where = f"{place[-1].name}, line {place[-1].lineno}" if place else ""
-    return to_json({"ok": False, "error": {"class": kind.__name__, "message": message[:2000], "where": where}})
+COMMANDS: Final[Mapping[str, Command]] = {
+    **{name: _operation(name) for name in OPERATIONS},
+    "stream": _stream,
+    "receive": _receive,
+}

@@ -13,6 +13,7 @@ from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host, Surroundings
 from lion_broker.branch.inventory import equip
 from lion_broker.branch.journal import Chronicle
+from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.registry import Behaviour, Registry
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
@@ -20,7 +21,7 @@ from lion_broker.errors import BehaviourUnknown, LionError
 from lion_broker.mail.exchange import Exchange, arun
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Entry, ReadyEntry
-from lion_broker.mail.verbs import Begin, Claim, Commit, Station
+from lion_broker.mail.verbs import Begin, Claim, Commit, ReadCancelled, Station
 from lion_broker.telemetry import logger
 
 from .turn import Turn, can_be_written_down, result, work_through, write_down
@@ -65,6 +66,18 @@ class Workplace:
             lease_ms=self.lease_ms,
         )
         return _keep(self._around, session, around)
+
+    async def stop_cancelled(self, station: Station) -> None:
+        """Stop the commands of a branch that nobody waits for any more."""
+        running = self.around(station.session).running
+        try:
+            cancelled = await self.exchange.acall(ReadCancelled(station.session, station.branch))
+        except LionError as error:
+            log.warning("cancelled commands could not be read: %s", error)
+            return
+        for command in cancelled:
+            if command in running:
+                running[command].cancel()
 
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
@@ -205,6 +218,7 @@ class Seat:
         host = Host(branch, around, token=self._token, pool=self._place.pool)
         host.attach()
         host.load(chronicle)
+        host.ledger = Ledger(self._place.exchange, host.station)
         return host
 
     async def _begin(self, entry: Entry) -> int:
@@ -229,7 +243,7 @@ class Seat:
         self._place.turns += 1
         self._place.mails += turn.done
         if answer.outcome == Outcome.DRAINED:
-            if self._host is not None and not self._host.blank and turn.failed is None:
+            if self._host is not None and not (self._host.blank or turn.failed):
                 self._place.keep_warm(self._host)
             return False
         return answer.outcome == Outcome.OK or bool(turn.left)

@@ -16,7 +16,7 @@ from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
-from lion_broker.errors import BehaviourUnknown, BranchError
+from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Record, Rejected
@@ -38,10 +38,14 @@ ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a mail could not be applied: the error, and the reason code of the dead letter that it may become."""
+    """Why a mail could not be applied: the error, and the reason code of the dead letter that it may become.
+
+    After a `final` one the mail is not tried again.
+    """
 
     error: Exception
     reason: str
+    final: bool = False
 
 
 @dataclass(slots=True)
@@ -111,7 +115,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         else:
             turn.failed = await _try(turn, host, behaviour, entry, entry.mail)
         if turn.failed is not None:
-            turn.again = attempts < most
+            turn.again = attempts < most and not turn.failed.final
             if not turn.again:
                 turn.buried.append(_burial(entry, turn.failed, attempts))
                 turn.done += 1
@@ -143,16 +147,23 @@ async def _try(turn: Turn, host: Host, behaviour: Behaviour | None, entry: Entry
         turn.aside.append(entry.id)
         return None
     mark = host.mark()
-    failure = await _apply(host, behaviour, wire, category)
+    if host.ledger is not None:
+        host.ledger.begin(wire.id)
+    failure = await _apply(turn, entry, host, behaviour, wire, category)
     if failure is not None:
         host.rollback(mark)
     return failure
 
 
-async def _apply(host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory) -> Failure | None:
+async def _apply(
+    turn: Turn, entry: Entry, host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory
+) -> Failure | None:
     if category == PackageCategory.COMMAND:
-        await answer_command(host, wire)
+        unknown = await answer_command(host, wire)
         host.took_command(wire)
+        if unknown is not None:
+            # Whoever asked has the error; the command is kept for a person to look at.
+            turn.buried.append(_burial(entry, Failure(unknown, "unknown_outcome"), turn.attempts))
         return None
     is_message = category == PackageCategory.MESSAGE
     try:
@@ -172,6 +183,8 @@ async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | Non
         await behaviour.function(host.branch, mail)
     except BehaviourUnknown as error:
         return Failure(error, "unknown_behaviour")
+    except UnknownOutcome as error:
+        return Failure(error, "unknown_outcome", final=True)
     except Exception as error:
         return Failure(error, "failed")
     except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -19,7 +20,7 @@ from lion_broker.config import Settings
 from lion_broker.errors import BrokerUnavailable, ConfigError, LionError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
-from lion_broker.mail.verbs import ReadReady
+from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
 
 from .seat import Seat, Workplace
@@ -82,12 +83,14 @@ class Worker:
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
-            keeper=LeaseKeeper(self._exchange, self._lease_ms),
+            keeper=LeaseKeeper(self._exchange, self._lease_ms, self._heed),
             pool=pool,
             owner=self.owner,
             lease_ms=self._lease_ms,
             batch=batch,
         )
+        self._helpers: TaskGroup | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms)
 
     @property
@@ -107,6 +110,8 @@ class Worker:
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
+            self._helpers = helpers
+            self._loop = asyncio.get_running_loop()
             try:
                 with anyio.CancelScope() as patience:
                     async with anyio.create_task_group() as seats:
@@ -114,6 +119,7 @@ class Worker:
                         self._place.stopping = True
                         patience.deadline = anyio.current_time() + self._grace
             finally:
+                self._helpers = None
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await self._hand_back()
@@ -132,6 +138,15 @@ class Worker:
         self._place.keeper.close()
         if self._owned:
             await self._exchange.aclose()
+
+    def _heed(self, station: Station) -> None:
+        """Take note, in the keeper's thread, that a command of a branch was cancelled."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_after, station)
+
+    def _look_after(self, station: Station) -> None:
+        if self._helpers is not None:
+            self._helpers.start_soon(self._place.stop_cancelled, station)
 
     async def _take_in(self, seats: TaskGroup, until_idle: bool) -> None:
         while not self._stop.is_set():

@@ -8,7 +8,7 @@ import pytest
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Posted, ReadyEntry
+from lion_broker.mail.records import START, Posted, ReadyEntry
 from lion_broker.mail.verbs import (
     AwaitReply,
     ListSessions,
@@ -74,7 +74,7 @@ async def test_many_may_wait_at_once(road: Road) -> None:
 
     async with anyio.create_task_group() as group:
         for number in range(60):
-            group.start_soon(road.exchange.acall, AwaitReply(road.session, f"client-{number}", 0, 60_000))
+            group.start_soon(road.exchange.acall, AwaitReply(road.session, f"client-{number}", START, 60_000))
         with anyio.fail_after(20):
             await road.exchange.acall(Post(road.session, "p", 1, (road.mail("x", "ada"),)))
             ready = await road.exchange.acall(ReadReady(road.pool, "worker", 1, 10_000))

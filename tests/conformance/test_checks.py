@@ -11,6 +11,7 @@ from lion_broker.mail.records import START, BranchSeed, Burial, Reply
 from lion_broker.mail.verbs import (
     AwaitReply,
     Begin,
+    Cancel,
     Claim,
     CloseBranch,
     Collect,
@@ -30,8 +31,10 @@ from lion_broker.mail.verbs import (
     Receive,
     Release,
     Renew,
+    Say,
     Send,
     Station,
+    Step,
     Sweep,
     UpdateSession,
     Verb,
@@ -143,7 +146,12 @@ SENSELESS: list[Verb[Any]] = [
     ReadDead("s", after=""),
     ReadEvents("s", after="now"),
     ReadBranches("s", start=-1),
-    AwaitReply("s", "client", seen=-1),
+    AwaitReply("s", "client", after="-1"),
+    Step("s", "ada", "", "call"),
+    Step("s", "ada", "t", ""),
+    Say("s", "ada", "t", "a b", "asked", b"1"),
+    Say("s", "ada", "t", "client", "", b"1"),
+    Cancel("s", "ada", "a:b"),
     Progress("s", {"ada": "latest"}),
 ]
 

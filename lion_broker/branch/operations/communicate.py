@@ -1,46 +1,51 @@
-"""Ask a model once and keep both sides of it in the conversation."""
+"""Ask a model once, keep both sides of it in the conversation, and give the answer the wanted form."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lion_broker.errors import ModelError
-from lion_broker.messages import MessageManager
+from .asking import question_of, record
+from .forms import form_of, only_one
+from .parse import take_form
 
 if TYPE_CHECKING:
     from lion_broker.branch.branch import Branch
-    from lion_broker.models.imodel import iModel
 
 __all__ = ["communicate"]
+
+_MOST_RETRIES = 5
 
 
 async def communicate(
     branch: Branch,
-    model: iModel | None,
-    instruction: Any,
-    guidance: Any,
-    context: Any,
-    clear_messages: bool,
-    parameters: dict[str, Any],
-) -> str:
-    """Send the conversation and a new instruction to the model; both messages are recorded when it has answered.
+    *,
+    response_format: Any = None,
+    request_model: Any = None,
+    operative_model: Any = None,
+    request_fields: Any = None,
+    skip_validation: bool = False,
+    parse_model: Any = None,
+    num_parse_retries: int = 3,
+    fuzzy_match_kwargs: dict[str, Any] | None = None,
+    **question: Any,
+) -> Any:
+    """Return the answer: text, or what it says in the wanted form.
 
-    A failed call leaves the conversation as it was. Raises ModelError when there is no model or the call fails.
+    Both messages are recorded when the model has answered; a failed call leaves the conversation as it was. An answer
+    that cannot be given its form is recorded all the same, and OutputInvalid says why.
     """
-    if model is None:
-        raise ModelError(
-            f"The branch {branch.name or branch.id} has no model. Give it one, for example"
-            " Branch(chat_model='offline/extractive')."
-        )
-    if clear_messages:
-        branch.msgs.clear_messages()
-    question = MessageManager.create_instruction(
-        instruction=instruction, guidance=guidance, context=context, sender=branch.user or "user", recipient=branch.id
+    wanted = only_one(response_format=response_format, request_model=request_model, operative_model=operative_model)
+    form = form_of(wanted, request_fields)
+    asked = question_of(branch, form=form, request_fields=request_fields, **question)
+    reply = await branch.ask(asked)
+    record(branch, asked, reply)
+    if form is None or skip_validation:
+        return reply.text
+    return await take_form(
+        branch,
+        reply.text,
+        form,
+        retries=min(num_parse_retries, _MOST_RETRIES),
+        parse_model=parse_model,
+        **(fuzzy_match_kwargs or {}),
     )
-    history = branch.msgs.to_chat_msgs()
-    reply = await model.invoke(messages=[*history, question.chat_msg], **parameters)
-    answer = MessageManager.create_assistant_response(
-        assistant_response=reply.text, sender=branch.id, recipient=branch.user or "user"
-    )
-    branch.msgs.messages.include([question, answer])
-    return reply.text

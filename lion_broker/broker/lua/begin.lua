@@ -6,7 +6,8 @@
 
 register('begin', function(keys, args)
   local key = branch_key(keys[1], args[1])
-  local values = redis.call('HMGET', key, 'token', 'cursor')
+  local values = redis.call('HMGET', key, 'token', 'cursor', 'stepped')
   if values[1] ~= args[2] or not after(args[3], values[2]) then return 0 end
+  if values[3] then forget_steps(key) end
   return redis.call('HINCRBY', key, 'tries', 1)
 end, {'allow-oom'})

@@ -10,8 +10,6 @@
 --      n, n × (entry, reason, detail, attempts, of the inbox (0|1))         buried
 -- -> {OK | DRAINED | ALREADY | STALE | FENCED, cursor, version, entry, entry …}
 
-local REPLY_TTL_MS = 3600000
-
 local function parse(args)
   local text, number, list = reader(args)
   return {
@@ -28,10 +26,11 @@ local function parse(args)
 end
 
 local function stands(key)
-  local values = redis.call('HMGET', key, 'token', 'version', 'cursor', 'pool', 'q', 'owner', 'handed')
+  local values = redis.call('HMGET', key, 'token', 'version', 'cursor', 'pool', 'q', 'owner', 'handed',
+    'stepped')
   return {
     token = values[1], version = tonumber(values[2] or 0), cursor = values[3] or '0-0', pool = values[4] or '',
-    q = values[5], owner = values[6] or '', handed = values[7],
+    q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8],
   }
 end
 
@@ -106,10 +105,7 @@ local function settle(session, key, turn, owner, pool)
     if burial.inbox then redis.call('XDEL', key .. ':inbox', burial.entry) end
   end
   for _, reply in ipairs(turn.replies) do
-    local reply_key = session.root .. 'reply:' .. reply.client
-    -- Numbered from 0-1, so that a client which has seen n of them goes on after 0-n.
-    redis.pcall('XADD', reply_key, '0-' .. redis.call('XLEN', reply_key) + 1, 'mail', reply.mail, 'd', reply.body)
-    redis.pcall('PEXPIRE', reply_key, REPLY_TTL_MS)
+    answer_client(session.root, reply.client, reply.mail, reply.body)
   end
   if turn.consumed ~= turn.cursor then
     local gone = redis.call('XTRIM', key .. ':mailbox', 'MINID', turn.consumed)
@@ -158,6 +154,7 @@ register('commit', function(keys, args)
   local broken = check_keys(session, key, turn)
   if broken then return broken end
   if not write_records(key, turn.version + 1, turn.records) then return {'STALE', was.cursor, was.version} end
+  if was.stepped then forget_steps(key) end
   -- What was handled makes room for what the branch sends to itself.
   settle(session, key, turn, was.owner, was.pool)
   dispatch(session, turn)

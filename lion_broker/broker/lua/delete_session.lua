@@ -4,7 +4,7 @@
 -- ARGV limit
 -- -> 1 when more is left, else 0
 
-local STATIONS = {':mailbox', ':inbox', ':outbox', ':transit', ':log', ':steps', ':lanes'}
+local STATIONS = {':mailbox', ':inbox', ':outbox', ':transit', ':log', ':steps', ':lanes', ':cancelled'}
 
 local function remove_branch(root, key)
   local values = redis.call('HMGET', key, 'q', 'pool')

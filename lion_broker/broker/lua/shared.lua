@@ -3,16 +3,21 @@
 --
 --   session key      lion:{t}:s:<session>                 hash: delivery, cap, counters, f:<field>
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
---                                                               token owner lease cursor version q handed tries x:<field>
+--                                                               token owner lease cursor version q handed tries
+--                                                               stepped notice x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature>
 --   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>
+--   steps            <branch key>:steps                   hash: calls outside of the turn in progress
+--   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
 --   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header> s <signature>]
 --
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 
 local GROUP = 'workers'
 local EVENTS_KEPT = 10000
+-- What a client has not read in this time, it never will.
+local REPLY_TTL_MS = 600000
 
 local function register(name, callback, flags)
   redis.register_function{function_name = PREFIX .. name, callback = callback, flags = flags or {}}
@@ -157,7 +162,7 @@ local function drop_ready(ready_key, id)
   redis.call('XDEL', ready_key, id)
 end
 
-local LEASE_FIELDS = {'token', 'owner', 'lease', 'tries'}
+local LEASE_FIELDS = {'token', 'owner', 'lease', 'tries', 'notice'}
 
 -- Ends a lease. With work left the branch gets a new ready entry at the end of its pool's queue.
 local function let_go(root, key, branch, session_id, pool, q, work)
@@ -168,6 +173,13 @@ local function let_go(root, key, branch, session_id, pool, q, work)
     local id = redis.call('XADD', ready_key, '*', 's', session_id, 'b', branch)
     redis.call('HSET', key, 'q', id)
   end
+end
+
+-- The id is the server's time: a client reads on from the last one that it has seen, also when the key has expired.
+local function answer_client(root, client, mail, body)
+  local key = root .. 'reply:' .. client
+  redis.pcall('XADD', key, '*', 'mail', mail, 'd', body)
+  redis.pcall('PEXPIRE', key, REPLY_TTL_MS)
 end
 
 -- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost.
@@ -206,6 +218,11 @@ local function write_records(key, version, records)
     if place == 1 and type(added) == 'table' and added.err then return false end
   end
   return true
+end
+
+local function forget_steps(key)
+  redis.call('UNLINK', key .. ':steps')
+  redis.call('HDEL', key, 'stepped')
 end
 
 -- Up to `batch` entries after an id, and no more than about a mebibyte of them.

@@ -34,6 +34,9 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Claim: turns.claim,
     v.Begin: turns.begin,
     v.Commit: turns.commit,
+    v.Step: turns.step,
+    v.Say: turns.say,
+    v.Cancel: turns.cancel,
     v.Renew: turns.renew,
     v.Release: turns.release,
     v.Sweep: turns.sweep,
@@ -49,6 +52,7 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadEvents: reads.read_events,
     v.Progress: reads.progress,
     v.AwaitReply: reads.await_reply,
+    v.ReadCancelled: reads.read_cancelled,
 }
 
 

@@ -122,4 +122,11 @@ def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:
 def await_reply(store: Store, verb: v.AwaitReply) -> tuple[Reply, ...]:
     """The replies that a client has not seen."""
     session = store.sessions.get(verb.session)
-    return tuple(session.replies.get(verb.client, [])[verb.seen :]) if session else ()
+    replies = session.replies.get(verb.client) if session else None
+    return tuple(reply for _, reply in replies.after(verb.after)) if replies is not None else ()
+
+
+def read_cancelled(store: Store, verb: v.ReadCancelled) -> frozenset[str]:
+    """The commands that were cancelled."""
+    found = store.find(verb.session, verb.branch)
+    return frozenset(found[1].cancelled) if found else frozenset()

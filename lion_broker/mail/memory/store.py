@@ -10,7 +10,7 @@ import time
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final, Generic, TypeVar
 
@@ -80,7 +80,11 @@ class Stream(Generic[V]):
 
 @dataclass(slots=True)
 class Branch:
-    """Where a branch stands. `handed` is the newest entry ever given out, `tries` how often the first was."""
+    """Where a branch stands.
+
+    `handed` is the newest entry ever given out, `tries` how often the first was; `notice` says that a command was
+    cancelled during this lease.
+    """
 
     seed: BranchSeed
     open: bool = True
@@ -96,6 +100,9 @@ class Branch:
     mailbox: Stream[WireMail] = field(default_factory=Stream)
     inbox: Stream[WireMail] = field(default_factory=Stream)
     outbox: Stream[WireMail] = field(default_factory=Stream)
+    steps: dict[str, bytes] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    notice: bool = False
     copies: str = ""
     copied: int = 0
     doomed: bool = False
@@ -145,7 +152,7 @@ class Session:
     transits: dict[str, Stream[WireMail]] = field(default_factory=dict)
     events: Stream[Occurrence] = field(default_factory=Stream)
     dead: Stream[DeadLetter] = field(default_factory=Stream)
-    replies: dict[str, list[Reply]] = field(default_factory=dict)
+    replies: dict[str, Stream[Reply]] = field(default_factory=dict)
 
     @property
     def auto(self) -> bool:
@@ -243,7 +250,7 @@ class Store:
     def end_lease(self, session: Session, branch: Branch) -> None:
         """Let the owner go; what waits is ready for others, with a new entry and no attempt counted."""
         branch.token = branch.owner = ""
-        branch.handed, branch.tries = START, 0
+        branch.handed, branch.tries, branch.notice = START, 0, False
         self.unmark(branch)
         if branch.open and branch.mailbox:
             self.mark(session, branch)
@@ -263,6 +270,11 @@ class Store:
         branch.mailbox.append(entry, mail)
         session.counters["inflight"] += 1
         self.mark(session, branch)
+
+    def reply(self, session: Session, reply: Reply) -> None:
+        """Put a reply behind the others of its client."""
+        entry = self.new_id()
+        session.replies.setdefault(reply.client, Stream()).append(entry, replace(reply, id=entry))
 
     def refuse(self, session: Session, mail: WireMail, word: Outcome) -> None:
         """Keep a mail that its recipient did not take."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Entry, Swept, is_after
+from lion_broker.mail.records import Claimed, Committed, Entry, Reply, Stepped, Swept, is_after
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Session, Store
 
-__all__ = ["begin", "claim", "commit", "release", "renew", "sweep"]
+__all__ = ["begin", "cancel", "claim", "commit", "release", "renew", "say", "step", "sweep"]
 
 
 def claim(store: Store, verb: v.Claim) -> Claimed:
@@ -56,8 +56,41 @@ def begin(store: Store, verb: v.Begin) -> int:
     found = store.find(verb.session, verb.branch)
     if found is None or found[1].token != verb.token or verb.entry not in found[1].mailbox:
         return 0
+    found[1].steps.clear()
     found[1].tries += 1
     return found[1].tries
+
+
+def step(store: Store, verb: v.Step) -> Stepped:
+    """A call outside: its beginning, or its result."""
+    found = store.find(verb.session, verb.branch)
+    if found is None or found[1].token != verb.token:
+        return Stepped(Outcome.FENCED)
+    steps = found[1].steps
+    known = steps.get(verb.name)
+    if verb.body or known is None:
+        steps[verb.name] = verb.body
+        return Stepped(Outcome.OK)
+    return Stepped(Outcome.OK, known) if known else Stepped(Outcome.ALREADY)
+
+
+def say(store: Store, verb: v.Say) -> Outcome:
+    """A part of an answer, from the owner only."""
+    found = store.find(verb.session, verb.branch)
+    if found is None or found[1].token != verb.token:
+        return Outcome.FENCED
+    store.reply(found[0], Reply(verb.client, verb.in_reply_to, verb.body))
+    return Outcome.OK
+
+
+def cancel(store: Store, verb: v.Cancel) -> Outcome:
+    """Leave word for the owner, now and later."""
+    found = store.find(verb.session, verb.branch)
+    if found is None:
+        return Outcome.UNKNOWN
+    found[1].cancelled.add(verb.command)
+    found[1].notice = bool(found[1].token)
+    return Outcome.OK
 
 
 def commit(store: Store, verb: v.Commit) -> Committed:
@@ -73,8 +106,9 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     _dispatch(store, session, branch, verb.mails)
     branch.write(verb.records)
     branch.cursor = verb.consumed
+    branch.steps.clear()
     for reply in verb.replies:
-        session.replies.setdefault(reply.client, []).append(reply)
+        store.reply(session, reply)
     session.counters["applied"] += verb.handled
     answer = _go_on(store, session, branch, verb)
     fields = {
@@ -170,7 +204,7 @@ def _renew(store: Store, station: v.Station, lease_ms: int) -> Outcome:
     if found is None or found[1].token != station.token:
         return Outcome.FENCED
     found[1].lease(station.token, found[1].owner, lease_ms)
-    return Outcome.OK
+    return Outcome.CANCELLED if found[1].notice else Outcome.OK
 
 
 def release(store: Store, verb: v.Release) -> tuple[Outcome, ...]:

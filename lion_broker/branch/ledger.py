@@ -1,0 +1,176 @@
+"""Calls to models and tools that a turn makes, recorded so that a turn which is done again need not ask again.
+
+A call that was answered is not made again by whoever takes the turn over; one that was cut is, unless its tool is
+marked `once`: then nobody knows whether it took effect, and a person has to look (`UnknownOutcome`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Final, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from lion_broker.core.event import EventStatus
+from lion_broker.core.idempotency import keyed
+from lion_broker.core.portable import to_portable
+from lion_broker.errors import LeaseLost, NotPortable, UnknownOutcome
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Stepped
+from lion_broker.mail.verbs import Station, Step
+from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
+from lion_broker.telemetry import logger
+from lion_broker.tools.calling import FunctionCalling
+
+__all__ = ["Ledger"]
+
+log = logger("branch")
+
+T = TypeVar("T")
+
+_LARGEST: Final = 1024 * 1024
+"""Bytes of a result that is recorded; a larger one is asked for again."""
+
+
+class Ledger:
+    """The recorded calls of one branch's turn; `station` tells under which token."""
+
+    def __init__(self, exchange: Exchange, station: Callable[[], Station]) -> None:
+        self._exchange = exchange
+        self._station = station
+        self._mail = ""
+        self._made: Counter[str] = Counter()
+
+    def begin(self, mail: str) -> None:
+        """Begin with the calls for a mail; the same calls in any order get the same names again."""
+        self._mail = mail
+        self._made.clear()
+
+    async def model(self, model: str, request: Any, ask: Callable[[], Awaitable[ModelReply]]) -> ModelReply:
+        """Return the reply that was recorded for a request, or ask and record it."""
+
+        async def call() -> tuple[ModelReply, bytes]:
+            reply = await ask()
+            return reply, _written(_reply_values(reply))
+
+        recorded = await self._recorded(f"model:{model}", request, call)
+        return recorded if isinstance(recorded, ModelReply) else _reply_of(from_json(recorded))
+
+    async def stream(self, model: str, request: Any, chunks: AsyncGenerator[ModelChunk]) -> AsyncGenerator[ModelChunk]:
+        """Yield the chunks of a reply and record it at its end; one that was recorded comes in one piece."""
+        name = self._name(f"model:{model}", request)
+        known = await self._step(name)
+        if known.body:
+            await chunks.aclose()
+            reply = _reply_of(from_json(known.body))
+            yield ModelChunk(text=reply.text)
+            yield ModelChunk(reply=reply)
+            return
+        async with aclosing(chunks):
+            # The request goes out with the first piece; no key may be set while this generator waits in a yield.
+            with keyed(name):
+                chunk = await anext(chunks, None)
+            while chunk is not None:
+                if chunk.reply is not None and (body := _written(_reply_values(chunk.reply))):
+                    await self._step(name, body)
+                yield chunk
+                chunk = await anext(chunks, None)
+
+    async def tool(self, calling: FunctionCalling) -> None:
+        """Make a call of a tool, or give it the outcome that was recorded.
+
+        Raises UnknownOutcome for a tool marked `once` whose call was cut.
+        """
+
+        async def call() -> tuple[None, bytes]:
+            await calling.invoke()
+            return None, _written(_outcome_values(calling))
+
+        once = calling.func_tool.once
+        recorded = await self._recorded(f"tool:{calling.function}", calling.arguments, call, once=once)
+        if isinstance(recorded, bytes):
+            _give(calling, from_json(recorded))
+
+    async def _recorded(
+        self, what: str, request: Any, call: Callable[[], Awaitable[tuple[T, bytes]]], *, once: bool = False
+    ) -> T | bytes:
+        name = self._name(what, request)
+        known = await self._step(name)
+        if known.body:
+            log.info("%s is not asked again: its result was recorded", what)
+            return known.body
+        if known.outcome == Outcome.ALREADY and once:
+            raise UnknownOutcome(
+                f"{what} was called by a worker that died before it could say what came of it. The tool is marked"
+                " once, so it is not called again: find out what happened, then send the mail again or drop it."
+            )
+        with keyed(name):
+            value, body = await call()
+        if body:
+            await self._step(name, body)
+        return value
+
+    async def _step(self, name: str, body: bytes = b"") -> Stepped:
+        station = self._station()
+        stepped = await self._exchange.acall(Step(station.session, station.branch, station.token, name, body))
+        if stepped.outcome == Outcome.FENCED:
+            raise LeaseLost(f"The branch {station.branch} is hosted elsewhere now; nothing more is called from here.")
+        return stepped
+
+    def _name(self, what: str, request: Any) -> str:
+        """The name of a call: what is called for which mail, and the how manieth like it."""
+        kind = what.partition(":")[0]
+        digest = hashlib.sha256(f"{what}\n".encode() + to_json(to_portable(request, fallback=repr))).hexdigest()[:32]
+        self._made[digest] += 1
+        return f"{self._mail}:{kind}:{digest}:{self._made[digest]}"
+
+
+def _written(values: dict[str, Any] | None) -> bytes:
+    """The bytes to record, or none for what cannot be written down or is too large."""
+    if values is None:
+        return b""
+    try:
+        body = to_json(to_portable(values))
+    except NotPortable:
+        return b""
+    return body if len(body) <= _LARGEST else b""
+
+
+def _reply_values(reply: ModelReply) -> dict[str, Any]:
+    calls = [[call.id, call.name, call.arguments] for call in reply.tool_calls]
+    return {
+        "text": reply.text,
+        "model": reply.model,
+        "usage": dict(reply.usage),
+        "finish_reason": reply.finish_reason,
+        "label": reply.label,
+        "raw": dict(reply.raw),
+        "tool_calls": calls,
+    }
+
+
+def _reply_of(values: dict[str, Any]) -> ModelReply:
+    calls = tuple(ToolCall(*call) for call in values.pop("tool_calls"))
+    return ModelReply(**values, tool_calls=calls)
+
+
+def _outcome_values(calling: FunctionCalling) -> dict[str, Any] | None:
+    if calling.status not in (EventStatus.COMPLETED, EventStatus.FAILED):
+        return None
+    return {
+        "status": str(calling.status),
+        "response": calling.response,
+        "error": calling.error,
+        "duration": calling.execution.duration,
+    }
+
+
+def _give(calling: FunctionCalling, values: dict[str, Any]) -> None:
+    calling.status = EventStatus(values["status"])
+    calling.response = values["response"]
+    calling.execution.error = values["error"]
+    calling.execution.duration = values["duration"]

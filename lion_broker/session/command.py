@@ -1,0 +1,181 @@
+"""Asks a branch on workers to do an operation, and brings back what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import anyio
+from pydantic_core import from_json
+
+from lion_broker.branch.faults import raised
+from lion_broker.branch.host import Surroundings
+from lion_broker.core.ids import IDType
+from lion_broker.core.portable import to_portable
+from lion_broker.errors import LionError, ModelError, RoundTimeout
+from lion_broker.mail.exchange import Steps, arun, ask
+from lion_broker.mail.records import START
+from lion_broker.mail.verbs import AwaitReply, Cancel
+from lion_broker.mail.wire import Header, WireMail, encode_json
+
+from .answers import Answers
+from .postbox import Postbox
+
+__all__ = ["Commander", "Patience"]
+
+_LONGEST_WAIT_MS = 5000
+_CANCEL_SECONDS = 5.0
+
+
+class Commander:
+    """Sends commands of one session and waits for their answers.
+
+    Whoever stops waiting (a timeout, a cancelled task) cancels the command: what waits is dropped, what runs
+    is stopped.
+    """
+
+    def __init__(self, around: Surroundings, postbox: Postbox) -> None:
+        self._around = around
+        self._postbox = postbox
+        self._answers: WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = WeakKeyDictionary()
+
+    def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Steps[Any]:
+        """Do an operation as a program over the exchange. Raises the worker's error, RoundTimeout."""
+        client = IDType.create()
+        command = self._command(branch, operation, arguments, client)
+        yield from self._postbox.post_steps([command])
+        after = START
+        while (left := patience.left_ms(_LONGEST_WAIT_MS)) > 0:
+            replies = yield from ask(AwaitReply(self._around.session, client, after, wait_ms=left))
+            for reply in replies:
+                after = reply.id
+                if _is_last(body := from_json(reply.body)):
+                    return _value_of(body)
+        yield from ask(Cancel(self._around.session, branch, command.id))
+        raise patience.over(operation)
+
+    async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Any:
+        """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""
+        async with self._asked(branch, operation, arguments, patience) as bodies:
+            async for body in bodies:
+                if _is_last(body):
+                    return _value_of(body)
+        raise AssertionError("a command ends with its last reply")
+
+    async def stream(
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+    ) -> AsyncGenerator[str]:
+        """Yield the parts of an answer as they come.
+
+        When another worker takes over, it begins anew: what was heard already is passed over. Raises ModelError when it
+        says something else than the first one did; what it says then stands in the history.
+        """
+        heard = ""
+        async with self._asked(branch, operation, arguments, patience) as bodies:
+            async for body in bodies:
+                if _is_last(body):
+                    _value_of(body)
+                    return
+                new = _unheard(heard, int(body["at"]), str(body["text"]))
+                heard += new
+                if new:
+                    yield new
+
+    @asynccontextmanager
+    async def _asked(
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+    ) -> AsyncIterator[AsyncGenerator[dict[str, Any]]]:
+        """Send a command, give its replies one by one, and cancel it unless its last one was read."""
+        answers = self._answers_here()
+        command = self._command(branch, operation, arguments, answers.client)
+        ended = False
+
+        async def replies() -> AsyncGenerator[dict[str, Any]]:
+            nonlocal ended
+            while not ended:
+                with anyio.move_on_after(patience.left()) as waiting:
+                    reply = await answers.next(command.id)
+                if waiting.cancelled_caught:
+                    raise patience.over(operation)
+                body = from_json(reply.body)
+                ended = _is_last(body)
+                yield body
+
+        with answers.expecting(command.id):
+            try:
+                await arun(self._around.exchange, self._postbox.post_steps([command]))
+                yield replies()
+            finally:
+                if not ended:
+                    await self._cancel(branch, command.id)
+
+    async def _cancel(self, branch: IDType, command: str) -> None:
+        with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
+            try:
+                await self._around.exchange.acall(Cancel(self._around.session, branch, command))
+            except LionError:
+                # The error that ended the waiting is the one to be seen; without a server nobody hears of this either.
+                return
+
+    def _answers_here(self) -> Answers:
+        loop = asyncio.get_running_loop()
+        if loop not in self._answers:
+            self._answers[loop] = Answers(self._around.exchange, self._around.session)
+        return self._answers[loop]
+
+    def _command(self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType) -> WireMail:
+        body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
+        session = self._around.session
+        return WireMail(Header(session, session, branch, "command", id=IDType.create(), reply_to=client), body)
+
+
+class Patience:
+    """How long somebody waits for an answer; `seconds` None is for ever."""
+
+    def __init__(self, seconds: float | None, branch: str, pool: str) -> None:
+        self._seconds = seconds
+        self._branch = branch
+        self._pool = pool
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds that are left, at least 0; None for ever."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def left_ms(self, most: int) -> int:
+        """Milliseconds that are left, but no more than `most`."""
+        left = self.left()
+        return most if left is None else min(most, int(left * 1000))
+
+    def over(self, operation: str) -> RoundTimeout:
+        """The error when it is used up."""
+        return RoundTimeout(
+            f"{operation} on {self._branch} was not answered in {self._seconds:g} s and is cancelled. Is a worker"
+            f" running for the pool {self._pool!r} (lion-broker worker --pool {self._pool})?"
+        )
+
+
+def _is_last(body: Mapping[str, Any]) -> bool:
+    return "ok" in body
+
+
+def _value_of(body: Mapping[str, Any]) -> Any:
+    """Return what a worker answered, or raise its error."""
+    if body.get("ok"):
+        return body.get("value")
+    raise raised(body.get("error") or {})
+
+
+def _unheard(heard: str, at: int, text: str) -> str:
+    """Return what of a part at a place has not been heard yet."""
+    known = heard[at : at + len(text)]
+    if at > len(heard) or not text.startswith(known):
+        raise ModelError(
+            "The worker was replaced in the middle of the answer, and the new one answers otherwise. The whole answer"
+            " is in the branch's history when it has ended."
+        )
+    return text[len(known) :]

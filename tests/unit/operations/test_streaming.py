@@ -1,0 +1,68 @@
+"""stream: an answer in pieces, from here and from workers."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import anyio
+import pytest
+
+from lion_broker.errors import ModelError
+from lion_broker.testing import Asked, ScriptedModel
+
+from .conftest import Think
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_pieces_come_and_both_sides_are_kept(think: Think) -> None:
+    """Joined they are the answer; further keywords go to the model."""
+    model = ScriptedModel("Hello, my dear friend.")
+    branch = await think(model, system="Be kind.")
+    pieces = [piece async for piece in branch.stream("Hello?", temperature=0.1)]
+    assert "".join(pieces) == "Hello, my dear friend."
+    assert model.requests[0].parameters["temperature"] == 0.1
+    assert [message.text for message in branch.messages] == ["Be kind.", "Hello?", "Hello, my dear friend."]
+
+
+async def test_a_stream_that_breaks(think: Think) -> None:
+    """What came until then was given; then the error is raised, and the conversation is as before."""
+    branch = await think(ScriptedModel(("Hello, my", ModelError("cut")), "Again."))
+    heard = ""
+    with pytest.raises(ModelError, match="cut"):
+        async for piece in branch.stream("Hello?"):
+            heard += piece
+    assert heard == "Hello, my"
+    assert len(branch.messages) == 0
+    assert await branch.communicate("Hello?") == "Again."
+
+
+async def test_whoever_leaves_early_stops_it(think: Think) -> None:
+    """The model is not listened to any longer, and nothing is recorded."""
+    left = anyio.Event()
+
+    async def long(asked: Asked) -> object:
+        if asked.text == "Again?":
+            return "Yes."
+        left.set()
+        return " ".join(str(number) for number in range(10_000))
+
+    branch = await think(ScriptedModel(long, repeat=True))
+    async with aclosing(branch.stream("Count.")) as pieces:
+        async for _ in pieces:
+            break
+    assert left.is_set()
+    assert await branch.communicate("Again?") == "Yes."
+
+
+async def test_time_runs_out(think: Think) -> None:
+    """A stream that takes too long is ended by its timeout."""
+
+    async def never(asked: Asked) -> object:
+        await anyio.sleep_forever()
+
+    branch = await think(ScriptedModel(never, "Here."))
+    with pytest.raises(TimeoutError):
+        async for _ in branch.stream("Hello?", timeout=0.3):
+            raise AssertionError("nothing comes")
+    assert await branch.communicate("Hello?") == "Here."
