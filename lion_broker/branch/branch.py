@@ -252,16 +252,13 @@ class Branch(BaseBranch):
     async def ask(self, question: Question) -> ModelReply:
         """Have a model answer; every model call of an operation goes through here."""
         invoke = partial(question.model.invoke, question.messages, **question.parameters)
-        ledger = self._ledger
-        if ledger is None:
-            return await invoke()
-        return await ledger.model(question.model.name, [question.messages, question.parameters], invoke)
+        return await (invoke() if self._ledger is None else self._ledger.model(question, invoke))
 
     async def listen(self, question: Question) -> AsyncGenerator[ModelChunk]:
         """Have a model answer piece by piece; what was recorded of an earlier turn comes in one piece."""
         chunks = question.model.stream(question.messages, **question.parameters)
         if self._ledger is not None:
-            chunks = self._ledger.stream(question.model.name, [question.messages, question.parameters], chunks)
+            chunks = self._ledger.stream(question, chunks)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk

@@ -26,6 +26,8 @@ from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
 from lion_broker.telemetry import logger
 from lion_broker.tools.calling import FunctionCalling
 
+from .operations.asking import Question
+
 __all__ = ["Ledger"]
 
 log = logger("branch")
@@ -50,19 +52,19 @@ class Ledger:
         self._mail = mail
         self._made.clear()
 
-    async def model(self, model: str, request: Any, ask: Callable[[], Awaitable[ModelReply]]) -> ModelReply:
-        """Return the reply that was recorded for a request, or ask and record it."""
+    async def model(self, question: Question, ask: Callable[[], Awaitable[ModelReply]]) -> ModelReply:
+        """Return the reply that was recorded for a question, or ask and record it."""
 
         async def call() -> tuple[ModelReply, bytes]:
             reply = await ask()
             return reply, _written(_reply_values(reply))
 
-        recorded = await self._recorded(f"model:{model}", request, call)
+        recorded = await self._recorded(f"model:{question.model.name}", _request_of(question), call)
         return recorded if isinstance(recorded, ModelReply) else _reply_of(from_json(recorded))
 
-    async def stream(self, model: str, request: Any, chunks: AsyncGenerator[ModelChunk]) -> AsyncGenerator[ModelChunk]:
+    async def stream(self, question: Question, chunks: AsyncGenerator[ModelChunk]) -> AsyncGenerator[ModelChunk]:
         """Yield the chunks of a reply and record it at its end; one that was recorded comes in one piece."""
-        name = self._name(f"model:{model}", request)
+        name = self._name(f"model:{question.model.name}", _request_of(question))
         known = await self._step(name)
         if known.body:
             await chunks.aclose()
@@ -127,6 +129,20 @@ class Ledger:
         digest = hashlib.sha256(f"{what}\n".encode() + to_json(to_portable(request, fallback=repr))).hexdigest()[:32]
         self._made[digest] += 1
         return f"{self._mail}:{kind}:{digest}:{self._made[digest]}"
+
+
+def _request_of(question: Question) -> list[Any]:
+    """What a question is recognised by; ids of tool calls are new with each turn, so their order stands for them."""
+    places: dict[str, int] = {}
+    messages = []
+    for message in question.messages:
+        values = dict(message)
+        if calls := values.get("tool_calls"):
+            values["tool_calls"] = [{**call, "id": places.setdefault(call["id"], len(places))} for call in calls]
+        if "tool_call_id" in values:
+            values["tool_call_id"] = places.get(values["tool_call_id"])
+        messages.append(values)
+    return [messages, question.parameters]
 
 
 def _written(values: dict[str, Any] | None) -> bytes:

@@ -50,8 +50,11 @@ class Speech:
         self._ended = True
         self._more.set()
         assert self._tasks is not None  # noqa: S101  it was entered
-        if error is not None:
-            self._tasks.cancel_scope.cancel()
+        if error is None or isinstance(error, Exception):
+            # What was heard before an error is said before it; the error itself is none of the group's.
+            await self._tasks.__aexit__(None, None, None)
+            return None
+        self._tasks.cancel_scope.cancel()
         return await self._tasks.__aexit__(kind, error, tb)
 
     async def _speak(self) -> None:

@@ -96,7 +96,7 @@ def _schema(schema: Mapping[str, Any]) -> Form:
 
 
 def _fitting(validator: Any, value: Any) -> Any:
-    """Return a value that fits a schema; text that says a number or a truth value is taken for one, as pydantic does."""
+    """Return a value that fits a schema; a text that says a number is taken for one, as pydantic does."""
     errors = list(validator.iter_errors(value))
     if errors:
         value = deepcopy(value)
@@ -117,13 +117,13 @@ def _converted(value: Any, errors: Sequence[Any]) -> Any:
             meant = from_json(error.instance.strip().lower())
         except ValueError:
             continue
-        *path, last = [None, *error.absolute_path]
-        if last is None:
+        path = list(error.absolute_path)
+        if not path:
             return meant
         place = value
-        for key in path[1:]:
+        for key in path[:-1]:
             place = place[key]
-        place[last] = meant
+        place[path[-1]] = meant
     return value
 
 

@@ -152,9 +152,9 @@ async def test_an_operation_that_fails_raises_here(stage: Stage) -> None:
     stage.worker(pool="p")
     async with Session() as session:
         remote = await session.anew_branch(name="remote", pool="p")
-        with pytest.raises(ModelError, match=r"has no model.*on the worker"):
+        with pytest.raises(ModelError, match=r"has no model"):
             await remote.communicate("hello")
-        with pytest.raises(ConfigError, match="on the worker"):
+        with pytest.raises(ConfigError, match="no such model"):
             await remote.communicate("hello", chat_model="no such model")
         with pytest.raises(NotPortable):
             await remote.communicate("hello", context=[object()])

@@ -59,7 +59,8 @@ async def think(
         given = {**{name: value for name, value in named.items() if value is not None}, **options}
         if kind == "alone":
             return Branch(**given)
-        return await session.anew_branch(**given, pool=None if kind == "local" else "thinkers")
+        made: BaseBranch = await session.anew_branch(**given, pool=None if kind == "local" else "thinkers")
+        return made
 
     if kind in ("alone", "local"):
         yield make

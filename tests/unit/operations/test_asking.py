@@ -68,7 +68,8 @@ async def test_an_answer_takes_its_form(think: Think, name: str) -> None:
     """A pydantic class is shown to the model as a schema and made by the caller; its aliases do the same."""
     model = ScriptedModel({"name": "Rome", "people": 3})
     branch = await think(model)
-    assert await branch.communicate("Which city?", **{name: City}) == City(name="Rome", people=3)
+    form: dict[str, Any] = {name: City}
+    assert await branch.communicate("Which city?", **form) == City(name="Rome", people=3)
     (asked,) = model.requests
     assert asked.parameters["response_format"]["json_schema"]["schema"]["properties"].keys() == {"name", "people"}
 

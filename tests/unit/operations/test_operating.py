@@ -45,8 +45,7 @@ async def test_a_model_calls_tools_and_answers(think: Think) -> None:
     model = ScriptedModel(("Let me see.", *tool_calls("add", {"a": 1, "b": 2}, {"a": 0})), {"total": 3})
     branch = await think(model, add, nothing, system="You add.")
     result = await branch.operate("What is 1 + 2?", tools=["add"], response_format=Sum)
-    assert (result.total, result.action_required) == (3, True)
-    assert isinstance(result, Sum)
+    assert (isinstance(result, Sum), result.total, result.action_required) == (True, 3, True)
     assert [(one.function, one.arguments, one.output) for one in result.action_responses] == [
         ("add", {"a": 1, "b": 2}, 3),
         ("add", {"a": 0}, 0),
@@ -217,7 +216,8 @@ async def test_a_failing_call(think: Think) -> None:
     (only,) = await branch.invoke_action(both[0], suppress_errors=True, retry_default="none")
     assert only.output == "none"
     assert len([message for message in branch.messages if isinstance(message, ActionResponse)]) == 5
-    for bad in ("add", {"arguments": {}}, 3):
+    wrong: list[Any] = ["add", {"arguments": {}}, 3]
+    for bad in wrong:
         with pytest.raises(ConfigError):
             await branch.invoke_action(bad)
 
