@@ -14,6 +14,8 @@ from lion_broker.models.imodel import iModel
 from lion_broker.models.policy import ModelPolicy
 from lion_broker.tools.tool import Tool
 
+from .behaviours import BUILT_IN
+
 if TYPE_CHECKING:
     from .branch import Branch
 
@@ -113,7 +115,10 @@ class Registry:
         return self.models[name]
 
     def resolve_behaviour(self, name: str) -> Behaviour:
-        """Return the behaviour of that name; raises BehaviourUnknown."""
+        """Return the behaviour of that name, one of the package's own if no other has it; raises BehaviourUnknown."""
+        if name in BUILT_IN and name not in self.behaviours:
+            function, record = BUILT_IN[name]
+            return Behaviour(name, function, record)
         if name not in self.behaviours:
             raise BehaviourUnknown(
                 f"No behaviour {name!r} is registered here; registered are: {_listed(self.behaviours)}."

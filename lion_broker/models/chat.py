@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic_core import to_json
 
+from lion_broker.core.idempotency import idempotency_key
 from lion_broker.errors import ModelNotConfigured, ModelRefused
 from lion_broker.models.dialect import Dialect
 from lion_broker.models.endpoint import ChatMessage
@@ -157,6 +158,8 @@ class HttpEndPoint(ABC):
 
     def _request(self, body: Mapping[str, Any]) -> Request:
         headers = {"content-type": "application/json", **self._dialect.headers(self._key.get_secret_value())}
+        if key := idempotency_key():
+            headers["idempotency-key"] = key
         try:
             return Request(self._url, to_json(body), headers, self._secrets)
         except (ValueError, UnicodeError) as error:
