@@ -81,7 +81,7 @@ def equip(branch: Branch, chronicle: Chronicle, registry: Registry) -> None:
 def _found_model(ref: dict[str, Any], registry: Registry) -> iModel:
     if "ref" in ref:
         return registry.resolve_model(ref["ref"])
-    return registry.model_policy.received(ref.get("settings", {}))
+    return registry.received_model(ref.get("settings", {}))
 
 
 def _local_tool(tool: Tool) -> Record:

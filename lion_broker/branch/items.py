@@ -207,7 +207,7 @@ def find_model(ref: Any, registry: Registry, objects: LocalObjects | None) -> iM
         return model
     if "settings" in ref:
         try:
-            return registry.model_policy.received(ref["settings"])
+            return registry.received_model(ref["settings"])
         except (ValueError, TypeError, KeyError) as error:
             raise MailMalformed(f"The settings make no model: {error}") from error
     return registry.resolve_model(str(ref.get("ref", "")))

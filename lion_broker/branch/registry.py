@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from lion_broker.config import Settings
 from lion_broker.errors import BehaviourUnknown, ConfigError, ItemNotFoundError, ToolUnknown
+from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.mail import Mail
 from lion_broker.models.imodel import iModel
 from lion_broker.models.policy import ModelPolicy
+from lion_broker.models.shared import share_limits
 from lion_broker.tools.tool import Tool
 
 from .behaviours import BUILT_IN
@@ -46,11 +48,25 @@ class Registry:
         self.tools: dict[str, Tool] = {}
         self.models: dict[str, iModel] = {}
         self.behaviours: dict[str, Behaviour] = {}
+        self._exchange: Exchange | None = None
 
     @cached_property
     def model_policy(self) -> ModelPolicy:
         """What is allowed of models that come by mail with settings; read from the environment when it is needed."""
         return ModelPolicy.of(Settings.load())
+
+    def share_limits(self, exchange: Exchange) -> None:
+        """Let the limits of models hold for all processes on an exchange together; done by workers and sessions."""
+        self._exchange = exchange
+        for model in self.models.values():
+            share_limits(model, exchange)
+
+    def received_model(self, settings: Mapping[str, Any]) -> iModel:
+        """Return the model of settings that came from somebody else; raises ConfigError for what is not allowed."""
+        model = self.model_policy.received(settings)
+        if self._exchange is not None:
+            share_limits(model, self._exchange)
+        return model
 
     @overload
     def tool(self, function: F, /) -> F: ...
@@ -79,6 +95,8 @@ class Registry:
         """Register a model under a name."""
         self._new(self.models, name, "model")
         model.metadata["ref"] = name
+        if self._exchange is not None:
+            share_limits(model, self._exchange)
         self.models[name] = model
         return model
 

@@ -191,6 +191,16 @@ def sweep(road: Road, verb: v.Sweep) -> Request:
     return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
 
 
+def reserve(road: Road, verb: v.Reserve) -> Request:
+    """`reserve.lua`."""
+    return Request((_of_budget(road, verb, "reserve"),), lambda replies: int(replies[0]))
+
+
+def settle(road: Road, verb: v.Settle) -> Request:
+    """`settle.lua`."""
+    return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -211,7 +221,14 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Renew: renew,
     v.Release: release,
     v.Sweep: sweep,
+    v.Reserve: reserve,
+    v.Settle: settle,
 }
+
+
+def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str) -> Command:
+    args = (verb.requests, verb.tokens, verb.limit_requests, verb.limit_tokens, verb.interval_ms)
+    return call(function, [road.keys.limit(verb.budget)], *args)
 
 
 def _by_partition(road: Road, stations: Sequence[v.Station], function: str, *args: Argument) -> Request:

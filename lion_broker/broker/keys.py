@@ -42,6 +42,10 @@ class Keys:
         """Stream with expiry: answers to a client's commands."""
         return f"{self.root(self.partition(session))}reply:{client}"
 
+    def limit(self, budget: str) -> str:
+        """Hash with expiry: what is left of a budget of requests and tokens."""
+        return f"{self.root(0)}limit:{budget}"
+
     def session(self, session: str) -> str:
         """Hash: the session's own fields and counters."""
         return f"{self.root(self.partition(session))}s:{session}"

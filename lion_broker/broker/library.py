@@ -38,6 +38,8 @@ VERBS: Final = (
     "renew",
     "release",
     "sweep",
+    "reserve",
+    "settle",
 )
 
 

@@ -98,6 +98,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "pool": _A_NAME,
     "client": _A_NAME,
     "producer": _A_NAME,
+    "budget": _A_NAME,
     "token": _SOME_TEXT,
     "owner": _TEXT,
     "fields": _TEXTS,
@@ -134,6 +135,11 @@ _SEED_RULES: Final[Mapping[str, _Rule]] = {
     "behaviour": _TEXT,
     "fields": _TEXTS,
 }
+_LIMITS: Final[Mapping[str, _Rule]] = {
+    "limit_requests": _from(-1),
+    "limit_tokens": _from(-1),
+    "interval_ms": _from(1),
+}
 _ANYTHING: Final = _Rule(lambda value: True, "")
 _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.CreateBranch: {
@@ -149,6 +155,8 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
     v.Step: {"name": _A_NAME},
+    v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
+    v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.ReadReady: {"owner": _SOME_TEXT},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }

@@ -65,6 +65,7 @@ class Estate:
             objects=LocalObjects(),
             lease_ms=lease_ms,
         )
+        self.around.registry.share_limits(exchange)
         self.household = Household(self.around, manual=delivery == "manual")
         self.postbox = Postbox(session)
         self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout)

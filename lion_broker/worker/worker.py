@@ -74,6 +74,7 @@ class Worker:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._exchange = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
         self._owned = self._exchange is not exchange
+        registry.share_limits(self._exchange)
         self._lease_ms = int((settings.lease if lease is None else lease) * 1000)
         self._concurrency = concurrency
         self._grace = grace

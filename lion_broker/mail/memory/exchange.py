@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import delivery, reads, roster, turns
+from . import budgets, delivery, reads, roster, turns
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -40,6 +40,8 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Renew: turns.renew,
     v.Release: turns.release,
     v.Sweep: turns.sweep,
+    v.Reserve: budgets.reserve,
+    v.Settle: budgets.settle,
 }
 _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadSession: reads.read_session,

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
@@ -216,6 +216,7 @@ class Store:
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
+        self.budgets: dict[str, Any] = {}
         self._numbers = count(1)
 
     def new_id(self) -> str:

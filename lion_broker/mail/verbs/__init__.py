@@ -1,0 +1,61 @@
+"""What can be asked of an exchange, one frozen value a verb.
+
+A verb says what is wanted; an exchange does it, whole or not at all, and answers with the type in brackets. Every verb
+may be repeated with the same values after a lost answer: it takes effect once. The promises of each are those that
+`tests/conformance` checks on every implementation.
+"""
+
+from .delivery import Collect, Post, Receive, Send
+from .outside import Cancel, Reserve, Say, Settle, Step
+from .reads import (
+    AwaitReply,
+    ListSessions,
+    Progress,
+    ReadBranches,
+    ReadCancelled,
+    ReadDead,
+    ReadEvents,
+    ReadInbox,
+    ReadLog,
+    ReadReady,
+    ReadSession,
+)
+from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
+from .turns import Begin, Claim, Commit, Release, Renew, Station, Sweep
+from .verb import Verb
+
+__all__ = [
+    "AwaitReply",
+    "Begin",
+    "Cancel",
+    "Claim",
+    "CloseBranch",
+    "Collect",
+    "Commit",
+    "CreateBranch",
+    "CreateSession",
+    "DeleteSession",
+    "ListSessions",
+    "Post",
+    "Progress",
+    "ReadBranches",
+    "ReadCancelled",
+    "ReadDead",
+    "ReadEvents",
+    "ReadInbox",
+    "ReadLog",
+    "ReadReady",
+    "ReadSession",
+    "Receive",
+    "Release",
+    "Renew",
+    "Reserve",
+    "Say",
+    "Send",
+    "Settle",
+    "Station",
+    "Step",
+    "Sweep",
+    "UpdateSession",
+    "Verb",
+]

@@ -1,0 +1,62 @@
+"""Mail on its way: posted, collected, sent, received."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lion_broker.mail.records import Moved, Posted
+from lion_broker.mail.wire import WireMail
+
+from .verb import BATCH, Verb
+
+__all__ = ["Collect", "Post", "Receive", "Send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Post(Verb[Posted]):
+    """Put mails on the road from outside a turn, all of them or none.
+
+    With automatic delivery, and for commands, they reach the recipients at once: the mailbox (and the pool's ready
+    stream) of a branch with a pool, the inbox of a local one. With manual delivery they wait in their senders'
+    outboxes. Order per sender and recipient is the order given. Idempotent by (`producer`, `seq`): the first `seq` of a
+    producer is 1; only OK uses a number up.
+    """
+
+    session: str
+    producer: str
+    seq: int
+    mails: tuple[WireMail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect(Verb[Moved]):
+    """Take up to `limit` mails out of the outboxes of `branches` (None: of all) into the exchange, in order."""
+
+    session: str
+    branches: tuple[str, ...] | None = None
+    limit: int = BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Verb[Moved]):
+    """Deliver up to `limit` mails addressed to `recipients` (None: to all), collected or still in an outbox.
+
+    They arrive in inboxes; with `receive`, mail for a branch with a pool goes on into its mailbox. Mail to a branch
+    that is unknown or closed becomes a dead letter. Order per sender and recipient is kept. `resume` is that of the
+    last answer when the call is repeated because there was more.
+    """
+
+    session: str
+    recipients: tuple[str, ...] | None = None
+    receive: bool = False
+    limit: int = BATCH
+    resume: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receive(Verb[Moved]):
+    """Move up to `limit` mails of branches with a pool from inboxes into mailboxes, marking the branches ready."""
+
+    session: str
+    branches: tuple[str, ...] | None = None
+    limit: int = BATCH

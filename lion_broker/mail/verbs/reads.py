@@ -1,0 +1,138 @@
+"""The verbs that only look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lion_broker.mail.records import (
+    START,
+    BranchRecord,
+    DeadLetter,
+    Entry,
+    LogRecord,
+    Occurrence,
+    ReadyEntry,
+    Reply,
+    SessionRecord,
+)
+
+from .verb import Verb
+
+__all__ = [
+    "AwaitReply",
+    "ListSessions",
+    "Progress",
+    "ReadBranches",
+    "ReadCancelled",
+    "ReadDead",
+    "ReadEvents",
+    "ReadInbox",
+    "ReadLog",
+    "ReadReady",
+    "ReadSession",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSession(Verb[SessionRecord | None]):
+    """Read a session's fields and counters, or None."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessions(Verb[tuple[str, ...]]):
+    """Read the ids of all sessions of the namespace, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBranches(Verb[tuple[BranchRecord, ...]]):
+    """Read branches in order of creation: those in `ids`, or `count` of them from place `start`.
+
+    Unknown ids are left out. A closed branch is read by its id only.
+    """
+
+    session: str
+    ids: tuple[str, ...] | None = None
+    start: int = 0
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReady(Verb[tuple[ReadyEntry, ...]]):
+    """Wait up to `wait_ms` for branches of a pool that have work; at most `count`, each given to one `owner` only."""
+
+    pool: str
+    owner: str
+    count: int
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLog(Verb[tuple[LogRecord, ...]]):
+    """Read up to `count` records of a branch's log after (`version`, `place`), in order."""
+
+    session: str
+    branch: str
+    version: int = 0
+    place: int = 0
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInbox(Verb[tuple[Entry, ...]]):
+    """Read up to `count` entries after `after` that wait in a branch's inbox, in order."""
+
+    session: str
+    branch: str
+    after: str = START
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDead(Verb[tuple[DeadLetter, ...]]):
+    """Read up to `count` dead letters of a session after `after`, in order."""
+
+    session: str
+    after: str = START
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvents(Verb[tuple[Occurrence, ...]]):
+    """Read the live tail of a session after `after`; waits up to `wait_ms` when there is nothing yet.
+
+    `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is.
+    """
+
+    session: str
+    after: str = START
+    count: int = 1000
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Verb[tuple[str, ...]]):
+    """Read which of the branches in `targets` have not yet committed past the mailbox entry named there."""
+
+    session: str
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReply(Verb[tuple[Reply, ...]]):
+    """Wait up to `wait_ms` for replies to `client` after the one with the id `after`; those before it may go."""
+
+    session: str
+    client: str
+    after: str = START
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCancelled(Verb[frozenset[str]]):
+    """Read which commands of a branch were cancelled within the last hour."""
+
+    session: str
+    branch: str

@@ -1,0 +1,117 @@
+"""Turns and leases: who owns a branch, and what a turn does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import START, Burial, Claimed, Committed, Record, Reply, Swept
+from lion_broker.mail.wire import WireMail
+
+from .verb import BATCH, LEASE_MS, Verb
+
+__all__ = ["Begin", "Claim", "Commit", "Release", "Renew", "Station", "Sweep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Verb[Claimed]):
+    """Make the bearer of `token` the owner of a branch until `lease_ms` from now, and hand out its first mails.
+
+    `entry` is the ready entry that the worker read for `pool`; both are empty for a branch without a pool. A claim
+    repeated with the same token answers OK again. A mail that has been handed out before without a commit comes
+    alone.
+    """
+
+    session: str
+    branch: str
+    token: str
+    entry: str = ""
+    pool: str = ""
+    owner: str = ""
+    lease_ms: int = LEASE_MS
+    batch: int = BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Verb[int]):
+    """Count one more attempt at the mail `entry` before user code runs on it again; the count, 0 when fenced.
+
+    What the attempt before has recorded of calls outside is forgotten: it led to the failure.
+    """
+
+    session: str
+    branch: str
+    token: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Verb[Committed]):
+    """End a turn: write everything it did, or nothing.
+
+    `cursor` is where the branch stands, `consumed` the last mailbox entry that the turn handled (equal to `cursor`
+    when none was); `version` is the branch's version before. `taken` are inbox entries that took effect, `aside`
+    mailbox entries of this turn that go to the inbox to wait there, `buried` those that become dead letters.
+    Outgoing mail goes where `Post` would put it, but a recipient that refuses makes a dead letter, never a failure.
+
+    Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when
+    nothing is left or `batch` is 0 (the lease is over; what is left is ready for others), and for a branch without a
+    pool OK without mails. FENCED means "drop your copy", never "it failed".
+    """
+
+    session: str
+    branch: str
+    token: str
+    cursor: str
+    consumed: str
+    version: int
+    records: tuple[Record, ...]
+    mails: tuple[WireMail, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    taken: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    buried: tuple[Burial, ...] = ()
+    handled: int = 0
+    after: str = START
+    batch: int = BATCH
+    lease_ms: int = LEASE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A branch under a lease: what `Renew` and `Release` take many of."""
+
+    session: str
+    branch: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew(Verb[tuple[Outcome, ...]]):
+    """Prolong leases; for each station, in order: OK, FENCED, or CANCELLED.
+
+    CANCELLED is OK as well: the lease is prolonged, and somebody has cancelled a command of the branch.
+    """
+
+    stations: tuple[Station, ...]
+    lease_ms: int = LEASE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Verb[tuple[Outcome, ...]]):
+    """Hand branches back at once: what waits is ready for others. OK or FENCED for each station, in order."""
+
+    stations: tuple[Station, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep(Verb[Swept]):
+    """Look at up to `limit` ready entries that were read at least `idle_ms` ago.
+
+    An entry whose owner's lease is over goes to others when the branch still has work, else it is dropped.
+    Any number of sweepers may run at once.
+    """
+
+    pool: str
+    idle_ms: int = LEASE_MS
+    limit: int = 100
