@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.editing import apply_edit
 from lion_broker.branch.host import Host
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import BranchError, LionError
@@ -62,7 +63,20 @@ async def _receive(host: Host, arguments: dict[str, Any]) -> None:
     await branch.areceive(arguments.pop("sender"), **arguments)
 
 
-COMMANDS: dict[str, Command] = {"communicate": _communicate, "receive": _receive}
+async def _edit(host: Host, arguments: dict[str, Any]) -> Any:
+    return apply_edit(host.branch.msgs, arguments["name"], arguments["args"])
+
+
+async def _delete_tools(host: Host, arguments: dict[str, Any]) -> bool:
+    return host.branch.delete_tools(arguments["tools"])
+
+
+COMMANDS: dict[str, Command] = {
+    "communicate": _communicate,
+    "delete_tools": _delete_tools,
+    "edit": _edit,
+    "receive": _receive,
+}
 
 
 def _error_body(error: Exception) -> bytes:
