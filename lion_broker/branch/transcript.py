@@ -63,6 +63,8 @@ def write_messages(messages: Iterable[RoledMessage], path: str | Path, suffix: s
         part.replace(target)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{path} cannot be written: half of a surrogate pair is no text in UTF-8.") from error
     finally:
         part.unlink(missing_ok=True)
     return Path(path)

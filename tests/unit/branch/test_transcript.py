@@ -195,6 +195,14 @@ def test_places_that_hold_no_file(tmp_path: Path) -> None:
         Branch().extend("messages.xlsx")
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_text_that_is_none(tmp_path: Path, suffix: str) -> None:
+    """Half of a surrogate pair, as broken programs make them: an error of this package, and no file."""
+    with pytest.raises(ConfigError, match="surrogate"):
+        write_messages([Instruction.create("\ud800")], tmp_path / "x", suffix)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_mark_of_byte_order(branch: Branch, tmp_path: Path) -> None:
     """Some programs put one in front; it is no part of the first column's name."""
     path = branch.to_csv_file(tmp_path / "a.csv")
