@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.concepts import Communicatable, Relational
@@ -15,6 +16,8 @@ from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import PackageCategory
 from lion_broker.messages import MessageManager, RoledMessage, System
 
+from .conversation import Conversation
+from .editable import Editable
 from .operations.interface import Operable
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BaseBranch"]
 
 
-class BaseBranch(Element, Communicatable, Relational, Operable):
+class BaseBranch(Conversation, Editable, Element, Communicatable, Relational, Operable):
     """The contract of `Branch` (here) and `RemoteBranch` (on workers, or in another process).
 
     Reading a property of a RemoteBranch may take a round trip; `await branch.sync()` reads ahead without blocking.
@@ -46,6 +49,11 @@ class BaseBranch(Element, Communicatable, Relational, Operable):
     @abstractmethod
     def mailbox(self) -> Mailbox:
         """Pending mail, in and out."""
+
+    @property
+    @abstractmethod
+    def tools(self) -> Mapping[str, Any]:
+        """The tools by name."""
 
     @property
     def messages(self) -> Pile[RoledMessage]:

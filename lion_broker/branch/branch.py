@@ -23,8 +23,8 @@ from lion_broker.models.manager import iModelManager
 from lion_broker.tools.manager import ActionManager
 from lion_broker.tools.tool import Tool
 
-from .base import BaseBranch
 from .intake import APPLIED, apply
+from .local import LocalBranch
 from .operations import OPERATIONS
 from .operations.asking import Question, as_model
 from .operations.stream import stream, within
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Branch"]
 
 
-class Branch(BaseBranch):
+class Branch(LocalBranch):
     """A branch that lives in this process: alone, in a session, or for the length of a turn on a worker.
 
     Alone it needs no server. In a session what it does is kept by the session's exchange with the next mail command,

@@ -225,6 +225,11 @@ class Host:
         if not self._silent:
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
 
+    def note_tool_gone(self, name: str) -> None:
+        """Record that the branch has a tool no longer."""
+        if not self._silent:
+            self._draft.records.append(record_of(Kind.TOOL, name=name, gone=True))
+
     def note_model(self, slot: str, model: iModel) -> None:
         """Record that the branch uses a model: by its registered name, or by its settings without any key.
 

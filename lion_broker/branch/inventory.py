@@ -54,18 +54,20 @@ def model_record(slot: str, model: Any) -> Record:
 def equip(branch: Branch, chronicle: Chronicle, registry: Registry) -> None:
     """Give a branch the tools and models that its log names.
 
-    What is not registered here is left out with a warning: using it says so again.
+    What is not registered here is left out with a warning; a call of such a tool says so again.
     """
     for name, ref in chronicle.tools.items():
         if name in branch.tools:
             continue
         if "ref" not in ref:
             log.warning("branch %s: the tool %s was a function of another process; register it again", branch.id, name)
+            branch.acts.absent[name] = {}
             continue
         try:
             branch.acts.register_tool(registry.resolve_tool(ref["ref"]))
         except LionError as error:
             log.warning("branch %s: %s", branch.id, error)
+            branch.acts.absent[name] = {"ref": ref["ref"]}
     for slot, ref in chronicle.models.items():
         if "local" in ref:
             log.warning("branch %s: the model %s was an object of another process; register it again", branch.id, slot)

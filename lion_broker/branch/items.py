@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lion_broker.core.concepts import Communicatable
 from lion_broker.core.element import Element
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.node import Node
@@ -64,7 +65,9 @@ def encode_item(
     value = _ENCODERS.get(category, _encode_value)(item, local)
     body = {"item": value}
     if request_source is not None:
-        body["source"] = to_portable(request_source)
+        # A branch or session stands for its id: what it holds is not asked for.
+        named = isinstance(request_source, Communicatable)
+        body["source"] = str(request_source.id) if named else to_portable(request_source)
     return encode_json(body, f"The {category} item")
 
 

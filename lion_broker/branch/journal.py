@@ -5,7 +5,7 @@ kinds of records
     message  a message that the branch itself added or changed: {message, at}; `at` only when it was not appended
     remove   messages that left: {ids}
     order    a new order of the messages: {ids}
-    tool     a tool that the branch has: {name, ref | local}
+    tool     a tool that the branch has, or has no longer: {name, ref | local | gone}
     model    a model that the branch uses: {slot, ref | settings | local}
     log      an entry of the branch's own log: a Log
     took     a mail that took effect otherwise: {mail, category}
@@ -140,7 +140,9 @@ class Chronicle:
         elif record.kind == Kind.ORDER:
             self.msgs.messages.progression = body["ids"]
         elif record.kind == Kind.TOOL:
-            self.tools[body["name"]] = body
+            self.tools.pop(body["name"], None)
+            if not body.get("gone"):
+                self.tools[body["name"]] = body
         elif record.kind == Kind.MODEL:
             self.models[body["slot"]] = body
         elif record.kind == Kind.LOG:

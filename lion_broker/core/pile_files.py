@@ -2,14 +2,30 @@
 
 import csv
 import json
-from collections.abc import Iterable
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lion_broker.core.element import Element
 from lion_broker.errors import ConfigError
 
-__all__ = ["read_csv", "read_json", "write_csv", "write_json"]
+__all__ = ["long_cells", "read_csv", "read_json", "write_csv", "write_json"]
+
+_limit_lock = threading.RLock()
+
+
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Within this, the csv module reads cells of any length; it knows one limit for the whole process."""
+    with _limit_lock:
+        before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
 
 
 def write_json(pile: Element, path: Path) -> None:
@@ -40,7 +56,7 @@ def write_csv(items: Iterable[Any], path: Path) -> None:
 
 def read_csv(path: Path) -> list[dict[str, Any]]:
     """Return the dicts of the items that `write_csv` wrote."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with long_cells(), path.open(encoding="utf-8", newline="") as file:
         return [{name: _value(cell) for name, cell in row.items() if cell != ""} for row in csv.DictReader(file)]
 
 

@@ -139,6 +139,19 @@ class RoledMessage(Node, Sendable, Watchable):
         """Change what is given, and tell the watchers once; None leaves sender, recipient or template."""
         self._change(content, sender=sender, recipient=recipient, template=template)
 
+    def become(self, other: Self, /) -> bool:
+        """Say from now on what another message of this kind says; id and time stay.
+
+        The watchers are told once, and only if that makes a difference, which is what is returned.
+        """
+        if type(other) is not type(self):
+            raise ConfigError(f"a {type(self).__name__} cannot become a {type(other).__name__}")
+        fields = {name: getattr(other, name) for name in _ASSIGNABLE}
+        changed = any(getattr(self, name) != value for name, value in fields.items())
+        if changed:
+            self._assign(fields)
+        return changed
+
     def is_clone(self) -> bool:
         """Return whether the message is a copy of another, which `metadata["clone_from"]` describes."""
         return self.flag is MessageFlag.MESSAGE_CLONE or "clone_from" in self.metadata

@@ -49,13 +49,20 @@ class MessageManager(Manager):
 
     @property
     def system(self) -> System | None:
-        """The system message, if there is one."""
+        """The system message, if there is one; assign one of the messages to make it that, where it stands."""
         message = self.messages.get(self._system_id, None) if self._system_id else None
         if not isinstance(message, System):
             # It may have come with other messages, read from a log or copied from another branch.
             message = _system_among(self.messages)
             self._system_id = message.id if message else None
         return message
+
+    @system.setter
+    def system(self, message: Any) -> None:
+        found = self.messages.get(message, None)
+        if not isinstance(found, System):
+            raise ConfigError(f"no system message of this conversation: {message}")
+        self._system_id = found.id
 
     @property
     def progression(self) -> Progression:
@@ -203,7 +210,8 @@ class MessageManager(Manager):
 
     def clear_messages(self) -> None:
         """Remove all messages but the system message."""
-        self.messages.exclude([message for message in self.messages if message.id != self._system_id])
+        system = self.system
+        self.messages.exclude([message for message in self.messages if message is not system])
 
     async def aclear_messages(self) -> None:
         """Do `clear_messages` when no other task holds the messages."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.inventory import equip
+from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
-from lion_broker.core.pile import Pile
+from lion_broker.core.pile import MISSING, Pile
 from lion_broker.errors import BranchOwned, ConfigError, ItemExistsError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import CloseBranch, UpdateSession
-from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
 from .estate import Estate
@@ -25,7 +26,9 @@ S = TypeVar("S", bound="Session")
 
 __all__ = [
     "default_steps",
+    "delete_steps",
     "found_steps",
+    "get_steps",
     "include_steps",
     "merge_steps",
     "new_steps",
@@ -127,6 +130,18 @@ def include_steps(session: Session, branches: Any) -> Steps[None]:
         yield from session._estate.settle_steps(branch)
 
 
+def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
+    """Find a branch; None means the default one, and an unknown one is `default` when that is given."""
+    try:
+        if ref is None and session._default is None:
+            raise ItemNotFoundError("The session has no default branch.")
+        return (yield from session._estate.find_steps(session._default if ref is None else ref))
+    except ItemNotFoundError:
+        if default is MISSING:
+            raise
+        return default
+
+
 def split_steps(session: Session, ref: Any) -> Steps[Any]:
     """Create a branch that begins as a copy of another."""
     source = yield from session._estate.find_steps(ref)
@@ -139,35 +154,33 @@ def split_steps(session: Session, ref: Any) -> Steps[Any]:
 
 def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[Any]:
     """Unite two branches in the first."""
-    target, source = (yield from session._estate.find_steps(into)), (yield from session._estate.find_steps(from_))
+    estate = session._estate
+    target, source = (yield from estate.find_steps(into)), (yield from estate.find_steps(from_))
     if not isinstance(target, Branch):
         raise BranchOwned(f"{target.name or target.id} does not live in this process; merge into a branch that does.")
     if target.id == source.id:
         raise ValueError("A branch cannot be merged into itself.")
-    said, system = source.messages, source.system
-    here = {one for message in target.messages for one in (message.id, _origin(message))}
-    new = [message for message in said if message is not system and here.isdisjoint((message.id, _origin(message)))]
-    if system is not None and target.system is None:
-        target.set_system(system.clone(sender=source.id, recipient=target.id))
-    target.messages.include(new)
-    ordered = sorted(
-        target.messages, key=lambda message: (message is not target.system, message.created_at, message.id)
-    )
-    target.messages.progression = [message.id for message in ordered]
-    if isinstance(source, Branch):
-        target.register_tools([tool for name, tool in source.tools.items() if name not in target.tools])
-        for slot, model in source.mdls.registry.items():
-            if slot not in target.mdls.registry:
-                target.register_model(model, slot)
-    yield from session._estate.household.flush_steps()
+    if isinstance(source, RemoteBranch):
+        yield from source.chronicle.read_steps()
+        # Its tools and models come as far as this session's registry knows them.
+        bearer = Branch()
+        equip(bearer, source.chronicle, estate.around.registry)
+        unite(target, source.id, source.chronicle.msgs, bearer.tools, bearer.mdls.registry)
+    else:
+        unite(target, source.id, source.msgs, source.tools, source.mdls.registry)
+    yield from estate.household.flush_steps()
     if delete:
         yield from remove_steps(session, source.id, True)
     return target
 
 
-def _origin(message: RoledMessage) -> str:
-    """The id of the message that this one is a clone of, else its own."""
-    return str(message.metadata.get("clone_from", {}).get("original_id", message.id))
+def delete_steps(session: Session, ref: Any) -> Steps[bool]:
+    """Remove a branch with its history, but not the default one."""
+    branch = yield from session._estate.find_steps(ref)
+    if branch is session._default:
+        raise ConfigError("The default branch cannot be deleted; make another one the default first.")
+    yield from remove_steps(session, branch.id, True)
+    return True
 
 
 def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:

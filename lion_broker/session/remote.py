@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import PrivateAttr
 
 from lion_broker.branch.base import BaseBranch
+from lion_broker.branch.editing import in_pieces
 from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.operations.errand import pack
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import BranchOwned, ItemNotFoundError, OutputInvalid
+from lion_broker.errors import BranchOwned, ItemNotFoundError, NotPortable, OutputInvalid
 from lion_broker.mail.exchange import Steps, arun, ask, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import START, Rejected
 from lion_broker.mail.verbs import ReadBranches, ReadInbox, Receive
-from lion_broker.mail.wire import Header, WireMail
+from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail
 from lion_broker.messages import MessageManager
 
 from .command import Commander, Patience
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Reach", "RemoteBranch", "picture"]
 
 _LONGEST_WAIT_MS = 5000
+_ENVELOPE_BYTES = 1024
+"""What a command needs of a mail's size beside the messages that it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,17 @@ class RemoteBranch(BaseBranch):
         """The names of its tools and where each is from."""
         self._run(self._chronicle.read_steps())
         return dict(self._chronicle.tools)
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether it has any tools; one round trip."""
+        return bool(self.tools)
+
+    @property
+    def model_names(self) -> dict[str, str]:
+        """The models by their use: a registered name, or `provider/model`; one round trip."""
+        self._run(self._chronicle.read_steps())
+        return {slot: _model_name(row) for slot, row in self._chronicle.models.items()}
 
     @property
     def mailbox(self) -> Mailbox:
@@ -181,6 +195,44 @@ class RemoteBranch(BaseBranch):
     def _patience(self, timeout: float | None) -> Patience:
         return Patience(timeout, self.name or self.id, self.pool)
 
+    def delete_tools(self, tools: Any) -> bool:
+        """Have the worker take tools away, by name; returns whether all of them were there."""
+        return bool(self._run(self.command_steps("delete_tools", {"tools": tools})))
+
+    async def adelete_tools(self, tools: Any) -> bool:
+        """Do `delete_tools` without blocking the event loop."""
+        return bool(await self._arun(self.command_steps("delete_tools", {"tools": tools})))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what names the branch and, in a blocking round trip, its messages, as plain JSON values."""
+        messages = [message.to_dict() for message in self.messages]
+        return super().to_dict() | {"session": str(self._reach.around.session), "messages": messages}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
+        """Refuse: what lives elsewhere is taken up, not made. Raises NotPortable."""
+        session = str(values.get("session", "the id of its session"))
+        raise NotPortable(
+            "A RemoteBranch cannot be made from data, because it lives elsewhere: take its session up with"
+            f" Session.open({session!r}); session.branches has it then."
+        )
+
+    @classmethod
+    def _revive(cls, values: dict[str, Any]) -> Self:
+        return cls.from_dict(values)
+
+    def _edit_steps(self, name: str, **arguments: Any) -> Steps[Any]:
+        return self.command_steps("edit", {"name": name, "args": arguments})
+
+    def _edit(self, steps: Steps[Any]) -> Any:
+        return self._run(steps)
+
+    async def _aedit(self, steps: Steps[Any]) -> Any:
+        return await self._arun(steps)
+
+    def _pieces(self, messages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        return in_pieces(messages, MAX_MAIL_BYTES - _ENVELOPE_BYTES)
+
     def _send_steps(self, recipient: Any, category: PackageCategory | str, item: Any, source: Any) -> Steps[None]:
         kind = PackageCategory.validate(category)
         around = self._reach.around
@@ -245,3 +297,8 @@ def picture(wire: WireMail) -> Mail:
     return Mail(
         id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package
     )
+
+
+def _model_name(row: dict[str, Any]) -> str:
+    settings = row.get("settings", {})
+    return str(row.get("ref") or f"{settings.get('provider')}/{settings.get('model')}")

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from lion_broker.branch.registry import Registry
 from lion_broker.core.ids import ID, IDType
-from lion_broker.core.pile import Pile
+from lion_broker.core.pile import MISSING, Pile
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.records import DeadLetter
@@ -140,9 +140,17 @@ class Session(SessionLife):
         """Make branches that were created alone part of this session; those that are already stay."""
         self._run(acts.include_steps(self, branches))
 
-    def get_branch(self, ref: Any) -> Any:
-        """Return a branch by id, name or object, also one that another process has created since. ItemNotFoundError."""
-        return self._run(self._estate.find_steps(ref))
+    def get_branch(self, ref: Any = None, default: Any = MISSING) -> Any:
+        """Return a branch by id, name or object, also one that another process has created since; None is the default.
+
+        For an unknown one `default` is returned when it is given, else ItemNotFoundError raised. Blocks when the branch
+        is not known here yet. ValueError when several branches have the name.
+        """
+        return self._run(acts.get_steps(self, ref, default))
+
+    async def aget_branch(self, ref: Any = None, default: Any = MISSING) -> Any:
+        """Get a branch without blocking the event loop."""
+        return await self._arun(acts.get_steps(self, ref, default))
 
     def split(self, branch: ID.Ref) -> Any:
         """Return a new branch that begins with clones of a branch's messages, and with its tools and models. Blocks."""
@@ -173,6 +181,17 @@ class Session(SessionLife):
     async def aremove_branch(self, branch: ID.Ref, delete: bool = False) -> None:
         """Remove a branch without blocking the event loop."""
         await self._arun(acts.remove_steps(self, branch, delete))
+
+    def delete_branch(self, branch: ID.Ref) -> bool:
+        """Remove a branch with its history, as `remove_branch(branch, delete=True)`, and return True. Blocks.
+
+        Raises ValueError for the default branch: another one is to be the default first.
+        """
+        return bool(self._run(acts.delete_steps(self, branch)))
+
+    async def adelete_branch(self, branch: ID.Ref) -> bool:
+        """Delete a branch without blocking the event loop."""
+        return bool(await self._arun(acts.delete_steps(self, branch)))
 
     def change_default_branch(self, branch: ID.Ref) -> None:
         """Make a branch the default one. Raises ItemNotFoundError, which is a ValueError. Blocks."""

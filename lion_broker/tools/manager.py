@@ -15,10 +15,15 @@ ToolRef: TypeAlias = Tool | Callable[..., Any] | str
 
 
 class ActionManager(Manager):
-    """Holds tools by name and makes calls of them; `ActionManager(search, Tool(name="add", func=add))`."""
+    """Holds tools by name and makes calls of them; `ActionManager(search, Tool(name="add", func=add))`.
+
+    `absent` are tools that the branch had elsewhere and that are missing here, by name with what is known of them
+    (`ref`, `schema`); a call of one says so, and registering a tool of that name makes it a present one.
+    """
 
     def __init__(self, *tools: Tool | Callable[..., Any] | list[Any]) -> None:
         self.registry: dict[str, Tool] = {}
+        self.absent: dict[str, dict[str, Any]] = {}
         for tool in tools:
             self.register_tools(tool)
 
@@ -50,6 +55,7 @@ class ActionManager(Manager):
                 " name: Tool(name=…, func=…)."
             )
         self.registry[made.function] = made
+        self.absent.pop(made.function, None)
 
     def register_tools(self, tools: Any, update: bool = False) -> None:
         """Register one tool or function, or each of a list of them; see `register_tool`."""
@@ -108,6 +114,10 @@ class ActionManager(Manager):
         return made.tool_schema
 
     def _known(self, name: str) -> Tool:
+        if name in self.absent:
+            raise ToolUnknown(
+                f"Function {name} is missing here: it was a tool of this branch in another process. Register it again."
+            )
         if name not in self.registry:
             known = ", ".join(self.registry) or "none"
             raise ToolUnknown(f"Function {name} is not registered. Registered are: {known}.")

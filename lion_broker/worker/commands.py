@@ -9,6 +9,7 @@ from typing import Any, Final
 from anyio import CancelScope
 from pydantic_core import to_json
 
+from lion_broker.branch.editing import apply_edit
 from lion_broker.branch.faults import fault_of
 from lion_broker.branch.host import Host
 from lion_broker.branch.items import find_model
@@ -110,8 +111,18 @@ async def _receive(host: Host, wire: WireMail, arguments: dict[str, Any]) -> Non
     await host.branch.areceive(arguments.pop("sender"), **arguments)
 
 
+async def _edit(host: Host, wire: WireMail, arguments: dict[str, Any]) -> Any:
+    return apply_edit(host.branch.msgs, arguments["name"], arguments["args"])
+
+
+async def _delete_tools(host: Host, wire: WireMail, arguments: dict[str, Any]) -> bool:
+    return host.branch.delete_tools(arguments["tools"])
+
+
 COMMANDS: Final[Mapping[str, Command]] = {
     **{name: _operation(name) for name in OPERATIONS},
-    "stream": _stream,
+    "delete_tools": _delete_tools,
+    "edit": _edit,
     "receive": _receive,
+    "stream": _stream,
 }

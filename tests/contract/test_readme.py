@@ -152,7 +152,7 @@ def test_blocks_share_their_names_and_may_await(tmp_path: Path) -> None:
 def test_what_a_block_prints_is_compared(tmp_path: Path) -> None:
     """Comments that show output are held against it; a block that shows none may print what it likes."""
     document = tmp_path / "page.md"
-    document.write_text("```python\nprint('free')\n```\n\n```python\nprint(1)\n#> 1\nprint(2)\n#> 3\n```\n")
+    document.write_text("```python\nprint('free')\n```\n\n```python\nprint(1)\n#> 1\nprint(2)\n# > 3\n```\n")
     result = run_document(document)
     assert result.returncode == 1
     assert result.stdout == "free\n1\n2\n"

@@ -183,6 +183,12 @@ def test_a_request_source_travels_too_or_not_at_all() -> None:
         encode_item(C.SIGNAL, 1, object(), "p", None)
 
 
+def test_a_branch_as_request_source_is_its_id() -> None:
+    """What the branch holds does not travel with it."""
+    branch = Branch(name="ada", system="secret")
+    assert json.loads(encode_item(C.SIGNAL, 1, branch, "p", None)) == {"item": 1, "source": str(branch.id)}
+
+
 @pytest.mark.parametrize(
     ("category", "item"),
     [

@@ -1,5 +1,6 @@
 """Piles in files and tables."""
 
+import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,3 +68,12 @@ def test_logs(tmp_path: Path) -> None:
     assert type(restored) is LogPile
     assert restored[0].content == {"text": "started"}
     assert json.loads((tmp_path / "logs.json").read_text())["item_type"] == ["Log"]
+
+
+def test_long_cells(tmp_path: Path) -> None:
+    """A cell may be longer than the csv module's limit, which is the same afterwards."""
+    before = csv.field_size_limit()
+    Pile([Node(content="x" * (before + 1))]).to_csv_file(tmp_path / "pile.csv")
+    (restored,) = Pile[Node].from_csv_file(tmp_path / "pile.csv")
+    assert len(restored.content) == before + 1
+    assert csv.field_size_limit() == before

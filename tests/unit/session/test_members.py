@@ -178,3 +178,68 @@ def test_no_merge_with_itself(session: Session, ada: Branch) -> None:
     """It would make no sense."""
     with pytest.raises(ValueError, match="itself"):
         session.merge(ada, "ada")
+
+
+def test_getting_a_branch(session: Session, ada: Branch) -> None:
+    """By id, name or object; None is the default branch, and an unknown one is what was asked for instead."""
+    assert session.get_branch("ada") is session.get_branch(ada.id) is session.get_branch(ada) is ada
+    assert session.get_branch() is session.default_branch
+    assert session.get_branch("nobody", None) is None
+    with pytest.raises(ItemNotFoundError):
+        session.get_branch("nobody")
+
+
+def test_deleting_a_branch(session: Session, ada: Branch) -> None:
+    """It goes with its history and returns True; the default branch stays."""
+    with pytest.raises(ValueError, match="default branch cannot be deleted"):
+        session.delete_branch(session.default_branch)
+    assert session.delete_branch("ada") is True
+    assert ada not in session.branches
+    with pytest.raises(ItemNotFoundError):
+        session.delete_branch("ada")
+
+
+@pytest.mark.anyio
+async def test_the_twins_of_getting_and_deleting(session: Session, ada: Branch) -> None:
+    """The same without blocking the event loop."""
+    assert await session.aget_branch("ada") is ada
+    assert await session.aget_branch("nobody", "else") == "else"
+    assert await session.adelete_branch(ada) is True
+    assert await session.aget_branch(ada.id, None) is None
+
+
+def test_without_a_default_branch(session: Session) -> None:
+    """When the last branch is gone, there is none to get."""
+    session.remove_branch(session.default_branch)
+    with pytest.raises(ItemNotFoundError, match="no default branch"):
+        session.get_branch()
+
+
+def test_a_merge_shares_nothing(session: Session, ada: Branch, ben: Branch) -> None:
+    """Changing a message in one branch leaves it alone in the other."""
+    say(ben, "Hello.")
+    session.merge(ada, ben)
+    assert ada.replace_keyword("Hello", "Bye") == 1
+    assert ben.replace_keyword("Hello", "Bye") == 1
+
+
+def test_edits_survive_the_process(session: Session, ada: Branch, exchange: MemoryExchange) -> None:
+    """Changes of every kind are in the log with the next commit, and taken over by whoever hosts the branch next."""
+    for text in ("one", "two", "three", "four"):
+        say(ada, text)
+    ada.replace_keyword("one", "1")
+    ada.rollback(1)
+    ada.register_tools(sorted)
+    ada.remove_message(ada.messages[1])
+    ada.update_message(ada.messages[1], guidance="Count.")
+    session.flush()
+    before = [message.to_dict() for message in ada.messages]
+    session.close()
+    with Session.open(session.id, exchange=exchange, host=True) as taken:
+        branch = taken.branches["ada"]
+        assert [message.to_dict() for message in branch.messages] == before
+        with pytest.raises(ToolUnknown, match="sorted is missing here"):
+            branch.acts.match_tool({"function": "sorted", "arguments": {}})
+        assert branch.delete_tools("sorted")
+    with Session.open(session.id, exchange=exchange) as reader:
+        assert dict(reader.branches["ada"].tools) == {}

@@ -109,3 +109,14 @@ def test_the_schema_of_an_unknown_name_is_an_error() -> None:
     """A name that nobody has registered cannot be described."""
     with pytest.raises(ToolUnknown, match="subtract"):
         ActionManager(add).get_tool_schema("subtract")
+
+
+def test_an_absent_tool() -> None:
+    """What a branch had elsewhere: a call says that it is missing here, until it is registered again."""
+    manager = ActionManager()
+    manager.absent["length"] = {"ref": "length"}
+    with pytest.raises(ToolUnknown, match="length is missing here"):
+        manager.match_tool({"function": "length", "arguments": {}})
+    assert (len(manager), "length" in manager) == (0, False)
+    manager.register_tool(Tool(name="length", func=len))
+    assert not manager.absent
