@@ -69,7 +69,9 @@ def research(
 
     A planner splits the question and shares its tools, readers search and quote, a critic checks each quote against
     the corpus and sends back what is wrong, a writer composes the report. They are branches on worker processes, and
-    mail is all that they have in common. No language model is used.
+    mail is all that they have in common. No language model is used unless you name one: LION_BROKER_DEMO_MODEL is
+    provider/model, or a model of the OpenAI-compatible server at LION_BROKER_DEMO_MODEL_URL; its key is in
+    LION_BROKER_DEMO_MODEL_KEY. It writes the paragraph “In short”, and never a quote.
 
     The report goes to stdout, in Markdown when that is no terminal. With --json, stdout gets one object:
     mails redelivered lost duplicates quote_fidelity seconds workers_killed report.
@@ -100,10 +102,12 @@ def research(
 def _work(brief: Brief, settings: Settings, as_json: bool) -> Result:
     from lion_broker.config import PREFIX
     from lion_broker.demo.desk import research as work
+    from lion_broker.demo.model import model_of
     from lion_broker.demo.shelf import shelf_of
 
-    # A corpus that cannot be read is an error before a server is started for it.
+    # A corpus that cannot be read, or half a model, is an error before a server is started for it.
     corpus = shelf_of(brief.corpus).corpus
+    model_of(settings.environ)
     if corpus.skipped:
         typer.echo(_left_out(corpus.skipped), err=True)
     given = {f"{PREFIX}URL": settings.url, f"{PREFIX}NAMESPACE": settings.namespace}
@@ -157,7 +161,7 @@ def _closing(result: Result, output: Path | None) -> str:
         ("quote fidelity", checked if result.quotes else "nothing is quoted"),
         ("workers killed", _killed(result)),
         ("seconds", f"{result.seconds:.1f}"),
-        ("tokens", "0 (no language model was used)"),
+        ("tokens", _tokens(result)),
     ]
     if output is not None:
         figures.append(("report", str(output)))
@@ -168,6 +172,13 @@ def _closing(result: Result, output: Path | None) -> str:
     else:
         figures.append(("more", "lion-broker demo research --keep, then lion-broker session ls"))
     return "\n" + "\n".join(f"{name:<16}{value}" for name, value in figures)
+
+
+def _tokens(result: Result) -> str:
+    count, estimated = result.tokens.count, result.tokens.estimated
+    if not count:
+        return "0 (no language model was used)"
+    return f"about {count} (an estimate)" if estimated else f"{count} (as the model's server has counted)"
 
 
 def _killed(result: Result) -> str:

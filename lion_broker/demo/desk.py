@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from lion_broker.demo.audit import Audit, audit
 from lion_broker.demo.corpus import Corpus
 from lion_broker.demo.crew import Crew
 from lion_broker.demo.findings import Quote
+from lion_broker.demo.model import Tokens
 from lion_broker.demo.notes import Kind, order, said
 from lion_broker.demo.picture import Picture
 from lion_broker.demo.quotes import verify
@@ -74,6 +75,7 @@ class Result:
     seconds: float
     kills: tuple[Kill, ...]
     kept: bool
+    tokens: Tokens = field(default_factory=Tokens)
 
     @property
     def kept_its_promise(self) -> bool:
@@ -177,6 +179,7 @@ class _Desk:
             seconds=seconds,
             kills=tuple(self._kills),
             kept=self._brief.keep,
+            tokens=Tokens(**report["tokens"]),
         )
 
     def _wait(self) -> dict[str, Any]:

@@ -52,11 +52,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A cited report: `quotes` in the order of their numbers, [1] first, and the whole as Markdown."""
+    """A cited report: `quotes` in the order of their numbers, [1] first, and the whole as Markdown.
+
+    It begins with a summary in sentences of the quotes, or in `words` of a model's own.
+    """
 
     question: str
     label: str
     summary: tuple[Excerpt, ...]
+    words: str
     sections: tuple[Section, ...]
     unanswered: tuple[str, ...]
     quotes: tuple[Quote, ...]
@@ -80,22 +84,23 @@ def compose(
     corpus_name: str,
     unknown: Sequence[str] = (),
     summary: Sequence[str] = (),
+    words: str = "",
 ) -> Report:
     """Compose the report on a question from the findings of its sub-questions.
 
     `label` names the model that was at work, up to a colon; `unknown` lists words of the question that the corpus does
-    not know; `summary` is what the model says in short, of which only sentences that stand in a quote are printed. The
-    same findings give the same report in whatever order they come, and one that comes twice counts once. No quote is
-    used twice.
+    not know; `summary` is what the model says in short, of which only sentences that stand in a quote are printed;
+    `words` is one paragraph of a model's own instead. The same findings give the same report in whatever order they
+    come, and one that comes twice counts once. No quote is used twice.
     """
     by_number = {finding.sub_question.number: finding for finding in sorted(findings, key=_preference)}
     ordered = [by_number[number] for number in sorted(by_number)]
     sections = _sections(ordered, _title(question))
     quotes = [quote for section in sections for quote in section.quotes]
     is_short = sum(len(quote.text.split()) for quote in quotes) < _WORTH_A_SUMMARY
-    short = () if is_short else _summary(summary, quotes)
+    short = () if is_short or words else _summary(summary, quotes)
     unanswered = tuple(_shown(finding.sub_question.text) for finding in ordered if not finding.quotes)
-    draft = Report(_title(question), label, short, tuple(sections), unanswered, (), "")
+    draft = Report(_title(question), label, short, words if quotes else "", tuple(sections), unanswered, (), "")
     return _written(draft, corpus_name, unknown)
 
 
@@ -209,9 +214,11 @@ def _written(draft: Report, corpus_name: str, unknown: Sequence[str]) -> Report:
 
 
 def _summary_text(draft: Report, numbers: dict[int, int]) -> Iterator[str]:
-    """Yield the summary, with the name of the model that chose it."""
-    if draft.summary:
-        model = draft.label.partition(":")[0]
+    """Yield the summary, with the name of the model that chose or wrote it."""
+    model = draft.label.partition(":")[0]
+    if draft.words:
+        yield f"**In short**, in the words of {model}: {draft.words}"
+    elif draft.summary:
         chosen = " ".join(f"{one.text} [{numbers[id(one.quote)]}]" for one in draft.summary)
         yield f"**In short**, in sentences that {model} chose from the quotes: {chosen}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from lion_broker.branch.registry import Registry
+from lion_broker.config import Settings
 from lion_broker.demo import roles, shelf
-from lion_broker.models.imodel import iModel
+from lion_broker.demo.model import model_of
 
 __all__ = ["APP", "registry"]
 
@@ -19,7 +20,7 @@ def _offer() -> Registry:
     offer = Registry()
     offer.tool(shelf.search)
     offer.tool(shelf.open_passage)
-    offer.model(roles.MODEL, iModel(model=roles.MODEL))
+    offer.model(roles.MODEL, model_of(Settings.load().environ))
     for name, behaviour in (
         ("planner", roles.planner),
         ("reader", roles.reader),

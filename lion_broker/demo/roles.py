@@ -6,24 +6,28 @@ but its own messages: what it did is written there by the commit that also sends
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 import anyio
 
 from lion_broker.branch.branch import Branch
 from lion_broker.demo.findings import Finding, Quote, SubQuestion
+from lion_broker.demo.model import is_offline, label_of, own_words, tokens_of
 from lion_broker.demo.notes import Kind, answer, kind_of, order, said, values_of
 from lion_broker.demo.passages import Passage
 from lion_broker.demo.planning import sub_questions
 from lion_broker.demo.question import read_question
 from lion_broker.demo.quotes import pick, selection, verify
-from lion_broker.demo.report import candidates, compose
+from lion_broker.demo.report import Report, candidates, compose
 from lion_broker.demo.review import Review, Verdict
 from lion_broker.demo.search import Hit
 from lion_broker.demo.shelf import shelf
-from lion_broker.errors import ToolError
+from lion_broker.errors import ModelError, ToolError
 from lion_broker.mail.mail import Mail
-from lion_broker.models.providers.offline import LABEL
+from lion_broker.messages import AssistantResponse
 
 __all__ = [
     "CRITIC",
@@ -41,7 +45,7 @@ __all__ = [
 PLANNER: Final = "planner"
 CRITIC: Final = "critic"
 WRITER: Final = "writer"
-MODEL: Final = "offline/extractive"
+MODEL: Final = "desk model"
 
 SYSTEM: Final = {
     "planner": "You split a question into sub-questions, hand them to the readers, and share your tools with them.",
@@ -52,6 +56,11 @@ SYSTEM: Final = {
 """What each role is told that it does, by the name of its behaviour."""
 
 _HITS: Final = 14
+_MOST_TOKENS: Final = 400
+_GUIDANCE: Final = (
+    "Answer in at most three sentences of plain prose, from the numbered quotes only, and put the number of the quote"
+    " that you rely on behind each, like [1]. Where they do not answer the question, say so."
+)
 
 
 def reader_name(number: int) -> str:
@@ -123,9 +132,12 @@ async def writer(branch: Branch, mail: Mail) -> None:
         branch.logs.log(f"has the quotes for {counted(len(findings), 'sub-question')}")
         return
     plan = plans[0]
-    summary = await _in_short(branch, plan["question"], findings)
-    report = compose(plan["question"], findings, LABEL, shelf().corpus.name, plan["unknown"], summary)
-    values = {"markdown": report.markdown, "quotes": [quote.to_dict() for quote in report.quotes]}
+    report = await _composed(branch, plan["question"], plan["unknown"], findings)
+    values = {
+        "markdown": report.markdown,
+        "quotes": [quote.to_dict() for quote in report.quotes],
+        "tokens": asdict(tokens_of(plan["question"], _answers(branch))),
+    }
     branch.send(plan["asker"], "message", answer(f"The report: {plan['question']}", Kind.REPORT, **values))
     branch.logs.log(f"has written the report, with {counted(len(report.quotes), 'quote')}")
 
@@ -165,13 +177,46 @@ def _send_back(branch: Branch, verdict: Verdict) -> None:
     branch.logs.log(f"sends {counted(len(quotes), 'quote')} back: {reasons}")
 
 
-async def _in_short(branch: Branch, question: str, findings: list[Finding]) -> list[str]:
-    """Ask the model that the planner has sent what answers the question; return its answer, one paragraph an item."""
+async def _composed(branch: Branch, question: str, unknown: list[str], findings: list[Finding]) -> Report:
+    """Compose the report, led by the model that the planner has sent: it chooses sentences, or writes some."""
+    make = partial(compose, question, findings, label_of(branch.chat_model), shelf().corpus.name, unknown)
+    if is_offline(branch.chat_model):
+        return make(await _chosen(branch, question, findings))
+    draft = make()
+    return make(words=await _written(branch, question, draft.quotes))
+
+
+async def _chosen(branch: Branch, question: str, findings: list[Finding]) -> list[str]:
+    """Have the model choose what answers the question; return its choice, one paragraph an item."""
     openings = candidates(findings)
     if not openings:
         return []
     answered = await branch.communicate(question, context=openings)
-    return [line for line in answered.splitlines() if LABEL not in line]
+    label = label_of(branch.chat_model)
+    return [line for line in answered.splitlines() if label not in line]
+
+
+async def _written(branch: Branch, question: str, quotes: Sequence[Quote]) -> str:
+    """Have the model answer in its own words, from the quotes only; without an answer the report stands on the quotes.
+
+    What it writes is shown as its words, and nothing of it counts as a quote.
+    """
+    if not quotes:
+        return ""
+    numbered = [f"[{number}] {quote.text}" for number, quote in enumerate(quotes, 1)]
+    try:
+        answered = await branch.communicate(question, guidance=_GUIDANCE, context=numbered, max_tokens=_MOST_TOKENS)
+    except ModelError as error:
+        branch.logs.log(f"the model gave no answer: {error}")
+        return f"it gave no answer ({type(error).__name__}). The quotes below stand without it."
+    return own_words(answered, len(quotes))
+
+
+def _answers(branch: Branch) -> list[AssistantResponse]:
+    """The answers of a language model that stand in a conversation."""
+    if is_offline(branch.chat_model):
+        return []
+    return [one for one in branch.messages if isinstance(one, AssistantResponse) and one.sender == branch.id]
 
 
 def _findings(branch: Branch, kind: Kind) -> list[Finding]:

@@ -13,6 +13,7 @@ import pytest
 from lion_broker.broker.server.state import ProcessId
 from lion_broker.demo.desk import Result
 from lion_broker.mail.verbs import ListSessions
+from lion_broker.testing import FakeModelServer
 from tests.stage import Program, Stage
 from tests.waiting import wait_until
 
@@ -46,6 +47,35 @@ def branches(stage: Stage, session: str) -> list[dict[str, Any]]:
     """What `session show` says about the branches of a session."""
     told = stage.start("-m", "lion_broker", "session", "show", session, "--json").told()
     return list(told["branches"])
+
+
+def test_with_a_language_model(stage: Stage) -> None:
+    """Three variables name an OpenAI-compatible server: its model leads the report, whoever is killed, and is counted."""
+    with FakeModelServer(api_key="hush") as server:
+        server.says("The exception is passed to __exit__ [1].")
+        environ = {
+            "LION_BROKER_DEMO_MODEL": "small",
+            "LION_BROKER_DEMO_MODEL_URL": server.url,
+            "LION_BROKER_DEMO_MODEL_KEY": "hush",
+        }
+        plain = stage.start(*DEMO, "--json", **environ).told()
+        killed = stage.start(*DEMO, "--json", "--kill-one", **environ).told()
+        shown = stage.start(*DEMO, **environ)
+        assert shown.wait(60) == 0
+        assert len(server.requests) == 3
+    assert "in the words of openai/small: The exception is passed to exit [1]." in plain["report"].replace("_", "")
+    assert "no language model" not in plain["report"]
+    assert (plain["report"], plain["quote_fidelity"]) == (killed["report"], 1.0)
+    assert (killed["workers_killed"], killed["lost"], killed["duplicates"]) == (1, 0, 0)
+    assert re.search(r"tokens +\d+ \(as the model's server has counted\)", shown.errors)
+    assert "hush" not in shown.errors + plain["report"]
+
+
+def test_half_a_model_is_refused(stage: Stage) -> None:
+    """Before anything is started, in one sentence."""
+    program = stage.start(*DEMO, LION_BROKER_DEMO_MODEL="small")
+    assert program.wait() == 2
+    assert "Error: LION_BROKER_DEMO_MODEL is 'small'" in program.errors
 
 
 def test_a_killed_worker_changes_nothing(stage: Stage) -> None:

@@ -12,10 +12,14 @@ from lion_broker import Session, Worker
 from lion_broker.demo import shelf
 from lion_broker.demo.audit import Audit, audit
 from lion_broker.demo.desk import READERS, place
+from lion_broker.demo.findings import Quote
 from lion_broker.demo.notes import Kind, order, values_of
+from lion_broker.demo.quotes import verify
 from lion_broker.demo.research import registry
 from lion_broker.demo.roles import CRITIC, MODEL, PLANNER, WRITER, reader_name
+from lion_broker.errors import ModelUnavailable
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.testing import ScriptedModel
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +74,38 @@ async def report_on(question: str, session: Session, running_worker: RunningWork
 def kinds(session: Session, branch: str) -> list[str]:
     """What the messages of a branch are about, in order."""
     return [values["kind"] for message in session.branches[branch].messages if (values := values_of(message))]
+
+
+async def test_a_language_model_leads_the_report(
+    session: Session, running_worker: RunningWorker, animals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the beginning, from the numbered quotes; the report says so, and counts its tokens."""
+    model = ScriptedModel("Lions **hunt** at night [1], or so they say [77].")
+    model.imodel.metadata["ref"] = MODEL
+    monkeypatch.setitem(registry.models, MODEL, model.imodel)
+    report = await report_on("When do lions hunt?", session, running_worker)
+    (asked,) = model.requests
+    assert "[1] " in asked.text
+    assert "from the numbered quotes only" in asked.text
+    assert (
+        "**In short**, in the words of scripted/model: Lions hunt at night [1], or so they say." in report["markdown"]
+    )
+    assert "> scripted/model: a language model wrote" in report["markdown"]
+    assert report["tokens"]["count"] > 0
+    assert report["tokens"]["estimated"] is False
+    assert all(verify(Quote.from_dict(quote), shelf.shelf().corpus) for quote in report["quotes"])
+
+
+async def test_a_model_that_fails_spoils_nothing(
+    session: Session, running_worker: RunningWorker, animals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report stands on its quotes, and says that there was no answer."""
+    model = ScriptedModel(ModelUnavailable("it is out of order"))
+    model.imodel.metadata["ref"] = MODEL
+    monkeypatch.setitem(registry.models, MODEL, model.imodel)
+    report = await report_on("When do lions hunt?", session, running_worker)
+    assert "in the words of scripted/model: it gave no answer (ModelUnavailable)." in report["markdown"]
+    assert report["quotes"]
 
 
 async def test_everybody_does_their_part(session: Session, running_worker: RunningWorker) -> None:
