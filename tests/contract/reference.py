@@ -1,6 +1,6 @@
 """The examples of the reference documents of this interface, as they are printed there.
 
-Names that an example leaves undefined come from its reader; `LATER` says which examples need more than there is yet.
+Names that an example leaves undefined come from its reader; the examples in `THINKING` ask a model.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["EXAMPLES", "LATER", "SIGNATURES"]
+__all__ = ["EXAMPLES", "SIGNATURES", "THINKING"]
 
 EXAMPLES: Final[Mapping[str, str]] = {
     "initialize": """
@@ -267,36 +267,54 @@ branch = Branch(
 """,
 }
 
-LATER: Final[Mapping[str, tuple[str, str]]] = {
-    "operate": (
-        "operations with tools and response formats come with the model providers",
-        """
+THINKING: Final[Mapping[str, str]] = {
+    "operate, then invoke_action": """
+# Operate with validation
 result = await branch.operate(
     instruction="Research quantum computing",
     tools=["web_search", "paper_analyzer"],
     response_format=ResearchReport,
     invoke_actions=True
 )
-""",
-    ),
-    "invoke_action": (
-        "comes with operate, whose result it takes",
-        """
+
+# Handle structured responses
 if result.action_required:
     for action in result.action_requests:
         response = await branch.invoke_action(action)
 """,
-    ),
-    "parse": (
-        "comes with the model providers",
-        """
+    "tools early": """
+# Register tools early
+branch = Branch(
+    tools=[
+        Tool(name="analyzer", func=analyze_code),
+        Tool(name="formatter", func=format_code)
+    ],
+    tool_manager=action_manager
+)
+
+# Handle tool errors
+try:
+    result = await branch.operate(
+        instruction="Format code",
+        tools=["formatter"]
+    )
+except Exception as e:
+    branch.logs.log(f"Tool error: {e}")
+""",
+    "models and parsing": """
+# Configure models
+branch = Branch(
+    chat_model=chat_model,
+    parse_model=parse_model
+)
+
+# Handle parsing errors
 result = await branch.parse(
     text=response,
     request_type=CodeReport,
     handle_validation="return_value"
 )
 """,
-    ),
 }
 
 SIGNATURES: Final = """

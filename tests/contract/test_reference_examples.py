@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import lion_broker
 from lion_broker import (
@@ -27,7 +28,8 @@ from lion_broker import (
     iModel,
     pile,
 )
-from tests.contract.reference import EXAMPLES, LATER, SIGNATURES
+from lion_broker.testing import ScriptedModel, tool_calls
+from tests.contract.reference import EXAMPLES, SIGNATURES, THINKING
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
@@ -149,13 +151,59 @@ def test_a_conversation(namespace: dict[str, Any]) -> None:
     assert namespace["count"] == 3
 
 
-@pytest.mark.parametrize("name", LATER)
-def test_what_comes_later_is_not_there_yet(name: str) -> None:
-    """An operation in the table of later examples leaves that table when it is built."""
-    reason, text = LATER[name]
-    assert reason
-    assert name in text
-    assert not hasattr(Branch, name)
+class ResearchReport(BaseModel):
+    """What the example asks for."""
+
+    title: str
+
+
+class CodeReport(BaseModel):
+    """What another example asks for."""
+
+    faults: int
+
+
+def web_search(query: str) -> str:
+    """Search the web."""
+    return f"found {query}"
+
+
+def paper_analyzer(paper: str) -> int:
+    """Count the papers."""
+    return len(paper)
+
+
+def test_operate_then_invoke_action(namespace: dict[str, Any]) -> None:
+    """The report has the fields of its form and of the actions; each action can be invoked again."""
+    model = ScriptedModel(tool_calls("web_search", {"query": "qubits"}), {"title": "Quantum computing"})
+    with Session() as session:
+        branch = session.new_branch(tools=[web_search, paper_analyzer], imodel=model.imodel)
+        namespace |= {"branch": branch, "ResearchReport": ResearchReport, "session": session}
+        read(THINKING["operate, then invoke_action"], namespace)
+    assert namespace["result"].title == "Quantum computing"
+    assert namespace["result"].action_responses[0].output == "found qubits"
+    assert [one.output for one in namespace["response"]] == ["found qubits"]
+
+
+def test_tools_early(namespace: dict[str, Any]) -> None:
+    """A branch without a model raises, and the example logs what it was told."""
+    read(THINKING["tools early"], namespace)
+    (entry,) = namespace["branch"].logs
+    assert "Tool error" in str(entry)
+    assert "has no model" in str(entry)
+    assert set(namespace["branch"].tools) == {"analyzer", "formatter", "research"}
+
+
+@pytest.mark.parametrize(
+    ("response", "result"), [('{"faults": 2}', CodeReport(faults=2)), ("Faults: 2", CodeReport(faults=2)), ("?", "?")]
+)
+def test_models_and_parsing(namespace: dict[str, Any], response: str, result: Any) -> None:
+    """A text takes the form, with the parse model's help; what cannot is returned as it is."""
+    answers = [{"faults": 2}] if response == "Faults: 2" else ["no idea"]
+    helper = ScriptedModel(*answers, repeat=True)
+    namespace |= {"parse_model": helper.imodel, "response": response, "CodeReport": CodeReport}
+    read(THINKING["models and parsing"], namespace)
+    assert namespace["result"] == result
 
 
 @pytest.mark.parametrize("wanted", ast.parse(SIGNATURES).body, ids=lambda node: str(node.name))

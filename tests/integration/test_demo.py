@@ -50,7 +50,7 @@ def branches(stage: Stage, session: str) -> list[dict[str, Any]]:
 
 
 def test_with_a_language_model(stage: Stage) -> None:
-    """Three variables name an OpenAI-compatible server: its model leads the report, whoever is killed, and is counted."""
+    """Three variables name an OpenAI-compatible server, whose model leads the report, whoever is killed."""
     with FakeModelServer(api_key="hush") as server:
         server.says("The exception is passed to __exit__ [1].")
         environ = {
