@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lion_broker.core.concepts import Communicatable, Relational
     from lion_broker.core.element import Element
     from lion_broker.core.event import Event
+    from lion_broker.core.idempotency import idempotency_key
     from lion_broker.core.ids import ID, IDType
     from lion_broker.core.log import Log
     from lion_broker.core.node import Node
@@ -40,10 +41,13 @@ if TYPE_CHECKING:
         ModelTimeout,
         ModelUnavailable,
         NotPortable,
+        OperationCancelled,
         OutputInvalid,
         RoundTimeout,
         SignatureInvalid,
         ToolError,
+        ToolUnknown,
+        UnknownOutcome,
     )
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.mail import Mail
@@ -125,6 +129,7 @@ __all__ = [
     "ModelUnavailable",
     "Node",
     "NotPortable",
+    "OperationCancelled",
     "OutputInvalid",
     "Package",
     "PackageCategory",
@@ -144,9 +149,12 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolError",
+    "ToolUnknown",
+    "UnknownOutcome",
     "Worker",
     "iModel",
     "iModelManager",
+    "idempotency_key",
     "pile",
     "prog",
 ]
@@ -158,6 +166,7 @@ _PLACES: Final = {
     "core.concepts": ("Communicatable", "Relational"),
     "core.element": ("Element",),
     "core.event": ("Event",),
+    "core.idempotency": ("idempotency_key",),
     "core.ids": ("ID", "IDType"),
     "core.log": ("Log",),
     "core.node": ("Node",),
@@ -188,10 +197,13 @@ _PLACES: Final = {
         "ModelTimeout",
         "ModelUnavailable",
         "NotPortable",
+        "OperationCancelled",
         "OutputInvalid",
         "RoundTimeout",
         "SignatureInvalid",
         "ToolError",
+        "ToolUnknown",
+        "UnknownOutcome",
     ),
     "mail.exchange": ("Exchange",),
     "mail.mail": ("Mail",),

@@ -4,7 +4,7 @@
 
 Python blocks share a namespace, in order, as if a reader had typed them; `await` works at the top level, and a block
 without one runs outside the event loop, as in a plain script. What a block prints is compared with its comments `#> …`
-(or `# > …`, as ruff formats them), if it has such. A block with a title (```python title="app.py") is a file that is
+if it has such. A block with a title (```python title="app.py") is a file that is
 written into the current directory; a worker that the document starts with `--app` on such a file runs until the
 document ends.
 A traceback names the line of the document.
@@ -28,7 +28,7 @@ from types import ModuleType
 
 FENCE = re.compile(r'^( *)```(\w*)(?: title="([\w.-]+)")?[^\n]*\n(.*?)^\1``` *$', re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`((?:lion-broker|scripts/)[^`\n]*)`")
-PRINTED = re.compile(r"^ *# ?> ?(.*)$", re.MULTILINE)
+PRINTED = re.compile(r"^ *#> ?(.*)$", re.MULTILINE)
 END_OF_COMMAND = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
 STOP_SECONDS = 20.0
 
