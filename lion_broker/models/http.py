@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
-from lion_broker.models.failure import Failure, Kind, of_status, redacted
+from lion_broker.models.failure import Failure, Kind, Secrets, of_status, redacted
 from lion_broker.models.retry import Patience
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Request:
     url: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Secrets = ()
 
 
 class Line:
@@ -70,7 +70,7 @@ class Line:
         """Return the body of an answer with status 200, within `left` seconds. Raises Failure."""
         try:
             async with asyncio.timeout(left):
-                answer = await self._answer(request, patience.connect_timeout, patience.read_timeout)
+                answer = await self._answer(request, patience)
                 async with aclosing(answer):
                     return await _body(answer, LARGEST_ANSWER)
         except TimeoutError:
@@ -84,12 +84,11 @@ class Line:
         Raises Failure, of the kind CUT when the answer breaks off or nothing comes for the idle timeout.
         """
         begun = time.monotonic()
-        first = min(left, patience.connect_timeout + patience.read_timeout)
         try:
-            async with asyncio.timeout(first):
-                answer = await self._answer(request, patience.connect_timeout, None)
+            async with asyncio.timeout(left):
+                answer = await self._answer(request, patience)
         except TimeoutError:
-            raise Failure(Kind.LATE, f"has not begun to answer within {first:.3g} s") from None
+            raise Failure(Kind.LATE, f"has not begun to answer within {left:.3g} s") from None
         except _errors() as error:
             raise _failure(error, request, patience) from None
         async with aclosing(answer):
@@ -97,13 +96,14 @@ class Line:
                 async for piece in _pieces(answer, patience.idle_timeout, left - (time.monotonic() - begun)):
                     yield piece
             except _errors() as error:
-                raise Failure(Kind.CUT, f"broke off its answer: {_words(error, request)}") from None
+                raise _broken_off(error, request, patience) from None
 
-    async def _answer(self, request: Request, connect: float, read: float | None) -> _Answer:
+    async def _answer(self, request: Request, patience: Patience) -> _Answer:
         """Send a request; return an answer whose status is 200."""
         import httpx
 
-        timeout = {"connect": connect, "read": read, "write": read, "pool": None}
+        read = patience.read_timeout
+        timeout = {"connect": patience.connect_timeout, "read": read, "write": read, "pool": None}
         headers = {**_HEADERS, **request.headers}
         sent = httpx.Request(
             "POST", request.url, headers=headers, content=request.body, extensions={"timeout": timeout}
@@ -246,7 +246,7 @@ async def _pieces(answer: _Answer, idle: float, left: float) -> AsyncIterator[by
         except TimeoutError:
             if left <= idle:
                 raise Failure(Kind.LATE, "has not ended its answer before the deadline") from None
-            raise Failure(Kind.CUT, f"fell silent in its answer for {idle:.3g} s") from None
+            raise _silent(idle) from None
         if piece is None:
             return
         left -= time.monotonic() - begun
@@ -285,6 +285,19 @@ def _failure(error: Exception, request: Request, patience: Patience) -> Failure:
         case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
             return Failure(Kind.REFUSED, f"could not be asked: {_words(error, request)}")
     return Failure(Kind.UNREACHABLE, f"closed the connection before its answer was there: {_words(error, request)}")
+
+
+def _broken_off(error: Exception, request: Request, patience: Patience) -> Failure:
+    """Return what an error of httpx means in the middle of a stream."""
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return _silent(patience.read_timeout)
+    return Failure(Kind.CUT, f"broke off its answer: {_words(error, request)}")
+
+
+def _silent(seconds: float) -> Failure:
+    return Failure(Kind.CUT, f"fell silent in its answer for {seconds:.3g} s")
 
 
 def _words(error: Exception, request: Request) -> str:

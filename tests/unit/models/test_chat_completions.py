@@ -9,7 +9,7 @@ from lion_broker import ToolCall
 from lion_broker.models.failure import Failure, Kind
 from lion_broker.models.providers.chat_completions import ChatCompletions
 
-CHAT = ChatCompletions(("sk-secret-key",))
+CHAT = ChatCompletions()
 USER = {"role": "user", "content": "Hi."}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
 

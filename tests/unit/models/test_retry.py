@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from lion_broker import errors
 from lion_broker.models.failure import Failure, Kind, of_error_object, of_status, public_error, redacted, retry_after
@@ -17,7 +18,9 @@ KEY = "sk-very-secret-key-0123456789"
 
 def failed(status: int, body: bytes = b"", **headers: str) -> Failure:
     """The failure of an answer."""
-    return of_status(status, {name.replace("_", "-"): value for name, value in headers.items()}, body, (KEY,), NOW)
+    return of_status(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, body, (SecretStr(KEY),), NOW
+    )
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 520, 529])
@@ -131,7 +134,7 @@ def test_the_words_of_the_server_are_kept_short_and_without_the_key() -> None:
 @given(st.text(max_size=60), st.integers(0, 20), st.integers(8, 29))
 def test_no_long_part_of_a_secret_is_left(text: str, start: int, length: int) -> None:
     """Wherever it stands in a text."""
-    shown = redacted(f"{text}{KEY[start : start + length]}{text}", (KEY,))
+    shown = redacted(f"{text}{KEY[start : start + length]}{text}", (SecretStr(KEY),))
     assert not any(KEY[place : place + 8] in shown for place in range(len(KEY) - 7))
 
 
