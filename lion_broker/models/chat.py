@@ -17,7 +17,7 @@ from lion_broker.core.idempotency import idempotency_key
 from lion_broker.errors import ModelNotConfigured, ModelRefused
 from lion_broker.models.dialect import Dialect
 from lion_broker.models.endpoint import ChatMessage
-from lion_broker.models.failure import Failure
+from lion_broker.models.failure import Failure, Secrets
 from lion_broker.models.http import Request, line_of
 from lion_broker.models.providers.chat_completions import ChatCompletions
 from lion_broker.models.providers.messages import Messages
@@ -55,7 +55,7 @@ class HttpEndPoint(ABC):
         self._model = model
         self._key = SecretStr(_checked_key(key.strip(), self.name))
         self._patience = patience or Patience()
-        self._secrets = (key.strip(),) if key.strip() else ()
+        self._secrets: Secrets = (self._key,) if self._key else ()
         self._dialect: Dialect = self.dialect(self._secrets)
         self._url = _url(base_url, self._dialect.path, self.name)
         parts = urlsplit(self._url)
@@ -64,7 +64,7 @@ class HttpEndPoint(ABC):
 
     @staticmethod
     @abstractmethod
-    def dialect(secrets: tuple[str, ...]) -> Dialect:
+    def dialect(secrets: Secrets) -> Dialect:
         """Return the protocol that it speaks; `secrets` are the texts that no error may show."""
 
     async def invoke(self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]) -> ModelReply:
@@ -177,7 +177,7 @@ class ChatCompletionEndPoint(HttpEndPoint):
     """
 
     @staticmethod
-    def dialect(secrets: tuple[str, ...]) -> Dialect:
+    def dialect(secrets: Secrets) -> Dialect:
         """Return OpenAI's chat completions."""
         return ChatCompletions(secrets)
 
@@ -186,7 +186,7 @@ class MessagesEndPoint(HttpEndPoint):
     """A model of a server that speaks Anthropic's messages; the conversation goes in as OpenAI has it."""
 
     @staticmethod
-    def dialect(secrets: tuple[str, ...]) -> Dialect:
+    def dialect(secrets: Secrets) -> Dialect:
         """Return Anthropic's messages."""
         return Messages(secrets)
 

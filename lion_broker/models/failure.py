@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from pydantic import SecretStr
 
 from lion_broker.errors import (
     ModelCut,
@@ -20,7 +22,17 @@ from lion_broker.errors import (
     ModelUnavailable,
 )
 
-__all__ = ["Failure", "Kind", "error_object", "of_error_object", "of_status", "public_error", "redacted", "retry_after"]
+__all__ = [
+    "Failure",
+    "Kind",
+    "Secrets",
+    "error_object",
+    "of_error_object",
+    "of_status",
+    "public_error",
+    "redacted",
+    "retry_after",
+]
 
 _SHOWN: Final = 400
 _SHORTEST_PART: Final = 8
@@ -30,6 +42,9 @@ _LASTING_STATUS: Final = frozenset({501, 505})
 # The provider answers 429 for both, but no waiting fills an account.
 _EMPTY_ACCOUNT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "cf-ray")
+
+Secrets = tuple[SecretStr, ...]
+"""The texts that nobody may see."""
 
 
 class Kind(StrEnum):
@@ -96,7 +111,7 @@ def public_error(failure: Failure, where: str, attempt: int, attempts: int) -> M
     return _ERRORS[failure.kind](f"{where} {failure.text.rstrip('.')}{shown}.")
 
 
-def of_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Collection[str], now: datetime) -> Failure:
+def of_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets, now: datetime) -> Failure:
     """Return the failure that an answer with another status than 200 means; `headers` by lower-case name."""
     error = error_object(body)
     request_id = next((headers[name][:80] for name in _REQUEST_IDS if name in headers), "")
@@ -115,7 +130,7 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Col
     )
 
 
-def of_error_object(value: Any, secrets: Collection[str], *, streamed: bool = False) -> Failure:
+def of_error_object(value: Any, secrets: Secrets, *, streamed: bool = False) -> Failure:
     """Return the failure that an error object means which came with status 200, or in the middle of a stream."""
     error = _plain_error(value)
     code = error.get("code")
@@ -144,9 +159,9 @@ def error_object(body: bytes) -> dict[str, Any]:
     return _plain_error(value.get("error", value) if isinstance(value, dict) else value)
 
 
-def redacted(text: str, secrets: Collection[str]) -> str:
+def redacted(text: str, secrets: Secrets) -> str:
     """Return `text` with every secret, and every longer part of one, replaced: servers quote keys in their errors."""
-    for secret in (one for one in secrets if len(one) >= _SHORTEST_SECRET):
+    for secret in (one.get_secret_value() for one in secrets if len(one) >= _SHORTEST_SECRET):
         text = text.replace(secret, "[key]")
         start = 0
         while start + _SHORTEST_PART <= len(text):

@@ -1,26 +1,32 @@
 """HTTP to models' servers: the only importer of httpx, whose types and errors end here.
 
 Redirects are not followed, cookies are not kept, and no answer may be larger than 32 MiB.
+
+A transport of httpx is used for one request at a time: the pool inside it looks at all of its connections at every
+request (20 ms of CPU a call with 100 at once, measured), and a stack of transports with one connection each does not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
-from lion_broker.models.failure import Failure, Kind, of_status, redacted
+from lion_broker.models.failure import Failure, Kind, Secrets, of_status, redacted
 from lion_broker.models.retry import Patience
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 __all__ = ["LARGEST_ANSWER", "Line", "Request", "is_loopback", "line_of"]
@@ -38,7 +44,7 @@ class Request:
     url: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Secrets = ()
 
 
 class Line:
@@ -47,7 +53,7 @@ class Line:
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._users: WeakSet[object] = WeakSet()
-        self._client: httpx.AsyncClient | None = None
+        self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
         self._open: AsyncGenerator[None] | None = None
 
     def use(self, user: object) -> None:
@@ -64,7 +70,7 @@ class Line:
         """Return the body of an answer with status 200, within `left` seconds. Raises Failure."""
         try:
             async with asyncio.timeout(left):
-                answer = await self._answer(request, patience.connect_timeout, patience.read_timeout)
+                answer = await self._answer(request, patience)
                 async with aclosing(answer):
                     return await _body(answer, LARGEST_ANSWER)
         except TimeoutError:
@@ -78,12 +84,11 @@ class Line:
         Raises Failure, of the kind CUT when the answer breaks off or nothing comes for the idle timeout.
         """
         begun = time.monotonic()
-        first = min(left, patience.connect_timeout + patience.read_timeout)
         try:
-            async with asyncio.timeout(first):
-                answer = await self._answer(request, patience.connect_timeout, None)
+            async with asyncio.timeout(left):
+                answer = await self._answer(request, patience)
         except TimeoutError:
-            raise Failure(Kind.LATE, f"has not begun to answer within {first:.3g} s") from None
+            raise Failure(Kind.LATE, f"has not begun to answer within {left:.3g} s") from None
         except _errors() as error:
             raise _failure(error, request, patience) from None
         async with aclosing(answer):
@@ -91,41 +96,58 @@ class Line:
                 async for piece in _pieces(answer, patience.idle_timeout, left - (time.monotonic() - begun)):
                     yield piece
             except _errors() as error:
-                raise Failure(Kind.CUT, f"broke off its answer: {_words(error, request)}") from None
+                raise _broken_off(error, request, patience) from None
 
-    async def _answer(self, request: Request, connect: float, read: float | None) -> _Answer:
+    async def _answer(self, request: Request, patience: Patience) -> _Answer:
         """Send a request; return an answer whose status is 200."""
         import httpx
 
-        client = await self._opened()
-        timeout = httpx.Timeout(connect=connect, read=read, write=read, pool=None)
-        sent = client.build_request(
-            "POST", request.url, content=request.body, headers=dict(request.headers), timeout=timeout
+        read = patience.read_timeout
+        timeout = {"connect": patience.connect_timeout, "read": read, "write": read, "pool": None}
+        headers = {**_HEADERS, **request.headers}
+        sent = httpx.Request(
+            "POST", request.url, headers=headers, content=request.body, extensions={"timeout": timeout}
         )
-        answer = _Answer(await client.send(sent, stream=True))
+        transport = await self._take()
+        try:
+            answer = _Answer(self, transport, await transport.handle_async_request(sent))
+        except BaseException:
+            await transport.aclose()
+            raise
         if answer.status != 200:
             async with aclosing(answer):
                 body = await _body(answer, _LARGEST_ERROR, cut=True)
             raise of_status(answer.status, answer.headers, body, request.secrets, datetime.now(UTC))
         return answer
 
-    async def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = _client(self._origin)
-            self._open = self._until_the_loop_ends(self._client)
+    async def _take(self) -> httpx.AsyncHTTPTransport:
+        """Return a transport that nobody uses, the one that was used last if there is any."""
+        if self._open is None:
+            self._open = self._until_the_loop_ends()
             await anext(self._open)
-        return self._client
+        return self._idle.pop()[1] if self._idle else _transport(self._origin)
 
-    async def _until_the_loop_ends(self, client: httpx.AsyncClient) -> AsyncGenerator[None]:
+    async def put_back(self, transport: httpx.AsyncHTTPTransport) -> None:
+        """Keep a transport whose request is over for the next one; one that nobody has used for long is closed."""
+        if self._open is None:
+            await transport.aclose()
+            return
+        now = time.monotonic()
+        self._idle.append((now, transport))
+        if now - self._idle[0][0] > _KEPT_SECONDS:
+            await self._idle.popleft()[1].aclose()
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
         """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""
         try:
             yield
         finally:
-            self._client = self._open = None
-            await client.aclose()
+            self._open = None
+            while self._idle:
+                await self._idle.pop()[1].aclose()
 
     def __repr__(self) -> str:
-        return f"Line({self._origin}, {'closed' if self._client is None else 'open'})"
+        return f"Line({self._origin}, {'closed' if self._open is None else f'{len(self._idle)} idle'})"
 
 
 # Connections belong to an event loop, so there is one table of lines for each of them, which goes away with it.
@@ -152,8 +174,10 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer whose body has not been read."""
+    """An answer whose body has not been read, and what to give back when it is closed."""
 
+    line: Line
+    transport: httpx.AsyncHTTPTransport
     response: httpx.Response
 
     @property
@@ -165,21 +189,38 @@ class _Answer:
         return {name.lower(): value for name, value in self.response.headers.items()}
 
     async def aclose(self) -> None:
-        await self.response.aclose()
+        try:
+            await self.response.aclose()
+        finally:
+            await self.line.put_back(self.transport)
 
 
-def _client(origin: str) -> httpx.AsyncClient:
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificates to trust; reading them takes a while, and all connections may share them."""
     import httpx
 
-    return httpx.AsyncClient(
-        follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers=_HEADERS,
-        # How many calls are made at once is for the caller and the rate limit to say; none should wait here.
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS),
-        # A proxy of the environment is not the way to this machine.
-        trust_env=not is_loopback(urlsplit(origin).hostname or ""),
-    )
+    return httpx.create_ssl_context()
+
+
+def _transport(origin: str) -> httpx.AsyncHTTPTransport:
+    import httpx
+
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEPT_SECONDS)
+    return httpx.AsyncHTTPTransport(verify=_tls(), limits=limits, proxy=_proxy(origin))
+
+
+@cache
+def _proxy(origin: str) -> str | None:
+    """Return the proxy that the environment names for a server (HTTPS_PROXY, NO_PROXY …); never one to this machine."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 async def _body(answer: _Answer, most: int, *, cut: bool = False) -> bytes:
@@ -205,7 +246,7 @@ async def _pieces(answer: _Answer, idle: float, left: float) -> AsyncIterator[by
         except TimeoutError:
             if left <= idle:
                 raise Failure(Kind.LATE, "has not ended its answer before the deadline") from None
-            raise Failure(Kind.CUT, f"fell silent in its answer for {idle:.3g} s") from None
+            raise _silent(idle) from None
         if piece is None:
             return
         left -= time.monotonic() - begun
@@ -244,6 +285,19 @@ def _failure(error: Exception, request: Request, patience: Patience) -> Failure:
         case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
             return Failure(Kind.REFUSED, f"could not be asked: {_words(error, request)}")
     return Failure(Kind.UNREACHABLE, f"closed the connection before its answer was there: {_words(error, request)}")
+
+
+def _broken_off(error: Exception, request: Request, patience: Patience) -> Failure:
+    """Return what an error of httpx means in the middle of a stream."""
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return _silent(patience.read_timeout)
+    return Failure(Kind.CUT, f"broke off its answer: {_words(error, request)}")
+
+
+def _silent(seconds: float) -> Failure:
+    return Failure(Kind.CUT, f"fell silent in its answer for {seconds:.3g} s")
 
 
 def _words(error: Exception, request: Request) -> str:

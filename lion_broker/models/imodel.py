@@ -163,7 +163,7 @@ class iModel:
         parameters = values.get("parameters") or {}
         if not isinstance(parameters, Mapping):
             raise ConfigError(f"the parameters of a model are a dict, not {type(parameters).__name__}")
-        if clash := parameters.keys() & (_SETTINGS | {"api_key", "provider", "model"}):
+        if clash := parameters.keys() & (_SETTINGS | {"api_key", "provider", "model", "capacity_refresh_time"}):
             raise ConfigError(f"these are no parameters of a model: {', '.join(sorted(clash))}")
         return cls(**named, **parameters)
 

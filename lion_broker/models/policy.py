@@ -76,7 +76,7 @@ class ModelPolicy:
             place = (parts.hostname or "", parts.port)
         except ValueError:
             return False
-        if parts.username or parts.password or parts.scheme not in ("http", "https"):
+        if parts.username or parts.password or parts.query or parts.scheme not in ("http", "https"):
             return False
         written = f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
         hosts = [f"{place[0]}:{place[1]}"] if place[1] is not None else []

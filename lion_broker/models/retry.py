@@ -28,8 +28,8 @@ class Patience:
 
     `timeout` is for the whole call with all its attempts and pauses; of a stream, the time that the server takes counts
     and not that of its reader. `connect_timeout` is for a connection, `read_timeout` for the beginning of the answer
-    and each further part of it, `idle_timeout` for each further part of a stream. A failed call is made again at most
-    `max_retries` times.
+    and each further part of it, `idle_timeout` for each further part of a stream, if it is shorter. A failed call is
+    made again at most `max_retries` times.
     """
 
     timeout: float = 300.0

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lion_broker.models.dialect import arguments_text, json_object, system_text, with_system_text
 from lion_broker.models.endpoint import ChatMessage
-from lion_broker.models.failure import Failure, Kind, of_error_object
+from lion_broker.models.failure import Failure, Kind, Secrets, of_error_object
 from lion_broker.models.reply import ModelReply, ToolCall
 
 __all__ = ["ChatCompletions"]
@@ -26,7 +26,7 @@ class ChatCompletions:
 
     path = "/chat/completions"
 
-    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, secrets: Secrets = ()) -> None:
         self._secrets = secrets
 
     def headers(self, key: str) -> dict[str, str]:
@@ -106,7 +106,7 @@ class _OpenCall:
 class GatheredCompletion:
     """Chunks of a chat completion on their way to a whole reply."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self.begun = self.over = False
         self._secrets = secrets
         self._texts: list[str] = []
@@ -191,7 +191,7 @@ def _make_do(body: dict[str, Any], refused: Collection[str]) -> str:
     return system_text(asked)
 
 
-def _insist_on_no_error(answer: Mapping[str, Any], secrets: tuple[str, ...], *, streamed: bool) -> None:
+def _insist_on_no_error(answer: Mapping[str, Any], secrets: Secrets, *, streamed: bool) -> None:
     if error := answer.get("error"):
         raise of_error_object(error, secrets, streamed=streamed)
 

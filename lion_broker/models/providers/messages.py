@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lion_broker.models.dialect import arguments_text, json_object, system_text, with_system_text
 from lion_broker.models.endpoint import ChatMessage
-from lion_broker.models.failure import Failure, Kind, of_error_object
+from lion_broker.models.failure import Failure, Kind, Secrets, of_error_object
 from lion_broker.models.providers.translation import conversation, tool_choice, tools
 from lion_broker.models.reply import ModelReply, ToolCall
 
@@ -36,7 +36,7 @@ class Messages:
 
     path = "/v1/messages"
 
-    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, secrets: Secrets = ()) -> None:
         self._secrets = secrets
 
     def headers(self, key: str) -> dict[str, str]:
@@ -110,7 +110,7 @@ class _OpenUse:
 class GatheredMessage:
     """Events of a message on their way to a whole reply."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self.begun = self.over = False
         self._secrets = secrets
         self._texts: list[str] = []

@@ -64,6 +64,16 @@ async def test_paragraphs_after_the_question_are_passages() -> None:
 
 
 @pytest.mark.anyio
+async def test_it_streams_the_same_answer() -> None:
+    """Word by word, and the whole reply at the end."""
+    question = Instruction.create(instruction="What is a context manager?", context=PASSAGES).chat_msg
+    *chunks, last = [chunk async for chunk in iModel(model="offline/extractive").stream([question])]
+    assert last.reply == await ask(question)
+    assert "".join(chunk.text for chunk in chunks) == last.reply.text
+    assert len(chunks) > 5
+
+
+@pytest.mark.anyio
 async def test_nothing_relevant_is_said_plainly() -> None:
     """Passages that do not speak of the question are not quoted."""
     reply = await ask(user("Price of gold?\n\nLists are mutable."))
