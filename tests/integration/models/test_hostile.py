@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from itertools import chain
 
 import pytest
 
@@ -29,17 +30,21 @@ async def raw_server(
 ) -> AsyncIterator[tuple[iModel, list[bytes]]]:
     """A server that sends some bytes to whoever connects, and a model of it; the requests are kept."""
     requests: list[bytes] = []
+    served: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(asyncio.current_task())
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             requests.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(head)
-            for piece in rest:
+            for piece in chain([head], rest):
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(pause)
-            await reader.read()
-        writer.close()
+            while await reader.read(65536):
+                pass
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1")
     port = server.sockets[0].getsockname()[1]
@@ -47,6 +52,8 @@ async def raw_server(
     async with server:
         yield model, requests
         await model.aclose()
+        # A connection that nobody has closed would keep its server's side from ending.
+        assert not served or not (await asyncio.wait([task for task in served if task], timeout=10))[1]
 
 
 @pytest.mark.parametrize("streams", [False, True])
