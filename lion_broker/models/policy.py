@@ -2,7 +2,8 @@
 
 A mail or a log can name a model by its settings. Where a request goes, and which key it carries, is for this process to
 say: `base_url` counts only if LION_BROKER_MODEL_HOSTS allows it, and a key only if LION_BROKER_MODEL_KEYS names its
-variable. Models of this process, those of its registry among them, are not asked about.
+variable. A provider of another package is not looked up for them. Models of this process, those of its registry among
+them, are not asked about.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic_core import to_json
 from lion_broker.config import Settings
 from lion_broker.errors import ConfigError
 from lion_broker.models.imodel import iModel
-from lion_broker.models.providers.known import KEY_NAMES, key_name
+from lion_broker.models.providers.known import KEY_NAMES, NAMES, key_name
 
 __all__ = ["ModelPolicy"]
 
@@ -57,6 +58,12 @@ class ModelPolicy:
 
     def _insist(self, model: iModel) -> None:
         settings = model.named
+        if settings.provider not in NAMES and settings.base_url is None:
+            # To find it would import what a mail has named.
+            raise ConfigError(
+                f"The model {model.name} was sent with a provider that is not built in. Register the model here and"
+                " send it by that name."
+            )
         if settings.base_url is not None and not self.allows(settings.base_url):
             raise ConfigError(
                 f"The model {model.name} was sent with a base_url, and LION_BROKER_MODEL_HOSTS of this process does not"
