@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
+import anyio
+
 from lion_broker.models.failure import Failure, Kind, Secrets, of_status, redacted
 from lion_broker.models.retry import Patience
 
@@ -112,7 +114,7 @@ class Line:
         try:
             answer = _Answer(self, transport, await transport.handle_async_request(sent))
         except BaseException:
-            await transport.aclose()
+            await _close(transport)
             raise
         if answer.status != 200:
             async with aclosing(answer):
@@ -189,10 +191,17 @@ class _Answer:
         return {name.lower(): value for name, value in self.response.headers.items()}
 
     async def aclose(self) -> None:
-        try:
-            await self.response.aclose()
-        finally:
-            await self.line.put_back(self.transport)
+        # Whoever is cancelled must still hang up, or the server would go on for nobody.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.response.aclose()
+            finally:
+                await self.line.put_back(self.transport)
+
+
+async def _close(transport: httpx.AsyncHTTPTransport) -> None:
+    with anyio.CancelScope(shield=True):
+        await transport.aclose()
 
 
 @cache

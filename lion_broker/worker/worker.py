@@ -6,7 +6,11 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -91,7 +95,7 @@ class Worker:
             batch=batch,
         )
         self._helpers: TaskGroup | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._notify: Callable[..., object] | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms)
 
     @property
@@ -112,7 +116,8 @@ class Worker:
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
             self._helpers = helpers
-            self._loop = asyncio.get_running_loop()
+            # In the keeper's own context anyio would not know which event loop this is.
+            self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
             try:
                 with anyio.CancelScope() as patience:
                     async with anyio.create_task_group() as seats:
@@ -142,8 +147,9 @@ class Worker:
 
     def _heed(self, station: Station) -> None:
         """Take note, in the keeper's thread, that a command of a branch was cancelled."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._look_after, station)
+        if self._notify is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._notify(self._look_after, station)
 
     def _look_after(self, station: Station) -> None:
         if self._helpers is not None:
