@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from pydantic import PrivateAttr
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import BranchError, ConfigError, ItemNotFoundError, LionError
-from lion_broker.mail.exchange import Exchange, Steps, arun, run
+from lion_broker.errors import BranchClosed, BranchError, ConfigError, ItemNotFoundError, LionError
+from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Branch"]
 
+T = TypeVar("T")
+
 
 class Branch(LocalBranch):
     """A branch that lives in this process: alone, in a session, or for the length of a turn on a worker.
@@ -52,6 +54,7 @@ class Branch(LocalBranch):
     _acts: ActionManager = PrivateAttr()
     _mdls: iModelManager = PrivateAttr()
     _host: Host | None = PrivateAttr(default=None)
+    _left: str = PrivateAttr(default="")
 
     def __init__(
         self,
@@ -136,9 +139,13 @@ class Branch(LocalBranch):
     def parse_model(self, model: iModel | str) -> None:
         self.register_model(as_model(model), "parse")
 
-    def bind(self, host: Host | None) -> None:
-        """Put the branch under the care of a host, which keeps what it does; None sets it free."""
-        self._host = host
+    def bind(self, host: Host) -> None:
+        """Put the branch under the care of a host, which keeps what it does."""
+        self._host, self._left = host, ""
+
+    def leave(self, why: str) -> None:
+        """Set the branch free for good: it lives on alone, and sending and receiving raise BranchClosed with `why`."""
+        self._host, self._left = None, why
 
     def set_system(self, system: Any, sender: Any = None, system_datetime: bool | str | None = None) -> None:
         """Replace the system message."""
@@ -184,34 +191,35 @@ class Branch(LocalBranch):
 
     def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        run(self._exchange, self._send_steps(recipient, category, item, request_source))
+        self._run(self._send_steps(recipient, category, item, request_source))
 
     async def asend(
         self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
     ) -> None:
         """Send without blocking the event loop."""
-        await arun(self._exchange, self._send_steps(recipient, category, item, request_source))
+        await self._arun(self._send_steps(recipient, category, item, request_source))
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
-        run(self._exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+        self._run(self.receive_steps([sender], _wanted(message, tool, imodel)))
 
     async def areceive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Receive without blocking the event loop."""
-        await arun(self._exchange, self.receive_steps([sender], _wanted(message, tool, imodel)))
+        await self._arun(self.receive_steps([sender], _wanted(message, tool, imodel)))
 
     def receive_all(self) -> None:
         """Apply all pending mail that has a meaning of its own."""
-        run(self._exchange, self.receive_steps())
+        self._run(self.receive_steps())
 
     async def areceive_all(self) -> None:
         """Receive everything without blocking the event loop."""
-        await arun(self._exchange, self.receive_steps())
+        await self._arun(self.receive_steps())
 
     def receive_steps(
         self, senders: list[Any] | None = None, wanted: frozenset[PackageCategory] = APPLIED, refresh: bool = True
     ) -> Steps[int]:
         """Apply pending mail as a program over the exchange; returns how many mails took effect."""
+        self._check_mail()
         if self._host is not None and refresh:
             yield from self._host.refresh_steps()
         chosen = self._mailbox.senders
@@ -270,7 +278,7 @@ class Branch(LocalBranch):
     async def settle(self) -> None:
         """Store what has been done, in a session and outside a turn."""
         if self._host is not None:
-            await arun(self._exchange, self._host.commit_steps())
+            await self._arun(self._host.commit_steps())
 
     @property
     def _ledger(self) -> Ledger | None:
@@ -299,13 +307,16 @@ class Branch(LocalBranch):
 
         return copies_of(self.messages, sender, branch)
 
-    @property
-    def _exchange(self) -> Exchange | None:
-        return self._host.around.exchange if self._host is not None else None
+    def _run(self, steps: Steps[T]) -> T:
+        return run(None, steps) if self._host is None else self._host.around.run(steps)
+
+    async def _arun(self, steps: Steps[T]) -> T:
+        return await (arun(None, steps) if self._host is None else self._host.around.arun(steps))
 
     def _send_steps(
         self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any
     ) -> Steps[None]:
+        self._check_mail()
         kind, host = PackageCategory.validate(category), self._host
         package = Package(kind, item, request_source)
         if host is None:
@@ -316,6 +327,10 @@ class Branch(LocalBranch):
         host.sending(mail, body)
         self._mailbox.append_out(mail)
         yield from host.sent_steps()
+
+    def _check_mail(self) -> None:
+        if self._left:
+            raise BranchClosed(f"The branch {self.name or self.id} takes no part in mail any more: {self._left}.")
 
     def _pending_sender_steps(self, sender: Any) -> Steps[IDType]:
         try:

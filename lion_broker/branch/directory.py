@@ -43,6 +43,10 @@ class Directory:
             place = Place(IDType(record.id), record.seed.name, record.seed.pool)
             self._places[place.id] = place
 
+    def know(self, place: Place) -> None:
+        """Remember a branch."""
+        self._places[place.id] = place
+
     def forget(self, branch: str) -> None:
         """Remember a branch no longer."""
         self._places.pop(branch, None)
@@ -60,7 +64,7 @@ class Directory:
             return self._places[branch_id]
         named = self._named(ref)
         if not named:
-            yield from self.read_new_steps()
+            yield from self.read_steps()
             named = self._named(ref)
         if not named:
             raise ItemNotFoundError(f"The session has no branch named {ref!r}.")
@@ -68,18 +72,16 @@ class Directory:
             raise ValueError(f"{len(named)} branches are named {ref!r}; use an id.")
         return named[0]
 
-    def read_new_steps(self) -> Steps[list[BranchRecord]]:
-        """Read the branches that have come since the last time; returns their records."""
+    def read_steps(self) -> Steps[list[BranchRecord]]:
+        """Read and return the records of all branches, and remember those that are new."""
         found: list[BranchRecord] = []
         while True:
-            # Removed branches leave gaps in the numbering, so the whole list is read; ids that are known cost little.
             page = yield from ask(ReadBranches(self._session, start=len(found), count=_PAGE))
             found += page
             if len(page) < _PAGE:
                 break
-        new = [record for record in found if record.id not in self._places]
-        self.add(new)
-        return new
+        self.add(record for record in found if record.id not in self._places)
+        return found
 
     def record_steps(self, branch_id: str) -> Steps[BranchRecord]:
         """Read where a branch stands. Raises ItemNotFoundError for an unknown one."""

@@ -6,19 +6,21 @@ or none. The same host serves a branch on a worker and one in the user's process
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
-from lion_broker.errors import LeaseLost
-from lion_broker.mail.exchange import Exchange, Steps, arun, ask
+from lion_broker.errors import BranchOwned, BrokerUnavailable, LeaseLost
+from lion_broker.mail.exchange import Exchange, Steps, arun, ask, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
@@ -28,6 +30,7 @@ from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
+from .batch import Batches
 from .directory import Directory
 from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
@@ -41,19 +44,14 @@ if TYPE_CHECKING:
 
     from .branch import Branch
 
-__all__ = ["Batch", "Host", "Surroundings"]
+__all__ = ["Host", "Surroundings"]
+
+T = TypeVar("T")
 
 _PAGE = 1000
 _MAILS = 100
 _RECORDS = 1000
 """Mails and records of one commit outside a turn; more would hold the server for too long."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """Whether mail is held back to be posted together: how many `batch` blocks are open."""
-
-    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,28 @@ class Surroundings:
     owner: str
     objects: LocalObjects | None = None
     lease_ms: int = 10_000
-    batch: Batch = field(default_factory=Batch)
+    batches: Batches = field(default_factory=Batches)
     running: dict[str, CancelScope] = field(default_factory=dict)
     """The commands that are being done, by the id of their mail."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    process: int = field(default_factory=os.getpid)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Run a program over the exchange, blocking; threads take turns. Raises BranchOwned in a forked process."""
+        self._check_process()
+        return run(self.exchange, steps, self.lock)
+
+    async def arun(self, steps: Steps[T]) -> T:
+        """Run a program over the exchange without blocking the event loop; see `run`."""
+        self._check_process()
+        return await arun(self.exchange, steps, self.lock)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self.process:
+            raise BranchOwned(
+                f"The session {self.session} is open in the process {self.process}, from which this one was forked, and"
+                " its branches live there. Here it can be opened anew: Session.open(id)."
+            )
 
 
 class Host:
@@ -95,6 +112,7 @@ class Host:
         self._open: tuple[Commit, Draft] | None = None
         self._lock = threading.RLock()
         self._seq = 0
+        self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._silent = False
         self._inbox_read = START
@@ -241,7 +259,7 @@ class Host:
 
     async def refresh_in_turn(self) -> None:
         """Read what waits in the inbox while a turn is going on."""
-        await arun(self.around.exchange, self._read_inbox_steps())
+        await self.around.arun(self._read_inbox_steps())
 
     def refresh_steps(self) -> Steps[int]:
         """Read mail that was delivered since the last time into the mailbox, outside a turn; returns how many."""
@@ -285,6 +303,7 @@ class Host:
             after=after,
             batch=batch,
             lease_ms=self.around.lease_ms,
+            nonce=token_hex(8),
         )
         self._open = (verb, draft)
         return verb
@@ -308,8 +327,14 @@ class Host:
 
     def sent_steps(self) -> Steps[None]:
         """Let a mail that was just sent go out, unless it is to wait for a round, a batch or the end of the turn."""
-        if not self.keeps_outbox and not self.around.batch.depth:
+        if self.keeps_outbox or self.around.batches.holding:
+            return
+        try:
             yield from self.commit_steps()
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable(
+                f"{error} The mail is kept, and goes out with the session's next command; sent again it would go twice."
+            ) from error
 
     def absorb(self, verb: Commit, answer: Committed) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
@@ -329,15 +354,15 @@ class Host:
             self._open = None
             self.cursor, self.version = verb.consumed, verb.version + 1
         if not self.keeps_outbox:
-            for wire in verb.mails:
-                self.branch.mailbox.exclude(wire.id)
+            self.branch.mailbox.let_go(wire.id for wire in verb.mails)
 
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""
+        mailbox = self.branch.mailbox
         with self._lock:
-            if self._open is None:
-                mailbox = self.branch.mailbox
+            if self._open is None and mailbox.withdrawn != self._withdrawn:
                 self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
+                self._withdrawn = mailbox.withdrawn
 
     def _on_messages(self, change: PileChange[RoledMessage]) -> None:
         if not self._silent:

@@ -15,7 +15,7 @@ kinds of records
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
@@ -108,6 +108,17 @@ class Chronicle:
         self.version = 0
         self.place = 0
         self.mails: dict[str, int] = {}
+        self._reading = False
+
+    def guard(self, refusal: Callable[[], Exception]) -> None:
+        """Refuse changes to what was read, which would be nowhere else; with the error that `refusal` makes."""
+
+        def check(change: PileChange[Any]) -> None:
+            if not self._reading:
+                raise refusal()
+
+        self.msgs.messages.observe(check)
+        self.logs.observe(check)
 
     def read_steps(self, until: tuple[int, int] | None = None) -> Steps[int]:
         """Read what the log holds since the last time, up to (version, place) if given; returns how many records."""
@@ -117,11 +128,23 @@ class Chronicle:
             for row in page:
                 if until is not None and (row.version, row.place) > until:
                     return count
-                yield from self._apply(row)
+                yield from self._apply_silently(row)
                 self.version, self.place = row.version, row.place
                 count += 1
             if len(page) < _PAGE:
                 return count
+
+    def _apply_silently(self, row: LogRecord) -> Steps[None]:
+        applying, answers = self._apply(row), None
+        while True:
+            self._reading = True
+            try:
+                verbs = next(applying) if answers is None else applying.send(answers)
+            except StopIteration:
+                return
+            finally:
+                self._reading = False
+            answers = yield verbs
 
     def _apply(self, row: LogRecord) -> Steps[None]:
         record = row.record

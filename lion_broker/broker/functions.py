@@ -131,7 +131,7 @@ def begin(road: Road, verb: v.Begin) -> Request:
 def commit(road: Road, verb: v.Commit) -> Request:
     """`commit.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
-    args += (verb.batch, verb.after, verb.handled, *_records(verb.records), len(verb.mails))
+    args += (verb.batch, verb.after, verb.handled, verb.nonce, *_records(verb.records), len(verb.mails))
     for mail in verb.mails:
         args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail))
     args.append(len(verb.replies))

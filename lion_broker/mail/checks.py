@@ -100,6 +100,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "producer": _A_NAME,
     "budget": _A_NAME,
     "token": _SOME_TEXT,
+    "nonce": _TEXT,
     "owner": _TEXT,
     "fields": _TEXTS,
     "cap": _from(0),

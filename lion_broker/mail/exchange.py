@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -128,37 +129,50 @@ def _advance(
         results[place] = end.value
 
 
-def run(exchange: Exchange | None, steps: Steps[T], /) -> T:
-    """Run a program to its end, blocking; without an exchange only a program that asks nothing."""
+Lock = AbstractContextManager[Any]
+_FREE: Lock = nullcontext()
+
+
+def run(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE) -> T:
+    """Run a program to its end, blocking; without an exchange only a program that asks nothing.
+
+    With a `lock` programs of several threads take turns between what they ask, as tasks of an event loop do.
+    """
     try:
-        verbs = next(steps)
+        with lock:
+            verbs = next(steps)
         while True:
             if exchange is None:
                 raise RuntimeError("This program needs an exchange.")
             try:
                 answers = exchange.call_all(verbs)
             except Exception as error:
-                verbs = steps.throw(error)
+                with lock:
+                    verbs = steps.throw(error)
             else:
-                verbs = steps.send(answers)
+                with lock:
+                    verbs = steps.send(answers)
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-async def arun(exchange: Exchange | None, steps: Steps[T], /) -> T:
-    """Run a program to its end without blocking the event loop."""
+async def arun(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE) -> T:
+    """Run a program to its end without blocking the event loop; see `run`."""
     try:
-        verbs = next(steps)
+        with lock:
+            verbs = next(steps)
         while True:
             if exchange is None:
                 raise RuntimeError("This program needs an exchange.")
             try:
                 answers = await exchange.acall_all(verbs)
             except Exception as error:
-                verbs = steps.throw(error)
+                with lock:
+                    verbs = steps.throw(error)
             else:
-                verbs = steps.send(answers)
+                with lock:
+                    verbs = steps.send(answers)
     except StopIteration as end:
         result: T = end.value
         return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lion_broker.core.ids import ID, IDType
@@ -24,6 +24,8 @@ class Mailbox:
         self.pile_: Pile[Mail] = Pile(item_type={Mail}, strict_type=True)
         self.pending_ins: dict[IDType, Progression] = {}
         self.pending_outs = Progression()
+        self.withdrawn = 0
+        """How often a mail was taken out by `exclude`, so that nobody need look for that among many mails."""
 
     @property
     def senders(self) -> list[IDType]:
@@ -50,17 +52,20 @@ class Mailbox:
         return [self.pile_[mail] for mail in self.pending_outs]
 
     def exclude(self, mail: Mail | str, /) -> None:
-        """Let go of a mail wherever it waits; an unknown one is ignored."""
-        mail_id = ID.get_id(mail)
-        known = self.pile_.pop(mail_id, None)
-        if known is None:
-            return
-        self.pending_outs.exclude(mail_id)
-        waiting = self.pending_ins.get(known.sender)
-        if waiting is not None:
-            waiting.exclude(mail_id)
-            if not waiting:
-                del self.pending_ins[known.sender]
+        """Take a mail out wherever it waits; an unknown one is ignored."""
+        self.withdrawn += self.let_go([mail])
+
+    def let_go(self, mails: Iterable[Mail | str]) -> int:
+        """Let go of mails that have gone where they were to go; returns how many were here."""
+        known = [self.pile_[mail] for mail in map(ID.get_id, mails) if mail in self.pile_]
+        ids = [mail.id for mail in known]
+        self.pile_.exclude(ids)
+        self.pending_outs.exclude(ids)
+        for sender in {mail.sender for mail in known} & self.pending_ins.keys():
+            self.pending_ins[sender].exclude(ids)
+            if not self.pending_ins[sender]:
+                del self.pending_ins[sender]
+        return len(known)
 
     def __contains__(self, mail: Any) -> bool:
         return mail in self.pile_

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.inventory import equip
+from lion_broker.branch.journal import copies_of
 from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
@@ -145,11 +146,22 @@ def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
 def split_steps(session: Session, ref: Any) -> Steps[Any]:
     """Create a branch that begins as a copy of another."""
     source = yield from session._estate.find_steps(ref)
-    if isinstance(source, RemoteBranch):
+    if isinstance(source, RemoteBranch) and source.pool:
         return (yield from session._estate.copy_steps(source, session.id))
+    if isinstance(source, RemoteBranch):
+        return (yield from session._estate.settle_steps((yield from _copy_here(session, source))))
     yield from session._estate.household.flush_steps()
     clone = source.clone(sender=session.id)
     return (yield from session._estate.settle_steps(clone, copied_from=source))
+
+
+def _copy_here(session: Session, source: RemoteBranch) -> Steps[Branch]:
+    """A branch of this process that begins as a copy of one that another process hosts."""
+    yield from source.chronicle.read_steps()
+    clone = Branch(user=source.user, metadata={"clone_from": str(source.id)})
+    equip(clone, source.chronicle, session._estate.around.registry)
+    clone.messages.include(copies_of(source.chronicle.msgs.messages, session.id, clone.id))
+    return clone
 
 
 def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[Any]:
@@ -191,7 +203,7 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
     outcome = yield from ask(CloseBranch(session.id, branch.id, estate.household.token_of(branch.id), delete))
     if outcome == Outcome.HELD:
         raise BranchOwned(f"The branch {branch.name or branch.id} is hosted by another process; remove it there.")
-    estate.household.leave(branch.id)
+    estate.household.leave(branch.id, "it was removed from its session")
     estate.around.directory.forget(branch.id)
     estate.branches.exclude(branch)
     if outcome in (Outcome.UNKNOWN, Outcome.CLOSED):

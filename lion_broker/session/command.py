@@ -17,7 +17,7 @@ from lion_broker.branch.host import Surroundings
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import LionError, ModelError, RoundTimeout
-from lion_broker.mail.exchange import Steps, arun, ask
+from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import START
 from lion_broker.mail.verbs import AwaitReply, Cancel
 from lion_broker.mail.wire import Header, WireMail, encode_json
@@ -107,7 +107,7 @@ class Commander:
 
         with answers.expecting(command.id):
             try:
-                await arun(self._around.exchange, self._postbox.post_steps([command]))
+                await self._around.arun(self._postbox.post_steps([command]))
                 yield replies()
             finally:
                 if not ended:

@@ -68,7 +68,7 @@ class Estate:
         self.around.registry.share_limits(exchange)
         self.household = Household(self.around, manual=delivery == "manual")
         self.postbox = Postbox(session)
-        self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout)
+        self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open)
         self.desk = Desk(self.around)
         self.branches: Pile[Any] = Pile()
         self.closed = False
@@ -87,17 +87,21 @@ class Estate:
 
     def open_steps(self, host: bool) -> Steps[None]:
         """Take up the branches of a session; with `host` those whose process is gone live here from now on."""
-        for record in (yield from self.around.directory.read_new_steps()):
+        for record in (yield from self.around.directory.read_steps()):
             branch: Any = None
             if host and not record.seed.pool:
                 branch = yield from self.household.take_over_steps(record)
             self.branches.include(branch or self.reach_branch(record))
 
     def sync_steps(self) -> Steps[None]:
-        """Take note of branches that other processes have created."""
-        for record in (yield from self.around.directory.read_new_steps()):
+        """Take note of branches that other processes have created or removed."""
+        records = yield from self.around.directory.read_steps()
+        for record in records:
             if record.id not in self.branches:
                 self.branches.include(self.reach_branch(record))
+        open_ids = {record.id for record in records}
+        gone = [one for one in self.branches if isinstance(one, RemoteBranch) and one.id not in open_ids]
+        self.branches.exclude(gone)
 
     def find_steps(self, ref: Any) -> Steps[Any]:
         """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
@@ -171,7 +175,7 @@ class Estate:
     def flush_steps(self) -> Steps[None]:
         """Store what branches of this process have done, and post what a batch could not."""
         yield from self.household.flush_steps()
-        if not self.around.batch.depth:
+        if not self.around.batches.holding:
             yield from self.postbox.post_held_steps()
 
     def end_batch_steps(self) -> Steps[None]:
@@ -179,6 +183,11 @@ class Estate:
         if self.delivery == "auto":
             yield from self.household.flush_steps()
         yield from self.postbox.post_held_steps()
+
+    def check_open(self) -> None:
+        """Raise ItemNotFoundError when the session is closed here."""
+        if self.closed:
+            raise ItemNotFoundError(f"The session {self.session} is closed here; take it up with Session.open(id).")
 
     def close(self) -> None:
         """Hand local branches back; what they had not committed is gone."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import groupby
+from operator import itemgetter
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.directory import Place
 from lion_broker.branch.host import Host, Surroundings
 from lion_broker.branch.inventory import equip, first_records
 from lion_broker.branch.journal import Chronicle, Kind, record_of
@@ -19,6 +22,8 @@ from lion_broker.mail.records import BranchRecord, BranchSeed, Record
 from lion_broker.mail.verbs import Claim, CreateBranch, Station
 
 __all__ = ["Household"]
+
+_CLOSED = "its session is closed here, so no mail goes out or comes in; take it up with Session.open(id)"
 
 
 class Household:
@@ -113,20 +118,20 @@ class Household:
     @staticmethod
     def gone(mails: Iterable[tuple[Branch, Mail]]) -> None:
         """Take note that mail has left the outboxes."""
-        for branch, mail in mails:
-            branch.mailbox.exclude(mail)
+        for branch, group in groupby(mails, itemgetter(0)):
+            branch.mailbox.let_go(mail for _, mail in group)
 
     def token_of(self, branch: str) -> str:
         """The token of a branch that is hosted here, else an empty text."""
         host = self.hosts.get(IDType(branch))
         return host.token if host else ""
 
-    def leave(self, branch: IDType) -> None:
-        """Stop hosting a branch; the object lives on alone."""
+    def leave(self, branch: IDType, why: str) -> None:
+        """Stop hosting a branch; the object lives on alone, but for its mail, which `why` refuses."""
         host = self.hosts.pop(branch, None)
         if host is not None:
             self._keeper.remove(host.token)
-            host.branch.bind(None)
+            host.branch.leave(why)
             host.branch.messages.observe(None)
             host.branch.logs.observe(None)
 
@@ -138,7 +143,7 @@ class Household:
         finally:
             self._keeper.close()
             for branch in list(self.hosts):
-                self.leave(branch)
+                self.leave(branch, _CLOSED)
 
     def _host_steps(self, branch: Branch, token: str, *, version: int) -> Steps[Host]:
         host = Host(branch, self.around, token=token)
@@ -153,6 +158,7 @@ class Household:
             )
             host.sending(mail, body)
         self.hosts[branch.id] = host
+        self.around.directory.know(Place(branch.id, branch.name or ""))
         self._keeper.add(Station(self.around.session, branch.id, token))
         return host
 

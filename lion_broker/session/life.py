@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ from lion_broker.core.concepts import Communicatable, Relational
 from lion_broker.core.element import Element
 from lion_broker.core.ids import ID
 from lion_broker.core.pile import Pile
-from lion_broker.errors import ItemNotFoundError, LionError
+from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange, Steps, arun, run
 
 from . import branches as acts
@@ -172,16 +173,12 @@ class SessionLife(Element, Communicatable, Relational):
             self.exchange.close()
 
     def _run(self, steps: Steps[Any]) -> Any:
-        self._check_open()
-        return run(self.exchange, steps)
+        self._estate.check_open()
+        return self._estate.around.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        self._check_open()
-        return await arun(self.exchange, steps)
-
-    def _check_open(self) -> None:
-        if self._estate.closed:
-            raise ItemNotFoundError(f"The session {self.id} is closed here; take it up with Session.open(id).")
+        self._estate.check_open()
+        return await self._estate.around.arun(steps)
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
@@ -190,7 +187,8 @@ class SessionLife(Element, Communicatable, Relational):
 
 def _leave(estate: Estate) -> None:
     """Close what a session left open when it is collected or the program ends."""
-    if estate.closed:
+    if estate.closed or os.getpid() != estate.around.process:
+        # A forked process leaves what its parent has open.
         return
     try:
         run(estate.exchange, estate.flush_steps())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -18,7 +18,7 @@ from lion_broker.branch.operations.errand import pack
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
 from lion_broker.errors import BranchOwned, ItemNotFoundError, NotPortable, OutputInvalid
-from lion_broker.mail.exchange import Steps, arun, ask, run
+from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
@@ -49,6 +49,7 @@ class Reach:
     postbox: Postbox
     commander: Commander
     timeout: float | None
+    check_open: Callable[[], None]
 
 
 class RemoteBranch(BaseBranch):
@@ -69,6 +70,7 @@ class RemoteBranch(BaseBranch):
         super().__init__(**fields)
         self._reach = reach
         self._chronicle = Chronicle(reach.around.session, self.id)
+        self._chronicle.guard(self._only_read)
 
     @property
     def msgs(self) -> MessageManager:
@@ -118,7 +120,7 @@ class RemoteBranch(BaseBranch):
 
     async def sync(self) -> None:
         """Read what is new without blocking the event loop."""
-        await arun(self._reach.around.exchange, self._chronicle.read_steps())
+        await self._arun(self._chronicle.read_steps())
 
     def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
@@ -178,6 +180,12 @@ class RemoteBranch(BaseBranch):
         yield from self._check_placed_steps()
         patience = self._patience(self._reach.timeout)
         return (yield from self._reach.commander.do_steps(self.id, operation, arguments, patience))
+
+    def _only_read(self) -> BranchOwned:
+        return BranchOwned(
+            f"{self.name or self.id} lives elsewhere, and this is a picture of it: a change here would be lost. Use the"
+            " branch's own methods (extend, update_message, rollback …), or send it a message."
+        )
 
     def _check_placed_steps(self) -> Steps[None]:
         """Raise BranchOwned for a branch that lives in another process."""
@@ -240,7 +248,7 @@ class RemoteBranch(BaseBranch):
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
         wire = WireMail(Header(around.session, self.id, place.id, kind.value), body)
-        if around.batch.depth:
+        if around.batches.holding:
             self._reach.postbox.hold(wire)
         else:
             yield from self._reach.postbox.post_steps([wire])
@@ -280,10 +288,12 @@ class RemoteBranch(BaseBranch):
         return mailbox
 
     def _run(self, steps: Steps[Any]) -> Any:
-        return run(self._reach.around.exchange, steps)
+        self._reach.check_open()
+        return self._reach.around.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        return await arun(self._reach.around.exchange, steps)
+        self._reach.check_open()
+        return await self._reach.around.arun(steps)
 
     def __repr__(self) -> str:
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"

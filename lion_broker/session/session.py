@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
+from lion_broker.branch.batch import Batch
 from lion_broker.branch.registry import Registry
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.pile import MISSING, Pile
@@ -239,30 +238,13 @@ class Session(SessionLife):
         """Take outgoing mail into the exchange and nothing else: LionAGI's narrow collect. Blocks."""
         self._run(gather_steps(self._estate, branches))
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Hold back the mail that is sent inside and post it together at the end, in bounded pieces.
+    def batch(self) -> Batch:
+        """Hold back the mail that is sent inside, and post it together at the end, in bounded pieces.
 
-        An error inside ends the batch; what was sent before it is posted all the same.
+        For `with`, which blocks at its end, and for `async with`. An error inside ends the batch; what was sent before
+        it is posted all the same. Mail of other tasks and threads is not held.
         """
-        self._estate.around.batch.depth += 1
-        try:
-            yield
-        finally:
-            self._estate.around.batch.depth -= 1
-            if not self._estate.around.batch.depth:
-                self._run(self._estate.end_batch_steps())
-
-    @asynccontextmanager
-    async def abatch(self) -> AsyncIterator[None]:
-        """The same without blocking the event loop."""
-        self._estate.around.batch.depth += 1
-        try:
-            yield
-        finally:
-            self._estate.around.batch.depth -= 1
-            if not self._estate.around.batch.depth:
-                await self._arun(self._estate.end_batch_steps())
+        return Batch(self._estate.around.batches, self._run, self._arun, self._estate.end_batch_steps)
 
     def concat_messages(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False
@@ -272,13 +254,15 @@ class Session(SessionLife):
         `exclude_clone` leaves out copies and received messages, `exclude_load` those read from a file. Raises
         ItemNotFoundError, a ValueError.
         """
-        return views.concat(self._estate, self._run(self._estate.chosen_steps(branches)), exclude_clone, exclude_load)
+        chosen = self._run(views.chosen_steps(self._estate, branches))
+        return views.concat(self._estate, chosen, exclude_clone, exclude_load)
 
     def to_df(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False
     ) -> DataFrame:
         """Return the same as a frame: role content sender recipient created_at id branch; times in UTC."""
-        return views.to_df(self._estate, self._run(self._estate.chosen_steps(branches)), exclude_clone, exclude_load)
+        chosen = self._run(views.chosen_steps(self._estate, branches))
+        return views.to_df(self._estate, chosen, exclude_clone, exclude_load)
 
     def events(self, after: str | None = None, timeout: float | None = None) -> Tail:
         """Return the live tail of the session, for `for` and `async for`; see `Tail`."""

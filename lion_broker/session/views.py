@@ -9,7 +9,7 @@ from lion_broker.branch.branch import Branch
 from lion_broker.core.frames import messages_to_frame
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile, pile
-from lion_broker.mail.exchange import Steps, ask, run, together
+from lion_broker.mail.exchange import Steps, ask, together
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.records import START, DeadLetter, Rejected
 from lion_broker.mail.verbs import DeleteSession, ReadDead, ReadInbox
@@ -21,7 +21,7 @@ from .remote import picture
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["concat", "dead_letter_steps", "delete_steps", "mailbox_steps", "to_df"]
+__all__ = ["chosen_steps", "concat", "dead_letter_steps", "delete_steps", "mailbox_steps", "to_df"]
 
 Chosen = tuple[IDType, ...] | None
 
@@ -40,6 +40,13 @@ def to_df(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: boo
         kept.setdefault(message.id, message)
         homes.setdefault(message.id, home)
     return messages_to_frame(sorted(kept.values(), key=_when), branch_of=lambda message: homes[message.id])
+
+
+def chosen_steps(estate: Estate, branches: Any) -> Steps[Chosen]:
+    """Return the ids of branches; for all of them (None) take note of those that other processes have created since."""
+    if branches is None:
+        yield from estate.sync_steps()
+    return (yield from estate.chosen_steps(branches))
 
 
 def dead_letter_steps(estate: Estate) -> Steps[list[DeadLetter]]:
@@ -77,7 +84,7 @@ def _said(
     own = chosen is None or estate.session in chosen
     if own:
         readers.append(estate.desk.chronicle)
-    run(estate.exchange, together([reader.read_steps() for reader in readers]))
+    estate.around.run(together([reader.read_steps() for reader in readers]))
     homes: list[tuple[Any, str]] = [
         (one.msgs if isinstance(one, Branch) else one.chronicle.msgs, one.name or str(one.id)) for one in branches
     ]

@@ -4,9 +4,18 @@ import pytest
 
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchSeed
+from lion_broker.mail.records import BranchSeed, Posted
 from lion_broker.mail.verbs import CloseBranch, CreateBranch, ReadBranches
 from tests.conformance.road import BEGUN, Road, texts, wait_until
+
+
+def test_a_removed_branch_sends_no_more(exchange: Exchange) -> None:
+    """Mail posted in its name is refused with both kinds of delivery, and names it."""
+    for delivery in ("manual", "auto"):
+        road = Road(exchange, delivery).open()
+        road.pooled("ada", "ben")
+        road.close("ada")
+        assert road.post(road.mail("ada", "ben")) == Posted(Outcome.CLOSED, "ada")
 
 
 def test_a_closed_branch_leaves_the_roster(exchange: Exchange, auto: Road) -> None:

@@ -67,7 +67,7 @@ def test_a_turn_that_does_not_fit_writes_nothing(exchange: Exchange, delivery: s
     """A wrong cursor or version, or an entry that is not there, is refused before the first write."""
     road = Road(exchange, delivery).open()
     verb = replace(full_turn(road, taken(road)), **parts)
-    refuse(road, verb, Outcome.ALREADY if verb.version == 0 else Outcome.STALE)
+    refuse(road, verb, Outcome.STALE)
 
 
 def test_a_refused_turn_can_be_made_well(auto: Road) -> None:
@@ -167,3 +167,14 @@ def test_a_branch_sends_in_its_own_name(auto: Road, sender: str) -> None:
     with pytest.raises(ValueError, match=sender):
         auto.commit("ada", "t1", claimed, mails=(auto.mail(sender, "ben"),))
     assert auto.state() == before
+
+
+def test_another_commit_of_the_same_version_is_stale(exchange: Exchange) -> None:
+    """A second copy of a branch that holds the same token does not take the other's commit for its own."""
+    road = Road(exchange).open()
+    road.local("ada")
+    stand = road.claim("ada", "mine")
+    mine, yours = (road.turn("ada", "mine", stand, nonce=nonce) for nonce in ("one", "two"))
+    assert road.call(mine).outcome is Outcome.OK
+    assert road.call(yours).outcome is Outcome.STALE
+    assert road.call(mine).outcome is Outcome.ALREADY

@@ -1,7 +1,7 @@
 -- commit: everything a turn did, or nothing.
 --
 -- KEYS 1: session key
--- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled,
+-- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce,
 --      n, n × (kind, header, body)                                          records
 --      n, n × (recipient, direct, header, body, signature)                  outgoing mail
 --      n, n × (client, mail id, body)                                       replies
@@ -14,7 +14,7 @@ local function parse(args)
   local text, number, list = reader(args)
   return {
     branch = text(), token = text(), cursor = text(), consumed = text(), version = number(), lease_ms = number(),
-    batch = number(), after = text(), handled = number(),
+    batch = number(), after = text(), handled = number(), nonce = text(),
     records = list(function() return {kind = text(), head = text(), body = text()} end),
     mails = list(function()
       return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text()}
@@ -27,10 +27,10 @@ end
 
 local function stands(key)
   local values = redis.call('HMGET', key, 'token', 'version', 'cursor', 'pool', 'q', 'owner', 'handed',
-    'stepped')
+    'stepped', 'nonce')
   return {
     token = values[1], version = tonumber(values[2] or 0), cursor = values[3] or '0-0', pool = values[4] or '',
-    q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8],
+    q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8], nonce = values[9],
   }
 end
 
@@ -56,8 +56,9 @@ end
 -- Decides without writing: the word that refuses the turn, or nil.
 local function refusal(session, key, turn, now_at)
   if now_at.token ~= turn.token then return 'FENCED' end
-  if now_at.version > turn.version then return 'ALREADY' end
-  if now_at.version < turn.version or now_at.cursor ~= turn.cursor then return 'STALE' end
+  -- A later version is this very commit, made before, or the work of another copy of the branch.
+  if now_at.version == turn.version + 1 and now_at.nonce == turn.nonce then return 'ALREADY' end
+  if now_at.version ~= turn.version or now_at.cursor ~= turn.cursor then return 'STALE' end
   if turn.consumed ~= turn.cursor then
     if not after(turn.consumed, turn.cursor) or not entry_at(key .. ':mailbox', turn.consumed) then return 'STALE' end
   end
@@ -120,7 +121,7 @@ local function go_on(session, key, turn, was)
   local version = turn.version + 1
   local lease = now_ms() + turn.lease_ms
   if was.pool == '' then
-    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'lease', lease)
+    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce, 'lease', lease)
     return {'OK', turn.consumed, version}
   end
   local holds_more = after(turn.after, turn.consumed) and entry_at(key .. ':mailbox', turn.after) ~= nil
@@ -129,7 +130,7 @@ local function go_on(session, key, turn, was)
   if was.handed and after(was.handed, from) then batch = math.min(batch, 1) end
   local entries = batch > 0 and next_entries(key, from, batch) or {}
   if batch == 0 or (#entries == 0 and not holds_more) then
-    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version)
+    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce)
     local work = batch == 0 and redis.call('XLEN', key .. ':mailbox') > 0
     -- The mark may be of this very call: a branch that writes to itself has marked itself.
     local q = session.known[turn.branch] and session.known[turn.branch].q or was.q
@@ -138,7 +139,8 @@ local function go_on(session, key, turn, was)
   end
   local newest = #entries > 0 and entries[#entries][1] or from
   if was.handed and after(was.handed, newest) then newest = was.handed end
-  redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'lease', lease, 'handed', newest, 'tries', 1)
+  redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce, 'lease', lease,
+    'handed', newest, 'tries', 1)
   local answer = {'OK', turn.consumed, version}
   for _, entry in ipairs(entries) do answer[#answer + 1] = entry end
   return answer

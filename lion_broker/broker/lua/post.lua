@@ -21,7 +21,7 @@ local function refusal(session, mail)
     local station = station_of(recipient, true)
     if not is_stream(recipient.key .. ':' .. station) then return {'FULL', mail.recipient} end
     if not fits(session, recipient, station) then return {'FULL', mail.recipient} end
-    return nil
+    return look(session, mail.sender).refused == 'CLOSED' and {'CLOSED', mail.sender} or nil
   end
   local sender = look(session, mail.sender)
   if sender.refused then return {sender.refused, mail.sender} end

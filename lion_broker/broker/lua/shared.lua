@@ -4,7 +4,7 @@
 --   session key      lion:{t}:s:<session>                 hash: delivery, cap, counters, f:<field>
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries
---                                                               stepped notice x:<field>
+--                                                               stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature>
 --   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>

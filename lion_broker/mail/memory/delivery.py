@@ -54,6 +54,8 @@ def _refusal(session: Session, mails: Iterable[WireMail]) -> Posted | None:
             coming[recipient] += 1
             if not session.has_room(recipient, coming[recipient]):
                 return Posted(Outcome.FULL, recipient)
+            if session.refusal(sender) is Outcome.CLOSED:
+                return Posted(Outcome.CLOSED, sender)
         elif word := session.refusal(sender):
             return Posted(word, sender)
     return None

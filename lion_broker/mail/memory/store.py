@@ -103,6 +103,7 @@ class Branch:
     steps: dict[str, bytes] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     notice: bool = False
+    nonce: str | None = None
     copies: str = ""
     copied: int = 0
     doomed: bool = False

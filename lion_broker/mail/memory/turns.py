@@ -105,7 +105,7 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     _settle(store, session, branch, verb)
     _dispatch(store, session, branch, verb.mails)
     branch.write(verb.records)
-    branch.cursor = verb.consumed
+    branch.cursor, branch.nonce = verb.consumed, verb.nonce
     branch.steps.clear()
     for reply in verb.replies:
         store.reply(session, reply)
@@ -127,7 +127,7 @@ def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:
     """The word that refuses a turn: fence, repeat, place, in this order."""
     if branch.token != verb.token:
         return Outcome.FENCED
-    if branch.version > verb.version:
+    if branch.version == verb.version + 1 and branch.nonce == verb.nonce:
         return Outcome.ALREADY
     fits = (
         branch.version == verb.version

@@ -54,6 +54,7 @@ class Commit(Verb[Committed]):
     mailbox entries of this turn that go to the inbox to wait there, `buried` those that become dead letters.
     Outgoing mail goes where `Post` would put it, but a recipient that refuses makes a dead letter, never a failure.
 
+    `nonce` tells a commit from others: only the very commit that was made last is answered ALREADY when it comes again.
     Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when
     nothing is left or `batch` is 0 (the lease is over; what is left is ready for others), and for a branch without a
     pool OK without mails. FENCED means "drop your copy", never "it failed".
@@ -75,6 +76,7 @@ class Commit(Verb[Committed]):
     after: str = START
     batch: int = BATCH
     lease_ms: int = LEASE_MS
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

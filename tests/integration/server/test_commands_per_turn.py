@@ -58,7 +58,7 @@ async def test_one_function_call_a_turn(
     """A burst costs one claim, and from then on each turn is one commit that brings the next mails with it."""
     async with Session(delivery="auto") as session:
         remote = await session.anew_branch(name="remote", pool="p")
-        async with session.abatch():
+        async with session.batch():
             for number in range(MAILS):
                 await session.default_branch.asend(remote, "message", str(number))
         meter = Meter(session.exchange, stage, monkeypatch)
@@ -78,7 +78,7 @@ async def test_a_batch_of_what_waits(
     async with Session(delivery="auto") as session:
         remote = await session.anew_branch(name="remote", pool="p")
         meter = Meter(session.exchange, stage, monkeypatch)
-        async with session.abatch():
+        async with session.batch():
             for number in range(100):
                 await session.default_branch.asend(remote, "message", str(number))
         assert meter.verbs == {Commit: 1}

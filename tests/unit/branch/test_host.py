@@ -7,6 +7,7 @@ import pytest
 
 from lion_broker import (
     Branch,
+    BranchClosed,
     BrokerUnavailable,
     Instruction,
     LeaseLost,
@@ -167,12 +168,14 @@ def test_what_just_fits_a_mail_can_be_kept(session: Session, one: Branch) -> Non
 
 
 def test_a_removed_branch_lives_on_alone(session: Session, one: Branch) -> None:
-    """Nothing that it does is recorded any more, and nothing fails."""
+    """Nothing that it says is recorded any more; mail is refused, for it would be lost."""
     host = host_of(one)
     session.remove_branch(one)
     say(one, "to myself")
     one.logs.log("alone")
-    one.receive_all()
+    for verb in (one.receive_all, lambda: one.send(session.default_branch, "message", "hello")):
+        with pytest.raises(BranchClosed, match="it was removed from its session"):
+            verb()
     assert not host.dirty
     assert len(one.messages) == 2
 

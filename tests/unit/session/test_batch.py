@@ -55,8 +55,8 @@ def test_batches_in_batches(session: Session) -> None:
 
 @pytest.mark.anyio
 async def test_without_blocking(session: Session) -> None:
-    """The same with `abatch`."""
-    async with session.abatch():
+    """The same with `async with`."""
+    async with session.batch():
         say(session, "a", "b")
     assert sorted(heard(session)) == ["a", "b"]
 

@@ -99,7 +99,7 @@ async def test_several_workers_share_a_pool(
         running_worker(registry, session.exchange, pool="p", batch=2) as two,
     ):
         for number in range(10):
-            async with session.abatch():
+            async with session.batch():
                 for branch in branches:
                     await session.default_branch.asend(branch, "message", f"home:{number}")
             await session.await_idle()
