@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import BranchClosed, BranchError, ConfigError, ItemNotFoundError, LionError
+from lion_broker.errors import BranchClosed, BranchError, BrokerUnavailable, ConfigError, ItemNotFoundError, LionError
 from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
@@ -322,7 +322,10 @@ class Branch(LocalBranch):
         if host is None:
             self._mailbox.append_out(Mail(sender=self.id, recipient=ID.get_id(recipient), package=package))
             return
-        to, body = yield from host.address_steps(recipient, kind, item, request_source)
+        try:
+            to, body = yield from host.address_steps(recipient, kind, item, request_source)
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable(f"{error} The mail was not taken: send it again.") from error
         mail = Mail(sender=self.id, recipient=to, package=package)
         host.sending(mail, body)
         self._mailbox.append_out(mail)

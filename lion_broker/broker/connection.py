@@ -70,8 +70,7 @@ def translate(error: BaseException, url: str) -> LionError:
     if is_passing(error):
         look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"
         return BrokerUnavailable(
-            f"No server answers at {shown}: {text or type(error).__name__}. {look} Nothing was lost: what was"
-            " accepted before is stored, and the call may be repeated."
+            f"No server answers at {shown}: {text or type(error).__name__}. {look} What was accepted before is stored."
         )
     if text.startswith("OOM") or "OOM" in text[:80]:
         return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")

@@ -17,7 +17,7 @@ from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.operations.errand import pack
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
-from lion_broker.errors import BranchOwned, ItemNotFoundError, NotPortable, OutputInvalid
+from lion_broker.errors import BranchOwned, BrokerUnavailable, ItemNotFoundError, NotPortable, OutputInvalid
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
@@ -251,7 +251,12 @@ class RemoteBranch(BaseBranch):
         if around.batches.holding:
             self._reach.postbox.hold(wire)
         else:
-            yield from self._reach.postbox.post_steps([wire])
+            try:
+                yield from self._reach.postbox.post_steps([wire])
+            except BrokerUnavailable as error:
+                raise BrokerUnavailable(
+                    f"{error} Nobody knows whether the mail was stored: look before you send it again."
+                ) from error
 
     def _receive_steps(self, sender: Any, message: bool, tool: bool, imodel: bool) -> Steps[None]:
         place = yield from self._reach.around.directory.locate_steps(sender)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lion_broker import BranchClosed, BrokerUnavailable, Session
-from lion_broker.mail.verbs import Post
+from lion_broker.mail.verbs import Commit, Post, ReadBranches
 from tests.doubles import Forgetful
 
 
@@ -108,3 +108,21 @@ def test_a_recipient_that_went_away(session: Session) -> None:
     with session.batch():
         say(session, "a", "b")
     assert sorted(heard(session)) == ["a", "b"]
+
+
+def test_an_outage_says_what_became_of_a_mail() -> None:
+    """Kept, or not taken: nobody has to guess whether to send it again, and what was kept goes out once."""
+    exchange = Forgetful()
+    with Session(exchange=exchange, delivery="auto") as session, Session.open(session.id, exchange=exchange) as other:
+        ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
+        far = other.new_branch(name="far")
+        exchange.misses = Commit
+        with pytest.raises(BrokerUnavailable, match="The mail is kept, and goes out with the session's next command"):
+            ada.send(ben, "message", "kept")
+        exchange.misses = ReadBranches
+        with pytest.raises(BrokerUnavailable, match="The mail was not taken: send it again"):
+            ada.send("far", "message", "not taken")
+        session.flush()
+        ben.receive_all()
+        far.receive_all()
+        assert ([message.text for message in ben.messages], len(far.messages)) == (["kept"], 0)
