@@ -82,6 +82,8 @@ class Branch(LocalBranch):
         """
         if imodel is not None and chat_model is not None:
             raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
+        if unknown := fields.keys() - Branch.model_fields.keys():
+            raise ConfigError(f"Branch does not know {', '.join(sorted(unknown))}.")
         super().__init__(user=user, name=name, **fields)
         self._acts = tool_manager if tool_manager is not None else ActionManager()
         self._mdls = iModelManager(chat=as_model(chat_model or imodel), parse=as_model(parse_model))

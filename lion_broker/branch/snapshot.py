@@ -6,7 +6,8 @@ parts, beside the fields of the element itself
     system       the id of the system message
     logs         the branch's own log
     tools        by name: {name, ref} when registered, else {name, schema}; the function is to be brought again
-    models       by use: {settings}, never with a key, and {ref} when registered
+    models       by use: {settings}, never with a key, and {ref} when registered; {object} for one that is an object of
+                 its process, which is to be given again
     mailbox      pending mail: {in, out}; an item that cannot be written is named by its type only
 """
 
@@ -80,7 +81,8 @@ def dress(branch: LocalBranch, parts: Mapping[str, Any], tools: Any, registry: R
     for row in _each("tool", parts.get("tools"), _tool_row):
         _give_tool(branch, row, registry)
     for slot, row in _mapping("models", parts.get("models")).items():
-        branch.mdls.register_imodel(slot, _read_model(slot, row, registry))
+        if (model := _read_model(slot, row, registry)) is not None:
+            branch.mdls.register_imodel(slot, model)
     boxes = _mapping("mailbox", parts.get("mailbox"))
     for mail in _each("incoming mail", boxes.get("in"), lambda row: _read_mail(row, registry)):
         branch.mailbox.append_in(mail)
@@ -116,15 +118,18 @@ def _give_tool(branch: LocalBranch, row: dict[str, Any], registry: Registry) -> 
 
 def _model_of(model: iModel) -> dict[str, Any]:
     ref = model.metadata.get("ref")
-    return {"settings": model.settings(), **({"ref": ref} if ref else {})}
+    what = {"object": model.name} if model.is_object else {"settings": model.settings()}
+    return {**what, **({"ref": ref} if ref else {})}
 
 
-def _read_model(slot: str, row: Any, registry: Registry) -> iModel:
-    if not isinstance(row, Mapping) or row.keys() - {"ref", "settings"}:
+def _read_model(slot: str, row: Any, registry: Registry) -> iModel | None:
+    if not isinstance(row, Mapping) or row.keys() - {"object", "ref", "settings"}:
         raise ConfigError(f"The model for {slot} is no object with settings, and perhaps a ref.")
     ref = row.get("ref")
     if ref in registry.models:
         return registry.models[ref]
+    if "object" in row:
+        return None
     try:
         model = iModel.from_dict(row.get("settings") or {})
     except TypeError as error:

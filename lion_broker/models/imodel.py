@@ -114,6 +114,11 @@ class iModel:
         return self._settings
 
     @property
+    def is_object(self) -> bool:
+        """Whether it asks an object of this process, so that it cannot travel."""
+        return self._is_object
+
+    @property
     def allowed_roles(self) -> frozenset[str]:
         """The roles that messages to it may have."""
         return _ROLES

@@ -55,6 +55,8 @@ def question_of(
 
     `progression` names the messages that the model gets to see; with `clear_messages` it sees the system message only.
     """
+    if all(one in (None, "", [], {}) for one in (instruction, guidance, context, images, plain_content)):
+        raise ConfigError("Nothing is asked: give an instruction, or at least guidance, context or images.")
     model = model_of(branch, only_one(chat_model=chat_model, imodel=imodel))
     asked = MessageManager.create_instruction(
         instruction,

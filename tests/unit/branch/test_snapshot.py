@@ -21,6 +21,7 @@ from lion_broker import (
     ToolError,
     iModel,
 )
+from lion_broker.testing import ScriptedModel
 
 
 def search(query: str) -> str:
@@ -180,3 +181,13 @@ def test_not_even_a_dict() -> None:
     """What is no mapping is said to be none."""
     with pytest.raises(ConfigError, match="expected a dict"):
         Branch.from_dict(["x"])  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_model_that_is_an_object_is_named() -> None:
+    """It cannot be written down; the copy has no model, and says so when it is asked."""
+    branch = Branch(chat_model=ScriptedModel("one").imodel)
+    values = branch.to_dict()
+    assert values["models"] == {"chat": {"object": "scripted/model"}}
+    copy = Branch.from_dict(values)
+    assert copy.chat_model is None
+    assert copy.to_dict()["messages"] == values["messages"]

@@ -222,3 +222,15 @@ async def test_models_are_named() -> None:
         await branch.communicate("a", chat_model="nobody")
     with pytest.raises(ConfigError, match="not int"):
         await branch.communicate("a", chat_model=3)
+
+
+async def test_something_must_be_asked(think: Think) -> None:
+    """An empty question is refused before the model hears of it; context alone is one."""
+    model = ScriptedModel("one", repeat=True)
+    branch = await think(model)
+    nothings: list[dict[str, Any]] = [{}, {"instruction": ""}, {"context": []}]
+    for asked in nothings:
+        with pytest.raises(ConfigError, match="Nothing is asked"):
+            await branch.communicate(**asked)
+    assert await branch.communicate(context=["It rains."]) == "one"
+    assert len(model.requests) == 1
