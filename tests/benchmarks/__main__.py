@@ -14,6 +14,7 @@ from .latency import latency
 from .rig import Figure, rig
 from .rounds import rounds
 from .startup import startup
+from .thinking import thinking
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
             "P3": lambda: latency(server, 200 if quick else 1000),
             "P5": lambda: rounds(server, 1 if quick else 3),
             "P12": lambda: startup(server, 3 if quick else 7),
+            "M1": lambda: thinking(1 if quick else 5),
         }
         for number, measure in plan.items():
             if not wanted or number in wanted:
