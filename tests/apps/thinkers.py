@@ -1,4 +1,4 @@
-"""Branches that ask a model over HTTP (MODEL_URL) and call tools that leave traces in a folder (DESK)."""
+"""Branches that ask a model over HTTP (MODEL_URL), LIMIT times an hour, and call tools that leave traces in DESK."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from lion_broker import Branch, Mail, Registry, iModel
 from lion_broker.core.idempotency import idempotency_key
 
 registry = Registry()
-registry.model("far", iModel(provider="openai", model="any", base_url=os.environ["MODEL_URL"], api_key="key"))
+far = iModel(
+    provider="openai",
+    model="any",
+    base_url=os.environ["MODEL_URL"],
+    api_key="key",
+    limit_requests=int(os.environ.get("LIMIT", "0")) or None,
+    interval=3600,
+)
+registry.model("far", far)
 desk = Path(os.environ["DESK"])
 
 
