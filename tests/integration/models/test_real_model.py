@@ -42,11 +42,16 @@ def branch(url: str) -> Branch:
 
 
 async def test_it_answers_in_prose(branch: Branch) -> None:
-    """A conversation of two questions, with the tokens as the server has counted them."""
-    assert "Paris" in await branch.communicate("What is the capital of France?")
-    assert await branch.communicate("And of Italy?")
+    """Words and no markup of its own, and a conversation that grows, as the server's count of tokens tells.
+
+    What it knows is not tested: it is a very small model.
+    """
+    first = await branch.communicate("What is the capital of France?")
+    second = await branch.communicate("And of Italy?")
+    assert all(len(text.split()) > 1 and "<|" not in text for text in (first, second))
     answers = [message for message in branch.messages if message.role == "assistant"]
-    assert all(answer.metadata["usage"]["total_tokens"] > 0 for answer in answers)
+    prompts = [answer.metadata["usage"]["prompt_tokens"] for answer in answers]
+    assert 0 < prompts[0] < prompts[1]
 
 
 async def test_it_streams(branch: Branch) -> None:
