@@ -51,7 +51,7 @@ from lion_broker.mail.verbs import (
     Verb,
 )
 from lion_broker.mail.wire import Header, WireMail, encode_json
-from tests.waiting import wait_until as wait_until
+from lion_broker.testing import wait_until as wait_until
 
 T = TypeVar("T")
 

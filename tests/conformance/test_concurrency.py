@@ -83,7 +83,7 @@ def test_every_mail_takes_effect_once_and_in_order(auto: Road) -> None:
         workers = [threads.submit(Worker(auto, f"worker-{number}", over).run) for number in range(3)]
         others = [threads.submit(sweep), *(threads.submit(speak, auto, sender) for sender in SENDERS)]
         try:
-            wait_until(lambda: auto.counter("applied") >= total, seconds=60)
+            wait_until(lambda: auto.counter("applied") >= total, timeout=60)
         finally:
             over.set()
         for thread in (*workers, *others):

@@ -13,9 +13,8 @@ import pytest
 from lion_broker.broker.server.state import ProcessId
 from lion_broker.demo.desk import Result
 from lion_broker.mail.verbs import ListSessions
-from lion_broker.testing import FakeModelServer
+from lion_broker.testing import FakeModelServer, wait_until
 from tests.stage import Program, Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

@@ -7,8 +7,8 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.session.remote import RemoteBranch
+from lion_broker.testing import wait_until
 from tests.stage import Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

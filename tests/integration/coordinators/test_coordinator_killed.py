@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from lion_broker import Branch, BranchOwned, RemoteBranch, Session
+from lion_broker.testing import wait_until
 from tests.stage import Program, Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

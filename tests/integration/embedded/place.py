@@ -4,9 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +14,7 @@ from redis import Redis
 from lion_broker.broker import embedded
 from lion_broker.broker.embedded import EmbeddedLease, attach, stop
 from lion_broker.broker.server.state import ProcessId, ask, read_record
+from lion_broker.testing import wait_until as wait_until
 
 ROOT = Path(embedded.__file__).parents[2]
 
@@ -28,14 +27,6 @@ print(lease.server.pid, flush=True)
 sys.stdin.readline()
 """
 """A program that uses the server until its standard input ends."""
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return once the condition holds; fail when it does not within the time."""
-    pause, deadline = threading.Event(), time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        pause.wait(0.01)
 
 
 @dataclass

@@ -129,8 +129,8 @@ def test_the_server_goes_with_its_last_user(place: Place) -> None:
     one.close()
     one.close()
     server = two.server
-    with pytest.raises(AssertionError, match="not within"):
-        wait_until(lambda: not place.processes(), seconds=0.3)
+    with pytest.raises(AssertionError, match="within 0.3 s"):
+        wait_until(lambda: not place.processes(), timeout=0.3)
     two.close()
     place.wait_until_empty()
     assert not server.socket.exists()
@@ -184,8 +184,8 @@ def test_of_several_wishes_the_longest_counts(place: Place) -> None:
     place.attach(linger=0.05).close()
     place.attach(linger=-1).close()
     place.attach(linger=0.05).close()
-    with pytest.raises(AssertionError, match="not within"):
-        wait_until(lambda: not place.processes(), seconds=0.3)
+    with pytest.raises(AssertionError, match="within 0.3 s"):
+        wait_until(lambda: not place.processes(), timeout=0.3)
     assert place.stop()
     assert place.processes() == set()
 

@@ -11,10 +11,10 @@ import pytest
 from lion_broker import BrokerUnavailable, Session
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.server.state import read_record
+from lion_broker.testing import wait_until
 from tests.conformance.servers import SECRET, find_bundled
 from tests.ledger import Ledger
 from tests.stage import Stage, short_folder
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

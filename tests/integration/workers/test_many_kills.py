@@ -5,9 +5,9 @@ import random
 import pytest
 
 from lion_broker import Session
+from lion_broker.testing import wait_until
 from tests.ledger import Ledger
 from tests.stage import Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

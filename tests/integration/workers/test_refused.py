@@ -17,8 +17,8 @@ from lion_broker import (
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.verbs import Post
 from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.testing import wait_until
 from tests.stage import Program, Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

@@ -7,9 +7,8 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.errors import UnknownOutcome
-from lion_broker.testing import FakeModelServer
+from lion_broker.testing import FakeModelServer, wait_until
 from tests.stage import Program, Stage
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 

@@ -12,9 +12,9 @@ from lion_broker import Branch, ConfigError, Mail, ModelError, Registry, Session
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Cancel, Claim, Release, Station
+from lion_broker.testing import wait_until
 from tests.conftest import RunningWorker
 from tests.ledger import Ledger
-from tests.waiting import wait_until
 
 
 @pytest.fixture
