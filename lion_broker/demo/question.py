@@ -18,6 +18,7 @@ _LEAST_COVERAGE = 0.5
 
 _CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)[\"'“‘]([^\"'“”‘’]{1,40})[\"'”’](?!\w)")
+_SENTENCE = re.compile(r"([^.?!]++)([.?!]|$)")
 _PAIR = re.compile(r"\b(\w+)(\s*(?:\.\.\.|…|/|-)\s*)(\w+)\b")
 
 
@@ -49,7 +50,7 @@ def read_question(text: str, search: Search) -> Question:
     heart = _code_pairs(_heart(clean), search.corpus.code_words)
     compared = foci_of_comparison(heart, search)
     foci = tuple(focus for focus in compared or foci_of_text(heart, search) if focus.terms)[:_MOST_FOCI]
-    words = [word for word in tokens(clean) if word.lower() not in FILLERS]
+    words = [word for word in dict.fromkeys(tokens(clean)) if word.lower() not in FILLERS]
     known, unknown = _context(words, foci, search), _unknown(words, search)
     return Question(clean, foci, known, bool(compared), _coverage(foci, search), unknown)
 
@@ -58,8 +59,8 @@ def _heart(text: str) -> str:
     """Return the question proper of a long text: its first sentence that asks, else its beginning."""
     if len(text) <= _LONGEST_READ:
         return text
-    asked = re.search(r"[^.?!]{1,600}\?", text)
-    return asked[0].strip() if asked else text[:_LONGEST_READ]
+    asked = next((part[1] for part in _SENTENCE.finditer(text) if part[2] == "?"), text[:_LONGEST_READ])
+    return asked[-_LONGEST_READ:].strip()
 
 
 def _code_pairs(text: str, code_words: frozenset[str]) -> str:

@@ -29,6 +29,7 @@ _LINK = re.compile(
 )
 _OPENING = re.compile(r"(?:^|(?<=[\s(\[{“‘”’/…—–=*.-]))\"")
 _CLOSING = re.compile(r"\"(?=$|[\s.,;:!?)\]}”’“‘/…—–*-]|s\b)")
+_LONGEST_LITERAL = 400
 
 
 def literals_as_code(text: str) -> str:
@@ -51,7 +52,7 @@ def literals_as_code(text: str) -> str:
 
 def _closing_quote(line: str, start: int) -> int | None:
     """Return the index of the quote that closes a literal: the first one that leaves no bracket open."""
-    candidates = [mark.start() for mark in _CLOSING.finditer(line, start + 1)]
+    candidates = [mark.start() for mark in _CLOSING.finditer(line, start + 1, start + _LONGEST_LITERAL)]
     for index in candidates:
         if _balanced(line[start:index]) or not re.search(r"[\w“”]", line[start:index]):
             return index
