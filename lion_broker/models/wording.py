@@ -47,7 +47,7 @@ _ENDINGS = (
     ("ed", ""),
 )
 _VOWELS = frozenset("aeiouy")
-_SENTENCE_END = re.compile(r"[.!?…][)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
+_SENTENCE_END = re.compile(r"(?:[.!?]|(?<=\S)…)[)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|approx|no|fig|sec|Dr|Mr|Mrs|Prof|St)|\b[A-Z])\.$")
 _LONGEST_ABBREVIATION = len("approx.")
 

@@ -87,6 +87,7 @@ def test_writing_without_spaces_gives_pairs() -> None:
         "Call `a. B` now.",
         "Version 3.11 is out.",
         "J. Smith wrote it.",
+        "The `try` … `except` statement is one.",
     ],
 )
 def test_some_full_stops_end_no_sentence(text: str) -> None:
