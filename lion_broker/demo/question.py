@@ -16,7 +16,7 @@ _MOST_CONTEXT = 8
 # How much of what is asked about must be known to the corpus for an answer to be tried.
 _LEAST_COVERAGE = 0.5
 
-_CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b", re.IGNORECASE)
+_CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b|(?<=\bcan)['’]t\b|(?<=\w)(?<!\bca)n['’]t\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)[\"'“‘]([^\"'“”‘’]{1,40})[\"'”’](?!\w)")
 _SENTENCE = re.compile(r"([^.?!]++)([.?!]|$)")
 _PAIR = re.compile(r"\b(\w+)(\s*(?:\.\.\.|…|/|-)\s*)(\w+)\b")
@@ -46,13 +46,14 @@ class Question:
 
 def read_question(text: str, search: Search) -> Question:
     """Read a question against what a corpus knows; a text without a usable word has no foci and coverage 0."""
-    clean = " ".join(_QUOTED.sub(r"`\1`", _CONTRACTION.sub("", text)).split())
+    shown = " ".join(_QUOTED.sub(r"`\1`", text).split())
+    clean = _CONTRACTION.sub("", shown)
     heart = _code_pairs(_heart(clean), search.corpus.code_words)
     compared = foci_of_comparison(heart, search)
     foci = tuple(focus for focus in compared or foci_of_text(heart, search) if focus.terms)[:_MOST_FOCI]
     words = [word for word in dict.fromkeys(tokens(clean)) if word.lower() not in FILLERS]
     known, unknown = _context(words, foci, search), _unknown(words, search)
-    return Question(clean, foci, known, bool(compared), _coverage(foci, search), unknown)
+    return Question(shown, foci, known, bool(compared), _coverage(foci, search), unknown)
 
 
 def _heart(text: str) -> str:
@@ -79,7 +80,7 @@ def _context(words: list[str], foci: tuple[Focus, ...], search: Search) -> tuple
     known = [
         term
         for term in dict.fromkeys(chain.from_iterable(_corpus_terms(word, search) for word in words))
-        if term not in in_foci and search.document_frequency[term]
+        if term not in in_foci and search.knows(term) and len(term) > 1
     ]
     weightiest = sorted(known, key=lambda term: (-search.weight(term), term))[:_MOST_CONTEXT]
     return tuple(term for term in known if term in weightiest)
@@ -98,7 +99,7 @@ def _unknown(words: list[str], search: Search) -> tuple[str, ...]:
             for word in words
             if re.search(r"\w", word)
             and word.lower() not in STOP_WORDS
-            and not any(search.document_frequency[term] for term in search.terms(word))
+            and not any(map(search.knows, search.terms(word)))
         )
     )
 
@@ -107,5 +108,5 @@ def _coverage(foci: tuple[Focus, ...], search: Search) -> float:
     """Return the share of the weight of the foci that the corpus knows."""
     asked = sorted({term for focus in foci for term in focus.terms})
     whole = sum(search.weight(term) for term in asked)
-    known = sum(search.weight(term) for term in asked if search.document_frequency[term])
+    known = sum(search.weight(term) for term in asked if search.knows(term))
     return known / whole if whole else 0.0

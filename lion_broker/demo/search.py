@@ -81,6 +81,10 @@ class Search:
         """
         return log((max(len(self.corpus), _FEWEST) + 1) / (self.document_frequency[term] + 1))
 
+    def knows(self, term: str) -> bool:
+        """Tell whether the corpus has a term, or one that means about the same."""
+        return any(self.document_frequency[one] for one in (term, *self.corpus.alike.get(term, ())))
+
     def follows(self, first: str, second: str) -> bool:
         """Tell whether two terms stand side by side somewhere in the corpus, so that they make one phrase."""
         return (first, second) in self._pairs
