@@ -34,6 +34,8 @@ _TOUCHED = 0.45
 # How much of a whole question must be in a sentence that does not speak of its subjects.
 _MOST_OF_IT = 0.55
 _LONG_SENTENCE = 80
+# How many sentences before one in its paragraph say what it is about.
+_REMEMBERED = 20
 
 # What a sentence introduces: what it emphasises, and what it calls by its name.
 _TERMS = (
@@ -60,13 +62,16 @@ class Relevance:
         self._segments = segments
         self._headings = [_title_terms(heading) for heading in passage.title.split(" › ")]
         self._title = frozenset[str]().union(*self._headings)
+        # Where each paragraph begins; of several segments of one paragraph the first is written last.
+        self._first = {segments[index].paragraph: index for index in reversed(range(len(segments)))}
         self.scores = [self._score(index) for index in range(len(segments))]
 
     def _score(self, index: int) -> float:
         segment = self._segments[index]
-        earlier = [other for other in self._segments[:index] if other.paragraph == segment.paragraph]
-        if tells_history((earlier or [segment])[0].text):
+        first = self._first[segment.paragraph]
+        if tells_history(self._segments[first].text):
             return 0.0
+        earlier = self._segments[max(first, index - _REMEMBERED) : index]
         before = frozenset[str]().union(*chain.from_iterable(other.pieces for other in earlier))
         subject = max(self._subject_score(piece, before) for piece in segment.pieces)
         return subject + self._place_score + self._insistence + self._manner(segment)

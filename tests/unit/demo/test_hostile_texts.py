@@ -8,10 +8,12 @@ import pytest
 from lion_broker.demo import cues, model, report, topics
 from lion_broker.demo.blocks import read_plain, rest_as_markdown
 from lion_broker.demo.corpus import Corpus
+from lion_broker.demo.findings import SubQuestion
 from lion_broker.demo.markdown import read_markdown
 from lion_broker.demo.passages import Passage, parts
 from lion_broker.demo.question import read_question
-from lion_broker.demo.search import Search
+from lion_broker.demo.quotes import pick
+from lion_broker.demo.search import Hit, Search
 from lion_broker.demo.segments import segments
 from lion_broker.models.providers.offline import select
 from lion_broker.models.wording import sentences, terms
@@ -19,8 +21,21 @@ from lion_broker.models.wording import sentences, terms
 RUNS = [
     *("x", "a-", "`", "`a ", "`` ` ", "(", "(a", ".", ". ", "A. ", "[", "1", "[1", "日", "_", "_a ", "*", "*a", "#"),
     *("# ", " ", "\n", "\n ", "- ", "- a\n", "a\n", "a\n\n", "|a|\n", "```a\n", "<!--", ":", ":a", "“`", '" ', "=\n"),
-    *("+-", "called ", "see `", "what do ", "is ", "the ", "a? ", "x\n  y\n"),
+    *(
+        "+-",
+        "called ",
+        "see `",
+        "what do ",
+        "is ",
+        "the ",
+        "a? ",
+        "x\n  y\n",
+        "x is. Or x. ",
+        "x is\n\n",
+        "x:\n\n```\na\n```\n\n",
+    ),
 ]
+ASKED = SubQuestion(1, "Why?", "answer", "x", (("x",), ("a",)), {"x": 2.0, "a": 2.0, "1": 1.0})
 SHELF = Search(Corpus("fruit", (Passage("f#1", "Fruit", "An apple, with `is` and x.", "fruit"),)))
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -34,6 +49,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "the reference": topics.literals_as_code,
     "parts": lambda text: list(parts(text)),
     "segments": lambda text: segments(Passage("f#1", "Fruit", text, "fruit")),
+    "a passage": lambda text: pick(ASKED, [Hit(Passage("f#1", "Fruit", text, "fruit"), 1.0)]),
     "a question": lambda text: read_question(text, SHELF),
     "a query": SHELF.terms,
     "cues": lambda text: [cue.findall(text) for cue in cues.CUES.values()],
