@@ -11,6 +11,7 @@ from lion_broker.models.wording import STOP_WORDS, terms
 __all__ = ["Question", "read_question"]
 
 _LONGEST_READ = 600
+_LONGEST_CONTEXT = 20_000
 _MOST_FOCI = 4
 _MOST_CONTEXT = 8
 # How much of what is asked about must be known to the corpus for an answer to be tried.
@@ -51,7 +52,7 @@ def read_question(text: str, search: Search) -> Question:
     heart = _code_pairs(_heart(clean), search.corpus.code_words)
     compared = foci_of_comparison(heart, search)
     foci = tuple(focus for focus in compared or foci_of_text(heart, search) if focus.terms)[:_MOST_FOCI]
-    words = [word for word in dict.fromkeys(tokens(clean)) if word.lower() not in FILLERS]
+    words = [word for word in dict.fromkeys(tokens(clean[:_LONGEST_CONTEXT])) if word.lower() not in FILLERS]
     known, unknown = _context(words, foci, search), _unknown(words, search)
     return Question(shown, foci, known, bool(compared), _coverage(foci, search), unknown)
 
