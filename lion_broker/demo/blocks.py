@@ -7,7 +7,7 @@ headings, paragraphs wrapped at a column, indented code, bullets, definitions, n
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import groupby, pairwise, takewhile
 from textwrap import dedent, indent
 from typing import Literal
 
@@ -15,7 +15,7 @@ __all__ = ["Block", "BlockKind", "fenced", "read_plain", "rest_as_markdown", "un
 
 BlockKind = Literal["heading", "prose", "list", "code", "table"]
 
-_ROLE = re.compile(r":[\w:]+:`[~!]?([^`<>]+)(?: <[^`>]*>)?`")
+_ROLE = re.compile(r"(?<![\w:]):[\w:]+:`[~!]?([^`<>]+)(?: <[^`>]*>)?`")
 _DIRECTIVE = re.compile(r"^\.\. (?!note)[\w-]+::.*\n(?:[ \t]+\S.*\n?|\n(?=[ \t]))*", re.MULTILINE)
 _UNDERLINE = re.compile(r"([=\-~^*+#\"'])\1{2,}")
 _BORDER = re.compile(r"\+[-=+]+\+")
@@ -23,10 +23,11 @@ _ITEM = re.compile(r"(?P<bullet>[*•-])\s+(?=\S)|(?P<number>\d{1,3})[.)]\s+(?=\
 _ADMONITION = re.compile(r"(?P<name>Note|Warning|See also):\s*")
 _FOOTNOTE = re.compile(r"\[(\d+)\] ")
 _FOOTNOTE_MARK = re.compile(r" ?\[\d+\](?=[\s.,;:)]|$)")
-_CODE_SIGN = re.compile(r"^\s*(>>>|#|\$ )|::=|\s{2,}#|\\$", re.MULTILINE)
+_CODE_SIGN = re.compile(r"^[^\S\n]*(>>>|#|\$ )|::=|\s\s#|\\$", re.MULTILINE)
 _SIGNATURE = re.compile(r"\w[(\[.]|\w_\w|^[a-z]\w* [|^&<>=-]")
 _CALL_OR_ASSIGNMENT = re.compile(r"[a-z_@]\w*[(.:= ]")
 _PROSE_START = re.compile(r"(?:The|An?|If|This|These|Returns?|Each|All) (?:\S+ ){4,}")
+_DEEPEST = 20
 _SENTENCE_ENDS = (".", ":", ";", ",", ".)", "!", "?", ".”")
 
 
@@ -72,15 +73,24 @@ def read_plain(text: str, inline: Callable[[str], str] = rest_as_markdown, langu
 
 
 class _Reader:
-    """One reading of one text; its only state is the order in which underlines of headings appeared."""
+    """One reading of one text; its state is the order in which underlines of headings appeared, and how deep it is."""
 
     def __init__(self, inline: Callable[[str], str], language: str) -> None:
         self._inline = inline
         self._language = language
         self._underlines: list[str] = []
+        self._depth = 0
 
     def blocks(self, lines: list[str]) -> Iterator[Block]:
-        """Yield the blocks of lines that share one indentation."""
+        """Yield the blocks of lines that share one indentation; what is nested beyond reason is prose."""
+        if self._depth == _DEEPEST:
+            yield Block("prose", self._prose("\n".join(lines)))
+            return
+        self._depth += 1
+        yield from self._at_this_depth(lines)
+        self._depth -= 1
+
+    def _at_this_depth(self, lines: list[str]) -> Iterator[Block]:
         position = 0
         while position < len(lines):
             if not lines[position].strip() or _UNDERLINE.fullmatch(lines[position].strip()):
@@ -103,7 +113,8 @@ class _Reader:
     def _chunk_blocks(self, head: list[str], tail: str) -> Iterator[Block]:
         """Yield the blocks of an unindented paragraph and the indented lines that follow it."""
         if head and _BORDER.match(head[0]):
-            yield Block("table", self._table(head))
+            if table := self._table(head):
+                yield Block("table", table)
         elif head and (marker := _ITEM.match(head[0])):
             yield Block("list", self._item(marker, f"{' ' * marker.end()}{head[0][marker.end() :]}\n{tail}"))
         elif head and (note := _ADMONITION.match(head[0])):
@@ -156,7 +167,7 @@ class _Reader:
         return sign + indent(text, " " * len(sign)).lstrip()
 
     def _table(self, lines: list[str]) -> str:
-        """Return a grid table as a Markdown table; its first row is the header."""
+        """Return a grid table as a Markdown table; its first row is the header. One without rows is nothing."""
         edges = [index for index, char in enumerate(lines[0]) if char == "+"]
         rows: list[list[list[str]]] = []
         for line in lines:
@@ -166,8 +177,8 @@ class _Reader:
                 for cell, (left, right) in zip(rows[-1], pairwise(edges), strict=True):
                     cell.append(line[left + 1 : right].strip())
         cells = [[self._prose("\n".join(cell)).replace("|", "\\|") for cell in row] for row in rows if row[0]]
-        header, *body = [f"| {' | '.join(row)} |" for row in cells if any(row)]
-        return "\n".join([header, "|" + " --- |" * (len(edges) - 1), *body])
+        shown = [f"| {' | '.join(row)} |" for row in cells if any(row)]
+        return "\n".join([*shown[:1], "|" + " --- |" * (len(edges) - 1), *shown[1:]]) if shown else ""
 
 
 def _is_heading(lines: list[str]) -> bool:
@@ -179,13 +190,18 @@ def _is_heading(lines: list[str]) -> bool:
 
 def _chunk(lines: list[str], start: int) -> tuple[list[str], list[str]]:
     """Return the unindented paragraph that starts here and the indented lines that belong to it."""
-    head: list[str] = []
-    for line in lines[start:]:
-        if not line.strip() or line[0].isspace() or (head and _begins_item(line, head[0])):
+    end = start
+    while end < len(lines) and not _is_indented(lines[end]):
+        if end > start and _begins_item(lines[end], lines[start]):
             break
-        head.append(line)
-    tail = list(takewhile(lambda line: not line.strip() or line[0].isspace(), lines[start + len(head) :]))
-    return head, tail
+        end += 1
+    following = (lines[index] for index in range(end, len(lines)))
+    return lines[start:end], list(takewhile(_is_indented, following))
+
+
+def _is_indented(line: str) -> bool:
+    """Tell whether a line is blank or begins with white space."""
+    return not line.strip() or line[0].isspace()
 
 
 def _begins_item(line: str, first: str) -> bool:
@@ -216,10 +232,14 @@ def _is_code(text: str) -> bool:
 def _joined_lists(blocks: Iterable[Block]) -> list[Block]:
     """Join neighbouring list items of the same kind into one list."""
     joined: list[Block] = []
-    for block in blocks:
-        last = joined[-1] if joined else None
-        if last and block.kind == last.kind == "list" and block.text[0].isdigit() == last.text[0].isdigit():
-            joined[-1] = Block("list", f"{last.text}\n{block.text}")
+    for is_list, members in groupby(blocks, key=_kind_of_list):
+        if is_list is None:
+            joined += members
         else:
-            joined.append(block)
+            joined.append(Block("list", "\n".join(block.text for block in members)))
     return joined
+
+
+def _kind_of_list(block: Block) -> bool | None:
+    """Return whether a block is an item with a number; None for everything that is no item."""
+    return block.text[0].isdigit() if block.kind == "list" else None

@@ -6,9 +6,10 @@ from functools import cached_property
 from keyword import kwlist
 from pathlib import Path
 
+from lion_broker.demo.alike import alternatives
 from lion_broker.demo.directory import Skipped, read_directory
 from lion_broker.demo.passages import Passage
-from lion_broker.demo.topics import SYNONYMS, read_topics
+from lion_broker.demo.topics import MEANINGS, SYNONYMS, read_topics
 from lion_broker.errors import ItemNotFoundError
 
 __all__ = ["Corpus", "Passage", "from_directory", "python_topics"]
@@ -19,6 +20,7 @@ class Corpus:
     """Passages in reading order under one name; a corpus never changes.
 
     `synonyms` maps words that people ask with to the words of the corpus ("f-string" to "formatted string literal").
+    `alike` gives for a term those that mean about the same.
     `code_words` are words of the subject's own language that mean something else in English (import, return).
     `skipped` names the files that were left out, with the reasons.
     """
@@ -28,6 +30,7 @@ class Corpus:
     synonyms: Mapping[str, str] = field(default_factory=dict)
     code_words: frozenset[str] = frozenset()
     skipped: tuple[Skipped, ...] = ()
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=alternatives)
 
     def __len__(self) -> int:
         """Return how many passages there are."""
@@ -56,7 +59,8 @@ class Corpus:
 
 def python_topics() -> Corpus:
     """Return the Python language reference that ships inside CPython: some 80 topics, read in a tenth of a second."""
-    return Corpus("the Python language reference", tuple(read_topics()), SYNONYMS, frozenset(kwlist))
+    passages, alike = tuple(read_topics()), alternatives(MEANINGS)
+    return Corpus("the Python language reference", passages, SYNONYMS, frozenset(kwlist), alike=alike)
 
 
 def from_directory(path: str | Path) -> Corpus:

@@ -8,6 +8,7 @@ from lion_broker.demo.findings import Aspect
 __all__ = [
     "CUES",
     "cross_reference",
+    "denies",
     "is_aside",
     "leans_back",
     "names_something",
@@ -76,6 +77,7 @@ _HISTORY = re.compile(
 _CONDITION = _any_of(
     *("if", "when", "whenever", r"in (?!\w+,)", "for", "unless", "once", "after", "before", "during", "calling")
 )
+_DENIAL = re.compile(r"n['’]t\b|\b(?:not|cannot|never|only)\b")
 _PARENTHESES = re.compile(r" ?\([^()]*\)")
 
 
@@ -92,6 +94,11 @@ def leans_back(sentence: str) -> bool:
 def cross_reference(sentence: str) -> bool:
     """Tell whether a sentence sends its reader elsewhere, and not just in brackets."""
     return bool(_ELSEWHERE.search(_PARENTHESES.sub("", sentence)))
+
+
+def denies(sentence: str) -> bool:
+    """Tell whether a sentence says that something is not so, or asks why it is not."""
+    return bool(_DENIAL.search(sentence))
 
 
 def is_aside(sentence: str) -> bool:

@@ -1,7 +1,7 @@
 """What the research desk's branches send each other: sub-questions, quotes and findings."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = ["Aspect", "Finding", "Quote", "SubQuestion"]
@@ -15,7 +15,7 @@ class SubQuestion:
 
     `foci` holds one group of terms for each thing asked about; without any there is no answer to look for. `weights`
     are the weights of all terms, rarer ones weigh more. `section` is the title of the section that a related aspect is
-    about, `near` are the titles where the subject is at home.
+    about, `near` are the titles where the subject is at home. `alike` gives for a term what may be said instead.
     """
 
     number: int
@@ -26,17 +26,20 @@ class SubQuestion:
     weights: Mapping[str, float]
     section: str = ""
     near: tuple[str, ...] = ()
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sub-question as plain values that can travel in a mail."""
         lists = {"foci": [list(focus) for focus in self.foci], "near": list(self.near)}
-        return {**asdict(self), **lists, "weights": dict(self.weights)}
+        alike = {term: list(others) for term, others in self.alike.items()}
+        return {**asdict(self), **lists, "weights": dict(self.weights), "alike": alike}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "SubQuestion":
         """Return the sub-question that `to_dict` described."""
         foci = tuple(tuple(focus) for focus in values["foci"])
-        return cls(**{**values, "foci": foci, "near": tuple(values["near"])})
+        alike = {term: tuple(others) for term, others in values["alike"].items()}
+        return cls(**{**values, "foci": foci, "near": tuple(values["near"]), "alike": alike})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Finds what a question is about: its code, phrases and words, in the terms of a corpus."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from lion_broker.demo.search import Search
 from lion_broker.models.wording import STOP_WORDS, terms
@@ -18,11 +19,14 @@ _COMPARISON = re.compile(
     r"|\bdoes (.{1,40}?) differ from (.{1,40}?)(?=[?.,;]|$)",
     re.IGNORECASE,
 )
+_EXPRESSION = re.compile(r"^`.*\s[-+*/%=<>!&|^@:]+\s")
+_CAMEL = re.compile(r"[A-Z]\w*[a-z]\w*[A-Z]\w*")
 _ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
 _ARTICLES = frozenset({"a", "an", "the"})
 _LINKS = frozenset({"and", "or", "of", "versus", "vs", "/", ",", "(", ")"})
 _PRONOUNS = frozenset({"i", "you", "we", "one"})
 _AUXILIARIES = frozenset({"can", "could", "did", "do", "does", "should", "will", "would"})
+_DEGREES = frozenset({"big", "deep", "far", "fast", "large", "long", "often", "quickly", "soon"})
 _VERB_ENDINGS = ("ed", "ing", "s")
 _POSSESSIVES = frozenset({"my", "your", "our", "its", "their"})
 _LONGEST_PHRASE = 4
@@ -35,8 +39,8 @@ _FILLERS_TEXT = """
     difference differences differ differs different difficult example examples exact exactly explain explanation
     explained find good
     happen happened happening happens handle handles help idea important inside kind know look many mean meaning means
-    multiple overview possible python question right rule rules say several simple simply sort step steps understand
-    various want way word words work worked working works write
+    multiple overview possible python question right rule rules say several simple simply sort step steps three two
+    understand various want way word words work worked working works write
 """
 # Words that say what is wanted to know, not about what.
 FILLERS = frozenset(_FILLERS_TEXT.split())
@@ -80,14 +84,58 @@ def foci_of_comparison(text: str, search: Search) -> list[Focus]:
 
 
 def foci_of_text(text: str, search: Search) -> list[Focus]:
-    """Return what a question is about: its first phrase, what is joined to that, and every piece of code."""
+    """Return what a question is about: its first phrase, what is joined to that, and every name of something.
+
+    A name is a piece of code, or a word that the corpus has a name of its own for. Verbs, the long of "how long", and
+    code that is there as an example, are no subjects, unless there is no other.
+    """
+    words = tokens(text)
+    beside = _verbs(words, search) | _degrees(words) | _examples(words)
+    return _foci(_units(words, search, beside), search) or _foci(_units(words, search, frozenset()), search)
+
+
+def _foci(units: Iterable[_Unit], search: Search) -> list[Focus]:
     found: list[Focus] = []
-    chain = True
-    for unit in _units(tokens(text), search):
-        chain = not found or (unit.linked and chain)
-        if chain or "`" in unit.focus.label:
+    linked = True
+    for unit in units:
+        linked = not found or (unit.linked and linked)
+        if linked or "`" in unit.focus.label or _is_renamed(unit.focus.label, search):
             found.append(unit.focus)
     return found
+
+
+def _is_renamed(label: str, search: Search) -> bool:
+    """Tell whether the corpus has another name for something."""
+    return any(re.search(rf"\b{re.escape(word)}", label, re.IGNORECASE) for word in search.corpus.synonyms)
+
+
+def _verbs(words: Sequence[str], search: Search) -> frozenset[int]:
+    """Return the places of words that can only be verbs: after "I" or "you", and where an article follows."""
+    others = STOP_WORDS | _LINKS
+    after = (
+        place
+        for place, (before, word) in enumerate(pairwise(words), 1)
+        if before.lower() in _PRONOUNS and word.lower() not in others
+    )
+    ahead = (
+        place
+        for place, (word, following) in enumerate(pairwise(words))
+        if following.lower() in _ARTICLES | _POSSESSIVES
+        and word.isalpha()
+        and word.lower() not in others | search.corpus.code_words
+    )
+    return frozenset((*after, *ahead))
+
+
+def _degrees(words: Sequence[str]) -> frozenset[int]:
+    """Return the places of words such as the long of "how long"."""
+    lower = [word.lower() for word in words]
+    return frozenset(place for place, pair in enumerate(pairwise(lower), 1) if pair[0] == "how" and pair[1] in _DEGREES)
+
+
+def _examples(words: Sequence[str]) -> frozenset[int]:
+    """Return the places of code such as `x = x + 1`."""
+    return frozenset(place for place, word in enumerate(words) if _EXPRESSION.search(word))
 
 
 def _side(text: str, search: Search) -> Focus:
@@ -99,17 +147,18 @@ def _side(text: str, search: Search) -> Focus:
     return _with_article(focus, article[0].strip().lower() if article else "")
 
 
-def _units(words: list[str], search: Search) -> Iterator[_Unit]:
+def _units(words: list[str], search: Search, beside: frozenset[int]) -> Iterator[_Unit]:
     position = 0
     name_ends = -1
     while position < len(words):
-        length, focus = _focus_at(words, position, search)
+        length, focus = _focus_at(words, position, search, beside)
         before = ["", *(word.lower() for word in words[:position])]
         article = before.pop() if before[-1] in _ARTICLES else ""
-        # What follows "I" or "you" is what is done, not what it is about.
-        if focus and before[-1] not in _PRONOUNS:
-            goes_on = position == name_ends and _is_known(focus, search) and not words[position].endswith(_VERB_ENDINGS)
-            yield _Unit(_with_article(focus, article), before[-1] in _LINKS or goes_on)
+        if focus:
+            is_noun = not words[position].endswith(_VERB_ENDINGS) or before[-1].endswith("ed")
+            goes_on = position == name_ends and _is_known(focus, search) and is_noun
+            is_object = bool(article) and len(before) - 2 in beside and not before[-1].endswith(_VERB_ENDINGS)
+            yield _Unit(_with_article(focus, article), before[-1] in _LINKS or goes_on or is_object)
             # Names side by side are one thing, as in mutable default arguments; after "does this" follows a verb.
             name_ends = -1 if before[-1] in _AUXILIARIES else position + length
         position += length
@@ -119,8 +168,10 @@ def _is_known(focus: Focus, search: Search) -> bool:
     return any(search.document_frequency[term] for term in focus.terms)
 
 
-def _focus_at(words: list[str], position: int, search: Search) -> tuple[int, Focus | None]:
+def _focus_at(words: list[str], position: int, search: Search, beside: frozenset[int]) -> tuple[int, Focus | None]:
     """Return how many words the longest focus that begins here takes, and that focus; one word and None for none."""
+    if position in beside:
+        return 1, None
     for length in (3, 2):
         run = " ".join(words[position : position + length]).lower()
         if len(words) >= position + length and f"`{run}`" in search.document_frequency:
@@ -132,7 +183,8 @@ def _focus_at(words: list[str], position: int, search: Search) -> tuple[int, Foc
             return 2, _focus(f"{focus.label} {noun}", [*focus.terms, *terms(noun)])
         if not is_owned and word.lower() not in STOP_WORDS and (focus := _code(word, search)):
             return 1, focus
-    length = _length_of_phrase(words[position : position + _LONGEST_PHRASE], search)
+    end = next((place for place in range(position, len(words)) if place in beside), len(words))
+    length = _length_of_phrase(words[position : min(end, position + _LONGEST_PHRASE)], search)
     return (length, _phrase(" ".join(words[position : position + length]), search)) if length else (1, None)
 
 
@@ -147,6 +199,8 @@ def _length_of_phrase(words: list[str], search: Search) -> int:
 
 
 def _belong_together(first: str, second: str, search: Search) -> bool:
+    if any(word.startswith(f"{first} {second}".lower()) for word in search.corpus.synonyms):
+        return True
     if second.endswith("ed") or any(word in first.lower() for word in search.corpus.synonyms):
         return False
     left, right = terms(first), terms(second)
@@ -158,7 +212,10 @@ def _code(text: str, search: Search, known_is_enough: bool = False, marked: bool
     code = text.strip("`").removesuffix("()")
     term = f"`{code.lower()}`"
     known = term in search.document_frequency
-    marked = marked or text.startswith("`") or text.endswith("()") or ("_" in text and " " not in text)
+    is_name = ("_" in text and " " not in text) or (
+        bool(_CAMEL.fullmatch(text)) and _is_known(_phrase(text, search), search)
+    )
+    marked = marked or text.startswith("`") or text.endswith("()") or is_name
     own_word = known_is_enough or code in search.corpus.code_words
     if not (marked or (known and own_word)):
         return None

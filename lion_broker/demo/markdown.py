@@ -6,7 +6,7 @@ from lion_broker.demo.blocks import Block, fenced, unwrap
 
 __all__ = ["read_markdown"]
 
-_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
+_HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
 _SETEXT = re.compile(r"(=+|-+)\s*$")
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([\w+-]*)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+\S")
@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 def read_markdown(text: str) -> list[Block]:
     """Read Markdown into blocks: headings, fenced and indented code, lists, tables, and prose joined into lines."""
-    lines = _COMMENT.sub("", _FRONT_MATTER.sub("", text)).expandtabs(4).splitlines()
+    lines = _without_comments(_FRONT_MATTER.sub("", text)).expandtabs(4).splitlines()
     blocks: list[Block] = []
     position = 0
     while position < len(lines):
@@ -24,7 +24,7 @@ def read_markdown(text: str) -> list[Block]:
         if not line.strip():
             position += 1
         elif heading := _HEADING.fullmatch(line.strip()):
-            blocks.append(Block("heading", heading[2], len(heading[1])))
+            blocks.append(Block("heading", heading[2].rstrip("#").rstrip(), len(heading[1])))
             position += 1
         elif position + 1 < len(lines) and _SETEXT.fullmatch(lines[position + 1]) and not _ITEM.match(line):
             blocks.append(Block("heading", line.strip(), 1 if lines[position + 1][0] == "=" else 2))
@@ -38,6 +38,12 @@ def read_markdown(text: str) -> list[Block]:
             blocks.append(_paragraph(lines[position:end]))
             position = end
     return [block for block in blocks if block.text]
+
+
+def _without_comments(text: str) -> str:
+    """Return the text without its comments; one that is never closed is none, and is not looked for twice."""
+    end = text.rfind("-->") + len("-->") if "-->" in text else 0
+    return _COMMENT.sub("", text[:end]) + text[end:]
 
 
 def _end_of_fence(lines: list[str], start: int, fence: str) -> int:
@@ -73,15 +79,15 @@ def _paragraph(lines: list[str]) -> Block:
         return Block("table", "\n".join(line.strip() for line in lines))
     if all(line.startswith("    ") for line in lines):
         return Block("code", fenced("\n".join(line[4:] for line in lines)))
-    return Block("prose", unwrap(re.sub(r"^\s*>\s?", "", text, flags=re.MULTILINE)))
+    return Block("prose", unwrap(re.sub(r"^[^\S\n]*>\s?", "", text, flags=re.MULTILINE)))
 
 
 def _list(lines: list[str]) -> str:
     """Return a list with every wrapped item on one line and no blank lines between items."""
-    items: list[str] = []
+    items: list[list[str]] = []
     for line in filter(str.strip, lines):
         if _ITEM.match(line) or not items:
-            items.append(re.sub(r"^(\s*)[*+](?=\s)", r"\1-", line.rstrip()))
+            items.append([re.sub(r"^(\s*)[*+](?=\s)", r"\1-", line.rstrip())])
         else:
-            items[-1] += " " + line.strip()
-    return "\n".join(items)
+            items[-1].append(line.strip())
+    return "\n".join(" ".join(item) for item in items)

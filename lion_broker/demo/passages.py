@@ -8,7 +8,7 @@ from typing import Any
 
 from lion_broker.demo.blocks import Block, BlockKind
 
-__all__ = ["Part", "Passage", "cut", "parts", "short_title"]
+__all__ = ["Part", "Passage", "cut", "fence_after", "parts", "short_title"]
 
 _TARGET_WORDS = 120
 _STEP = " › "
@@ -94,7 +94,7 @@ def parts(text: str) -> Iterator[Part]:
             start = None
         elif start is None and not blank:
             start = position
-        fence = _fence_after(fence, line)
+        fence = fence_after(fence, line)
         position += len(line)
 
 
@@ -152,7 +152,7 @@ def _kind(block: str) -> BlockKind:
     return "list" if _ITEM_LINE.match(block) else "prose"
 
 
-def _fence_after(fence: str, line: str) -> str:
+def fence_after(fence: str, line: str) -> str:
     """Return the fence that is open after this line, or nothing."""
     mark = re.match(r"\s*(`{3,})", line)
     if not mark:

@@ -38,9 +38,13 @@ _WEIGHT_OF_PHRASE = 1.3
 _ASKS = re.compile(
     r"\s*(what|who|how|when|why|where|which|can|do|does|is|are|explain|describe|define|tell)\b", re.IGNORECASE
 )
+_ANOTHER = re.compile(
+    r"(?:[?;,] (?:and )?| and )(?=(?:what|who|how|when|why|where|which) (?:\w+ )?(?:do|does|is|are|can)\b)",
+    re.IGNORECASE,
+)
 _ASKS_HOW = re.compile(r"\s*(how (do|does) .*\bwork|what (do|does) .*\b(do|mean))\b", re.IGNORECASE)
 _ASKS_WHAT = re.compile(
-    r"\s*(what|who)( exactly)? (is|are|was|were)\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE
+    r"\s*(what|who)(?:['’]s|( exactly)? (is|are|was|were))\b|\s*(define|explain|describe)\b|\s*tell me", re.IGNORECASE
 )
 
 
@@ -58,13 +62,24 @@ def sub_questions(text: str, search: Search) -> list[SubQuestion]:
     if not question.can_be_answered:
         return _numbered([replace(_direct(question, search), foci=(), weights={})])
     plan = _Plan(search)
-    sides = [*_candidates(question, search), *_neighbours(question, search)]
+    clauses = [read_question(clause, search) for clause in _clauses(question.text)]
+    first = [clause for clause in clauses if clause.foci and clause.can_be_answered] if len(clauses) > 1 else []
+    sides = [*((_direct(clause, search),) for clause in first), *_candidates(question, search)]
+    sides += _neighbours(question, search)
     for side in sides:
         plan.add(side, 1.0)
     for side in sides:
         if len(plan.parts) < _FEW:
             plan.add(side, _LENIENT)
     return _numbered(plan.parts or [_direct(question, search)])
+
+
+def _clauses(text: str) -> list[str]:
+    """Return the questions of a text that asks several, as in "How …, and what …?"."""
+    if len(text) > _LONGEST_TEXT:
+        return [text]
+    first, *others = _ANOTHER.split(text)
+    return [f"{clause[:1].upper()}{clause[1:].rstrip('?., ')}?" for clause in (first, *others)] if others else [text]
 
 
 class _Plan:
@@ -143,7 +158,8 @@ def _direct(question: Question, search: Search) -> SubQuestion:
 def _about(focus: Focus, search: Search) -> SubQuestion:
     text = f"What {'are' if focus.is_plural else 'is'} {focus.label}?"
     called = _with_phrases(focus.called, search)
-    return SubQuestion(0, text, "definition", _query((focus,)), (called,), _weights((called,), (), search))
+    weights = _weights((called,), (), search)
+    return SubQuestion(0, text, "definition", _query((focus,)), (called,), weights, alike=_alike(weights, search))
 
 
 def _how(focus: Focus) -> str:
@@ -155,8 +171,19 @@ def _asked(
 ) -> SubQuestion:
     foci = tuple(_with_phrases(focus.terms, search) for focus in question.foci)
     weights = _weights(foci, context, search)
-    query = " ".join([_query(question.foci), *context, section.rpartition(" › ")[2]]).strip()
-    return SubQuestion(0, text, aspect, query, foci, weights, section)
+    alike = _alike(weights, search)
+    others = dict.fromkeys(chain.from_iterable(alike.values()))
+    query = " ".join([_query(question.foci), *context, *others, section.rpartition(" › ")[2]]).strip()
+    return SubQuestion(0, text, aspect, query, foci, weights, section, alike=alike)
+
+
+def _alike(weights: Mapping[str, float], search: Search) -> dict[str, tuple[str, ...]]:
+    """Return what the corpus may say instead of each term, where it knows such words."""
+    known = (
+        (term, tuple(other for other in search.corpus.alike.get(term, ()) if search.document_frequency[other]))
+        for term in weights
+    )
+    return {term: others for term, others in known if others}
 
 
 def _with_phrases(words: tuple[str, ...], search: Search) -> tuple[str, ...]:

@@ -11,13 +11,15 @@ from lion_broker.models.wording import STOP_WORDS, terms
 __all__ = ["Question", "read_question"]
 
 _LONGEST_READ = 600
+_LONGEST_CONTEXT = 20_000
 _MOST_FOCI = 4
 _MOST_CONTEXT = 8
 # How much of what is asked about must be known to the corpus for an answer to be tried.
 _LEAST_COVERAGE = 0.5
 
-_CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b", re.IGNORECASE)
+_CONTRACTION = re.compile(r"(?<=\w)['’](?:s|re|ll|d|ve)\b|(?<=\bcan)['’]t\b|(?<=\w)(?<!\bca)n['’]t\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)[\"'“‘]([^\"'“”‘’]{1,40})[\"'”’](?!\w)")
+_SENTENCE = re.compile(r"([^.?!]++)([.?!]|$)")
 _PAIR = re.compile(r"\b(\w+)(\s*(?:\.\.\.|…|/|-)\s*)(\w+)\b")
 
 
@@ -45,21 +47,22 @@ class Question:
 
 def read_question(text: str, search: Search) -> Question:
     """Read a question against what a corpus knows; a text without a usable word has no foci and coverage 0."""
-    clean = " ".join(_QUOTED.sub(r"`\1`", _CONTRACTION.sub("", text)).split())
+    shown = " ".join(_QUOTED.sub(r"`\1`", text).split())
+    clean = _CONTRACTION.sub("", shown)
     heart = _code_pairs(_heart(clean), search.corpus.code_words)
     compared = foci_of_comparison(heart, search)
     foci = tuple(focus for focus in compared or foci_of_text(heart, search) if focus.terms)[:_MOST_FOCI]
-    words = [word for word in tokens(clean) if word.lower() not in FILLERS]
+    words = [word for word in dict.fromkeys(tokens(clean[:_LONGEST_CONTEXT])) if word.lower() not in FILLERS]
     known, unknown = _context(words, foci, search), _unknown(words, search)
-    return Question(clean, foci, known, bool(compared), _coverage(foci, search), unknown)
+    return Question(shown, foci, known, bool(compared), _coverage(foci, search), unknown)
 
 
 def _heart(text: str) -> str:
     """Return the question proper of a long text: its first sentence that asks, else its beginning."""
     if len(text) <= _LONGEST_READ:
         return text
-    asked = re.search(r"[^.?!]{1,600}\?", text)
-    return asked[0].strip() if asked else text[:_LONGEST_READ]
+    asked = next((part[1] for part in _SENTENCE.finditer(text) if part[2] == "?"), text[:_LONGEST_READ])
+    return asked[-_LONGEST_READ:].strip()
 
 
 def _code_pairs(text: str, code_words: frozenset[str]) -> str:
@@ -78,7 +81,7 @@ def _context(words: list[str], foci: tuple[Focus, ...], search: Search) -> tuple
     known = [
         term
         for term in dict.fromkeys(chain.from_iterable(_corpus_terms(word, search) for word in words))
-        if term not in in_foci and search.document_frequency[term]
+        if term not in in_foci and search.knows(term) and len(term) > 1
     ]
     weightiest = sorted(known, key=lambda term: (-search.weight(term), term))[:_MOST_CONTEXT]
     return tuple(term for term in known if term in weightiest)
@@ -97,7 +100,7 @@ def _unknown(words: list[str], search: Search) -> tuple[str, ...]:
             for word in words
             if re.search(r"\w", word)
             and word.lower() not in STOP_WORDS
-            and not any(search.document_frequency[term] for term in search.terms(word))
+            and not any(map(search.knows, search.terms(word)))
         )
     )
 
@@ -106,5 +109,5 @@ def _coverage(foci: tuple[Focus, ...], search: Search) -> float:
     """Return the share of the weight of the foci that the corpus knows."""
     asked = sorted({term for focus in foci for term in focus.terms})
     whole = sum(search.weight(term) for term in asked)
-    known = sum(search.weight(term) for term in asked if search.document_frequency[term])
+    known = sum(search.weight(term) for term in asked if search.knows(term))
     return known / whole if whole else 0.0

@@ -1,6 +1,7 @@
 """Picks verbatim quotes that answer a sub-question, and checks quotes against the corpus."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ __all__ = ["pick", "remainder", "selection", "verify"]
 _WORDS_IN_PARAGRAPH = 75
 _LONGEST_HEART = 120
 _SMALL_GAP = 100
+# How many segments around its heart a quote may take in.
+_REACH = 20
 # Below this a sentence has too little to do with the question to be quoted.
 _WEAKEST = 0.55
 # A quote this much weaker than the best one adds noise rather than evidence.
@@ -127,6 +130,9 @@ class _Reading:
         self._asked = asked
         self._passage = passage
         self._segments = segments(passage)
+        self._words: Counter[int] = Counter()
+        for segment in self._segments:
+            self._words[segment.paragraph] += segment.words
         self._scores = Relevance(asked, passage, self._segments).scores
 
     def quotes(self) -> Iterator[Quote]:
@@ -153,9 +159,10 @@ class _Reading:
         What it leans on comes before it, what it introduces and what goes on from it comes after it.
         """
         first = last = heart
-        while first > 0 and self._needs_previous(first):
+        earliest, latest = max(heart - _REACH, 0), min(heart + _REACH, len(self._segments) - 1)
+        while first > earliest and self._needs_previous(first):
             first -= 1
-        while last + 1 < len(self._segments) and self._takes_next(first, last):
+        while last < latest and self._takes_next(first, last):
             last += 1
         while first < heart and self._begins_badly(first):
             first += 1
@@ -200,8 +207,7 @@ class _Reading:
 
     def _is_short(self, paragraph: int) -> bool:
         """Tell whether a paragraph is better quoted whole."""
-        words = sum(segment.words for segment in self._segments if segment.paragraph == paragraph)
-        return words <= _WORDS_IN_PARAGRAPH
+        return self._words[paragraph] <= _WORDS_IN_PARAGRAPH
 
 
 def _shows(asked: SubQuestion, code: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import chain
 from lion_broker.demo.cues import (
     CUES,
     cross_reference,
+    denies,
     is_aside,
     leans_back,
     names_something,
@@ -28,8 +29,13 @@ _WHOLE = 0.8
 # What the other words of a question count beside its subjects: most where it is answered itself.
 _CONTEXT = {"answer": 0.8, "example": 0.8}
 _CONTEXT_BESIDE = 0.4
+_LEAST_CONTEXT = 0.2
 _TOUCHED = 0.45
+# How much of a whole question must be in a sentence that does not speak of its subjects.
+_MOST_OF_IT = 0.55
 _LONG_SENTENCE = 80
+# How many sentences before one in its paragraph say what it is about.
+_REMEMBERED = 20
 
 # What a sentence introduces: what it emphasises, and what it calls by its name.
 _TERMS = (
@@ -56,13 +62,16 @@ class Relevance:
         self._segments = segments
         self._headings = [_title_terms(heading) for heading in passage.title.split(" › ")]
         self._title = frozenset[str]().union(*self._headings)
+        # Where each paragraph begins; of several segments of one paragraph the first is written last.
+        self._first = {segments[index].paragraph: index for index in reversed(range(len(segments)))}
         self.scores = [self._score(index) for index in range(len(segments))]
 
     def _score(self, index: int) -> float:
         segment = self._segments[index]
-        earlier = [other for other in self._segments[:index] if other.paragraph == segment.paragraph]
-        if tells_history((earlier or [segment])[0].text):
+        first = self._first[segment.paragraph]
+        if tells_history(self._segments[first].text):
             return 0.0
+        earlier = self._segments[max(first, index - _REMEMBERED) : index]
         before = frozenset[str]().union(*chain.from_iterable(other.pieces for other in earlier))
         subject = max(self._subject_score(piece, before) for piece in segment.pieces)
         return subject + self._place_score + self._insistence + self._manner(segment)
@@ -71,23 +80,42 @@ class Relevance:
         """Return how much a sentence, item or row speaks of what was asked about."""
         known = (piece, before, self._title)
         shares = [self._share(focus, known) for focus in self._asked.foci]
+        whole = self._whole_score(known)
         if max(shares) < (_WHOLE if self._asked.section else _TOUCHED):
-            return -1.0
+            return whole
         together = sum(shares) / len(shares)
         if self._asked.aspect == "difference":
             together = (together + min(shares)) / 2
-        weight = _CONTEXT.get(self._asked.aspect, _CONTEXT_BESIDE)
-        return together + weight * self._share(self._context, known)
+        context = self._share(self._context, known)
+        together += _CONTEXT.get(self._asked.aspect, _CONTEXT_BESIDE) * context
+        # What has nothing else of the question is about its subject, and about something else of it.
+        is_beside = self._asked.aspect == "answer" and bool(self._context) and context < _LEAST_CONTEXT
+        return max(whole, together) - 0.4 * is_beside
+
+    def _whole_score(self, known: Sequence[frozenset[str]]) -> float:
+        """Return how much of a question is in a sentence, by the weight of its words, whichever of them are subjects.
+
+        What a question is about may have been misread; an answer that has nearly all of its words is one all the same.
+        """
+        if self._asked.aspect != "answer":
+            return -1.0
+        share = self._share(tuple(self._asked.weights), known)
+        return share * (1 + _CONTEXT["answer"]) if share >= _MOST_OF_IT else -1.0
 
     def _share(self, wanted: Sequence[str], known: Sequence[frozenset[str]]) -> float:
         """Return the share of the weight of the wanted terms that is known, by the best place of each."""
         weights = self._asked.weights
         places = list(zip(_SHARES, known, strict=False))
         found = (
-            weights[term] * max((share for share, words in places if term in words), default=0.0) for term in wanted
+            weights[term] * max((share for share, words in places if self._is_in(words, term)), default=0.0)
+            for term in wanted
         )
         total = sum(weights[term] for term in wanted)
         return sum(found) / total if total else 0.0
+
+    def _is_in(self, words: frozenset[str], term: str) -> bool:
+        """Tell whether a term or what may be said instead of it is among some words."""
+        return term in words or not words.isdisjoint(self._asked.alike.get(term, ()))
 
     @cached_property
     def _context(self) -> tuple[str, ...]:
@@ -130,6 +158,8 @@ class Relevance:
             return manner + self._definition_score(segment, cues)
         if self._asked.aspect == "rules":
             return manner - 0.5 * (not cues)
+        if self._asked.aspect == "answer" and denies(self._asked.text):
+            manner += 0.3 * denies(segment.text)
         return manner + (0.4 if _ENTRY.match(segment.text) else 0.1) * self._is_subject(segment)
 
     def _definition_score(self, segment: Segment, cues: int) -> float:

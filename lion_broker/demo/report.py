@@ -9,7 +9,7 @@ from typing import Any
 from lion_broker.demo.corpus import Corpus
 from lion_broker.demo.cues import cross_reference, leans_back
 from lion_broker.demo.findings import Finding, Quote
-from lion_broker.demo.passages import parts, short_title
+from lion_broker.demo.passages import fence_after, parts, short_title
 from lion_broker.demo.quotes import selection, verify
 from lion_broker.models.wording import sentences
 
@@ -24,9 +24,8 @@ _LEADING = ("answer", "definition", "difference")
 _WORTH_A_SUMMARY = 60
 _ANSWER = "What the corpus says"
 _PROMISE = "Every sentence below the headings is quoted word for word from {corpus}; the numbers lead to the sources."
-_CODE_OR_IDENTIFIER = re.compile(r"(`[^`]+`|\w*_\w+(?:\(\))?)")
+_CODE_OR_IDENTIFIER = re.compile(r"(`[^`]+`|(?<!\w)\w*_\w+(?:\(\))?)")
 _ITEM_SIGN = re.compile(r"^(?:[-*+]|\d{1,3}\.) ")
-_CODE_INSIDE = re.compile(r"^ *(`{3,}).*?\1$", re.MULTILINE | re.DOTALL)
 _POINTS_BACK = re.compile(r"(?:\S+ ){1,5}(?:this|that|these|those|such)\b")
 _FULL_STOPS = (".", "!", "?", ".)", ".”", ".**")
 _STOPS = (".", ":", "!", "?", "”", ")", "’", ",", ";", "—", "–")
@@ -177,9 +176,18 @@ def _prose(quote: Quote) -> list[str]:
         _ITEM_SIGN.sub("", line.strip())
         for part in parts(quote.text)
         if part.kind in ("prose", "list")
-        for line in _CODE_INSIDE.sub("", part.text).splitlines()
+        for line in _without_code(part.text)
         if line.strip()
     ]
+
+
+def _without_code(text: str) -> Iterator[str]:
+    """Yield the lines of a text that are not part of fenced code."""
+    fence = ""
+    for line in text.splitlines():
+        before, fence = fence, fence_after(fence, line)
+        if not before and not fence:
+            yield line
 
 
 def _in_reading_order(quotes: Sequence[Quote]) -> list[Quote]:

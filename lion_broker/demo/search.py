@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hit", "Search"]
 
-_QUERY_WORD = re.compile(r"[\w.]*\w|[=!<>]=|:=|->|\*\*|//|<<|>>|[-+*/%@&|^~<>]")
+_QUERY_WORD = re.compile(r"(?<!\.)(?:\.*+\w++)+|[=!<>]=|:=|->|\*\*|//|<<|>>|[-+*/%@&|^~<>]")
 # A word in a title says more about a passage than the same word in its text.
 _TITLE_WEIGHT = 2
 _FEWEST = 20
@@ -62,12 +62,12 @@ class Search:
         Words that the corpus writes as code are found as code too (`async with` for async with), and words that the
         corpus calls otherwise bring its own words along.
         """
-        plain = query.lower()
+        plain = query.lower().strip()
         words = _QUERY_WORD.findall(plain)
         runs = (
             " ".join(words[start : start + length]) for length in (3, 2, 1) for start in range(len(words) - length + 1)
         )
-        code = [f"`{run}`" for run in runs if run not in STOP_WORDS or run == plain.strip()]
+        code = [f"`{run}`" for run in runs if run not in STOP_WORDS or run == plain]
         synonyms = [term for word, meant in self.corpus.synonyms.items() if word in plain for term in terms(meant)]
         return list(
             dict.fromkeys([*terms(query), *(term for term in code if term in self.document_frequency), *synonyms])
@@ -80,6 +80,10 @@ class Search:
         more.
         """
         return log((max(len(self.corpus), _FEWEST) + 1) / (self.document_frequency[term] + 1))
+
+    def knows(self, term: str) -> bool:
+        """Tell whether the corpus has a term, or one that means about the same."""
+        return any(self.document_frequency[one] for one in (term, *self.corpus.alike.get(term, ())))
 
     def follows(self, first: str, second: str) -> bool:
         """Tell whether two terms stand side by side somewhere in the corpus, so that they make one phrase."""

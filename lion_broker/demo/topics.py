@@ -6,7 +6,7 @@ from lion_broker.demo.blocks import read_plain, unwrap
 from lion_broker.demo.passages import Passage, cut
 from lion_broker.errors import ConfigError
 
-__all__ = ["SYNONYMS", "literals_as_code", "read_topics"]
+__all__ = ["MEANINGS", "SYNONYMS", "literals_as_code", "read_topics"]
 
 # What people say, and what the reference calls it; after the bar, where its definition calls it otherwise.
 SYNONYMS = {
@@ -14,7 +14,12 @@ SYNONYMS = {
     "fstring": "format specification | formatted string literal",
     "dunder": "special method",
     "magic method": "special method",
+    "walrus operator": "assignment expression",
     "walrus": "assignment expression",
+    "overload": "emulating numeric types",
+    "multi-line": "triple-quoted",
+    "multiline": "triple-quoted",
+    "short-circuit": "boolean operations",
     "ternary": "conditional expression",
     "type hint": "annotation",
     "operator overloading": "emulating numeric types",
@@ -24,11 +29,27 @@ SYNONYMS = {
     "catch": "exception handler",
 }
 
+# Words of about the same meaning; what stands after a bar may be said instead of what stands before it.
+MEANINGS = (
+    "dict dictionary | mapping",
+    "int integer",
+    "str string",
+    "bool boolean",
+    "float | floating",
+    "decimals | precision digits",
+    "list | sequence",
+    "tuple | sequence",
+    "catch | handler",
+    "function | callable",
+    "shadow | hide",
+)
+
 _LINK = re.compile(
     r" \((?:see|described in|discussed in) (?:also )?(?:(?:the )?sections? [^()]{1,80}|[A-Z][\w ,—-]{1,80})\)"
 )
 _OPENING = re.compile(r"(?:^|(?<=[\s(\[{“‘”’/…—–=*.-]))\"")
 _CLOSING = re.compile(r"\"(?=$|[\s.,;:!?)\]}”’“‘/…—–*-]|s\b)")
+_LONGEST_LITERAL = 400
 
 
 def literals_as_code(text: str) -> str:
@@ -51,7 +72,7 @@ def literals_as_code(text: str) -> str:
 
 def _closing_quote(line: str, start: int) -> int | None:
     """Return the index of the quote that closes a literal: the first one that leaves no bracket open."""
-    candidates = [mark.start() for mark in _CLOSING.finditer(line, start + 1)]
+    candidates = [mark.start() for mark in _CLOSING.finditer(line, start + 1, start + _LONGEST_LITERAL)]
     for index in candidates:
         if _balanced(line[start:index]) or not re.search(r"[\w“”]", line[start:index]):
             return index

@@ -1,6 +1,7 @@
 """Words, stems and sentences: the little linguistics that an extractive model and a search need.
 
-English first; text in other scripts is split into words, or into pairs of signs where no spaces are written.
+English first; text in other scripts is split into words, or into pairs of signs where no spaces are written. The text
+may be anybody's: whatever it is, the work grows with its length and no faster.
 """
 
 import re
@@ -26,11 +27,12 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 _WORD_OPERATORS = frozenset({"and", "in", "is", "not", "or"})
 # The name in `object.__enter__(self)` or `str.join(iterable)`.
 _CALLED = re.compile(r"(?:\w+\.)+(\w+)(?:\(.*\))?|(\w+)\(.*\)", re.DOTALL)
-_CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_BACKTICKS = re.compile(r"`+")
 _WORD = re.compile(r"[^\W_][^\W_]*(?:_\w+)?|_+\w*|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
 # Where one part is a stop word, the rest says something else without it: keyword-only, left-to-right.
-_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+# It is tried at the beginning of a word only: at each letter, a long word would cost its length each time.
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?:-[^\W\d_]++)+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ENDINGS = (
     ("ies", "y"),
@@ -45,8 +47,9 @@ _ENDINGS = (
     ("ed", ""),
 )
 _VOWELS = frozenset("aeiouy")
-_SENTENCE_END = re.compile(r"[.!?…][)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
+_SENTENCE_END = re.compile(r"(?:[.!?]|(?<=\S)…)[)\]”’\"*`]*(?=\s+[^\sa-z]|\s*$)")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|approx|no|fig|sec|Dr|Mr|Mrs|Prof|St)|\b[A-Z])\.$")
+_LONGEST_ABBREVIATION = len("approx.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +70,14 @@ def terms(text: str) -> list[str]:
     """
     found: list[str] = []
     position = 0
-    for span in _CODE.finditer(text):
-        found += _words(text[position : span.start()])
-        code = " ".join(span[2].removesuffix("()").split()).lower()
-        if len(code) <= 40:
-            found.append(f"`{code}`")
-        if called := _CALLED.fullmatch(code):
-            found.append(f"`{called[1] or called[2]}`")
-        found += (
-            f"`{piece}`"
-            for piece in code.split()
-            if 1 < len(code.split()) <= 3 and (piece in _WORD_OPERATORS or not _WORD.search(piece))
-        )
-        found += _words(span[2])
-        position = span.end()
-    return found + list(_words(text[position:]))
+    for start, end, ticks in _code_spans(text):
+        found += _words(text[position:start])
+        code = text[start + ticks : end - ticks]
+        found += _code_terms(code)
+        found += _words(code)
+        position = end
+    found += _words(text[position:])
+    return found
 
 
 def phrases(words: Sequence[str]) -> list[str]:
@@ -113,12 +109,43 @@ def sentences(text: str) -> list[Sentence]:
     found: list[Sentence] = []
     start = 0
     for end in _SENTENCE_END.finditer(guarded):
-        if _ABBREVIATION.search(guarded[start : end.start() + 1]):
+        stop = end.start() + 1
+        if _ABBREVIATION.search(guarded, max(start, stop - _LONGEST_ABBREVIATION), stop):
             continue
         found.append(_trimmed(text, start, end.end()))
         start = end.end()
     found.append(_trimmed(text, start, len(text)))
     return [sentence for sentence in found if sentence.text]
+
+
+def _code_spans(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield start, end and number of backticks of each code span; as in Markdown, as many close it as opened it."""
+    runs = [run.span() for run in _BACKTICKS.finditer(text)]
+    closing: list[int | None] = [None] * len(runs)
+    latest: dict[int, int] = {}
+    for index in range(len(runs) - 1, -1, -1):
+        ticks = runs[index][1] - runs[index][0]
+        closing[index] = latest.get(ticks)
+        latest[ticks] = index
+    index = 0
+    while index < len(runs):
+        start, opened = runs[index]
+        if (last := closing[index]) is not None:
+            yield start, runs[last][1], opened - start
+            index = last
+        index += 1
+
+
+def _code_terms(text: str) -> Iterator[str]:
+    """Yield what a code span is found by as code: itself, the name that it calls, the operators in it."""
+    pieces = text.removesuffix("()").lower().split()
+    code = " ".join(pieces)
+    if len(code) <= 40:
+        yield f"`{code}`"
+    if called := _CALLED.fullmatch(code):
+        yield f"`{called[1] or called[2]}`"
+    if 1 < len(pieces) <= 3:
+        yield from (f"`{piece}`" for piece in pieces if piece in _WORD_OPERATORS or not _WORD.search(piece))
 
 
 def _words(text: str) -> Iterator[str]:
@@ -139,7 +166,12 @@ def _words(text: str) -> Iterator[str]:
 
 def _guarded(text: str) -> str:
     """Return the text with code and brackets blanked by letters, so that their full stops do not count."""
-    guarded = _CODE.sub(lambda span: "`" + "x" * (len(span[0]) - 2) + "`", text)
+    pieces: list[str] = []
+    position = 0
+    for start, end, _ in _code_spans(text):
+        pieces += [text[position:start], "`", "x" * (end - start - 2), "`"]
+        position = end
+    guarded = "".join(pieces) + text[position:]
     return re.sub(r"\([^()]{0,400}\)", lambda span: "(" + "x" * (len(span[0]) - 2) + ")", guarded)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import log
 from typing import Any
 
+from anyio import to_thread
+
 from lion_broker.errors import ModelError
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
@@ -24,6 +26,8 @@ _NOTHING = "The given passages do not answer this."
 _MOST_SENTENCES = 4
 _SECTION = re.compile(r"^## (\w+)\n(.*?)(?=\n\n## |\Z)", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"^[-*] ", re.MULTILINE)
+# So many characters take about a millisecond.
+_LONGEST_IN_PASSING = 5_000
 _PIECE = re.compile(r"\S+\s*|\s+")
 # A sentence much weaker than the best one adds noise.
 _RELATIVE = 0.5
@@ -53,7 +57,11 @@ class OfflineEndPoint:
         Raises ModelError when there is no user message.
         """
         question, passages = _read(messages)
-        quoted = select(question, passages)
+        if len(question) + sum(map(len, passages)) > _LONGEST_IN_PASSING:
+            # Work of that size would hold up everybody else in this process.
+            quoted = await to_thread.run_sync(select, question, passages, abandon_on_cancel=True)
+        else:
+            quoted = select(question, passages)
         text = "\n".join(quoted) if quoted else _NOTHING
         return ModelReply(f"{text}\n\n({LABEL})", "offline/extractive", label=LABEL, raw={"quoted": quoted})
 

@@ -69,6 +69,14 @@ def test_no_question_is_no_plan(reference: Search) -> None:
     assert sub_questions("?", reference) == []
 
 
+def test_two_questions_in_one_are_both_answered_first(reference: Search) -> None:
+    """Each is a sub-question of its own; an "and" between two subjects makes no second question."""
+    plan = sub_questions("How are names resolved in a block, and what does nonlocal do?", reference)
+    assert [part.text for part in plan[:2]] == ["How are names resolved in a block?", "What does nonlocal do?"]
+    texts = [part.text for part in sub_questions("How do async with and await work?", reference)]
+    assert "What is `await`?" in texts
+
+
 def test_a_phrase_becomes_a_question(reference: Search) -> None:
     """A subject without a verb is asked about."""
     assert sub_questions("pattern matching", reference)[0].text == "What is there to know about pattern matching?"

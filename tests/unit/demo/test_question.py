@@ -32,11 +32,27 @@ from lion_broker.demo.search import Search
         ("What are keyword-only arguments?", ["keyword-only arguments"]),
         ("How do I make my class iterable?", ["class iterable"]),
         ("When is the else clause of a loop executed?", ["the `else` clause", "a loop"]),
+        ("How does Python resolve a name?", ["a name"]),
+        ("How does structural pattern matching match a mapping?", ["structural pattern matching", "a mapping"]),
+        ("What if a generator function executes a return statement?", ["a generator function", "a `return` statement"]),
+        ("Why does `x = x + 1` raise UnboundLocalError?", ["`raise`", "`UnboundLocalError`"]),
+        ("What does `x = x + 1` mean?", ["`x = x + 1`"]),
+        ("How do I format a float in an f-string?", ["a float", "an f-string"]),
+        ("How long is a string?", ["a string"]),
+        ("How are chained comparisons evaluated?", ["chained", "comparisons"]),
+        ("How do I pass keyword arguments?", ["keyword arguments"]),
     ],
 )
 def test_the_subjects_of_a_question_are_found(reference: Search, text: str, labels: list[str]) -> None:
     """Keywords, operators, phrases and words are told from the words that only ask."""
     assert [focus.label for focus in read_question(text, reference).foci] == labels
+
+
+def test_a_short_form_is_shown_as_it_was_typed_and_read_as_a_whole(reference: Search) -> None:
+    """Can't is no subject, and the question still says it."""
+    question = read_question("Why can't a list be a key?", reference)
+    assert [focus.label for focus in question.foci] == ["a list"]
+    assert question.text == "Why can't a list be a key?"
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "the of and", "How does it work?"])

@@ -1,5 +1,6 @@
 """The offline model quotes, and says that no language model was used."""
 
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from lion_broker.errors import ModelError
 from lion_broker.messages import Instruction
 from lion_broker.models import ModelReply, iModel
+from lion_broker.models.providers import offline
 from lion_broker.models.providers.offline import LABEL, select
 
 PASSAGES = [
@@ -71,6 +73,22 @@ async def test_it_streams_the_same_answer() -> None:
     assert last.reply == await ask(question)
     assert "".join(chunk.text for chunk in chunks) == last.reply.text
     assert len(chunks) > 5
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("length", "aside"), [(100, False), (100_000, True)])
+async def test_a_long_conversation_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, length: int, aside: bool) -> None:
+    """It is read in another thread, so that the event loop goes on; a short one is not worth that."""
+    threads: list[int] = []
+
+    def chosen(question: str, passages: list[str]) -> list[str]:
+        threads.append(get_ident())
+        return select(question, passages)
+
+    monkeypatch.setattr(offline, "select", chosen)
+    reply = await ask(user("What about tuples?\n\nTuples are immutable.\n\n" + "x" * length))
+    assert reply.raw["quoted"] == ["Tuples are immutable."]
+    assert [thread != get_ident() for thread in threads] == [aside]
 
 
 @pytest.mark.anyio

@@ -52,6 +52,21 @@ def test_code_is_another_term_than_the_word() -> None:
     assert "`join`" in terms("`str.join(iterable)`")
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("``a ` b`` c", ["`a ` b`"]),
+        ("`a ``b` c", ["`a ``b`"]),
+        ("``` `x` `a` b", ["`x`"]),
+        ("`a", []),
+        ("``", []),
+    ],
+)
+def test_as_many_backticks_close_a_span_as_opened_it(text: str, code: list[str]) -> None:
+    """Other backticks inside are part of it, and those that nothing closes are nothing."""
+    assert [term for term in terms(text) if len(term) > 2 and term.startswith("`")][:1] == code
+
+
 def test_operators_are_found_in_short_expressions() -> None:
     """`x is y` and `x == y` are about `is` and `==`."""
     assert "`is`" in terms("`x is y`")
@@ -72,6 +87,7 @@ def test_writing_without_spaces_gives_pairs() -> None:
         "Call `a. B` now.",
         "Version 3.11 is out.",
         "J. Smith wrote it.",
+        "The `try` … `except` statement is one.",
     ],
 )
 def test_some_full_stops_end_no_sentence(text: str) -> None:
