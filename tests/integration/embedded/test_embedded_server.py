@@ -129,7 +129,7 @@ def test_the_server_goes_with_its_last_user(place: Place) -> None:
     one.close()
     one.close()
     server = two.server
-    with pytest.raises(AssertionError, match="within 0.3 s"):
+    with pytest.raises(AssertionError, match="within"):
         wait_until(lambda: not place.processes(), timeout=0.3)
     two.close()
     place.wait_until_empty()
@@ -184,7 +184,7 @@ def test_of_several_wishes_the_longest_counts(place: Place) -> None:
     place.attach(linger=0.05).close()
     place.attach(linger=-1).close()
     place.attach(linger=0.05).close()
-    with pytest.raises(AssertionError, match="within 0.3 s"):
+    with pytest.raises(AssertionError, match="within"):
         wait_until(lambda: not place.processes(), timeout=0.3)
     assert place.stop()
     assert place.processes() == set()
