@@ -33,7 +33,7 @@ from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import reason_of
+from .refusal import reason_of, warn_rejected
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Host:
     def arrive(self, entry: Entry) -> Mail | None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
         if isinstance(entry.mail, Rejected):
+            warn_rejected(self.branch.id, entry.id, entry.mail)
             self._draft.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
             return None
         try:

@@ -14,7 +14,7 @@ from typing import Final
 from lion_broker.branch.host import Host
 from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.refusal import reason_of
+from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.registry import Behaviour
 from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
 from lion_broker.mail.mail import Mail
@@ -108,6 +108,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
             return
         attempts = 1 if turn.done else turn.attempts
         if isinstance(entry.mail, Rejected):
+            warn_rejected(host.branch.id, entry.id, entry.mail)
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
         elif attempts > most:
             detail = f"Handed out {attempts - 1} times without an end."
