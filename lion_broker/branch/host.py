@@ -17,6 +17,7 @@ from anyio import CancelScope
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
+from lion_broker.core.portable import readable
 from lion_broker.errors import LeaseLost
 from lion_broker.mail.exchange import Exchange, Steps, arun, ask
 from lion_broker.mail.mail import Mail
@@ -166,7 +167,7 @@ class Host:
         try:
             mail = self.read(entry.mail)
         except Exception as error:
-            self._draft.buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
+            self._draft.buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
             return None
         if mail.id in self._arrived:
             self._draft.buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
@@ -217,7 +218,7 @@ class Host:
     def bury_pending(self, mail: Mail, error: Exception) -> None:
         """Make a mail that cannot be applied a dead letter with the commit."""
         entry, _ = self._arrived.pop(mail.id)
-        self._draft.buried.append(Burial(entry, reason_of(error), str(error), inbox=True))
+        self._draft.buried.append(Burial(entry, reason_of(error), readable(error), inbox=True))
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""

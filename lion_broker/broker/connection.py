@@ -107,9 +107,10 @@ class SyncLine:
 
     def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list."""
+        packed = _packed(commands)
         connection: Any = self._pool.get_connection()
         try:
-            connection.send_packed_command([_packed(commands)], check_health=False)
+            connection.send_packed_command([packed], check_health=False)
             timeout = _READ_SECONDS if not wait_ms else wait_ms / 1000 + _SLACK_SECONDS
             return [_reply_of(connection, timeout) for _ in commands]
         except BaseException:
@@ -125,7 +126,10 @@ class SyncLine:
 
 
 def _packed(commands: Sequence[Command]) -> bytes:
-    return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
+    try:
+        return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"Half a character (a lone surrogate) cannot be sent to a server: {error}.") from error
 
 
 def _reply_of(connection: Any, timeout: float) -> Any:
@@ -139,25 +143,27 @@ class AsyncLine:
     """Commands to a server from one event loop.
 
     Commands that are issued while others are on their way are sent together when those have come back: concurrent
-    callers share round trips, and a single caller never waits for company. A command that the server may hold has a
-    connection of its own. What nobody has closed is closed when the loop ends, for afterwards nobody could.
+    callers share round trips, and a single caller never waits for company. What cannot be written as bytes fails for
+    its own caller only, before it shares anything. A command that the server may hold has a connection of its own. What
+    nobody has closed is closed when the loop ends, for afterwards nobody could.
     """
 
     def __init__(self, url: str) -> None:
         self._pool = _pool(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0))
-        self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
+        self._waiting: list[tuple[bytes, int, asyncio.Future[list[Any]]]] = []
         self._shuttle: asyncio.Task[None] | None = None
         self._open: AsyncGenerator[None] | None = None
 
     async def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """Send commands and return their replies in order; server errors stand in the list."""
+        packed, count = _packed(commands), len(commands)
         if self._open is None:
             self._open = self._until_the_loop_ends()
             await anext(self._open)
         if wait_ms:
-            return await self._exchange(commands, wait_ms / 1000 + _SLACK_SECONDS)
+            return await self._exchange(packed, count, wait_ms / 1000 + _SLACK_SECONDS)
         answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((commands, answered))
+        self._waiting.append((packed, count, answered))
         if self._shuttle is None or self._shuttle.done():
             self._shuttle = asyncio.create_task(self._run_shuttle())
         return await answered
@@ -182,28 +188,27 @@ class AsyncLine:
     async def _run_shuttle(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-            commands = [command for part, _ in group for command in part]
+            packed = b"".join([part for part, _, _ in group])
             try:
-                replies = await self._exchange(commands, _READ_SECONDS)
+                replies = await self._exchange(packed, sum(count for _, count, _ in group), _READ_SECONDS)
             except BaseException as error:
-                for _, answered in group:
+                for _, _, answered in group:
                     if not answered.done():
                         answered.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))
                 if not isinstance(error, Exception):
                     raise
                 continue
             at = 0
-            for part, answered in group:
+            for _, count, answered in group:
                 if not answered.done():
-                    answered.set_result(replies[at : at + len(part)])
-                at += len(part)
+                    answered.set_result(replies[at : at + count])
+                at += count
 
-    async def _exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
+    async def _exchange(self, packed: bytes, count: int, timeout: float) -> list[Any]:
         connection: Any = await self._pool.get_connection()
         try:
-            packed = _packed(commands)
             await connection.send_packed_command([packed], check_health=False)
-            return [await _areply_of(connection, timeout) for _ in commands]
+            return [await _areply_of(connection, timeout) for _ in range(count)]
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lion_broker.core.portable import readable
+
 from .outcome import Outcome
 from .wire import WireMail
 
@@ -34,6 +36,8 @@ __all__ = [
 
 START = "0-0"
 """The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+
+_LONGEST_DETAIL = 2_000
 
 
 def place_of(entry: str) -> tuple[int, int]:
@@ -192,7 +196,8 @@ class Committed:
 class Burial:
     """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
 
-    The entry is one of the mailbox, or with `inbox` one that waits in the inbox.
+    The entry is one of the mailbox, or with `inbox` one that waits in the inbox. Of `detail`, which may be what
+    somebody's code has said, 2,000 characters are kept, as `readable` writes them.
     """
 
     entry: str
@@ -200,6 +205,9 @@ class Burial:
     detail: str
     attempts: int = 1
     inbox: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", readable(self.detail, _LONGEST_DETAIL))
 
 
 @dataclass(frozen=True, slots=True)

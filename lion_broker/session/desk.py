@@ -7,6 +7,7 @@ from lion_broker.branch.items import decode_item
 from lion_broker.branch.journal import Chronicle, Kind, record_of
 from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.core.ids import IDType
+from lion_broker.core.portable import readable
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
@@ -53,7 +54,7 @@ class Desk:
             try:
                 record = self._apply(entry.mail)
             except Exception as error:
-                buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
+                buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
                 continue
             if record is not None:
                 taken.append(entry.id)

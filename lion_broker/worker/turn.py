@@ -16,6 +16,7 @@ from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.registry import Behaviour
+from lion_broker.core.portable import readable
 from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
@@ -125,7 +126,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
 
 
 def _burial(entry: Entry, failure: Failure, attempts: int) -> Burial:
-    return Burial(entry.id, failure.reason, f"{type(failure.error).__name__}: {failure.error}", attempts)
+    return Burial(entry.id, failure.reason, f"{type(failure.error).__name__}: {readable(failure.error)}", attempts)
 
 
 def result(turn: Turn, host: Host, batch: int, after: str) -> Commit:
