@@ -29,7 +29,7 @@ from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
-from .directory import Directory
+from .directory import Directory, gone
 from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
@@ -316,12 +316,14 @@ class Host:
     def absorb(self, verb: Commit, answer: Committed) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
 
-        Raises LeaseLost when it was refused: then what waited is void.
+        Raises LeaseLost when it was refused: then what waited is void. ItemNotFoundError when the session is no more.
         """
         with self._lock:
             if self._open is None or self._open[0] is not verb:
                 # Another task asked for the same and took note of its answer already.
                 return
+            if answer.outcome == Outcome.UNKNOWN:
+                raise gone(self.around.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
                 raise LeaseLost(
                     f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome},"

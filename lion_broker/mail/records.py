@@ -145,7 +145,8 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient."""
+    """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient;
+    UNKNOWN without one: there is no such session."""
 
     outcome: Outcome
     recipient: str = ""
@@ -156,7 +157,8 @@ class Moved:
     """Answer of `Collect`, `Send` and `Receive`: what one bounded batch moved.
 
     `more` says that the same call, with this `resume`, would move more; `targets` maps each branch that got mail to
-    the id of its newest entry (of its mailbox when it lives on workers, else of its inbox).
+    the id of its newest entry (of its mailbox when it lives on workers, else of its inbox). `outcome` is OK, or UNKNOWN
+    when there is no such session.
     """
 
     count: int
@@ -164,6 +166,7 @@ class Moved:
     more: bool = False
     resume: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
+    outcome: Outcome = Outcome.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE or FENCED."""
+    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN."""
 
     outcome: Outcome
     cursor: str = START
