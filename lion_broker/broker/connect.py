@@ -74,6 +74,8 @@ def connect(url: str | None = None, settings: Settings | None = None) -> Exchang
     `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server
     that the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
     """
+    if url is not None and not isinstance(url, str):
+        raise ConfigError(f"An exchange is an Exchange or a URL as text, not a {type(url).__name__}.")
     settings = settings or Settings.load()
     url = url or settings.url or "embedded://"
     scheme, _, rest = url.partition("://")
