@@ -36,6 +36,7 @@ from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
 from .refusal import reason_of, warn_rejected
 from .registry import Registry
+from .turns import Turns
 
 if TYPE_CHECKING:
     from lion_broker.models.imodel import iModel
@@ -88,7 +89,7 @@ class Host:
         self.pool = pool
         self.cursor = START
         self.version = 0
-        self.in_turn = False
+        self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
         self.blank = False
         self.ledger: Ledger | None = None
@@ -112,6 +113,11 @@ class Host:
             self.branch.msgs.messages.include(list(chronicle.msgs.messages))
             self.branch.logs.include(list(chronicle.logs))
         self.version = chronicle.version
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a turn of a worker is going on."""
+        return self.turns.going_on
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -140,12 +146,14 @@ class Host:
         self, recipient: Any, category: PackageCategory, item: Any, request_source: Any
     ) -> Steps[tuple[IDType, bytes]]:
         """Return recipient and body for a mail of the branch; raises what is wrong with either."""
+        self.turns.check(self.branch.name or self.branch.id)
         place = yield from self.around.directory.locate_steps(recipient)
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
 
     def sending(self, mail: Mail, body: bytes) -> None:
-        """Write a mail down that goes into the outbox; raises MailTooLarge."""
+        """Write a mail down that goes into the outbox; raises MailTooLarge, BranchError after the turn."""
+        self.turns.check(self.branch.name or self.branch.id)
         self._seq += 1
         header = Header(
             session=self.around.session,
@@ -224,12 +232,12 @@ class Host:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""
         ref = tool.metadata.get("ref") or self.around.registry.name_of(tool)
         where = {"ref": ref} if ref else {"local": True}
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
 
     def note_tool_gone(self, name: str) -> None:
         """Record that the branch has a tool no longer."""
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.TOOL, name=name, gone=True))
 
     def note_model(self, slot: str, model: iModel) -> None:
@@ -238,7 +246,7 @@ class Host:
         Raises NotPortable for a model that is an object of this process, on a branch that any worker may host.
         """
         where = encode_model(model, None) if self.pool else local_model_ref(model)
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.MODEL, slot=slot, **where))
 
     async def refresh_in_turn(self) -> None:
@@ -247,7 +255,10 @@ class Host:
 
     def refresh_steps(self) -> Steps[int]:
         """Read mail that was delivered since the last time into the mailbox, outside a turn; returns how many."""
-        return 0 if self.in_turn else (yield from self._read_inbox_steps())
+        if self.in_turn:
+            return 0
+        self.turns.check(self.branch.name or self.branch.id)
+        return (yield from self._read_inbox_steps())
 
     def _read_inbox_steps(self) -> Steps[int]:
         count = 0
@@ -325,6 +336,7 @@ class Host:
             if answer.outcome == Outcome.UNKNOWN:
                 raise gone(self.around.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
+                self._void()
                 raise LeaseLost(
                     f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome},"
                     f" version {answer.version}); what was not committed here is void. Open the session again to go on."
@@ -336,6 +348,18 @@ class Host:
             for wire in verb.mails:
                 self.branch.mailbox.exclude(wire.id)
 
+    def _records_changes(self) -> bool:
+        """Whether a change of the branch is to be recorded now; raises BranchError after the turn that made it."""
+        if not self._silent:
+            self.turns.check(self.branch.name or self.branch.id)
+        return not self._silent
+
+    def _void(self) -> None:
+        """Drop what waits: it was made by somebody who no longer was the branch's owner."""
+        for wire in self._draft.mails:
+            self.branch.mailbox.exclude(wire.id)
+        self._draft, self._open = Draft(), None
+
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""
         with self._lock:
@@ -344,9 +368,9 @@ class Host:
                 self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
 
     def _on_messages(self, change: PileChange[RoledMessage]) -> None:
-        if not self._silent:
+        if self._records_changes():
             self._draft.records += change_records(change)
 
     def _on_logs(self, change: PileChange[Log]) -> None:
-        if not self._silent:
+        if self._records_changes():
             self._draft.records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]
