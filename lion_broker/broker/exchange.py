@@ -31,6 +31,8 @@ __all__ = ["RedisExchange"]
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
+_SLACK: Final = 2.0
+"""Seconds beyond the patience that a server has for an answer which it has begun to work on."""
 _ABSENT_FUNCTION: Final = "Function not found"
 
 T = TypeVar("T")
@@ -45,8 +47,9 @@ class RedisExchange(Exchange):
     `secret` signs the mail, `None` leaves it unsigned; `previous` are older secrets that are still accepted.
     A namespace remembers which keys sign in it: whoever lacks the newest is refused with SigningKeyUnknown before the
     first verb does anything. `begins_signing` lets a secret into a namespace that was unsigned so far.
-    `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers. Opens no connection
-    before the first verb. Safe to use from several threads and event loops.
+    `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers; one that is silent
+    costs as many, and two more. Opens no connection before the first verb. Safe to use from several threads and event
+    loops.
     """
 
     def __init__(
@@ -76,8 +79,9 @@ class RedisExchange(Exchange):
 
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
-        line = self._sync = self._sync or SyncLine(self._full_url)
-        errand = self._errand(verbs)
+        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
+        deadline = self._deadline(verbs)
+        errand = self._errand(verbs, deadline)
         step = next(errand)
         try:
             while True:
@@ -86,7 +90,7 @@ class RedisExchange(Exchange):
                     step = next(errand)
                     continue
                 try:
-                    replies = line.call(*step)
+                    replies = line.call(step[0], _left(deadline))
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -100,8 +104,9 @@ class RedisExchange(Exchange):
         line = self._lines.get(loop)
         if line is None:
             self._forget_ended_loops()
-            line = self._lines[loop] = AsyncLine(self._full_url)
-        errand = self._errand(verbs)
+            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
+        deadline = self._deadline(verbs)
+        errand = self._errand(verbs, deadline)
         step = next(errand)
         try:
             while True:
@@ -110,7 +115,7 @@ class RedisExchange(Exchange):
                     step = next(errand)
                     continue
                 try:
-                    replies = await line.call(*step)
+                    replies = await line.call(step[0], _left(deadline), held=step[1] > 0)
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -146,11 +151,16 @@ class RedisExchange(Exchange):
         for loop in [loop for loop in self._lines if loop.is_closed()]:
             del self._lines[loop]
 
-    def _errand(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
+    def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
+        """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
+        held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
+        return time.monotonic() + held_ms / 1000 + self._patience
+
+    def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
         """Do the verbs; while no server answers, ask again until the patience is used up."""
         for verb in verbs:
             check(verb)
-        pauses = self._pauses()
+        pauses = _pauses(deadline)
         while True:
             try:
                 return (yield from self._attempt(verbs))
@@ -237,10 +247,15 @@ class RedisExchange(Exchange):
             " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
         )
 
-    def _pauses(self) -> Iterator[float]:
-        """Pauses that grow, with jitter, until the patience is used up by the clock."""
-        deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
-        while (left := deadline - time.monotonic()) > 0:
-            yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-            pause = min(_LONGEST_PAUSE, pause * 2)
+
+def _pauses(deadline: float) -> Iterator[float]:
+    """Pauses that grow, with jitter, until a moment of the monotonic clock."""
+    pause = _FIRST_PAUSE
+    while (left := deadline - time.monotonic()) > 0:
+        yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+        pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def _left(deadline: float) -> float:
+    """The seconds for which a server may be silent now; after the deadline as many as a short answer takes."""
+    return max(0.0, deadline - time.monotonic()) + _SLACK
