@@ -14,6 +14,7 @@ LionError
 │   ├── MailTooLarge                over the size limit
 │   ├── MailboxFull                 the recipient takes no more
 │   ├── SignatureInvalid            unsigned, forged, or signed with another key
+│   │   └── SigningKeyUnknown       this program lacks the key of the namespace; also a ConfigError
 │   └── NotPortable                 an item that cannot travel to where it goes
 ├── BranchError                     one branch or session
 │   ├── ItemNotFoundError           also a ValueError and a KeyError
@@ -74,6 +75,7 @@ __all__ = [
     "ServerNotFound",
     "ServerStartFailed",
     "SignatureInvalid",
+    "SigningKeyUnknown",
     "ToolArgumentsInvalid",
     "ToolError",
     "ToolExists",
@@ -136,6 +138,10 @@ class MailboxFull(MailError):
 
 class SignatureInvalid(MailError):
     """Raised when a mail is unsigned, forged, or signed with an unknown key."""
+
+
+class SigningKeyUnknown(SignatureInvalid, ConfigError):
+    """Raised when a namespace is signed with a key that this program does not have, before it touches any mail."""
 
 
 class NotPortable(MailError, TypeError):

@@ -9,10 +9,10 @@ from typing import Any
 from lion_broker.core.ids import ID, IDType
 from lion_broker.errors import BranchClosed, IDError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps, ask
-from lion_broker.mail.records import BranchRecord
-from lion_broker.mail.verbs import ReadBranches
+from lion_broker.mail.records import BranchRecord, SessionRecord
+from lion_broker.mail.verbs import ReadBranches, ReadSession
 
-__all__ = ["Directory", "Place"]
+__all__ = ["Directory", "Place", "gone", "session_steps"]
 
 _PAGE = 1000
 
@@ -36,6 +36,18 @@ class Directory:
         self._session = IDType(session)
         self._places: dict[str, Place] = {self._session: Place(self._session)}
         self._read = 0
+
+    @property
+    def session(self) -> IDType:
+        """The id of the session."""
+        return self._session
+
+    def shown(self, branch: str) -> str:
+        """Return what a person knows a branch by: its name, or else its id, and its pool."""
+        place = self._places.get(branch)
+        if place is None:
+            return branch
+        return f"{place.name or branch} (pool {place.pool})" if place.pool else place.name or branch
 
     def add(self, records: Iterable[BranchRecord]) -> None:
         """Remember branches."""
@@ -67,6 +79,7 @@ class Directory:
             yield from self.read_steps()
             named = self._named(ref)
         if not named:
+            yield from session_steps(self._session)
             raise ItemNotFoundError(f"The session has no branch named {ref!r}.")
         if len(named) > 1:
             raise ValueError(f"{len(named)} branches are named {ref!r}; use an id.")
@@ -87,6 +100,7 @@ class Directory:
         """Read where a branch stands. Raises ItemNotFoundError for an unknown one."""
         records = yield from ask(ReadBranches(self._session, ids=(branch_id,)))
         if not records:
+            yield from session_steps(self._session)
             raise ItemNotFoundError(f"The session has no branch with the id {branch_id}.")
         return records[0]
 
@@ -100,6 +114,19 @@ class Directory:
         if not isinstance(name, str) or not name:
             raise ItemNotFoundError(f"{name!r} names no branch: an id, a name or a branch is needed.")
         return [place for place in self._places.values() if place.name == name]
+
+
+def gone(session: str) -> ItemNotFoundError:
+    """Return the error for a session that was there and is no more."""
+    return ItemNotFoundError(f"There is no session {session} any more: it was deleted, or the server was emptied.")
+
+
+def session_steps(session: str) -> Steps[SessionRecord]:
+    """Read the record of a session that was there; raises ItemNotFoundError when it is no more."""
+    record = yield from ask(ReadSession(session))
+    if record is None:
+        raise gone(session)
+    return record
 
 
 def _as_id(ref: Any) -> IDType | None:

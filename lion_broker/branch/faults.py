@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lion_broker import errors
+from lion_broker.core.portable import readable
 from lion_broker.errors import BranchError, LionError, OutputInvalid
 
 __all__ = ["fault_of", "raised"]
@@ -23,13 +24,13 @@ def fault_of(error: BaseException) -> dict[str, Any]:
     """
     kind = type(error)
     known = isinstance(error, LionError) or getattr(builtins, kind.__name__, None) is kind
-    message = _message(error) if known else f"{kind.__name__}: {error}"
+    message = _message(error) if known else f"{kind.__name__}: {readable(error)}"
     values = {
         "class": kind.__name__ if known else BranchError.__name__,
-        "message": message[:_LONGEST_MESSAGE],
-        "traceback": "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:],
+        "message": readable(message)[:_LONGEST_MESSAGE],
+        "traceback": readable("".join(traceback.format_exception(error)))[-_LONGEST_TRACEBACK:],
     }
-    return {**values, "text": error.text[:_LONGEST_TRACEBACK]} if isinstance(error, OutputInvalid) else values
+    return {**values, "text": readable(error.text)[:_LONGEST_TRACEBACK]} if isinstance(error, OutputInvalid) else values
 
 
 def raised(values: Mapping[str, Any]) -> Exception:
@@ -48,7 +49,7 @@ def raised(values: Mapping[str, Any]) -> Exception:
 
 def _message(error: BaseException) -> str:
     """The text that makes the same error again; a KeyError shows its text quoted."""
-    return error.args[0] if len(error.args) == 1 and isinstance(error.args[0], str) else str(error)
+    return error.args[0] if len(error.args) == 1 and isinstance(error.args[0], str) else readable(error)
 
 
 def _made(name: str, message: str) -> Exception:

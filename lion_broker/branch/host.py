@@ -19,6 +19,7 @@ from anyio import CancelScope
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
+from lion_broker.core.portable import readable
 from lion_broker.errors import BranchOwned, BrokerUnavailable, LeaseLost
 from lion_broker.mail.exchange import Exchange, Steps, arun, ask, run
 from lion_broker.mail.mail import Mail
@@ -31,13 +32,14 @@ from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
 from .batch import Batches
-from .directory import Directory
+from .directory import Directory, gone
 from .draft import Draft, Mark
 from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import reason_of
+from .refusal import reason_of, warn_rejected
 from .registry import Registry
+from .turns import Turns
 
 if TYPE_CHECKING:
     from lion_broker.models.imodel import iModel
@@ -104,7 +106,7 @@ class Host:
         self.pool = pool
         self.cursor = START
         self.version = 0
-        self.in_turn = False
+        self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
         self.blank = False
         self.ledger: Ledger | None = None
@@ -129,6 +131,11 @@ class Host:
             self.branch.msgs.messages.include(list(chronicle.msgs.messages))
             self.branch.logs.include(list(chronicle.logs))
         self.version = chronicle.version
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a turn of a worker is going on."""
+        return self.turns.going_on
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -157,12 +164,14 @@ class Host:
         self, recipient: Any, category: PackageCategory, item: Any, request_source: Any
     ) -> Steps[tuple[IDType, bytes]]:
         """Return recipient and body for a mail of the branch; raises what is wrong with either."""
+        self.turns.check(self.branch.name or self.branch.id)
         place = yield from self.around.directory.locate_steps(recipient)
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
 
     def sending(self, mail: Mail, body: bytes) -> None:
-        """Write a mail down that goes into the outbox; raises MailTooLarge."""
+        """Write a mail down that goes into the outbox; raises MailTooLarge, BranchError after the turn."""
+        self.turns.check(self.branch.name or self.branch.id)
         self._seq += 1
         header = Header(
             session=self.around.session,
@@ -178,12 +187,13 @@ class Host:
     def arrive(self, entry: Entry) -> Mail | None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
         if isinstance(entry.mail, Rejected):
+            warn_rejected(self.branch.id, entry.id, entry.mail)
             self._draft.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
             return None
         try:
             mail = self.read(entry.mail)
         except Exception as error:
-            self._draft.buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
+            self._draft.buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
             return None
         if mail.id in self._arrived:
             self._draft.buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
@@ -234,18 +244,18 @@ class Host:
     def bury_pending(self, mail: Mail, error: Exception) -> None:
         """Make a mail that cannot be applied a dead letter with the commit."""
         entry, _ = self._arrived.pop(mail.id)
-        self._draft.buried.append(Burial(entry, reason_of(error), str(error), inbox=True))
+        self._draft.buried.append(Burial(entry, reason_of(error), readable(error), inbox=True))
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""
         ref = tool.metadata.get("ref") or self.around.registry.name_of(tool)
         where = {"ref": ref} if ref else {"local": True}
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
 
     def note_tool_gone(self, name: str) -> None:
         """Record that the branch has a tool no longer."""
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.TOOL, name=name, gone=True))
 
     def note_model(self, slot: str, model: iModel) -> None:
@@ -254,7 +264,7 @@ class Host:
         Raises NotPortable for a model that is an object of this process, on a branch that any worker may host.
         """
         where = encode_model(model, None) if self.pool else local_model_ref(model)
-        if not self._silent:
+        if self._records_changes():
             self._draft.records.append(record_of(Kind.MODEL, slot=slot, **where))
 
     async def refresh_in_turn(self) -> None:
@@ -263,7 +273,10 @@ class Host:
 
     def refresh_steps(self) -> Steps[int]:
         """Read mail that was delivered since the last time into the mailbox, outside a turn; returns how many."""
-        return 0 if self.in_turn else (yield from self._read_inbox_steps())
+        if self.in_turn:
+            return 0
+        self.turns.check(self.branch.name or self.branch.id)
+        return (yield from self._read_inbox_steps())
 
     def _read_inbox_steps(self) -> Steps[int]:
         count = 0
@@ -339,13 +352,16 @@ class Host:
     def absorb(self, verb: Commit, answer: Committed) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
 
-        Raises LeaseLost when it was refused: then what waited is void.
+        Raises LeaseLost when it was refused: then what waited is void. ItemNotFoundError when the session is no more.
         """
         with self._lock:
             if self._open is None or self._open[0] is not verb:
                 # Another task asked for the same and took note of its answer already.
                 return
+            if answer.outcome == Outcome.UNKNOWN:
+                raise gone(self.around.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
+                self._void()
                 raise LeaseLost(
                     f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome},"
                     f" version {answer.version}); what was not committed here is void. Open the session again to go on."
@@ -356,6 +372,18 @@ class Host:
         if not self.keeps_outbox:
             self.branch.mailbox.let_go(wire.id for wire in verb.mails)
 
+    def _records_changes(self) -> bool:
+        """Whether a change of the branch is to be recorded now; raises BranchError after the turn that made it."""
+        if not self._silent:
+            self.turns.check(self.branch.name or self.branch.id)
+        return not self._silent
+
+    def _void(self) -> None:
+        """Drop what waits: it was made by somebody who no longer was the branch's owner."""
+        for wire in self._draft.mails:
+            self.branch.mailbox.exclude(wire.id)
+        self._draft, self._open = Draft(), None
+
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""
         mailbox = self.branch.mailbox
@@ -365,9 +393,9 @@ class Host:
                 self._withdrawn = mailbox.withdrawn
 
     def _on_messages(self, change: PileChange[RoledMessage]) -> None:
-        if not self._silent:
+        if self._records_changes():
             self._draft.records += change_records(change)
 
     def _on_logs(self, change: PileChange[Log]) -> None:
-        if not self._silent:
+        if self._records_changes():
             self._draft.records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]

@@ -71,11 +71,13 @@ def equip(branch: Branch, chronicle: Chronicle, registry: Registry) -> None:
     for slot, ref in chronicle.models.items():
         if "local" in ref:
             log.warning("branch %s: the model %s was an object of another process; register it again", branch.id, slot)
+            branch.mdls.absent[slot] = "It was an object of another process; register it again."
             continue
         try:
             model = _found_model(ref, registry)
         except (LionError, ValueError, TypeError) as error:
             log.warning("branch %s: the model for %s is missing: %s", branch.id, slot, error)
+            branch.mdls.absent[slot] = str(error)
             continue
         branch.mdls.register_imodel(slot, model)
 

@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 from lion_broker.core.event import EventStatus
 from lion_broker.core.idempotency import keyed
 from lion_broker.core.portable import to_portable
-from lion_broker.errors import LeaseLost, NotPortable, UnknownOutcome
+from lion_broker.errors import LeaseLost, UnknownOutcome
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Stepped
@@ -151,7 +151,7 @@ def _written(values: dict[str, Any] | None) -> bytes:
         return b""
     try:
         body = to_json(to_portable(values))
-    except NotPortable:
+    except ValueError:  # NotPortable, or a text with half a character
         return b""
     return body if len(body) <= _LARGEST else b""
 

@@ -49,6 +49,13 @@ class EmbeddedExchange(RedisExchange):
         )
         self.url = f"embedded://{server.directory}"
 
+    def _key_advice(self) -> str:
+        directory = self._lease.server.directory
+        return (
+            f"The file {directory / 'secret'} was deleted or changed: put the one with that key back, or use another"
+            " namespace or another data directory (LION_BROKER_DATA_DIR)."
+        )
+
     def revive(self) -> None:
         """Start the server again when it has died; what its log on disk holds is there again."""
         before, self._lease = self._lease, self._attach()
@@ -67,6 +74,8 @@ def connect(url: str | None = None, settings: Settings | None = None) -> Exchang
     `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server
     that the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
     """
+    if url is not None and not isinstance(url, str):
+        raise ConfigError(f"An exchange is an Exchange or a URL as text, not a {type(url).__name__}.")
     settings = settings or Settings.load()
     url = url or settings.url or "embedded://"
     scheme, _, rest = url.partition("://")
@@ -104,6 +113,7 @@ def _remote(url: str, settings: Settings) -> RedisExchange:
         url,
         secret,
         previous=(previous.get_secret_value().encode(),) if previous else (),
+        begins_signing=settings.insecure,
         namespace=settings.namespace,
         partitions=settings.partitions,
         profile="unverified",

@@ -7,8 +7,9 @@ every command is one that may be repeated, and `RedisExchange` repeats it.
 from __future__ import annotations
 
 import asyncio
-import math
+import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
@@ -25,18 +26,19 @@ from .requests import Command
 __all__ = ["AsyncLine", "SyncLine", "is_passing", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
-_READ_SECONDS: Final = 10.0
-_SLACK_SECONDS: Final = 5.0
+_LONGEST_SECONDS: Final = 10.0
+_SILENT: Final = 0.9
+"""The part of its time after which a failed attempt has shown that the server is silent."""
 _MOST_AT_ONCE: Final = 128
 _OURS: Final = {"protocol": 2, "decode_responses": False}
 _PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
 
 
-def _options() -> dict[str, Any]:
+def _options(seconds: float) -> dict[str, Any]:
     return {
         **_OURS,
-        "socket_connect_timeout": _CONNECT_SECONDS,
-        "socket_timeout": _READ_SECONDS,
+        "socket_connect_timeout": min(_CONNECT_SECONDS, seconds),
+        "socket_timeout": min(_LONGEST_SECONDS, seconds),
         "health_check_interval": 0,
     }
 
@@ -79,12 +81,12 @@ def translate(error: BaseException, url: str) -> LionError:
     return BrokerError(f"The server at {shown} answered: {text}.")
 
 
-def _pool(kind: Any, url: str, retry: Any) -> Any:
+def _pool(kind: Any, url: str, retry: Any, seconds: float) -> Any:
     shown = without_secrets(url)
     try:
         if shown == "unix://":
             raise ValueError("no path")
-        pool = kind.from_url(url, retry=retry, **_options())
+        pool = kind.from_url(url, retry=retry, **_options(seconds))
         # What a URL asks for is added to our options; what the replies are read by stays ours.
         pool.connection_kwargs |= _OURS
         # An option that there is not is found here, and not by the first command.
@@ -99,18 +101,24 @@ def _pool(kind: Any, url: str, retry: Any) -> Any:
 
 
 class SyncLine:
-    """Commands to a server from ordinary code; safe to use from several threads."""
+    """Commands to a server from ordinary code; safe to use from several threads.
 
-    def __init__(self, url: str) -> None:
-        self._pool = _pool(redis.ConnectionPool, url, Retry(NoBackoff(), 0))
+    `seconds` is how long it may take to get a connection.
+    """
 
-    def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
-        """Send commands in one write and return their replies; server errors stand in the list."""
+    def __init__(self, url: str, seconds: float) -> None:
+        self._pool = _pool(redis.ConnectionPool, url, Retry(NoBackoff(), 0), seconds)
+
+    def call(self, commands: Sequence[Command], seconds: float) -> list[Any]:
+        """Send commands in one write and return their replies; server errors stand in the list.
+
+        A server that is silent for so many seconds does not answer.
+        """
+        packed = _packed(commands)
         connection: Any = self._pool.get_connection()
         try:
-            connection.send_packed_command([_packed(commands)], check_health=False)
-            timeout = _READ_SECONDS if not wait_ms else wait_ms / 1000 + _SLACK_SECONDS
-            return [_reply_of(connection, timeout) for _ in commands]
+            connection.send_packed_command([packed], check_health=False)
+            return [_reply_of(connection, seconds) for _ in commands]
         except BaseException:
             # Half-read replies must not reach the next caller.
             connection.disconnect()
@@ -124,7 +132,10 @@ class SyncLine:
 
 
 def _packed(commands: Sequence[Command]) -> bytes:
-    return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
+    try:
+        return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"Half a character (a lone surrogate) cannot be sent to a server: {error}.") from error
 
 
 def _reply_of(connection: Any, timeout: float) -> Any:
@@ -134,29 +145,41 @@ def _reply_of(connection: Any, timeout: float) -> Any:
         return error
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Commands that stand in line, how long their caller waits, and what it waits for."""
+
+    packed: bytes
+    count: int
+    seconds: float
+    answered: asyncio.Future[list[Any]]
+
+
 class AsyncLine:
     """Commands to a server from one event loop.
 
     Commands that are issued while others are on their way are sent together when those have come back: concurrent
-    callers share round trips, and a single caller never waits for company. A command that the server may hold has a
-    connection of its own. What nobody has closed is closed when the loop ends, for afterwards nobody could.
+    callers share round trips, and a single caller never waits for company. What cannot be written as bytes fails for
+    its own caller only, before it shares anything. A command that the server may hold has a connection of its own. What
+    nobody has closed is closed when the loop ends, for afterwards nobody could. `seconds` as for SyncLine.
     """
 
-    def __init__(self, url: str) -> None:
-        self._pool = _pool(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0))
-        self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
+    def __init__(self, url: str, seconds: float) -> None:
+        self._pool = _pool(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0), seconds)
+        self._waiting: list[_Waiting] = []
         self._shuttle: asyncio.Task[None] | None = None
         self._open: AsyncGenerator[None] | None = None
 
-    async def call(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
-        """Send commands and return their replies in order; server errors stand in the list."""
+    async def call(self, commands: Sequence[Command], seconds: float, *, held: bool = False) -> list[Any]:
+        """Send commands and return their replies in order; `held` says that the server may take its time."""
+        packed, count = _packed(commands), len(commands)
         if self._open is None:
             self._open = self._until_the_loop_ends()
             await anext(self._open)
-        if wait_ms:
-            return await self._exchange(commands, wait_ms / 1000 + _SLACK_SECONDS)
+        if held:
+            return await self._exchange(packed, count, seconds)
         answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((commands, answered))
+        self._waiting.append(_Waiting(packed, count, seconds, answered))
         if self._shuttle is None or self._shuttle.done():
             self._shuttle = asyncio.create_task(self._run_shuttle())
         return await answered
@@ -180,38 +203,49 @@ class AsyncLine:
 
     async def _run_shuttle(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-            commands = [command for part, _ in group for command in part]
+            # Nobody waits any more for what was given up while it stood in line.
+            waiting = [one for one in self._waiting if not one.answered.done()]
+            group, self._waiting = waiting[:_MOST_AT_ONCE], waiting[_MOST_AT_ONCE:]
+            if not group:
+                return
+            packed, count = b"".join([one.packed for one in group]), sum(one.count for one in group)
+            begun, seconds = time.monotonic(), max(one.seconds for one in group)
             try:
-                replies = await self._exchange(commands, _READ_SECONDS)
+                replies = await self._exchange(packed, count, seconds)
             except BaseException as error:
-                for _, answered in group:
-                    if not answered.done():
-                        answered.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))
+                if time.monotonic() - begun >= seconds * _SILENT:
+                    # Who came meanwhile has waited for the same silent server.
+                    group, self._waiting = group + self._waiting, []
+                for one in group:
+                    if not one.answered.done():
+                        one.answered.set_exception(
+                            error if isinstance(error, Exception) else ConnectionError("stopped")
+                        )
                 if not isinstance(error, Exception):
                     raise
                 continue
             at = 0
-            for part, answered in group:
-                if not answered.done():
-                    answered.set_result(replies[at : at + len(part)])
-                at += len(part)
+            for one in group:
+                if not one.answered.done():
+                    one.answered.set_result(replies[at : at + one.count])
+                at += one.count
 
-    async def _exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
-        connection: Any = await self._pool.get_connection()
-        try:
-            packed = _packed(commands)
-            await connection.send_packed_command([packed], check_health=False)
-            return [await _areply_of(connection, timeout) for _ in commands]
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        finally:
-            await self._pool.release(connection)
+    async def _exchange(self, packed: bytes, count: int, timeout: float) -> list[Any]:
+        # Around all of it: a silent server may take a new connection and then leave its first words unanswered.
+        async with asyncio.timeout(timeout):
+            connection: Any = await self._pool.get_connection()
+            try:
+                await connection.send_packed_command([packed], check_health=False)
+                return [await _areply_of(connection, timeout) for _ in range(count)]
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            finally:
+                await self._pool.release(connection)
 
 
 async def _areply_of(connection: Any, timeout: float) -> Any:
     try:
-        return await connection.read_response(timeout=timeout or math.inf)
+        return await connection.read_response(timeout=timeout)
     except errors.ResponseError as error:
         return error

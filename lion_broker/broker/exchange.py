@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio
 from redis.exceptions import RedisError, ResponseError
 
-from lion_broker.errors import ProtocolMismatch
+from lion_broker.errors import ProtocolMismatch, SigningKeyUnknown
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
@@ -24,13 +24,15 @@ from .functions import FUNCTIONS, Road, call
 from .keys import Keys
 from .library import library
 from .reads import READS, create_group
-from .requests import Command, Request
-from .signing import Signer
+from .requests import Argument, Command, Request
+from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
+_SLACK: Final = 2.0
+"""Seconds beyond the patience that a server has for an answer which it has begun to work on."""
 _ABSENT_FUNCTION: Final = "Function not found"
 
 T = TypeVar("T")
@@ -43,8 +45,11 @@ class RedisExchange(Exchange):
     """Carries mail over Redis 7.0 or Valkey 7.2 and later.
 
     `secret` signs the mail, `None` leaves it unsigned; `previous` are older secrets that are still accepted.
-    `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers. Opens no connection
-    before the first verb. Safe to use from several threads and event loops.
+    A namespace remembers which keys sign in it: whoever lacks the newest is refused with SigningKeyUnknown before the
+    first verb does anything. `begins_signing` lets a secret into a namespace that was unsigned so far.
+    `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers; one that is silent
+    costs as many, and two more. Opens no connection before the first verb. Safe to use from several threads and event
+    loops.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class RedisExchange(Exchange):
         secret: bytes | None,
         *,
         previous: Sequence[bytes] = (),
+        begins_signing: bool = False,
         namespace: str = "default",
         partitions: int = 1,
         profile: str = "dev",
@@ -65,6 +71,7 @@ class RedisExchange(Exchange):
         self._full_url = url
         self._patience = patience
         self._codec = Codec(Signer(*secrets, namespace=namespace))
+        self._begins_signing = begins_signing
         self._wanted_partitions = partitions
         self._road: Road | None = None
         self._sync: SyncLine | None = None
@@ -72,8 +79,9 @@ class RedisExchange(Exchange):
 
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
-        line = self._sync = self._sync or SyncLine(self._full_url)
-        errand = self._errand(verbs)
+        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
+        deadline = self._deadline(verbs)
+        errand = self._errand(verbs, deadline)
         step = next(errand)
         try:
             while True:
@@ -82,7 +90,7 @@ class RedisExchange(Exchange):
                     step = next(errand)
                     continue
                 try:
-                    replies = line.call(*step)
+                    replies = line.call(step[0], _left(deadline))
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -96,8 +104,9 @@ class RedisExchange(Exchange):
         line = self._lines.get(loop)
         if line is None:
             self._forget_ended_loops()
-            line = self._lines[loop] = AsyncLine(self._full_url)
-        errand = self._errand(verbs)
+            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
+        deadline = self._deadline(verbs)
+        errand = self._errand(verbs, deadline)
         step = next(errand)
         try:
             while True:
@@ -106,7 +115,7 @@ class RedisExchange(Exchange):
                     step = next(errand)
                     continue
                 try:
-                    replies = await line.call(*step)
+                    replies = await line.call(step[0], _left(deadline), held=step[1] > 0)
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -142,11 +151,16 @@ class RedisExchange(Exchange):
         for loop in [loop for loop in self._lines if loop.is_closed()]:
             del self._lines[loop]
 
-    def _errand(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
+    def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
+        """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
+        held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
+        return time.monotonic() + held_ms / 1000 + self._patience
+
+    def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
         """Do the verbs; while no server answers, ask again until the patience is used up."""
         for verb in verbs:
             check(verb)
-        pauses = self._pauses()
+        pauses = _pauses(deadline)
         while True:
             try:
                 return (yield from self._attempt(verbs))
@@ -195,22 +209,53 @@ class RedisExchange(Exchange):
         return replies
 
     def _open_namespace(self) -> Errand[Road]:
-        keys = Keys(self.namespace)
-        command = call("open_namespace", [keys.meta()], PROTOCOL, self._wanted_partitions)
+        keys, signer = Keys(self.namespace), self._codec.signer
+        accepted = (*signer.key_ids, UNSIGNED) if self._begins_signing else signer.key_ids
+        named: tuple[Argument, ...] = (signer.key_id, len(accepted), *accepted)
+        command = call("open_namespace", [keys.meta()], PROTOCOL, self._wanted_partitions, *named)
         replies = yield from self._send(Road(keys, self._codec), (), (command,), 0)
-        protocol, partitions = (int(value) for value in replies[0])
+        protocol, partitions = (int(value) for value in replies[0][:2])
         if protocol != PROTOCOL:
             raise ProtocolMismatch(
                 f"The namespace {self.namespace!r} at {self.url} speaks protocol {protocol}, this program {PROTOCOL}."
                 " Use another namespace, or the version of lion-broker that made it."
             )
+        newest = replies[0][2].decode("utf-8", "replace")
+        if newest not in accepted:
+            raise SigningKeyUnknown(self._foreign_key(newest))
         self._road = Road(Keys(self.namespace, partitions), self._codec)
         return self._road
 
-    def _pauses(self) -> Iterator[float]:
-        """Pauses that grow, with jitter, until the patience is used up by the clock."""
-        deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
-        while (left := deadline - time.monotonic()) > 0:
-            yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-            pause = min(_LONGEST_PAUSE, pause * 2)
+    def _foreign_key(self, newest: str) -> str:
+        """Say that the namespace's key is not ours, and what to do."""
+        where = f"the namespace {self.namespace!r} at {self.url}"
+        if newest == UNSIGNED:
+            return (
+                f"Mail in {where} is not signed, so this program, which has a key, would take none of it. Use another"
+                " namespace, or, when no mail waits there any more, begin to sign: start one program with"
+                " LION_BROKER_INSECURE=1 beside its secret."
+            )
+        ours = ", ".join(self._codec.signer.key_ids) if self._codec.signer.signs else "none"
+        return (
+            f"Mail in {where} is signed with the key {newest}, which this program does not have (it has: {ours})."
+            f" Nothing was touched. {self._key_advice()}"
+        )
+
+    def _key_advice(self) -> str:
+        return (
+            "Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs, and while it is"
+            " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
+        )
+
+
+def _pauses(deadline: float) -> Iterator[float]:
+    """Pauses that grow, with jitter, until a moment of the monotonic clock."""
+    pause = _FIRST_PAUSE
+    while (left := deadline - time.monotonic()) > 0:
+        yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+        pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def _left(deadline: float) -> float:
+    """The seconds for which a server may be silent now; after the deadline as many as a short answer takes."""
+    return max(0.0, deadline - time.monotonic()) + _SLACK

@@ -281,6 +281,8 @@ def _posted(replies: Sequence[Any]) -> Posted:
 
 
 def _moved(replies: Sequence[Any]) -> Moved:
+    if isinstance(replies[0][0], bytes):
+        return Moved(0, outcome=Outcome(replies[0][0].decode()))
     count, dead, more, *rest = replies[0]
     resume = rest.pop(0).decode() if rest else ""
     names = [text.decode() for text in rest]

@@ -27,7 +27,7 @@ class Keys:
         return f"lion:{{{self.namespace}:{partition}}}:"
 
     def meta(self, partition: int = 0) -> str:
-        """Hash: protocol version and number of partitions."""
+        """Hash: protocol version, number of partitions, ids of the keys that sign."""
         return f"{self.root(partition)}meta"
 
     def sessions(self, partition: int) -> str:

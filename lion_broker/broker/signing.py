@@ -8,10 +8,12 @@ from typing import Final
 
 from lion_broker.errors import ConfigError, SignatureInvalid
 
-__all__ = ["MIN_SECRET_BYTES", "Signer"]
+__all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer"]
 
 MIN_SECRET_BYTES: Final = 16
-_UNSIGNED: Final = b"unsigned"
+UNSIGNED: Final = "unsigned"
+"""What stands for the id of a key where there is none."""
+_UNSIGNED: Final = UNSIGNED.encode()
 
 
 class Signer:
@@ -38,6 +40,16 @@ class Signer:
     def signs(self) -> bool:
         """Whether mails are signed at all."""
         return bool(self._masters)
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that signs: a short hash of the secret, or `UNSIGNED`."""
+        return self._current.decode()
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys whose mail is accepted, or `UNSIGNED`."""
+        return tuple(key_id.decode() for key_id in self._masters) or (UNSIGNED,)
 
     def sign(self, session: str, head: bytes, body: bytes) -> bytes:
         """Return `<key id>:<digest>` for a mail of a session."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lion_broker.errors import ItemNotFoundError
+from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, print_rows
@@ -66,9 +66,11 @@ def rm(sessions: Many, url: Url = None, namespace: Namespace = None, as_json: As
 
 
 def session_id(exchange: Exchange, text: str) -> str:
-    """Return the id that a text begins; raises ItemNotFoundError when none or several do."""
+    """Return the id that a text begins; raises ItemNotFoundError when none or several do, ConfigError for none."""
     from lion_broker.mail.verbs import ListSessions
 
+    if not text.strip():
+        raise ConfigError("An empty text names no session; give an id, or the beginning of one.")
     found = [one for one in exchange.call(ListSessions()) if one.startswith(text.lower())]
     if text.lower() in found:
         return text.lower()

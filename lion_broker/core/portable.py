@@ -1,4 +1,4 @@
-"""Turning values into plain JSON values: the one place that decides what can be written down."""
+"""Turning values into plain JSON values and text: the one place that decides what can be written down."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from lion_broker.errors import NotPortable
 
-__all__ = ["plain_dict", "to_portable"]
+__all__ = ["plain_dict", "readable", "to_portable"]
 
 
 def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None) -> Any:
@@ -37,6 +37,23 @@ def plain_dict(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
                 raise NotPortable(f"'{key}' of {owner} {error}") from error
         raise
     return plain
+
+
+def readable(value: Any, /, most: int | None = None) -> str:
+    """Return a text, or the text of anything else such as an error, as every server, file and terminal takes it.
+
+    Half characters (lone surrogates) become escapes like `\\ud800`; what is longer than `most` characters is cut to
+    that, with a mark that it was. Never raises, whatever the code that makes the text does.
+    """
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except Exception:  # the value is not ours, and what it cannot say must not hide that it is there
+        text = f"<{type(value).__name__} that cannot be shown>"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if most is None or len(text) <= most:
+        return text
+    mark = f" … (cut; it has {len(text):,} characters)"
+    return text[: most - len(mark)] + mark
 
 
 def _refuse(value: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lion_broker.core.portable import readable
+
 from .outcome import Outcome
 from .wire import WireMail
 
@@ -34,6 +36,8 @@ __all__ = [
 
 START = "0-0"
 """The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+
+_LONGEST_DETAIL = 2_000
 
 
 def place_of(entry: str) -> tuple[int, int]:
@@ -141,7 +145,8 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient."""
+    """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient;
+    UNKNOWN without one: there is no such session."""
 
     outcome: Outcome
     recipient: str = ""
@@ -152,7 +157,8 @@ class Moved:
     """Answer of `Collect`, `Send` and `Receive`: what one bounded batch moved.
 
     `more` says that the same call, with this `resume`, would move more; `targets` maps each branch that got mail to
-    the id of its newest entry (of its mailbox when it lives on workers, else of its inbox).
+    the id of its newest entry (of its mailbox when it lives on workers, else of its inbox). `outcome` is OK, or UNKNOWN
+    when there is no such session.
     """
 
     count: int
@@ -160,6 +166,7 @@ class Moved:
     more: bool = False
     resume: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
+    outcome: Outcome = Outcome.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE or FENCED."""
+    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN."""
 
     outcome: Outcome
     cursor: str = START
@@ -192,7 +199,8 @@ class Committed:
 class Burial:
     """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
 
-    The entry is one of the mailbox, or with `inbox` one that waits in the inbox.
+    The entry is one of the mailbox, or with `inbox` one that waits in the inbox. Of `detail`, which may be what
+    somebody's code has said, 2,000 characters are kept, as `readable` writes them.
     """
 
     entry: str
@@ -200,6 +208,9 @@ class Burial:
     detail: str
     attempts: int = 1
     inbox: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", readable(self.detail, _LONGEST_DETAIL))
 
 
 @dataclass(frozen=True, slots=True)

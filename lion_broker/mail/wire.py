@@ -108,7 +108,7 @@ def encode_json(value: Any, what: str, most: int = MAX_MAIL_BYTES) -> bytes:
         )
     if b"NaN" in raw or b"Infinity" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         try:
-            read_json(raw, what, most)
+            read_json(raw, "value", most)
         except MailMalformed as error:
             raise NotPortable(f"{what} cannot travel: {error}") from error
     return raw

@@ -18,6 +18,8 @@ class iModelManager(Manager):
         registered: Mapping[str, iModel] | None = None,
     ) -> None:
         self.registry: dict[str, iModel] = {}
+        self.absent: dict[str, str] = {}
+        """Models that the branch is to use and that are missing here: why, by use."""
         for name, model in {**(registered or {}), "chat": chat, "parse": parse}.items():
             if model is not None:
                 self.register_imodel(name, model)
@@ -37,6 +39,7 @@ class iModelManager(Manager):
         if not isinstance(model, iModel):
             raise TypeError(f"a model is an iModel, not {type(model).__name__}")
         self.registry[name] = model
+        self.absent.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a model under this name."""

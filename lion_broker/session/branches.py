@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.directory import gone
 from lion_broker.branch.inventory import equip
 from lion_broker.branch.journal import copies_of
 from lion_broker.branch.merging import unite
@@ -203,10 +204,13 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
     outcome = yield from ask(CloseBranch(session.id, branch.id, estate.household.token_of(branch.id), delete))
     if outcome == Outcome.HELD:
         raise BranchOwned(f"The branch {branch.name or branch.id} is hosted by another process; remove it there.")
+    if outcome == Outcome.UNKNOWN:
+        # A branch that was removed is known for ever, by its session.
+        raise gone(session.id)
     estate.household.leave(branch.id, "it was removed from its session")
     estate.around.directory.forget(branch.id)
     estate.branches.exclude(branch)
-    if outcome in (Outcome.UNKNOWN, Outcome.CLOSED):
+    if outcome == Outcome.CLOSED:
         raise ItemNotFoundError(f"The branch {branch.name or branch.id} had been removed before.")
     if session._default is branch:
         yield from _set_default(session, estate.branches[0] if estate.branches else None)
@@ -218,9 +222,10 @@ def default_steps(session: Session, ref: Any) -> Steps[None]:
 
 
 def _set_default(session: Session, branch: Any) -> Steps[None]:
-    session._default = branch
     value = f'"{branch.id}"' if branch is not None else "null"
-    yield from ask(UpdateSession(session.id, {"default_branch": value}))
+    if (yield from ask(UpdateSession(session.id, {"default_branch": value}))) == Outcome.UNKNOWN:
+        raise gone(session.id)
+    session._default = branch
 
 
 def _resolve(session: Session, given: dict[str, Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio
 from pydantic_core import from_json
 
+from lion_broker.branch.directory import session_steps
 from lion_broker.branch.faults import raised
 from lion_broker.branch.host import Surroundings
 from lion_broker.core.ids import IDType
@@ -56,6 +57,7 @@ class Commander:
                 if _is_last(body := from_json(reply.body)):
                     return _value_of(body)
         yield from ask(Cancel(self._around.session, branch, command.id))
+        yield from session_steps(self._around.session)
         raise patience.over(operation)
 
     async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Any:
@@ -100,6 +102,7 @@ class Commander:
                 with anyio.move_on_after(patience.left()) as waiting:
                     reply = await answers.next(command.id)
                 if waiting.cancelled_caught:
+                    await arun(self._around.exchange, session_steps(self._around.session))
                     raise patience.over(operation)
                 body = from_json(reply.body)
                 ended = _is_last(body)

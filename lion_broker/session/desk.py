@@ -5,8 +5,9 @@ from __future__ import annotations
 from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import decode_item
 from lion_broker.branch.journal import Chronicle, Kind, record_of
-from lion_broker.branch.refusal import reason_of
+from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.core.ids import IDType
+from lion_broker.core.portable import readable
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
@@ -44,14 +45,16 @@ class Desk:
 
     def _apply_page(self, entries: tuple[Entry, ...]) -> Steps[int]:
         taken, records, buried = [], [], []
+        session = self._around.session
         for entry in entries:
             if isinstance(entry.mail, Rejected):
+                warn_rejected(session, entry.id, entry.mail)
                 buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
                 continue
             try:
                 record = self._apply(entry.mail)
             except Exception as error:
-                buried.append(Burial(entry.id, reason_of(error), str(error), inbox=True))
+                buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
                 continue
             if record is not None:
                 taken.append(entry.id)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
 from lion_broker.branch.branch import Branch
-from lion_broker.branch.directory import Directory
+from lion_broker.branch.directory import Directory, gone, session_steps
 from lion_broker.branch.host import Surroundings
 from lion_broker.branch.inventory import message_records, model_record, tool_record
 from lion_broker.branch.items import LocalObjects
 from lion_broker.branch.journal import Kind, record_of
 from lion_broker.branch.registry import Registry
-from lion_broker.core.ids import IDType
+from lion_broker.core.concepts import Observable
+from lion_broker.core.ids import ID, IDType
 from lion_broker.core.pile import Pile
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
@@ -34,6 +37,7 @@ from .remote import Reach, RemoteBranch
 __all__ = ["DELIVERY", "Estate"]
 
 DELIVERY = ("manual", "auto")
+_NAMES_SHOWN = 5
 
 
 class Estate:
@@ -52,6 +56,10 @@ class Estate:
     ) -> None:
         if delivery not in DELIVERY:
             raise ConfigError(f"delivery is {delivery!r}; it is 'manual' or 'auto'.")
+        if registry is not None and not isinstance(registry, Registry):
+            raise ConfigError(f"registry is a Registry or None, not a {type(registry).__name__}.")
+        if timeout is not None and not _is_seconds(timeout):
+            raise ConfigError(f"timeout is {timeout!r:.80}; it is a number of seconds from 0 on, or None for ever.")
         self.exchange = exchange
         self.delivery = delivery
         self.owns_exchange = owns_exchange
@@ -80,7 +88,7 @@ class Estate:
 
     def found_steps(self, fields: Mapping[str, Any]) -> Steps[None]:
         """Create the session; raises ItemExistsError when its id is taken."""
-        texts = {name: to_json(to_portable(value)).decode() for name, value in fields.items() if value is not None}
+        texts = {name: _written(name, value) for name, value in fields.items() if value is not None}
         outcome = yield from ask(CreateSession(self.session, {"delivery": self.delivery, **texts}))
         if outcome == Outcome.DUPLICATE:
             raise ItemExistsError(f"The session {self.session} exists already; take it up with Session.open().")
@@ -107,9 +115,43 @@ class Estate:
         """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
         if isinstance(ref, (list, tuple, set, frozenset, Pile)):
             raise ConfigError(f"One branch is needed here, not a {type(ref).__name__} of {len(ref)}.")
+        if not isinstance(ref, (str, int, UUID, Observable)):
+            raise ConfigError(f"A branch is named by its id, its name or itself, not by a {type(ref).__name__}.")
+        if ref == "":
+            raise ItemNotFoundError("An empty text names no branch.")
         if ref not in self.branches:
             yield from self.sync_steps()
-        return self.branches[ref]
+        try:
+            return self.branches[ref]
+        except ItemNotFoundError:
+            yield from session_steps(self.session)
+            raise ItemNotFoundError(self._no_branch(ref)) from None
+
+    def _no_branch(self, ref: Any) -> str:
+        """Say that a branch is not there, and which are."""
+        names = [branch.name or str(branch.id) for branch in self.branches]
+        there = ", ".join(names[:_NAMES_SHOWN]) + (
+            f" and {len(names) - _NAMES_SHOWN} more" * (len(names) > _NAMES_SHOWN)
+        )
+        if isinstance(ref, int):
+            return f"The session has no branch at position {ref}; it has {len(names)}."
+        what = (
+            f"named {ref!r:.80}"
+            if isinstance(ref, str) and not ID.is_id(ref)
+            else f"with the id {getattr(ref, 'id', ref)}"
+        )
+        return f"The session has no branch {what}; it has {there or 'none'}."
+
+    def check_branch(self, branch: Any) -> None:
+        """Raise ConfigError for a branch that nobody could reach by its name or id."""
+        name = branch.name
+        if name is not None and (name == "" or ID.is_id(name)):
+            raise ConfigError(
+                f"A branch cannot be named {name!r}: an empty text names nothing, and an id is looked up as an id. Give"
+                " another name, or none."
+            )
+        if branch.id == self.session:
+            raise ConfigError("A branch cannot have the id of its session, which stands for the session itself.")
 
     def chosen_steps(self, refs: Any) -> Steps[tuple[IDType, ...] | None]:
         """Return the ids of one branch or several; None, which stands for all, as it is."""
@@ -137,6 +179,7 @@ class Estate:
 
     def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[Branch]:
         """Make a branch of this process part of the session."""
+        self.check_branch(branch)
         yield from self.household.settle_steps(branch, copied_from)
         self.branches.include(branch)
         return branch
@@ -145,6 +188,7 @@ class Estate:
         self, model: Branch, pool: str, behaviour: str, tools: list[Any], models: Mapping[str, Any], metadata: Any
     ) -> Steps[RemoteBranch]:
         """Create a branch on the workers of a pool: messages and names as in `model`, tools and models by reference."""
+        self.check_branch(model)
         records = message_records(model.messages)
         records += [tool_record(tool) for tool in tools]
         records += [model_record(slot, one) for slot, one in models.items() if one is not None]
@@ -165,7 +209,7 @@ class Estate:
         """Create a branch on workers from its seed and first records."""
         outcome = yield from ask(CreateBranch(self.session, seed, records, copies=copies))
         if outcome == Outcome.UNKNOWN:
-            raise ItemNotFoundError(f"The session {self.session} does not exist any more.")
+            raise gone(self.session)
         record = BranchRecord(seed, "open", "", False, "0-0", 1 if records else 0, 0, 0, 0)
         self.around.directory.add([record])
         branch = self.reach_branch(record)
@@ -207,3 +251,15 @@ class Estate:
     def fields_of(record: SessionRecord) -> dict[str, Any]:
         """Return the fields of a session as they were given."""
         return {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _written(name: str, value: Any) -> str:
+    """A field of a session as JSON; raises ConfigError, naming it, for one that cannot be written."""
+    try:
+        return to_json(to_portable(value)).decode()
+    except ValueError as error:
+        raise ConfigError(f"The session's {name} cannot be stored: {error}.") from None

@@ -7,14 +7,14 @@ from itertools import groupby
 from operator import itemgetter
 
 from lion_broker.branch.branch import Branch
-from lion_broker.branch.directory import Place
+from lion_broker.branch.directory import Place, gone
 from lion_broker.branch.host import Host, Surroundings
 from lion_broker.branch.inventory import equip, first_records
 from lion_broker.branch.journal import Chronicle, Kind, record_of
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
-from lion_broker.errors import BrokerError, ItemNotFoundError
+from lion_broker.errors import BrokerError
 from lion_broker.mail.exchange import Steps, ask, together
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
@@ -57,7 +57,7 @@ class Household:
             )
         )
         if outcome == Outcome.UNKNOWN:
-            raise ItemNotFoundError(f"The session {self.around.session} does not exist any more.")
+            raise gone(self.around.session)
         if outcome == Outcome.DUPLICATE:
             # The first answer was lost and this is the repeat, unless somebody uses the same id.
             claimed = yield from ask(Claim(self.around.session, branch.id, token, owner=self.around.owner))

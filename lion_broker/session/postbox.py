@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lion_broker.branch.directory import gone
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BranchClosed, BrokerError, ItemNotFoundError, LionError, MailboxFull
 from lion_broker.mail.exchange import Steps, ask
@@ -49,7 +50,7 @@ class Postbox:
             answer = yield from ask(verb)
             self._take_back(verb, answer)
             if answer.outcome not in _POSTED:
-                raise _refusal(answer)
+                raise self._refusal(answer)
 
     def post_held_steps(self) -> Steps[None]:
         """Post the mail that is held, in order.
@@ -69,7 +70,7 @@ class Postbox:
             if answer.outcome in _POSTED:
                 del self._held[: len(verb.mails)]
                 continue
-            refused = refused or _refusal(answer)
+            refused = refused or self._refusal(answer)
             if not answer.recipient:
                 break
             self._held = [mail for mail in self._held if mail.header.recipient != answer.recipient]
@@ -84,14 +85,16 @@ class Postbox:
         """Keep the producer for the next post; only a number that was accepted is used up."""
         self._idle.append((verb.producer, verb.seq if answer.outcome in _POSTED else verb.seq - 1))
 
-
-def _refusal(answer: Posted) -> LionError:
-    if answer.outcome == Outcome.UNKNOWN:
-        return ItemNotFoundError(f"The session has no branch with the id {answer.recipient}; its mail was not posted.")
-    if answer.outcome == Outcome.CLOSED:
-        return BranchClosed(
-            f"The branch {answer.recipient} was removed and takes no more mail; its mail was not posted."
+    def _refusal(self, answer: Posted) -> LionError:
+        name = answer.recipient
+        if answer.outcome == Outcome.UNKNOWN:
+            if not name:
+                return gone(self._session)
+            return ItemNotFoundError(f"The session has no branch with the id {name}; its mail was not posted.")
+        if answer.outcome == Outcome.CLOSED:
+            return BranchClosed(f"The branch {name} was removed and takes no more mail; its mail was not posted.")
+        if answer.outcome == Outcome.FULL:
+            return MailboxFull(f"The mailbox of {name} is full; its mail was not posted. Send it again later.")
+        return BrokerError(
+            f"The exchange refused a post with {answer.outcome}; another program uses this producer's name."
         )
-    if answer.outcome == Outcome.FULL:
-        return MailboxFull(f"The mailbox of {answer.recipient} is full; its mail was not posted. Send it again later.")
-    return BrokerError(f"The exchange refused a post with {answer.outcome}; another program uses this producer's name.")

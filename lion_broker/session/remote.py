@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from pydantic import PrivateAttr
 
 from lion_broker.branch.base import BaseBranch
+from lion_broker.branch.directory import session_steps
 from lion_broker.branch.editing import in_pieces
 from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import encode_item
@@ -29,7 +30,7 @@ from lion_broker.messages import MessageManager
 
 from .command import Commander, Patience
 from .postbox import Postbox
-from .settle import settle_steps
+from .settle import move_steps, settle_steps
 
 if TYPE_CHECKING:
     from lion_broker.mail.records import BranchRecord
@@ -266,18 +267,15 @@ class RemoteBranch(BaseBranch):
     def _receive_all_steps(self) -> Steps[None]:
         if not self.pool:
             yield from self.command_steps("receive_all", {})
-        targets: dict[str, str] = {}
-        more = True
-        while more:
-            moved = yield from ask(Receive(self._reach.around.session, (self.id,)))
-            targets.update(moved.targets)
-            more = moved.more
-        yield from settle_steps(self._reach.around.session, targets, self._reach.timeout)
+        session = self._reach.around.session
+        targets = yield from move_steps(session, lambda _: Receive(session, (self.id,)))
+        yield from settle_steps(self._reach.around.directory, targets, self._reach.timeout)
 
     def record_steps(self) -> Steps[BranchRecord]:
         """Read where the branch stands, as a program over the exchange; raises ItemNotFoundError."""
         found = yield from ask(ReadBranches(self._reach.around.session, ids=(self.id,)))
         if not found:
+            yield from session_steps(self._reach.around.session)
             raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")
         return found[0]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from lion_broker.core.ids import IDType
-from lion_broker.mail.exchange import Steps, ask
-from lion_broker.mail.records import Moved
-from lion_broker.mail.verbs import Collect, Receive, Send, Verb
+from lion_broker.mail.exchange import Steps
+from lion_broker.mail.verbs import Collect, Receive, Send
 
 from .estate import Estate
-from .settle import settle_steps
+from .settle import move_steps, settle_steps
 
 __all__ = ["collect_steps", "gather_steps", "round_steps", "send_steps"]
 
@@ -30,7 +28,7 @@ def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
     """Take outgoing mail into the exchange."""
     yield from estate.flush_steps()
     leaving = estate.household.outgoing(senders=chosen)
-    yield from _move(lambda _: Collect(estate.session, chosen))
+    yield from move_steps(estate.session, lambda _: Collect(estate.session, chosen))
     estate.household.gone(leaving)
 
 
@@ -39,7 +37,7 @@ def send_steps(estate: Estate, to_: Any) -> Steps[None]:
     chosen = yield from estate.chosen_steps(to_)
     yield from estate.flush_steps()
     leaving = estate.household.outgoing(recipients=chosen)
-    moved = yield from _move(lambda resume: Send(estate.session, chosen, resume=resume))
+    moved = yield from move_steps(estate.session, lambda resume: Send(estate.session, chosen, resume=resume))
     estate.household.gone(leaving)
     yield from estate.household.refresh_steps(moved)
 
@@ -54,7 +52,9 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     yield from _apply(estate, None, timeout)
     yield from estate.flush_steps()
     leaving = estate.household.outgoing()
-    moved = yield from _move(lambda resume: Send(estate.session, receive=receive_all, resume=resume))
+    moved = yield from move_steps(
+        estate.session, lambda resume: Send(estate.session, receive=receive_all, resume=resume)
+    )
     estate.household.gone(leaving)
     if not receive_all:
         yield from estate.household.refresh_steps(moved)
@@ -74,22 +74,11 @@ def _apply(estate: Estate, chosen: Chosen, timeout: float | None, started: dict[
     remote = None if chosen is None else tuple(one for one in chosen if not _is_local(estate, one))
     targets = dict(started or {})
     if remote != ():
-        targets.update((yield from _move(lambda _: Receive(estate.session, remote))))
-    yield from settle_steps(estate.session, targets, timeout)
+        targets.update((yield from move_steps(estate.session, lambda _: Receive(estate.session, remote))))
+    yield from settle_steps(estate.around.directory, targets, timeout)
 
 
 def _is_local(estate: Estate, branch: str) -> bool:
     if branch in estate.household.hosts or branch == estate.session:
         return True
     return branch in estate.branches and not estate.branches[branch].pool
-
-
-def _move(verb_of: Callable[[str], Verb[Moved]]) -> Steps[dict[str, str]]:
-    """Repeat a moving verb until nothing is left to move; returns the newest entry of every branch that got mail."""
-    targets: dict[str, str] = {}
-    resume, more = "", True
-    while more:
-        moved = yield from ask(verb_of(resume))
-        targets.update(moved.targets)
-        resume, more = moved.resume, moved.more
-    return targets

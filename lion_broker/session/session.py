@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr
 
 from lion_broker.branch.batch import Batch
+from lion_broker.branch.directory import session_steps
 from lion_broker.branch.registry import Registry
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.pile import MISSING, Pile
@@ -280,7 +281,7 @@ class Session(SessionLife):
 
     def counters(self) -> dict[str, int]:
         """Return how many mails were posted, applied, redelivered, became dead letters, and are in flight."""
-        return dict(self._run(Estate.read_steps(self.id)).counters)
+        return dict(self._run(session_steps(self.id)).counters)
 
     def locate(self, ref: Any) -> IDType:
         """Return the id of a branch of this session, named by id, name or object. Raises ItemNotFoundError."""

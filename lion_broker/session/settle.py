@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from lion_broker.errors import ItemNotFoundError, RoundTimeout
-from lion_broker.mail.exchange import Steps, ask
-from lion_broker.mail.verbs import Progress, ReadEvents, ReadSession
+from lion_broker.branch.directory import Directory, gone, session_steps
+from lion_broker.errors import RoundTimeout
+from lion_broker.mail.exchange import Steps, ask, ask_all
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Moved
+from lion_broker.mail.verbs import Progress, ReadEvents, ReadSession, Verb
 
-__all__ = ["idle_steps", "settle_steps"]
+__all__ = ["idle_steps", "move_steps", "settle_steps"]
 
 _LONGEST_WAIT_MS = 1000
 
 
-def settle_steps(session: str, targets: Mapping[str, str], timeout: float | None) -> Steps[None]:
+def move_steps(session: str, verb_of: Callable[[str], Verb[Moved]]) -> Steps[dict[str, str]]:
+    """Repeat a moving verb until nothing is left to move; returns the newest entry of every branch that got mail."""
+    targets: dict[str, str] = {}
+    resume, more = "", True
+    while more:
+        moved = yield from ask(verb_of(resume))
+        if moved.outcome == Outcome.UNKNOWN:
+            raise gone(session)
+        targets.update(moved.targets)
+        resume, more = moved.resume, moved.more
+    return targets
+
+
+def settle_steps(directory: Directory, targets: Mapping[str, str], timeout: float | None) -> Steps[None]:
     """Wait until each branch has committed past the mailbox entry named for it.
 
-    Raises RoundTimeout after `timeout` seconds (None: never); what is open then stays in the mailboxes.
+    Raises RoundTimeout after `timeout` seconds (None: never), with names and pools of what is open then: it stays in
+    the mailboxes. ItemNotFoundError when the session is no more.
     """
-    deadline = _deadline(timeout)
+    session, deadline = directory.session, _deadline(timeout)
     tip = yield from _tip(session)
     waiting = dict(targets)
     while waiting:
-        still = yield from ask(Progress(session, waiting))
+        verbs: list[Verb[Any]] = [Progress(session, waiting), ReadSession(session)]
+        still, record = yield from ask_all(verbs)
+        if record is None:
+            # Of a session that is no more, no branch is behind either.
+            raise gone(session)
         waiting = {branch: waiting[branch] for branch in still}
         if waiting:
-            names = ", ".join(sorted(waiting)[:3]) + (" …" if len(waiting) > 3 else "")
+            names = ", ".join(directory.shown(one) for one in sorted(waiting)[:3]) + (" …" if len(waiting) > 3 else "")
             tip = yield from _next_event(
                 session,
                 tip,
@@ -43,9 +65,7 @@ def idle_steps(session: str, timeout: float | None) -> Steps[None]:
     deadline = _deadline(timeout)
     tip = yield from _tip(session)
     while True:
-        record = yield from ask(ReadSession(session))
-        if record is None:
-            raise ItemNotFoundError(f"There is no session {session} any more.")
+        record = yield from session_steps(session)
         count = record.counters["inflight"]
         if count <= 0:
             return

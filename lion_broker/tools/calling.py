@@ -10,6 +10,7 @@ from anyio import to_thread
 from pydantic import Field
 
 from lion_broker.core.event import Event, EventStatus
+from lion_broker.core.portable import readable
 from lion_broker.tools.tool import Tool
 
 __all__ = ["FunctionCalling"]
@@ -54,7 +55,7 @@ class FunctionCalling(Event):
             if scope.cancelled_caught:
                 self._fail(f"{self.function} took longer than {self._limit:g} s")
         except (Exception, SystemExit) as error:  # a tool that exits must not take the process with it
-            self._fail(f"{type(error).__name__}: {error}".removesuffix(": "))
+            self._fail(f"{type(error).__name__}: {readable(error)}".removesuffix(": "))
         except BaseException:
             self._fail(f"{self.function} was cancelled")
             raise

@@ -82,7 +82,7 @@ class Workplace:
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
         host = self._warm.pop(branch, None)
-        return host if host is not None and host.version == version else None
+        return host if host is not None and host.version == version and not host.dirty else None
 
     def keep_warm(self, host: Host) -> None:
         """Keep a branch for its next turn; the one used longest ago makes room."""
@@ -176,11 +176,8 @@ class Seat:
             write_down(turn)
             return self._host
         host = await self._loaded()
-        host.in_turn = True
-        try:
+        with host.turns.enter():
             await work_through(turn, host, self._behaviour)
-        finally:
-            host.in_turn = False
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
             log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)

@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 from pydantic_core import to_json
 
 from lion_broker.branch.host import Host
+from lion_broker.core.portable import readable
 from lion_broker.mail.verbs import Say
 from lion_broker.mail.wire import WireMail
 
@@ -35,7 +36,7 @@ class Speech:
 
     def say(self, piece: str) -> None:
         """Say a piece of text, without waiting for it to arrive."""
-        self._text += piece
+        self._text += readable(piece)
         self._more.set()
 
     async def __aenter__(self) -> Self:

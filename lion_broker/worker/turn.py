@@ -14,8 +14,9 @@ from typing import Final
 from lion_broker.branch.host import Host
 from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.refusal import reason_of
+from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.registry import Behaviour
+from lion_broker.core.portable import readable
 from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
@@ -108,6 +109,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
             return
         attempts = 1 if turn.done else turn.attempts
         if isinstance(entry.mail, Rejected):
+            warn_rejected(host.branch.id, entry.id, entry.mail)
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
         elif attempts > most:
             detail = f"Handed out {attempts - 1} times without an end."
@@ -124,7 +126,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
 
 
 def _burial(entry: Entry, failure: Failure, attempts: int) -> Burial:
-    return Burial(entry.id, failure.reason, f"{type(failure.error).__name__}: {failure.error}", attempts)
+    return Burial(entry.id, failure.reason, f"{type(failure.error).__name__}: {readable(failure.error)}", attempts)
 
 
 def result(turn: Turn, host: Host, batch: int, after: str) -> Commit:

@@ -183,6 +183,9 @@ class Worker:
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
             log.warning("branch %s was left: %s", ready.branch, error)
+        except Exception:
+            # Whatever it is, it is this branch's alone: the other seats go on.
+            log.exception("branch %s was left", ready.branch)
         finally:
             self._active -= 1
             self._slots.set()

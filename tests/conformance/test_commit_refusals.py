@@ -142,11 +142,11 @@ def test_a_replaced_owner_is_fenced(auto: Road) -> None:
 
 @pytest.mark.parametrize(("session", "branch"), [("", "nobody"), ("nowhere", "ada")])
 def test_committing_to_what_is_not_there(auto: Road, session: str, branch: str) -> None:
-    """A branch or session that does not exist has no owner: FENCED, and nothing comes into being."""
+    """A branch that does not exist has no owner: FENCED; a session: UNKNOWN. Nothing comes into being."""
     claimed = taken(auto)
-    session = session or auto.session
-    verb = replace(auto.turn(branch, "t1", claimed), session=session)
-    assert auto.call(verb).outcome is Outcome.FENCED
+    word = Outcome.UNKNOWN if session else Outcome.FENCED
+    verb = replace(auto.turn(branch, "t1", claimed), session=session or auto.session)
+    assert auto.call(verb).outcome is word
     assert auto.record().branches == 2
 
 

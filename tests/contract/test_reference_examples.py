@@ -60,7 +60,7 @@ def what_the_reader_has() -> dict[str, Any]:
     branches = {name: session.new_branch(name=name) for name in names}
     offline = iModel("offline", "extractive")
     return {
-        **vars(lion_broker),
+        **{name: getattr(lion_broker, name) for name in lion_broker.__all__},
         **branches,
         "session": session,
         "user_id": lion_broker.IDType.create(),

@@ -106,6 +106,10 @@ def model_of(branch: Branch, named: Any = None, slot: str = "chat") -> iModel:
         known = branch.mdls.registry.get(named) or registered.get(named)
         return known or _made(named)
     model = as_model(named) or branch.mdls.registry.get(slot)
+    if model is None and slot in branch.mdls.absent:
+        raise ModelError(
+            f"The model of the branch {branch.name or branch.id} for {slot} is missing here: {branch.mdls.absent[slot]}"
+        )
     if model is None:
         raise ModelError(
             f"The branch {branch.name or branch.id} has no model. Give it one, for example"

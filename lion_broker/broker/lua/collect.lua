@@ -2,7 +2,7 @@
 --
 -- KEYS 1: session key
 -- ARGV limit, n, n × branch; n = -1: every branch with mail in its outbox
--- -> {moved, dead, more}
+-- -> {moved, dead, more} | {UNKNOWN}
 
 -- How many branches of an index one call looks at; what is left shows in `more`.
 local PICKED = 128
@@ -22,7 +22,7 @@ register('collect', function(keys, args)
   local text, number, list = reader(args)
   local left, named = number(), number()
   local session = open_session(keys[1])
-  if not session then return {0, 0, 0} end
+  if not session then return {'UNKNOWN'} end
   local index = keys[1] .. ':outboxes'
   local branches = {}
   if named < 0 then

@@ -8,7 +8,7 @@
 --      n, n × inbox entry                                                   taken
 --      n, n × mailbox entry                                                 aside
 --      n, n × (entry, reason, detail, attempts, of the inbox (0|1))         buried
--- -> {OK | DRAINED | ALREADY | STALE | FENCED, cursor, version, entry, entry …}
+-- -> {OK | DRAINED | ALREADY | STALE | FENCED | UNKNOWN, cursor, version, entry, entry …}
 
 local function parse(args)
   local text, number, list = reader(args)
@@ -151,7 +151,7 @@ register('commit', function(keys, args)
   local session = open_session(keys[1])
   local key = branch_key(keys[1], turn.branch)
   local was = stands(key)
-  local refused = session and refusal(session, key, turn, was) or (not session and 'FENCED') or nil
+  local refused = session and refusal(session, key, turn, was) or (not session and 'UNKNOWN') or nil
   if refused then return {refused, was.cursor, was.version} end
   local broken = check_keys(session, key, turn)
   if broken then return broken end

@@ -2,7 +2,7 @@
 --
 -- KEYS 1: session key
 -- ARGV limit, n, n × branch; n = -1: every branch with a pool whose inbox holds mail
--- -> {moved, 0, more, '', branch, newest entry, branch, newest entry …}
+-- -> {moved, 0, more, '', branch, newest entry, branch, newest entry …} | {UNKNOWN}
 
 local PICKED = 128
 
@@ -23,7 +23,7 @@ register('receive', function(keys, args)
   local text, number, list = reader(args)
   local left, named = number(), number()
   local session = open_session(keys[1])
-  if not session then return {0, 0, 0, ''} end
+  if not session then return {'UNKNOWN'} end
   local index = keys[1] .. ':inboxes'
   local branches = {}
   if named < 0 then

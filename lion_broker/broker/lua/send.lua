@@ -2,7 +2,7 @@
 --
 -- KEYS 1: session key
 -- ARGV limit, receive (0|1), resume, n, n × recipient; n = -1: every recipient
--- -> {moved, dead, more, resume, branch, newest entry, branch, newest entry …}
+-- -> {moved, dead, more, resume, branch, newest entry, branch, newest entry …} | {UNKNOWN}
 --
 -- resume is "<sender>/<entry>", how far the outboxes have been looked through for the recipients that are wanted.
 
@@ -112,7 +112,7 @@ register('send', function(keys, args)
   local text, number, list = reader(args)
   local left, receive, resume, named = number(), text() == '1', text(), number()
   local session = open_session(keys[1])
-  if not session then return {0, 0, 0, ''} end
+  if not session then return {'UNKNOWN'} end
   local targets, moved, picked = {}, 0, 0
   local more = false
   if named < 0 then

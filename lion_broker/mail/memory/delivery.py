@@ -65,7 +65,7 @@ def collect(store: Store, verb: v.Collect) -> Moved:
     """Outboxes to transits."""
     session = store.sessions.get(verb.session)
     if session is None:
-        return Moved(0)
+        return Moved(0, outcome=Outcome.UNKNOWN)
     count = 0
     senders = _named(session, verb.branches)
     for sender in senders:
@@ -80,7 +80,7 @@ def send(store: Store, verb: v.Send) -> Moved:
     """Transits and outboxes to inboxes, or mailboxes."""
     session = store.sessions.get(verb.session)
     if session is None:
-        return Moved(0)
+        return Moved(0, outcome=Outcome.UNKNOWN)
     dead, targets = 0, dict[str, str]()
     waiting = list(islice(_on_the_way(session, verb.recipients), verb.limit + 1))
     moving = waiting[: verb.limit]
@@ -119,7 +119,7 @@ def receive(store: Store, verb: v.Receive) -> Moved:
     """Inboxes to mailboxes, which makes branches ready; local branches take from their inboxes themselves."""
     session = store.sessions.get(verb.session)
     if session is None:
-        return Moved(0)
+        return Moved(0, outcome=Outcome.UNKNOWN)
     count, targets = 0, dict[str, str]()
     branches = [branch for branch in _named(session, verb.branches) if branch.seed.pool]
     for branch in branches:

@@ -97,7 +97,7 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     """Decide without writing, then write without failing. Whether the lease is over is not asked."""
     found = store.find(verb.session, verb.branch)
     if found is None:
-        return Committed(Outcome.FENCED)
+        return Committed(Outcome.FENCED if verb.session in store.sessions else Outcome.UNKNOWN)
     session, branch = found
     if word := _commit_refusal(branch, verb):
         return Committed(word, branch.cursor, branch.version)

@@ -57,7 +57,7 @@ class Commit(Verb[Committed]):
     `nonce` tells a commit from others: only the very commit that was made last is answered ALREADY when it comes again.
     Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when
     nothing is left or `batch` is 0 (the lease is over; what is left is ready for others), and for a branch without a
-    pool OK without mails. FENCED means "drop your copy", never "it failed".
+    pool OK without mails. FENCED means "drop your copy", never "it failed"; UNKNOWN that there is no such session.
     """
 
     session: str

@@ -59,6 +59,9 @@ def test_an_unknown_session_is_exit_code_4(stage: Stage, capsys: pytest.CaptureF
     sessions = [Session(exchange=stage.exchange) for _ in range(2)]
     assert main(["session", "rm", "0"]) == Code.NOT_FOUND
     assert "2 sessions begin with 0" in capsys.readouterr().err
+    for command in ("show", "rm"):
+        assert main(["session", command, ""]) == Code.USAGE
+        assert "An empty text names no session" in capsys.readouterr().err
     for session in sessions:
         session.close()
 

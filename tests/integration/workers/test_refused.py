@@ -14,8 +14,8 @@ from lion_broker import (
     NotPortable,
     Session,
 )
-from lion_broker.broker.exchange import RedisExchange
-from lion_broker.mail.verbs import Post
+from lion_broker.broker.signing import Signer
+from lion_broker.mail.verbs import Post, ReadSession
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.testing import wait_until
 from tests.stage import Program, Stage
@@ -115,11 +115,10 @@ def test_a_tool_and_a_model_by_name(session: Session, worker: Program) -> None:
 def test_a_wrong_key(session: Session, stage: Stage, worker: Program) -> None:
     """Mail that is signed with another key has no effect but a dead letter, and the worker lives."""
     remote = session.new_branch(name="remote", pool="p", behaviour="echo")
-    forger = RedisExchange(
-        f"unix://{stage.exchange._lease.server.socket}",
-        secrets.token_bytes(32),
-        namespace=stage.exchange.namespace,
-    )
+    forger = stage.connect()
+    assert forger.call(ReadSession(session.id))
+    # Whoever writes to the server by other means than a new exchange is not asked for the namespace's key.
+    forger._codec.signer = Signer(secrets.token_bytes(32), namespace=forger.namespace)
     body = encode_json({"item": Instruction.create(instruction="forged").to_dict()}, "item")
     mail = WireMail(Header(session.id, session.default_branch.id, remote.id, "message"), body)
     with forger:
@@ -130,6 +129,8 @@ def test_a_wrong_key(session: Session, stage: Stage, worker: Program) -> None:
     assert letter.reason == "bad_signature"
     assert letter.mail is None
     assert [message.instruction for message in remote.messages] == ["real"]
+    assert f"the mail {mail.id} becomes a dead letter: bad_signature" in worker.errors
+    assert "forged" not in worker.errors
 
 
 def test_what_cannot_be_sent_is_refused_before_it_moves(session: Session, worker: Program) -> None:

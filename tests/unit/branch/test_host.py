@@ -135,6 +135,19 @@ def test_a_branch_that_is_hosted_elsewhere_now(session: Session, one: Branch, ex
     assert stored(session) == ["Begin."]
 
 
+def test_what_a_lost_branch_had_to_say_is_void(session: Session, one: Branch, exchange: MemoryExchange) -> None:
+    """After the refusal nothing of it waits any more, neither to be stored nor to be sent."""
+    exchange.call(Release((Station(session.id, one.id, host_of(one).token),)))
+    exchange.call(Claim(session.id, one.id, "another token"))
+    one.send(session.default_branch, "message", "too late")
+    with pytest.raises(LeaseLost):
+        session.collect()
+    assert not host_of(one).dirty
+    assert one.mailbox.outgoing() == []
+    session.collect_send_all(receive_all=True)
+    assert session.counters()["posted"] == 0
+
+
 TOO_MUCH: dict[str, Callable[[Branch], object]] = {
     "message": lambda branch: say(branch, TOO_LONG),
     "change": lambda branch: branch.messages[1].update(instruction=TOO_LONG),

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.node import Node
-from lion_broker.core.portable import plain_dict, to_portable
+from lion_broker.core.portable import plain_dict, readable, to_portable
 from lion_broker.errors import NotPortable
 
 
@@ -88,3 +88,25 @@ def test_values_without_a_json_form(value: Any) -> None:
 def test_a_fallback_finds_a_form() -> None:
     """With a fallback, what is left becomes what it returns."""
     assert to_portable({"a": [Model]}, fallback=lambda kind: kind.__name__) == {"a": ["Model"]}
+
+
+def test_text_that_everybody_takes() -> None:
+    """Half characters are escaped, other text stays as it is, and what cannot say anything is named."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert readable("Größe 🦁\n") == "Größe 🦁\n"
+    assert readable("a\ud800b") == "a\\ud800b"
+    assert readable(ValueError("no\udfff")) == "no\\udfff"
+    assert readable(Mute()) == "<Mute that cannot be shown>"
+
+
+def test_text_that_is_too_long() -> None:
+    """It is cut to the length that was asked for, the mark of it included."""
+    assert readable("x" * 100, 100) == "x" * 100
+    cut = readable("x" * 5_000_000, 2_000)
+    assert len(cut) == 2_000
+    assert cut.endswith("x … (cut; it has 5,000,000 characters)")
+    assert len(readable("\ud800" * 400, 2_000)) == 2_000
