@@ -6,22 +6,18 @@ or none. The same host serves a branch on a worker and one in the user's process
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from anyio import CancelScope
+from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
-from lion_broker.errors import BranchOwned, BrokerUnavailable, LeaseLost
-from lion_broker.mail.exchange import Exchange, Steps, arun, ask, run
+from lion_broker.errors import BrokerUnavailable, LeaseLost
+from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
@@ -31,14 +27,13 @@ from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 
-from .batch import Batches
-from .directory import Directory, gone
+from .directory import gone
 from .draft import Draft, Mark
-from .items import LocalObjects, decode_item, encode_item, encode_model, local_model_ref
+from .items import decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
 from .refusal import reason_of, warn_rejected
-from .registry import Registry
+from .surroundings import Surroundings
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -46,49 +41,12 @@ if TYPE_CHECKING:
 
     from .branch import Branch
 
-__all__ = ["Host", "Surroundings"]
-
-T = TypeVar("T")
+__all__ = ["Host"]
 
 _PAGE = 1000
 _MAILS = 100
 _RECORDS = 1000
 """Mails and records of one commit outside a turn; more would hold the server for too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the branches of one session in one process share."""
-
-    exchange: Exchange
-    session: IDType
-    directory: Directory
-    registry: Registry
-    owner: str
-    objects: LocalObjects | None = None
-    lease_ms: int = 10_000
-    batches: Batches = field(default_factory=Batches)
-    running: dict[str, CancelScope] = field(default_factory=dict)
-    """The commands that are being done, by the id of their mail."""
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    process: int = field(default_factory=os.getpid)
-
-    def run(self, steps: Steps[T]) -> T:
-        """Run a program over the exchange, blocking; threads take turns. Raises BranchOwned in a forked process."""
-        self._check_process()
-        return run(self.exchange, steps, self.lock)
-
-    async def arun(self, steps: Steps[T]) -> T:
-        """Run a program over the exchange without blocking the event loop; see `run`."""
-        self._check_process()
-        return await arun(self.exchange, steps, self.lock)
-
-    def _check_process(self) -> None:
-        if os.getpid() != self.process:
-            raise BranchOwned(
-                f"The session {self.session} is open in the process {self.process}, from which this one was forked, and"
-                " its branches live there. Here it can be opened anew: Session.open(id)."
-            )
 
 
 class Host:

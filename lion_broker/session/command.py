@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from lion_broker.branch.directory import session_steps
 from lion_broker.branch.faults import raised
-from lion_broker.branch.host import Surroundings
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import LionError, ModelError, RoundTimeout
@@ -102,7 +102,7 @@ class Commander:
                 with anyio.move_on_after(patience.left()) as waiting:
                     reply = await answers.next(command.id)
                 if waiting.cancelled_caught:
-                    await arun(self._around.exchange, session_steps(self._around.session))
+                    await self._around.arun(session_steps(self._around.session))
                     raise patience.over(operation)
                 body = from_json(reply.body)
                 ended = _is_last(body)

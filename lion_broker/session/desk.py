@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import decode_item
 from lion_broker.branch.journal import Chronicle, Kind, record_of
 from lion_broker.branch.refusal import reason_of, warn_rejected
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import readable
 from lion_broker.mail.exchange import Steps, ask

@@ -13,11 +13,11 @@ from pydantic_core import from_json, to_json
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory, gone, session_steps
-from lion_broker.branch.host import Surroundings
 from lion_broker.branch.inventory import message_records, model_record, tool_record
 from lion_broker.branch.items import LocalObjects
 from lion_broker.branch.journal import Kind, record_of
 from lion_broker.branch.registry import Registry
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.pile import Pile

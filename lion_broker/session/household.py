@@ -8,9 +8,10 @@ from operator import itemgetter
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Place, gone
-from lion_broker.branch.host import Host, Surroundings
+from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip, first_records
 from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable

@@ -12,10 +12,10 @@ from pydantic import PrivateAttr
 from lion_broker.branch.base import BaseBranch
 from lion_broker.branch.directory import session_steps
 from lion_broker.branch.editing import in_pieces
-from lion_broker.branch.host import Surroundings
 from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.operations.errand import pack
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
 from lion_broker.errors import BranchOwned, BrokerUnavailable, ItemNotFoundError, NotPortable, OutputInvalid

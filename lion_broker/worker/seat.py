@@ -10,11 +10,12 @@ from pydantic_core import from_json
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory
-from lion_broker.branch.host import Host, Surroundings
+from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip
 from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.registry import Behaviour, Registry
+from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BehaviourUnknown, LionError

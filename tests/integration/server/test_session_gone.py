@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.waiting import wait_until
 
 from lion_broker import ItemNotFoundError, Registry, Session
 from lion_broker.mail.verbs import Collect, Receive, Send
+from lion_broker.testing import wait_until
 from tests.conftest import RunningWorker
 from tests.stage import Stage
 

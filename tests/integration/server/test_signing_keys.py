@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.waiting import wait_until
 
 from lion_broker import ConfigError, Session, SignatureInvalid
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.errors import SigningKeyUnknown
 from lion_broker.mail.verbs import ListSessions, ReadReady
+from lion_broker.testing import wait_until
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis

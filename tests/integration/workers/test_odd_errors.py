@@ -71,7 +71,7 @@ async def test_errors_that_nobody_can_write_down(
         ]
         async with running_worker(registry, session.exchange, pool="p"):
             for _ in range(2):
-                async with session.abatch():
+                async with session.batch():
                     for branch in branches:
                         await home.asend(branch, "message", "go")
                 await session.await_idle()

@@ -1,0 +1,58 @@
+"""What the branches of one session in one process share: the exchange, who is there, what can be done."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from anyio import CancelScope
+
+from lion_broker.core.ids import IDType
+from lion_broker.errors import BranchOwned
+from lion_broker.mail.exchange import Exchange, Steps, arun, run
+
+from .batch import Batches
+from .directory import Directory
+from .items import LocalObjects
+from .registry import Registry
+
+__all__ = ["Surroundings"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the branches of one session in one process share."""
+
+    exchange: Exchange
+    session: IDType
+    directory: Directory
+    registry: Registry
+    owner: str
+    objects: LocalObjects | None = None
+    lease_ms: int = 10_000
+    batches: Batches = field(default_factory=Batches)
+    running: dict[str, CancelScope] = field(default_factory=dict)
+    """The commands that are being done, by the id of their mail."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    process: int = field(default_factory=os.getpid)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Run a program over the exchange, blocking; threads take turns. Raises BranchOwned in a forked process."""
+        self._check_process()
+        return run(self.exchange, steps, self.lock)
+
+    async def arun(self, steps: Steps[T]) -> T:
+        """Run a program over the exchange without blocking the event loop; see `run`."""
+        self._check_process()
+        return await arun(self.exchange, steps, self.lock)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self.process:
+            raise BranchOwned(
+                f"The session {self.session} is open in the process {self.process}, from which this one was forked, and"
+                " its branches live there. Here it can be opened anew: Session.open(id)."
+            )
