@@ -53,7 +53,9 @@ class Connection(asyncio.Protocol):
             request = self._take_request()
         except Malformed as error:
             self._request = None
-            self.transport.write(plain_reply(error_body(Answer(str(error), status=400)), 400).parts[0])
+            # Without this word a client would send its next request into a connection that is about to end.
+            refusal = plain_reply(error_body(Answer(str(error), status=400)), 400, {"connection": "close"})
+            self.transport.write(refusal.parts[0])
             self.transport.close()
             return
         if request is not None:

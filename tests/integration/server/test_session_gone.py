@@ -1,7 +1,6 @@
 """A session that was deleted by another program, or whose server was emptied: every command says so, and lets go."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from lion_broker import ItemNotFoundError, Registry, Session
 from lion_broker.mail.verbs import Collect, Receive, Send
-from lion_broker.testing import wait_until
 from tests.conftest import RunningWorker
 from tests.stage import Stage
 
@@ -82,7 +80,7 @@ def test_every_command_says_so(session: Session, command: str) -> None:
 
 def test_what_cannot_be_stored_is_not_hidden(session: Session) -> None:
     """`flush` and `close` raise as long as something waits, and `close` lets go of everything all the same."""
-    local = session.branches["local"]
+    local, keeper = session.branches["local"], session._estate.household._keeper._thread
     local.send("remote", "message", "hello")
     for _ in range(2):
         with pytest.raises(ItemNotFoundError, match=GONE):
@@ -91,7 +89,9 @@ def test_what_cannot_be_stored_is_not_hidden(session: Session) -> None:
         session.close()
     session.close()
     assert session._estate.household.hosts == {}
-    wait_until(lambda: not any(thread.name == "lion-broker-leases" for thread in threading.enumerate()))
+    assert keeper is not None
+    keeper.join(10)
+    assert not keeper.is_alive()
 
 
 def test_mail_is_not_moved_in_silence(session: Session) -> None:
