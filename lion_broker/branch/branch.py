@@ -26,7 +26,7 @@ from lion_broker.tools.tool import Tool
 from .intake import APPLIED, apply
 from .local import LocalBranch
 from .operations import OPERATIONS
-from .operations.asking import Question, as_model
+from .operations.asking import Question, as_model, is_live
 from .operations.stream import stream, within
 
 if TYPE_CHECKING:
@@ -262,7 +262,10 @@ class Branch(LocalBranch):
     async def ask(self, question: Question) -> ModelReply:
         """Have a model answer; every model call of an operation goes through here."""
         invoke = partial(question.model.invoke, question.messages, **question.parameters)
-        return await (invoke() if self._ledger is None else self._ledger.model(question, invoke))
+        # The offline model answers the same each time and asks nobody outside: there is nothing to record.
+        if self._ledger is None or not is_live(question.model):
+            return await invoke()
+        return await self._ledger.model(question, invoke)
 
     async def listen(self, question: Question) -> AsyncGenerator[ModelChunk]:
         """Have a model answer piece by piece; what was recorded of an earlier turn comes in one piece."""

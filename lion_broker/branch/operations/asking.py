@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lion_broker.branch.branch import Branch
     from lion_broker.models.reply import ModelReply
 
-__all__ = ["Question", "answer_of", "as_model", "model_of", "question_of", "record", "takes_tools"]
+__all__ = ["Question", "answer_of", "as_model", "is_live", "model_of", "question_of", "record"]
 
 
 @dataclass(slots=True)
@@ -127,8 +127,11 @@ def as_model(model: Any) -> iModel | None:
     raise ConfigError(f"A model is an iModel or a text 'provider/model', not {type(model).__name__}.")
 
 
-def takes_tools(model: iModel) -> bool:
-    """Whether a model is given tools by its endpoint; others read of them and answer with calls as JSON."""
+def is_live(model: iModel) -> bool:
+    """Whether a model asks a provider, which may answer otherwise each time and is given tools in its own way.
+
+    The offline one is a function of the conversation: it reads of tools, and answers with calls as JSON.
+    """
     return model.provider != "offline"
 
 

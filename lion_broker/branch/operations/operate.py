@@ -13,7 +13,7 @@ from lion_broker.messages import ActionRequest
 from lion_broker.messages.action import ActionRequestModel, ActionResponseModel
 
 from .act import invoke_action, requests_of
-from .asking import Question, answer_of, model_of, question_of, record, takes_tools
+from .asking import Question, answer_of, is_live, model_of, question_of, record
 from .dialogue import dialogue
 from .forms import form_of, only_one
 from .outcome import Operative, acted, acting, extended, unfinished
@@ -115,7 +115,7 @@ def _question(branch: Branch, wanted: Any, work: _Work, said: dict[str, Any]) ->
     """The question; a model that takes no tools reads of them instead, and answers with calls as JSON."""
     parameters, shown = dict(said.pop("parameters", None) or {}), None
     model = model_of(branch, only_one(chat_model=said.pop("chat_model", None), imodel=said.pop("imodel", None)))
-    if work.schemas and takes_tools(model):
+    if work.schemas and is_live(model):
         parameters.setdefault("tools", work.schemas)
     elif work.schemas:
         shown, wanted = work.schemas, acting(wanted)
