@@ -52,6 +52,8 @@ async def invoke_action(
     unique_output: bool = False,
     sanitize_input: bool = False,
     dropna: bool = False,
+    flatten: bool = True,
+    flatten_tuple_set: bool = False,
     **pace: Any,
 ) -> list[ActionResponseModel]:
     """Return one result a request, in order; requests and results are recorded.

@@ -70,7 +70,8 @@ class Operable(ABC):
     async def operate(
         self, instruction: Any = None, guidance: Any = None, context: Any = None, *, instruct: Any = None,
         response_format: Any = None, request_model: Any = None, operative_model: Any = None, operative: Any = None,
-        tools: Any = None, actions: bool = False, reason: bool = False, invoke_actions: bool = True,
+        tools: Any = None, tool_schemas: Any = None, actions: bool = False, reason: bool = False,
+        invoke_actions: bool = True,
         action_kwargs: Mapping[str, Any] | None = None, max_steps: int = 10, field_models: Any = None,
         exclude_fields: Sequence[str] | None = None, progression: Any = None, images: Any = None,
         image_detail: Any = None, chat_model: Any = None, imodel: Any = None, parse_model: Any = None,
@@ -82,8 +83,9 @@ class Operable(ABC):
 
         Returns a text when no form, reason or tool is wanted, else an object with the fields of `response_format`, with
         `reason`, and with tools `action_required`, `action_requests` and `action_responses`. `tools` are names,
-        functions, Tools or a list; `actions` stands for all that the branch has. The model is asked at most
-        `max_steps` times.
+        functions, Tools or a list; `actions` stands for all that the branch has; `tool_schemas` are further ones as
+        models take them. The model is asked at most `max_steps` times. LionAGI's `request_params` and `response_params`
+        are `response_format`, `field_models` and `exclude_fields` here.
         """
         return await self.perform("operate", _given(locals()))
 
@@ -106,12 +108,14 @@ class Operable(ABC):
         throttle_period: float = 0, initial_delay: float = 0, num_retries: int = 0, retry_delay: float = 0,
         backoff_factor: float = 1, retry_timeout: float | None = None, retry_default: Any = None,
         unique_input: bool = False, unique_output: bool = False, sanitize_input: bool = False, dropna: bool = False,
+        flatten: bool = True, flatten_tuple_set: bool = False,
         timeout: float | None = None,
     ) -> Any:  # fmt: skip
         """Call tools as one or many requests say, side by side; returns a list with one result a request, in order.
 
         A request is an ActionRequest, an ActionRequestModel or a dict with `function` and `arguments`. Times are in
-        seconds. Raises ToolError when a call has failed, or with `suppress_errors` returns the error as its output.
+        seconds. The list is flat, whatever `flatten` says: outputs stay as they are. Raises ToolError when a call has
+        failed, or with `suppress_errors` returns the error as its output.
         """
         return await self.perform("invoke_action", _given(locals()))
 

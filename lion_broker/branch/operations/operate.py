@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lion_broker.models.reply import ModelReply
 
 __all__ = ["completed", "operate"]
+
+_FOREIGN: Final = frozenset({"request_params", "request_param_kwargs", "response_params", "response_param_kwargs"})
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ async def operate(
     operative_model: Any = None,
     operative: Any = None,
     tools: Any = None,
+    tool_schemas: Any = None,
     actions: bool = False,
     reason: bool = False,
     invoke_actions: bool = True,
@@ -79,6 +82,10 @@ async def operate(
     most. What cannot be given its form is treated by `handle_validation` as in `parse`.
     """
     check_handling(handle_validation)
+    if foreign := _FOREIGN & (question.get("parameters") or {}).keys():
+        raise ConfigError(
+            f"operate does not know {', '.join(sorted(foreign))}: use response_format, field_models and exclude_fields."
+        )
     given = completed(
         instruct, instruction=instruction, guidance=guidance, context=context, reason=reason, actions=actions
     )
@@ -87,7 +94,7 @@ async def operate(
         response_format=response_format, request_model=request_model, operative_model=operative_model, operative=kind
     )
     wanted = extended(wanted, given.pop("reason"), field_models, exclude_fields)
-    work = _Work(_schemas(branch, tools, given.pop("actions")), invoke_actions, action_kwargs or {})
+    work = _Work(_schemas(branch, tools, given.pop("actions"), tool_schemas), invoke_actions, action_kwargs or {})
     reply = await _converse(branch, _question(branch, wanted, work, {**given, **question}), work, max_steps)
     if skip_validation or (wanted is None and not work.schemas):
         return reply.text
@@ -106,9 +113,10 @@ def completed(instruct: Any, **said: Any) -> dict[str, Any]:
     return {name: more.get(name) if value in (None, False) else value for name, value in said.items()}
 
 
-def _schemas(branch: Branch, tools: Any, actions: bool | None) -> list[Any]:
+def _schemas(branch: Branch, tools: Any, actions: bool | None, further: Any) -> list[Any]:
     found = branch.acts.get_tool_schema(bool(actions) if tools is None else tools)
-    return list(found["tools"]) if isinstance(found, dict) else []
+    more = further.get("tools", [further]) if isinstance(further, Mapping) else list(further or ())
+    return [*(found["tools"] if isinstance(found, dict) else ()), *more]
 
 
 def _question(branch: Branch, wanted: Any, work: _Work, said: dict[str, Any]) -> Question:

@@ -273,3 +273,17 @@ async def test_only_so_many_at_once(think: Think) -> None:
     assert most == 3
     with pytest.raises(ConfigError, match="max_concurrent"):
         await branch.invoke_action({"function": "count"}, max_concurrent=0)
+
+
+async def test_lionagis_keywords(think: Think) -> None:
+    """Schemas may be given as they are; keywords that have another name here are refused with it."""
+    model = ScriptedModel("one", repeat=True)
+    branch = await think(model, add)
+    shown = {"type": "function", "function": {"name": "fly", "parameters": {"type": "object", "properties": {}}}}
+    for schemas in ([shown], {"tools": [shown]}, shown):
+        await branch.operate("Try.", tools="add", tool_schemas=schemas)
+        assert model.requests[-1].tools == ["add", "fly"]
+    with pytest.raises(ConfigError, match="request_params: use response_format"):
+        await branch.operate("Try.", request_params={"name": "x"})
+    outputs = await branch.invoke_action([{"function": "add", "arguments": {"a": 1}}], flatten=False)
+    assert [one.output for one in outputs] == [1]
