@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from .drain import drain
+from .hostile import hostile
 from .latency import latency
 from .rig import Figure, rig
 from .rounds import rounds
@@ -33,6 +34,7 @@ def main() -> None:
             "P3": lambda: latency(server, 200 if quick else 1000),
             "P5": lambda: rounds(server, 1 if quick else 3),
             "P12": lambda: startup(server, 3 if quick else 7),
+            "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),
         }
         for number, measure in plan.items():
