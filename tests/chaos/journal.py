@@ -61,9 +61,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         account = Account.read(path)
         self.following = account.following
-        self._file = path.open("ab", buffering=0)
+        self._path = path
         # The end of a torn line, if there is one.
-        self._file.write(b"\n")
+        self._append(b"\n")
         self._first = account.open[0] if account.open else self.following
         if account.open:
             self.settle(Fate.UNKNOWN)
@@ -71,13 +71,14 @@ class Journal:
     def intend(self, recipients: list[str]) -> None:
         """Write down which mails are posted next."""
         self._first = self.following
-        self._write({"first": self._first, "to": recipients})
+        self._append(json.dumps({"first": self._first, "to": recipients}).encode() + b"\n")
         self.following += len(recipients)
 
     def settle(self, fate: Fate) -> None:
         """Write down what came of them."""
-        self._write({"first": self._first, "fate": fate})
+        self._append(json.dumps({"first": self._first, "fate": fate}).encode() + b"\n")
 
-    def _write(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row).encode() + b"\n")
-        os.fsync(self._file.fileno())
+    def _append(self, line: bytes) -> None:
+        with self._path.open("ab", buffering=0) as file:
+            file.write(line)
+            os.fsync(file.fileno())

@@ -31,6 +31,7 @@ def values(result: Result) -> dict[str, Any]:
             "platform": f"{platform.system()} {platform.machine()}",
         },
         "plan": asdict(result.plan),
+        "times at each crash point": result.points,
         "injected": dict(result.injected),
         "counts": dict(result.findings.counts),
         "faults": result.findings.faults,

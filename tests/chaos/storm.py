@@ -78,6 +78,7 @@ class Result:
     seconds: float = 0.0
     waves: int = 0
     server: str = ""
+    points: int = 0
 
     @property
     def short(self) -> list[str]:

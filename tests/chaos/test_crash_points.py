@@ -22,7 +22,7 @@ from tests.stage import Program, Stage
 pytestmark = [pytest.mark.redis, pytest.mark.processes, pytest.mark.chaos, pytest.mark.timeout(600)]
 
 TIMES = int(os.environ.get("CHAOS_TIMES", "2"))
-AT_ONCE = 4
+AT_ONCE = 6
 POINTS = {
     "after the claim": "after Claim",
     "before the call": "after Step.intent",
