@@ -6,6 +6,7 @@ A branch NAME that takes the text T sends `NAME/T` to each branch that its metad
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import anyio
 
@@ -15,8 +16,8 @@ registry = Registry()
 registry.model("quote", iModel("offline", "extractive"))
 dice = random.Random()  # noqa: S311 - when a branch fails is no secret
 
-PATIENT = 25
-"""Attempts of behaviours that fail at random, and whose workers are killed all the time."""
+often = partial(registry.behaviour, attempts=25, backoff=0.05, max_backoff=0.4)
+"""Registers a behaviour that fails at random, or whose workers are killed all the time."""
 
 
 def text_of(mail: Mail) -> str:
@@ -32,19 +33,19 @@ async def pass_on(branch: Branch, mail: Mail) -> None:
         await anyio.sleep(dice.uniform(0, 0.004))
 
 
-@registry.behaviour("relay", attempts=PATIENT)
+@often("relay")
 async def relay(branch: Branch, mail: Mail) -> None:
     """Pass a mail on."""
     await pass_on(branch, mail)
 
 
-@registry.behaviour("silent", attempts=PATIENT, record=False)
+@often("silent", record=False)
 async def silent(branch: Branch, mail: Mail) -> None:
     """Pass a mail on without remembering it."""
     await pass_on(branch, mail)
 
 
-@registry.behaviour("shaky", attempts=PATIENT)
+@often("shaky")
 async def shaky(branch: Branch, mail: Mail) -> None:
     """Pass a mail on, or fail before it or after it; now and then."""
     if dice.random() < 0.02:
@@ -54,7 +55,7 @@ async def shaky(branch: Branch, mail: Mail) -> None:
         raise RuntimeError("not like this")
 
 
-@registry.behaviour("hopeless", attempts=2)
+@registry.behaviour("hopeless", attempts=2, backoff=0.05)
 async def hopeless(branch: Branch, mail: Mail) -> None:
     """Pass a mail on unless its number ends with 7: then fail as often as it is tried."""
     await pass_on(branch, mail)
@@ -62,7 +63,7 @@ async def hopeless(branch: Branch, mail: Mail) -> None:
         raise RuntimeError("never")
 
 
-@registry.behaviour("asking", attempts=PATIENT)
+@often("asking")
 async def asking(branch: Branch, mail: Mail) -> None:
     """Ask a model about every tenth mail, and pass all of them on."""
     if text_of(mail).endswith("0"):

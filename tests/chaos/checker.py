@@ -67,6 +67,7 @@ def check(world: World, accounts: Mapping[str, Account], evidence: Evidence, tai
     for place in world.places.values():
         _judge(world, place, addressed, evidence, findings)
         _check_order(place, fates, evidence, findings)
+        findings.counts[f"poison for {place.behaviour or 'a plain history'}"] += evidence.poisoned[place.id]
     _check_logs(evidence, tail, findings)
     _check_sums(evidence, findings)
     return findings

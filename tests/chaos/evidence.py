@@ -57,6 +57,7 @@ class Evidence:
     trails: dict[str, Trail] = field(default_factory=dict)
     dead: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    poisoned: Counter[str] = field(default_factory=Counter)
     counters: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -72,6 +73,7 @@ class Evidence:
                 text = _text(letter.mail.item()) if letter.mail else f"no mail: {letter.detail}"
                 found.dead.setdefault(letter.branch, Counter())[text] += 1
                 found.reasons[letter.reason] += 1
+                found.poisoned[letter.branch] += letter.reason == "poison"
         stored = exchange.call(ReadSession(session))
         found.counters = dict(stored.counters) if stored else {}
         return found

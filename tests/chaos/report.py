@@ -22,6 +22,7 @@ def values(result: Result) -> dict[str, Any]:
         "passed": result.passed,
         "seed": result.plan.seed,
         "seconds": round(result.seconds, 1),
+        "cpu seconds": round(result.cpu, 1),
         "waves": result.waves,
         "versions": {
             "lion-broker": version("lion-broker"),
@@ -48,7 +49,7 @@ def markdown(result: Result) -> str:
         "",
         (
             f"{counts.get('mails acked', 0):,} mails acked, {counts.get('mails unknown', 0):,} unknown to their"
-            f" senders, {counts.get('effects', 0):,} effects, in {result.seconds:,.0f} s; seed {plan['seed']}."
+            f" senders, {counts.get('effects', 0):,} effects, in {result.seconds:,.0f} s ({result.cpu:,.0f} s of CPU); seed {plan['seed']}."
         ),
         "",
         "| wrong | count |",

@@ -7,6 +7,7 @@ end, everything has to come to rest, and the checker compares the journals with 
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 import time
@@ -76,6 +77,7 @@ class Result:
     injected: Counter[str] = field(default_factory=Counter)
     findings: Findings = field(default_factory=Findings)
     seconds: float = 0.0
+    cpu: float = 0.0
     waves: int = 0
     server: str = ""
     points: int = 0
@@ -118,6 +120,7 @@ def storm(plan: Plan, say: Say) -> Result:
             result.seconds = time.monotonic() - begun
             if result.findings.faults:
                 break
+        result.cpu = sum(os.times()[:4])
         result.injected.update(
             {"connections made": place.proxy.accepted, "requests through the proxy": place.proxy.asked}
         )

@@ -13,7 +13,7 @@ from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import wait_until
 from tests.apps.commanding import COMMANDS, MAILS, NEW
 from tests.ledger import Ledger
-from tests.stage import Program, Stage
+from tests.stage import Home, Program, Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes, pytest.mark.chaos]
 
@@ -21,12 +21,20 @@ MOMENTS = ("before", "after")
 HISTORY = ["Be kind."]
 
 
-@pytest.fixture
-def nursery(stage: Stage) -> Iterator[Program]:
-    """Programs that lead sessions, and a worker for their branches."""
-    worker = stage.worker(pool="p", lease=0.5)
-    yield stage.start("-m", "tests.apps.commanding", LION_BROKER_LEASE="0.5")
+@pytest.fixture(scope="module")
+def ward(home: Home) -> Iterator[Stage]:
+    """A namespace for all tests of this module."""
+    with home.stage() as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def nursery(ward: Stage) -> Iterator[Program]:
+    """Programs that lead sessions, and a worker for their branches; sessions are deleted one by one."""
+    worker = ward.worker(pool="p", lease=0.5)
+    yield ward.start("-m", "tests.apps.commanding", LION_BROKER_LEASE="0.5")
     assert worker.stop() == 0
+    assert ward.server.strays() == []
 
 
 def order(nursery: Program, command: str, at: int, moment: str) -> dict[str, Any]:
@@ -122,31 +130,31 @@ def check_prefixes(session: Session, sender: str) -> None:
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "delete the session"])
-def test_inside_a_command(stage: Stage, nursery: Program, command: str) -> None:
+def test_inside_a_command(ward: Stage, nursery: Program, command: str) -> None:
     """Before and after each call that the command makes to the exchange."""
     calls = order(nursery, command, 0, "never")["calls"]
     assert calls > 0
     cut = [order(nursery, command, at, moment) for at in range(1, calls + 1) for moment in MOMENTS]
     assert len([told for told in cut if told["code"] == 9]) >= calls
     for told in cut:
-        with taken_up(told["session"], stage) as session:
+        with taken_up(told["session"], ward) as session:
             again(session, command)
             check_common(session)
             check_command(session, command)
             session.delete()
 
 
-def test_inside_a_deletion(stage: Stage, nursery: Program) -> None:
+def test_inside_a_deletion(ward: Stage, nursery: Program) -> None:
     """A session that is half deleted can be deleted, and nothing of it is left."""
     command = "delete the session"
     calls = order(nursery, command, 0, "never")["calls"]
     assert calls > 0
     for told in [order(nursery, command, at, moment) for at in range(1, calls + 1) for moment in MOMENTS]:
         try:
-            Session.open(told["session"], exchange=stage.exchange).delete()
+            Session.open(told["session"], exchange=ward.exchange).delete()
         except ItemNotFoundError:
-            assert told["session"] not in stage.exchange.call(ListSessions())
-        assert list(stage.server.client.scan_iter(f"*{told['session']}*")) == []
+            assert told["session"] not in ward.exchange.call(ListSessions())
+        assert list(ward.server.client.scan_iter(f"*{told['session']}*")) == []
 
 
 def test_two_at_once(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,13 @@ POINTS = {
     "before the commit": "before Commit",
     "after the commit, its answer unheard": "after Commit",
 }
+RETRIES = {
+    "after the commit that defers": ("after Commit", 1),
+    "after the claim of a retry": ("after Claim", 2),
+    "before the commit of a retry": ("before Commit", 2),
+    "after the commit of a retry": ("after Commit", 2),
+}
+"""The same of a mail that has failed once and waits in its sender's lane: the point, and the how manieth time."""
 ASKED_ONCE = {"after Claim", "after Step.intent", "after Step.result", "before Commit", "after Commit"}
 """Points where a call has not gone out yet, or has been recorded: whoever takes over need not make it twice."""
 
@@ -73,10 +80,10 @@ class Play:
         """Ask a branch something that nobody else is asked."""
         self._session.default_branch.send(branch, "message", f"{branch.name}:{number}")
 
-    def struck(self, count: int, point: str, how: str) -> list[Program]:
+    def struck(self, count: int, point: str, how: str, on: int = 1) -> list[Program]:
         """Workers that serve a branch each, and are struck while they do."""
         words = ("tests.apps.thinkers:registry", "p", "--concurrency", "1")
-        environ = {"CRASH_AT": point, "CRASH_HOW": how, **self._environ}
+        environ = {"CRASH_AT": point, "CRASH_HOW": how, "CRASH_ON": str(on), **self._environ}
         return [self._stage.worker(*words, module="tests.apps.crashing", lease=1.0, **environ) for _ in range(count)]
 
     def sound(self) -> Program:
@@ -98,7 +105,9 @@ class Play:
         assert ledger.doubles() == ledger.gaps() == []
         for branch in self.branches:
             assert len(branch.messages) == 2 * mails
-            assert sorted(branch.chronicle.mails.values()) == [1] * mails
+            # A commit that only defers has a record without a mail.
+            taken = {mail: times for mail, times in branch.chronicle.mails.items() if mail}
+            assert list(taken.values()) == [1] * mails
         answers = Counter(str(message.sender) for message in home.messages)
         assert answers == Counter({str(branch.id): mails for branch in self.branches})
         assert self._session.dead_letters == []
@@ -150,3 +159,39 @@ def test_asleep(stage: Stage, session: Session, model: FakeModelServer, point: s
             assert sleeper.stop() == 0, sleeper.errors
             assert point == "after Commit" or re.search("hosted elsewhere|LeaseLost", sleeper.errors)
     play.check(2)
+
+
+@pytest.mark.parametrize("how", ["exit", "stop"])
+@pytest.mark.parametrize("point", RETRIES.values(), ids=RETRIES.keys())
+def test_at_a_retry(
+    stage: Stage, session: Session, model: FakeModelServer, point: tuple[str, int], how: str, tmp_path: Path
+) -> None:
+    """A mail that has failed once is tried again by whoever takes over, and mail behind it stays behind it."""
+    asked: Counter[str] = Counter()
+
+    def answer(body: Mapping[str, Any]) -> str:
+        question = str(body["messages"][-1]["content"])
+        asked[question] += 1
+        return "bad" if asked[question] == 1 and question.endswith(":1") else "good"
+
+    model.answers(answer)
+    play = Play(stage, session, model, tmp_path)
+    # One branch at a time: the second claim is then the one of the retry.
+    for _ in range(max(1, TIMES // 5)):
+        play.begin(1)
+        play.mail(play.branches[-1], 2)
+        (worker,) = play.struck(1, point[0], how, point[1])
+        if how == "exit":
+            assert worker.wait() == 9, worker.errors
+        else:
+            wait_until(lambda: is_stopped(worker), 30)  # noqa: B023 - asked at once
+        sound = play.sound()
+        session.wait_idle()
+        if how == "stop":
+            worker.thaw()
+            assert worker.stop() == 0, worker.errors
+        assert sound.stop() == 0
+    play.check(2)
+    for branch in play.branches:
+        said = [message.text for message in branch.messages]
+        assert [text.rpartition(":")[2] for text in said[::2]] == ["1", "2"]
