@@ -118,7 +118,7 @@ def claim(road: Road, verb: v.Claim) -> Request:
 def commit(road: Road, verb: v.Commit) -> Request:
     """`commit.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
-    args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause)
+    args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause, int(verb.strict))
     args += (*_records(verb.records), len(verb.mails))
     for mail in verb.mails:
         args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail), mail.delay_ms)

@@ -1,7 +1,7 @@
 -- commit: everything a turn did, or nothing.
 --
 -- KEYS 1: session key
--- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause,
+-- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause, strict,
 --      n, n × (kind, header, body)                                          records
 --      n, n × (recipient, direct, header, body, signature, delay_ms)        outgoing mail
 --      n, n × (client, mail id, body)                                       replies
@@ -9,7 +9,8 @@
 --      n, n × entry of the turn                                             aside
 --      n, n × (entry, reason, error, detail, attempts, of the inbox (0|1))  buried
 --      n, n × (entry, lane, pause_ms, attempts)                             deferred
--- -> {OK | DRAINED | ALREADY | STALE | FENCED | UNKNOWN, cursor, version, attempts, '', now, lane, {lane, …}, entry, …}
+-- -> {OK | DRAINED | ALREADY | STALE | FENCED | FULL | UNKNOWN, cursor, version, attempts, full branch, now, lane, {lane, …},
+--     entry, …}
 --
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
@@ -19,7 +20,7 @@ local function parse(args)
   local turn = {
     branch = text(), token = text(), cursor = text(), consumed = text(), version = number(), lease_ms = number(),
     batch = number(), after = text(), handled = number(), nonce = text(), lane = text(), lane_done = text(),
-    pause = text(),
+    pause = text(), strict = text() == '1',
     records = list(function() return {kind = text(), head = text(), body = text()} end),
     mails = list(function()
       return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number()}
@@ -103,7 +104,7 @@ local function refusal(key, turn, was)
   return nil
 end
 
--- Decides where each outgoing mail goes, before anything is written.
+-- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full.
 local function address(session, turn)
   for _, mail in ipairs(turn.mails) do
     local recipient = look(session, mail.recipient)
@@ -112,8 +113,11 @@ local function address(session, turn)
     if mail.straight and not mail.refused then
       local broken = check_station(session, recipient, true, mail.delay > 0)
       if broken then return broken end
-      -- Twice the limit: no branch waits for room at another one, and so none in a circle.
-      if not fits(session, recipient, station_of(recipient, true), mail, 2) then mail.refused = 'FULL' end
+      -- Twice the limit: no branch waits for room at another one, and so none in a circle. But who can wait is told.
+      if not fits(session, recipient, station_of(recipient, true), mail, turn.strict and 1 or 2) then
+        if turn.strict then return nil, recipient.id end
+        mail.refused = 'FULL'
+      end
     end
   end
   return nil
@@ -136,7 +140,7 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', 'stream'
   end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
-  return check_kinds(kinds) or address(session, turn)
+  return check_kinds(kinds)
 end
 
 local function dispatch(session, turn)
@@ -279,6 +283,9 @@ register('commit', function(keys, args)
   if refused then return answer_of(refused, was, now, 0) end
   local broken = check_keys(session, key, turn, was)
   if broken then return broken end
+  local wrong, full = address(session, turn)
+  if wrong then return wrong end
+  if full then return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0) end
   local bytes = bytes_of(session, turn)
   turn.owners = owners_of(key, turn, was)
   if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end
