@@ -27,7 +27,7 @@ ask = RedisExchange.call_all
 def prepare(session: Session) -> None:
     """Have branches here and on workers, with history, and mail at every station."""
     ada, ben = session.new_branch(name="ada", system="Be kind."), session.new_branch(name="ben")
-    far = session.new_branch(name="far", pool="p", behaviour="echo", imodel="quote")
+    far = session.new_branch(name="far", system="Be far.", pool="p", behaviour="echo", imodel="quote")
     gone = session.new_branch(name="gone", system="Do not stay.")
     for number in range(9):
         ada.send(ben, "message", f"ada:{number}")

@@ -49,7 +49,8 @@ def markdown(result: Result) -> str:
         "",
         (
             f"{counts.get('mails acked', 0):,} mails acked, {counts.get('mails unknown', 0):,} unknown to their"
-            f" senders, {counts.get('effects', 0):,} effects, in {result.seconds:,.0f} s ({result.cpu:,.0f} s of CPU); seed {plan['seed']}."
+            f" senders, {counts.get('effects', 0):,} effects, in {result.seconds:,.0f} s with {result.cpu:,.0f} s of"
+            f" CPU; seed {plan['seed']}."
         ),
         "",
         "| wrong | count |",

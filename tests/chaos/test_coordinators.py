@@ -106,7 +106,7 @@ def check_command(session: Session, command: str) -> None:
     elif command.startswith("split"):
         copies = [branch for branch in session.branches if branch.name is None][1:]
         assert 1 <= len(copies) <= 2
-        whole = HISTORY if command == "split here" else []
+        whole = HISTORY if command == "split here" else ["Be far."]
         assert [texts(copy)[: len(whole)] for copy in copies] == [whole] * len(copies)
     elif command in ("merge", "remove", "delete a branch"):
         assert "gone" not in names

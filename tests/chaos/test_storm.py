@@ -55,7 +55,7 @@ def test_the_waves_share_a_plan(waves: int) -> None:
 def finished(**found: list[str]) -> Result:
     """The result of a storm that has injected what was planned."""
     injected = Counter({name: getattr(SHORT, name) for name in FAULTS})
-    return Result(SHORT, injected, Findings(**found, counts=Counter({"mails acked": 12})), 3.0, 1, "valkey 9")
+    return Result(SHORT, injected, Findings(**found, counts=Counter({"mails acked": 12})), waves=1, server="valkey 9")
 
 
 def test_a_report_of_success(tmp_path: Path) -> None:
