@@ -114,7 +114,12 @@ def storm(plan: Plan, say: Say) -> Result:
         for wave in range(plan.waves):
             with tempfile.TemporaryDirectory(prefix="lion-journals-") as folder:
                 one = Wave(plan.share(wave), place, exchange, fleet, dice, Path(folder), result, say, begun)
-                one.run()
+                try:
+                    one.run()
+                except AssertionError as error:
+                    # Something that had to come did not come in time: what waits says what it was.
+                    left = [line for world in one.worlds for line in place.left_open(world.session)]
+                    result.findings.odd += [f"wave {wave + 1} was given up: {error}", *left]
             result.waves += 1
             result.findings.odd += fleet.unexpected
             result.seconds = time.monotonic() - begun

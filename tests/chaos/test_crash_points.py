@@ -46,7 +46,6 @@ ASKED_ONCE = {"after Claim", "after Step.intent", "after Step.result", "before C
 def model() -> Iterator[FakeModelServer]:
     """The server of the model that the branches ask."""
     with FakeModelServer() as server:
-        server.says("Said.")
         yield server
 
 
@@ -122,6 +121,7 @@ def is_stopped(program: Program) -> bool:
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 def test_killed(stage: Stage, session: Session, model: FakeModelServer, point: str, tmp_path: Path) -> None:
     """Others take over from the last commit; an answer that was recorded is not asked for again."""
+    model.says("Said.")
     play = Play(stage, session, model, tmp_path)
     while (left := TIMES - len(play.branches)) > 0:
         count = min(left, AT_ONCE)
@@ -140,6 +140,7 @@ def test_killed(stage: Stage, session: Session, model: FakeModelServer, point: s
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 def test_asleep(stage: Stage, session: Session, model: FakeModelServer, point: str, tmp_path: Path) -> None:
     """Who wakes up after others have taken over has no effect any more, and serves on."""
+    model.says("Said.")
     play = Play(stage, session, model, tmp_path)
     while (left := TIMES - len(play.branches)) > 0:
         count = min(left, AT_ONCE)
@@ -179,12 +180,12 @@ def test_at_a_retry(
     # One branch at a time: the second claim is then the one of the retry.
     for _ in range(max(1, TIMES // 5)):
         play.begin(1)
-        play.mail(play.branches[-1], 2)
         (worker,) = play.struck(1, point[0], how, point[1])
         if how == "exit":
             assert worker.wait() == 9, worker.errors
         else:
             wait_until(lambda: is_stopped(worker), 30)  # noqa: B023 - asked at once
+        play.mail(play.branches[-1], 2)
         sound = play.sound()
         session.wait_idle()
         if how == "stop":
@@ -192,6 +193,7 @@ def test_at_a_retry(
             assert worker.stop() == 0, worker.errors
         assert sound.stop() == 0
     play.check(2)
+    assert all(times >= 2 for question, times in asked.items() if question.endswith(":1"))
     for branch in play.branches:
         said = [message.text for message in branch.messages]
         assert [text.rpartition(":")[2] for text in said[::2]] == ["1", "2"]
