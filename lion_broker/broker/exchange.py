@@ -17,6 +17,7 @@ from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
 
+from .blobs import fetch, missing, put, with_bodies
 from .codec import Codec
 from .connection import AsyncLine, SyncLine, is_passing, translate, without_secrets
 from .functions import FUNCTIONS, Road, call
@@ -173,16 +174,22 @@ class RedisExchange(Exchange):
     def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
         road = self._road or (yield from self._open_namespace())
         requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
-        commands = tuple(command for request in requests for command in request.commands)
+        # Blobs go first: a mail that names one is accepted only when it is there.
+        blobs = put(road, verbs)
+        commands = (*blobs, *(command for request in requests for command in request.commands))
         wait_ms = max((request.wait_ms for request in requests), default=0)
         replies = yield from self._send(road, verbs, commands, wait_ms)
         answers = []
-        at = 0
+        at = len(blobs)
         for request in requests:
             part = replies[at : at + len(request.commands)]
             at += len(request.commands)
             answers.append(request.parse(part))
             yield from self._finish(road, verbs, request, part)
+        if wanted := missing(answers):
+            found = yield from self._send(road, verbs, fetch(road, wanted), 0)
+            bodies = dict(zip(wanted, found, strict=True))
+            answers = [with_bodies(answer, bodies) for answer in answers]
         return answers
 
     def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
