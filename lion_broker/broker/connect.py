@@ -15,6 +15,8 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.telemetry import logger
 
+from .checkup.profile import SURVIVES, Profile
+from .checkup.surroundings import file_findings, road_findings
 from .connection import without_secrets
 from .embedded import EmbeddedLease, attach
 from .exchange import RedisExchange
@@ -44,10 +46,12 @@ class EmbeddedExchange(RedisExchange):
             data_secret(server.directory),
             namespace=settings.namespace,
             partitions=settings.partitions,
-            profile="dev",
+            # What the server is started with.
+            assumed=Profile.DEV,
+            unsafe=settings.unsafe_server,
             patience=settings.patience,
         )
-        self.url = f"embedded://{server.directory}"
+        self.url = self._inspection.url = f"embedded://{server.directory}"
 
     def _key_advice(self) -> str:
         directory = self._lease.server.directory
@@ -85,38 +89,47 @@ def connect(url: str | None = None, settings: Settings | None = None) -> Exchang
             f"{without_secrets(url)!r} is no exchange URL.{later} Use one of"
             f" {', '.join(f'{name}://' for name in SCHEMES)}."
         )
+    if settings.replicas and scheme in ("embedded", "memory"):
+        raise ConfigError(
+            f"LION_BROKER_REPLICAS={settings.replicas} cannot be kept at {scheme}://: it has no replicas."
+        )
     exchange: Exchange
     if scheme == "memory":
         exchange = MemoryExchange()
+        log.info("exchange %s, profile %s (%s)", exchange.url, exchange.profile, SURVIVES[Profile.MEMORY])
     elif scheme == "embedded":
         exchange = EmbeddedExchange(settings, Path(rest).expanduser() if rest else None)
     else:
         exchange = _remote(url, settings)
-    log.info("exchange %s, profile %s", exchange.url, exchange.profile)
     return exchange
 
 
 def _remote(url: str, settings: Settings) -> RedisExchange:
-    secret = settings.secret.get_secret_value().encode() if settings.secret else None
-    if secret is None and not settings.insecure:
+    shown = without_secrets(url)
+    if settings.secret is None and settings.secret_previous is not None:
         raise ConfigError(
-            f"Mail on {without_secrets(url)} must be signed: set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the"
-            " same value for all programs; `lion-broker keygen` makes one. LION_BROKER_INSECURE=1 leaves mail unsigned."
+            "LION_BROKER_SECRET_PREVIOUS is set and LION_BROKER_SECRET is not: the first says what is accepted beside"
+            " the second, which signs."
         )
-    if secret is None:
-        log.warning(
-            "mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it",
-            without_secrets(url),
+    if settings.secret is None and not settings.insecure:
+        raise ConfigError(
+            f"Mail on {shown} must be signed: set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for"
+            " all programs; `lion-broker keygen` makes one. LION_BROKER_INSECURE=1 leaves mail unsigned."
         )
-    previous = settings.secret_previous
+    if settings.secret is None:
+        log.warning("mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it", shown)
+    for finding in (*road_findings(url), *file_findings(settings.secret_files)):
+        if finding.severity.is_bad:
+            log.warning("exchange %s: %s", shown, finding)
     return RedisExchange(
         url,
-        secret,
-        previous=(previous.get_secret_value().encode(),) if previous else (),
+        settings.secrets[0] if settings.secrets else None,
+        previous=settings.secrets[1:],
         begins_signing=settings.insecure,
         namespace=settings.namespace,
         partitions=settings.partitions,
-        profile="unverified",
+        unsafe=settings.unsafe_server,
+        replicas=settings.replicas,
         patience=settings.patience,
     )
 
