@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from lion_broker.errors import ProtocolMismatch, SigningKeyUnknown
+from lion_broker.errors import BrokerError, ProtocolMismatch, SigningKeyUnknown
 from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
@@ -249,7 +249,7 @@ class RedisExchange(Exchange):
         replies = yield asked
         lacking = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
         if any(_ABSENT_FUNCTION in text for text in lacking):
-            yield _Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
+            yield from self._load()
         if any(text.startswith("NOGROUP") for text in lacking):
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
             yield _Asked(tuple(command for pool in pools for command in create_group(road, pool)))
@@ -259,6 +259,16 @@ class RedisExchange(Exchange):
             if isinstance(reply, ResponseError):
                 raise reply
         return replies
+
+    def _load(self) -> Errand[None]:
+        (reply,) = yield _Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
+        if isinstance(reply, NoPermissionError):
+            raise BrokerError(
+                f"The server at {self.url} lacks the functions of this version, and this user may not load them. Use"
+                " it once as a user who may (`lion-broker session ls`), or allow this one +function|load."
+            )
+        if isinstance(reply, ResponseError):
+            raise reply
 
     def _inspect(self) -> Errand[None]:
         """Ask the server what it promises; what is new is kept in the namespace, if it is open, for others to see."""

@@ -10,7 +10,7 @@ import pytest
 from lion_broker import Registry, Session, Worker
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
-from lion_broker.errors import ConfigError, ServerUnsafe
+from lion_broker.errors import BrokerError, ConfigError, ServerUnsafe
 from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import wait_until
 from lion_broker.worker.inspector import Inspector
@@ -117,6 +117,16 @@ def test_a_user_who_may_not_look_is_refused_all_the_same(binary: Path, opened: O
         server.client.execute_command("ACL", "SETUSER", "someone", "on", ">password", "~*", "+@all", "-config")
         with pytest.raises(ConfigError, match="no append-only file"):
             opened(server, "someone").call(ListSessions())
+
+
+def test_a_user_who_may_not_load_functions(binary: Path, opened: Open) -> None:
+    """The error says so until somebody else has loaded them."""
+    with running(binary) as server:
+        server.client.execute_command("ACL", "SETUSER", "someone", "on", ">password", "~*", "+@all", "-function")
+        poor = opened(server, "someone")
+        with pytest.raises(BrokerError, match=r"this user may not load them.* \+function\|load"):
+            poor.call(ListSessions())
+        assert opened(server).call(ListSessions()) == poor.call(ListSessions()) == ()
 
 
 @pytest.mark.anyio
