@@ -27,8 +27,8 @@ SURVIVES: Final[Mapping[Profile, str]] = {
     Profile.MEMORY: "nothing outlives this process",
     Profile.VOLATILE: "the server may lose mail when it restarts, or throw it away when memory is short",
     Profile.UNVERIFIED: "what survives is not known",
-    Profile.UNSYNCED: "mail survives the end of any process; a power cut may lose what the system has not written yet",
-    Profile.DEV: "mail survives the end of any process; a power cut may lose about the last second",
+    Profile.UNSYNCED: "mail survives programs, workers and restarts; a power cut may lose many seconds",
+    Profile.DEV: "mail survives programs, workers and restarts; a power cut may lose about the last second",
     Profile.DURABLE: "mail survives a power cut too, as far as the disk does what it says",
     Profile.HA: "mail survives the loss of the primary too, if one of the replicas that have it takes its place",
 }

@@ -165,8 +165,10 @@ def _replicas(facts: ServerFacts, copies: int) -> Iterator[Finding]:
 
 def _profile(facts: ServerFacts, copies: int) -> Finding:
     profile = profile_of(facts, copies)
-    severity = Severity.WARNING if profile in (Profile.VOLATILE, Profile.UNVERIFIED) else Severity.INFO
-    return Finding("profile", severity, f"The durability profile is {profile}: {SURVIVES[profile]}.")
+    fixes = {Profile.VOLATILE: "see aof and eviction", Profile.UNVERIFIED: "see aof, fsync and eviction"}
+    severity = Severity.WARNING if profile in fixes else Severity.INFO
+    text = f"The durability profile is {profile}: {SURVIVES[profile]}."
+    return Finding("profile", severity, text, fixes.get(profile, ""))
 
 
 def _unknown(check: str, facts: ServerFacts, what: str, command: str) -> Finding:
