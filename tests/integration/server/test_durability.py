@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,11 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.errors import BrokerError, ConfigError, ServerUnsafe
 from lion_broker.mail.verbs import ListSessions
-from lion_broker.testing import wait_until
+from lion_broker.testing import await_until, wait_until
+from lion_broker.worker import worker as worker_module
 from lion_broker.worker.inspector import Inspector
 from tests.conformance.servers import SECRET, Server, find_bundled, find_debian, running
+from tests.conftest import RunningWorker
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
@@ -43,6 +47,11 @@ def opened() -> Iterator[Open]:
             return exchanges.enter_context(RedisExchange(url, SECRET, patience=0, **options))  # type: ignore[arg-type, return-value]
 
         yield opened
+
+
+def wait_until_written(client: Any) -> None:
+    """Wait until a server that has begun to keep a log has written all of it: a child of its own does that."""
+    wait_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)
 
 
 @pytest.mark.parametrize(("sync", "profile"), [("always", "durable"), ("everysec", "dev"), ("no", "unsynced")])
@@ -88,6 +97,7 @@ def test_a_server_that_would_lose_mail(
         server.client.config_set("maxmemory-policy", "noeviction")
         assert strict.call(ListSessions()) == ()
         assert strict.profile in ("dev", "durable")
+        wait_until_written(server.client)
 
 
 @pytest.mark.parametrize(
@@ -149,12 +159,33 @@ async def test_it_is_looked_at_again(own_stage: Stage, caplog: pytest.LogCapture
             assert exchange.profile == profile
             assert f"profile is {profile} now" in caplog.text
             assert max(caplog.records, key=lambda record: record.levelno).levelname == level
-            wait_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)
+            wait_until_written(client)
         assert client.hget(meta, "profile") == b"dev"
         caplog.clear()
         await inspector.inspect()
         assert caplog.records == []
     await exchange.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_worker_looks_again(
+    own_stage: Stage,
+    running_worker: RunningWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """While it serves; it says what is wrong, more than once, and serves on."""
+    monkeypatch.setattr(worker_module, "Inspector", partial(Inspector, seconds=0.01))
+    registry = Registry()
+    async with Session(exchange=own_stage.exchange, delivery="auto") as session:
+        remote = await session.anew_branch(name="remote", pool="p")
+        async with running_worker(registry, session.exchange, pool="p"):
+            own_stage.server.client.config_set("appendonly", "no")
+            await await_until(lambda: caplog.text.count("LION_BROKER_UNSAFE_SERVER=1 uses it all the same") > 1)
+            await session.default_branch.asend(remote, "message", "go on")
+            await session.await_idle()
+        assert len(remote.messages) == 1
+        assert "profile=volatile" in repr(session)
 
 
 @pytest.mark.anyio

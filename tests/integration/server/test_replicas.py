@@ -16,13 +16,15 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as NotYetThere
 from redis.retry import Retry
 
-from lion_broker import BrokerUnavailable
-from lion_broker.broker.exchange import RedisExchange
+from lion_broker import Branch, BrokerUnavailable, Mail, Registry, Session
+from lion_broker.broker.exchange import _FLEETING, RedisExchange
+from lion_broker.broker.functions import FUNCTIONS
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.verbs import ListSessions, Post
+from lion_broker.mail.verbs import AwaitReply, ListSessions, Post
 from lion_broker.testing import await_until, wait_until
 from tests.conformance.road import Road
 from tests.conformance.servers import SECRET, find_bundled, find_debian
+from tests.conftest import RunningWorker
 from tests.stage import short_folder
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
@@ -62,8 +64,10 @@ class Pair:
         return RedisExchange(f"redis://127.0.0.1:{node.port}", SECRET, replicas=replicas, patience=patience)
 
     def wait_until_in_step(self) -> None:
-        """Wait until the primary has its replica."""
+        """Wait until the replica has, and confirms, what the primary has."""
         wait_until(lambda: self.primary.client.info("replication").get("slave0", {}).get("state") == "online")
+        with self.primary.client.pipeline(transaction=False) as pipe:
+            wait_until(lambda: pipe.publish("in", "step").execute_command("WAIT", 1, 100).execute()[1] == 1)
 
     def part(self) -> None:
         """Cut the replica off; it keeps what it has."""
@@ -197,6 +201,58 @@ async def test_callers_wait_together(pair: Pair) -> None:
         assert [type(one) for one in told[:-1]] == [BrokerUnavailable] * 5
         assert told[-1] == (road.session,)
         await exchange.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_wait_for_something_else_does_not_hide_it(pair: Pair) -> None:
+    """A post that shares its call with a wait for replies is waited for as well."""
+    with pair.exchange(pair.primary, 1, patience=0.2) as exchange:
+        road = Road(exchange).open()
+        road.pooled("reader")
+        reply = AwaitReply(road.session, "client", wait_ms=1)
+        assert (await exchange.acall_all([post(road, "one"), reply]))[0].outcome is Outcome.OK
+        pair.part()
+        with pytest.raises(BrokerUnavailable, match="on the primary"):
+            await exchange.acall_all([post(road, "two"), reply])
+        await exchange.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_session_and_its_worker(pair: Pair, running_worker: RunningWorker) -> None:
+    """All that they have been told is done, is with the replica when the primary is lost."""
+    registry = Registry()
+    registry.behaviour("echo")(echo)
+    exchange = pair.exchange(pair.primary, 1)
+    async with Session(exchange=exchange, delivery="auto") as session:
+        remote = await session.anew_branch(name="remote", pool="p", behaviour="echo")
+        async with running_worker(registry, exchange, pool="p"):
+            for number in range(20):
+                await session.default_branch.asend(remote, "message", str(number))
+            await session.await_idle()
+        assert exchange.profile == "ha"
+    await exchange.aclose()
+    pair.fail_over()
+    with Session.open(session.id, exchange=pair.exchange(pair.replica, 0), host=True) as again:
+        assert len(again.branches["remote"].messages) == 20
+        again.default_branch.receive_all()
+        assert len(again.default_branch.messages) == 20
+        again.exchange.close()
+
+
+async def echo(branch: Branch, mail: Mail) -> None:
+    """Answer every mail."""
+    branch.send(mail.sender, "message", "heard")
+
+
+def test_what_needs_no_replica() -> None:
+    """What a claim, a lease, a sweep or a budget has written comes by itself when it is lost; all other verbs wait."""
+    assert {verb.__name__ for verb in FUNCTIONS if not issubclass(verb, _FLEETING)} >= {
+        "Post",
+        "Commit",
+        "Step",
+        "Send",
+    }
+    assert set(_FLEETING) <= set(FUNCTIONS)
 
 
 def test_a_replica_takes_no_mail(pair: Pair) -> None:

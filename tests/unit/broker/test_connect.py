@@ -97,6 +97,13 @@ def test_a_secret_that_others_can_change_is_loud(tmp_path: Path, caplog: pytest.
     assert SECRET not in caplog.text
 
 
+def test_replicas_are_waited_for_where_that_is_set() -> None:
+    """Each exchange at a server of one's own knows how many."""
+    exchange = connect("redis://localhost", settings(replicas=2))
+    assert isinstance(exchange, RedisExchange)
+    assert exchange._replicas == 2
+
+
 @pytest.mark.parametrize("url", ["embedded://", "memory://"])
 def test_where_there_are_no_replicas(url: str) -> None:
     """Nobody can wait for them."""
