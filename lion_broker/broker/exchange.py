@@ -19,7 +19,6 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
-from lion_broker.mail.wire import PROTOCOL
 
 from .checkup.facts import QUESTIONS, read_facts
 from .checkup.inspection import Inspection
@@ -28,7 +27,7 @@ from .codec import Codec
 from .connection import AsyncLine, Copies, SyncLine, is_passing, translate, without_secrets
 from .functions import FUNCTIONS, Road, call
 from .keys import Keys
-from .library import library
+from .library import PROTOCOL, library
 from .reads import READS, create_group
 from .requests import Argument, Command, Request
 from .signing import UNSIGNED, Signer
@@ -43,7 +42,18 @@ _ABSENT_FUNCTION: Final = "Function not found"
 
 T = TypeVar("T")
 
-_FLEETING: Final = (v.Cancel, v.Claim, v.Progress, v.Release, v.Renew, v.Reserve, v.Say, v.Settle, v.Sweep)
+_FLEETING: Final = (
+    v.Cancel,
+    v.Claim,
+    v.Progress,
+    v.Promote,
+    v.Release,
+    v.Renew,
+    v.Reserve,
+    v.Say,
+    v.Settle,
+    v.Sweep,
+)
 """Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
 
 
@@ -247,13 +257,15 @@ class RedisExchange(Exchange):
         promises = any(type(verb) in FUNCTIONS and not isinstance(verb, _FLEETING) for verb in verbs)
         asked = _Asked(commands, wait_ms, promises)
         replies = yield asked
-        lacking = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
-        if any(_ABSENT_FUNCTION in text for text in lacking):
+        errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
+        no_functions = any(_ABSENT_FUNCTION in text for text in errors)
+        no_group = any(text.startswith("NOGROUP") for text in errors)
+        if no_functions:
             yield from self._load()
-        if any(text.startswith("NOGROUP") for text in lacking):
+        if no_group:
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
             yield _Asked(tuple(command for pool in pools for command in create_group(road, pool)))
-        if lacking:
+        if no_functions or no_group:
             replies = yield asked
         for reply in replies:
             if isinstance(reply, ResponseError):

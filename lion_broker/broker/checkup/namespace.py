@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lion_broker.broker.library import PROTOCOL
 from lion_broker.broker.signing import UNSIGNED
-from lion_broker.mail.wire import PROTOCOL
 
 from .finding import Finding, Severity
 from .profile import Profile, is_worse

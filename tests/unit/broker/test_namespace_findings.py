@@ -15,8 +15,8 @@ from lion_broker.broker.checkup.namespace import (
     namespace_findings,
 )
 from lion_broker.broker.checkup.profile import Profile
+from lion_broker.broker.library import PROTOCOL
 from lion_broker.broker.signing import UNSIGNED
-from lion_broker.mail.wire import PROTOCOL
 
 LIBRARY = LibraryFacts("ours", loaded=True, intact=True, others=(), may_load=True, may_call=True, may_write=True)
 NAMESPACE = NamespaceFacts("default", PROTOCOL, 1, ("aaaa",), "durable")
