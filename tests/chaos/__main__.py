@@ -31,6 +31,12 @@ def plan_of(arguments: list[str]) -> tuple[Plan, argparse.Namespace]:
     for name in _NUMBERS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=None, metavar="N")
     parser.add_argument("--workers", type=int, default=3, metavar="N", help="workers of each of the two pools")
+    parser.add_argument(
+        "--fsync",
+        choices=("always", "everysec", "both"),
+        default="always",
+        help="when the server syncs; with everysec a kill loses what was acked while the disk was slow",
+    )
     parser.add_argument("--no-points", action="store_true", help="with --gate: no crash points after the storm")
     options = parser.parse_args(arguments)
     base = GATE if options.gate else SHORT
@@ -39,7 +45,7 @@ def plan_of(arguments: list[str]) -> tuple[Plan, argparse.Namespace]:
         if given is None:
             numbers[name] = max(1, round(getattr(base, name) * options.scale))
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
-    return Plan(**numbers, seed=seed, workers=options.workers, lease=base.lease), options
+    return Plan(**numbers, seed=seed, workers=options.workers, lease=base.lease, fsync=options.fsync), options
 
 
 def say(line: str) -> None:

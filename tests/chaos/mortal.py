@@ -70,11 +70,6 @@ class MortalServer:
             self._process.kill()
             self._process.wait()
 
-    def fcalls(self) -> int:
-        """How many functions it was called for since it started."""
-        stats = self.client.info("commandstats")
-        return int(stats.get("cmdstat_fcall", {"calls": 0})["calls"])
-
     def close(self) -> None:
         """End it; its data go with it."""
         self.client.close()
@@ -88,8 +83,8 @@ class MortalServer:
         self.close()
 
     def _answers(self) -> bool:
+        assert self.alive, (self.folder / "log").read_text()
         try:
             return bool(self.client.ping())
         except RedisError:
-            assert self.alive, (self.folder / "log").read_text()
             return False

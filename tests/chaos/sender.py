@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lion_broker import Branch, BrokerUnavailable, LeaseLost, Session
+from lion_broker import Branch, BrokerUnavailable, Instruction, LeaseLost, Session
 from lion_broker.testing import wait_until
 
 from .journal import Fate, Journal
@@ -25,6 +25,13 @@ __all__: list[str] = []
 SIZES = (1, 1, 1, 2, 5, 20, 120)
 """How many mails go in one post; a piece of a batch has a hundred."""
 LONG = 300.0
+HEAVY = "x" * 100_000
+"""What a mail may carry beside its text: too much for an entry of a stream, so that it travels as a blob."""
+
+
+def item_of(text: str) -> str | Instruction:
+    """The text, or now and then the text with a load."""
+    return Instruction.create(instruction=text, context=[HEAVY]) if text.endswith("111") else text
 
 
 class Mouth(ABC):
@@ -58,7 +65,7 @@ class Mouth(ABC):
     def _batch(self, branch: Any, texts: list[str], recipients: list[str]) -> None:
         with self._session.batch():
             for text, recipient in zip(texts, recipients, strict=True):
-                branch.send(recipient, "message", text)
+                branch.send(recipient, "message", item_of(text))
 
     def _flush(self) -> bool:
         """Have what is held stored; None asks to try again."""
@@ -80,7 +87,7 @@ class Named(Mouth):
         branch = self._session.branches[self._name]
         if len(texts) == 1:
             try:
-                branch.send(recipients[0], "message", texts[0])
+                branch.send(recipients[0], "message", item_of(texts[0]))
             except BrokerUnavailable:
                 return Fate.UNKNOWN
             return Fate.ACKED

@@ -57,6 +57,7 @@ class Plan:
     seed: int
     workers: int = 3
     lease: float = 0.75
+    fsync: str = "always"
 
     def share(self, wave: int) -> Plan:
         """What is due in one wave, so that the sum over all is the plan."""
@@ -106,7 +107,10 @@ def storm(plan: Plan, say: Say) -> Result:
     result = Result(plan)
     begun = time.monotonic()
     dice = random.Random(plan.seed)
-    with MortalServer() as server, ground(server, lease=plan.lease, patience=5.0) as place:
+    with (
+        MortalServer("everysec" if plan.fsync == "both" else plan.fsync) as server,
+        ground(server, lease=plan.lease, patience=5.0) as place,
+    ):
         result.server = _name_of(server)
         exchange = place.straight()
         fleet = Fleet(place, exchange, dice, plan.workers)
@@ -232,14 +236,15 @@ class Wave:
         return self._kill_server()
 
     def _kill_server(self) -> bool:
-        """Kill the server with mail in flight, and start it again, with the other of the two profiles."""
+        """Kill the server with mail in flight, and start it again, if so planned with the other of two profiles."""
         if not self._in_flight():
             return False
         server = self.place.server
         server.kill()
         self.result.injected[f"server kills, appendfsync {server.fsync}"] += 1
         self.done["server_kills"] += 1
-        server.fsync = "always" if server.fsync == "everysec" else "everysec"
+        if self.plan.fsync == "both":
+            server.fsync = "always" if server.fsync == "everysec" else "everysec"
         server.start()
         return True
 
