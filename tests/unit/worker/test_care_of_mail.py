@@ -123,7 +123,7 @@ def test_a_command_goes_ahead(session: Session, remote: RemoteBranch) -> None:
 
     async def ask() -> str:
         worker = Worker(moods.registry, exchange=session.exchange, pool="p")
-        asked = {"instruction": "What is tea?", "context": ["Tea is a drink."], "chat_model": "quote"}
+        asked: dict[str, Any] = {"instruction": "What is tea?", "context": ["Tea is a drink."], "chat_model": "quote"}
         async with worker, anyio.create_task_group() as both:
             both.start_soon(worker.run)
             answer = str(await remote.communicate(**asked, timeout=20))
