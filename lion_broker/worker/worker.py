@@ -113,6 +113,7 @@ class Worker:
         When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches
         back, and returns. A server that does not answer is waited for.
         """
+        self._place.until_idle = until_idle
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
