@@ -1,0 +1,28 @@
+"""The worlds that are searched, each small enough to be looked at whole."""
+
+from __future__ import annotations
+
+from tests.model.world import World
+
+__all__ = ["REPLAYED", "WORLDS"]
+
+_DEATH = frozenset({"crash", "lost"})
+
+WORLDS: dict[str, World] = {
+    world.name: world
+    for world in (
+        World("small", ("a1", "a2")),
+        World("two senders", ("a1", "a2", "b1"), faults=frozenset({"crash"})),
+        World("three workers", ("a1", "a2"), workers=3, faults=frozenset({"crash"})),
+        World("late requests", ("a1",), faults=frozenset({"crash", "late"})),
+        World("late repeats", ("a1", "a2"), workers=1, faults=frozenset({"crash", "late"})),
+        World("forking", ("a1", "a2", "a3"), faults=frozenset({"crash", "fork"})),
+        World("closing", ("a1", "a2"), faults=_DEATH | {"close"}),
+        World("filling", ("a1", "a2"), faults=_DEATH | {"full"}),
+        World("breaking", ("a1", "a2"), faults=frozenset({"crash", "broken"})),
+        World("retiring", ("a1", "a2"), faults=frozenset({"crash", "retire"})),
+    )
+}
+
+REPLAYED = ("small", "two senders", "three workers", "late requests", "late repeats", "forking", "closing")
+"""Those whose every step can be done with an exchange: its server is well, and consumers are never deleted."""
