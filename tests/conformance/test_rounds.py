@@ -271,7 +271,7 @@ def test_each_mail_counts_as_posted_once(manual: Road) -> None:
 
 
 def test_what_nobody_can_take_is_dead_when_it_is_collected(manual: Road) -> None:
-    """Mail for a branch that is no more becomes a dead letter as soon as it is collected, and is not counted as moved."""
+    """Mail for a branch that is no more is a dead letter as soon as it is collected, and does not count as moved."""
     manual.pooled("ada", "ben")
     manual.say("ada", "ben", 1)
     manual.close("ben")
