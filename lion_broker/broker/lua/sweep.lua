@@ -13,7 +13,7 @@ local function sweep_entry(ready_key, id, reader, now)
     return 1, 0
   end
   local key = branch_key(root_of(ready_key) .. 's:' .. ready.s, ready.b)
-  local values = redis.call('HMGET', key, 'q', 'lease', 'state', 'pool')
+  local values = redis.call('HMGET', key, 'q', 'lease', 'state', 'deferred', 'paused')
   if values[1] ~= id then
     drop_ready(ready_key, id)
     return 1, 0
@@ -23,10 +23,10 @@ local function sweep_entry(ready_key, id, reader, now)
     redis.call('XCLAIM', ready_key, GROUP, reader, 0, id, 'JUSTID')
     return 0, 0
   end
-  local work = values[3] == 'open' and redis.call('XLEN', key .. ':mailbox') > 0
+  local work = values[3] == 'open' and has_work(key, now, values[4], values[5])
   drop_ready(ready_key, id)
   if not work then
-    redis.call('HDEL', key, 'q', 'handed', unpack(LEASE_FIELDS))
+    redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
     return 1, 0
   end
   redis.call('HSET', key, 'q', redis.call('XADD', ready_key, '*', 's', ready.s, 'b', ready.b))
