@@ -11,9 +11,9 @@ __all__ = ["OF_STATES", "OF_STEPS"]
 
 
 def each_mail_once(s: State) -> bool:
-    """A mail has one effect at most, or becomes one dead letter."""
-    ends = (*s.log, *s.dead)
-    return len(set(ends)) == len(ends)
+    """A mail has one effect at most, or becomes one dead letter, and then it waits nowhere."""
+    places = (*s.log, *s.dead, *s.deferred, *s.waiting)
+    return len(set(places)) == len(places)
 
 
 def in_order(s: State) -> bool:
@@ -22,8 +22,8 @@ def in_order(s: State) -> bool:
 
 
 def nothing_lost(s: State) -> bool:
-    """Each mail that was accepted is waiting, has had its effect, or is a dead letter."""
-    return {*s.waiting, *s.log, *s.dead} == {*s.arrived}
+    """Each mail that was accepted waits, has had its effect, or is a dead letter."""
+    return {*s.waiting, *s.deferred, *s.log, *s.dead} == {*s.arrived}
 
 
 def one_entry(s: State) -> bool:
@@ -32,8 +32,16 @@ def one_entry(s: State) -> bool:
 
 
 def work_is_marked(s: State) -> bool:
-    """An open branch with mail waiting has a mark."""
-    return s.halfway or s.standing != OPEN or not s.waiting or s.mark != 0
+    """An open branch with mail waiting has a mark; so has one with a lane that is due, once somebody has looked."""
+    if s.halfway or s.standing != OPEN or s.mark:
+        return True
+    due = {lane.sender for lane in s.lanes if lane.due}
+    return not s.waiting and (not due or s.planned in due)
+
+
+def lanes_are_planned(s: State) -> bool:
+    """While a lane is not due yet, the branch is among those that somebody will look at."""
+    return s.standing != OPEN or all(lane.due for lane in s.lanes) or s.planned != ""
 
 
 def owners_are_marked(s: State) -> bool:
@@ -43,7 +51,7 @@ def owners_are_marked(s: State) -> bool:
 
 def closed_is_clear(s: State) -> bool:
     """A closed branch has no mail, no mark and no owner."""
-    return s.standing != CLOSED or not (s.waiting or s.mark or s.token)
+    return s.standing != CLOSED or not (s.waiting or s.lanes or s.mark or s.token)
 
 
 def _by_sender(mails: Mails) -> list[list[str]]:
@@ -78,7 +86,7 @@ def what_is_answered_is_true(before: State, step: Step) -> bool:
     request, answer = step.request, step.answer
     if request is None or answer is None or request.verb != "commit":
         return True
-    effects = before.arrived[request.cursor : request.consumed]
+    effects = (before.arrived[place - 1] for place in request.effects)
     return answer.word not in ("OK", "DRAINED", "ALREADY") or set(effects) <= set(step.state.log)
 
 
@@ -90,6 +98,7 @@ OF_STATES: Mapping[str, Callable[[State], bool]] = {
         nothing_lost,
         one_entry,
         work_is_marked,
+        lanes_are_planned,
         owners_are_marked,
         closed_is_clear,
     )

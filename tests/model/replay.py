@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from lion_broker.mail.records import START, Claimed, Committed, Record, Swept
-from lion_broker.mail.verbs import Commit, Post
+from lion_broker.mail.records import START, Claimed, Committed, Deferral, Record, Swept
+from lion_broker.mail.verbs import Commit, Pause, Post, Promote, Resume
 from lion_broker.mail.wire import encode_json, read_json
 from tests.conformance.road import Road, texts
 from tests.model.server import Answer, Server
 from tests.model.sites import Site
-from tests.model.state import Request, State
+from tests.model.state import PAUSED, Request, State
 from tests.model.walks import home
 from tests.model.world import Action, World
 
 __all__ = ["replay"]
+
+LATER = 3_600_000
+"""A pause that does not end by itself, in ms."""
 
 SWEPT = {"DROPPED": Swept(1, 1, 0), "LEFT": Swept(1, 0, 0), "GIVEN": Swept(1, 0, 1)}
 
@@ -85,6 +88,8 @@ class Twin:
                 self.tokens[worker.token] = uuid4().hex
             case "expire":
                 self.site.expire(self.road, "ada")
+            case "ripen":
+                self.site.ripen(self.road, "ada")
 
     def _ask(self, before: State, request: Request, answer: Answer) -> None:
         token = self.tokens.get(request.token, "")
@@ -101,12 +106,18 @@ class Twin:
                 assert self.road.sweep() == SWEPT[answer.word]
             case "close":
                 assert self.road.close("ada") == answer.word
+            case "pause":
+                assert self.road.call(Pause(self.road.session, "ada", "a rest")) == answer.word
+            case "resume":
+                assert self.road.call(Resume(self.road.session, "ada")) == answer.word
+            case "promote":
+                self.road.call(Promote(self.road.session))
             case verb:
                 raise AssertionError(f"{verb} cannot be replayed")
 
     def _turn(self, before: State, request: Request) -> Commit:
         token = self.tokens[request.token]
-        effects = before.arrived[request.cursor : request.consumed]
+        effects = [before.arrived[place - 1] for place in request.effects]
         return Commit(
             session=self.road.session,
             branch="ada",
@@ -119,12 +130,38 @@ class Twin:
             after=self.places[request.after],
             batch=0 if request.leave else self.server.batch,
             nonce=f"{token}-{request.version}-{request.nonce}",
+            **self._deferred(before, request),
         )
+
+    def _deferred(self, before: State, request: Request) -> dict[str, Any]:
+        """The parts of a commit that are about lanes."""
+        if not request.lane:
+            places = {place: before.arrived[place - 1][0] for place in request.defers}
+            first = {
+                place
+                for place, sender in places.items()
+                if sender not in list(places.values())[: list(places).index(place)]
+            }
+            return {
+                "deferred": tuple(
+                    Deferral(self.places[place], sender, LATER if place in first else 0, 1 if place in first else 0)
+                    for place, sender in places.items()
+                )
+            }
+        mails = next(lane.mails for lane in before.lanes if lane.sender == request.lane)
+        done = self.places[mails[request.done - 1]] if request.done else START
+        failed: tuple[Deferral, ...] = ()
+        if request.failed:
+            failed = (Deferral(self.places[mails[request.done]], request.lane, LATER, request.failed),)
+        return {"lane": request.lane, "lane_done": done, "deferred": failed}
 
     def _compare_stand(self, answer: Answer, real: Claimed | Committed) -> None:
         assert real.outcome == answer.word
-        assert texts(real.entries) == list(self.state.arrived[answer.first : answer.held])
-        self.places.update(enumerate((entry.id for entry in real.entries), answer.first + 1))
+        given = answer.given or tuple(range(answer.first + 1, answer.held + 1))
+        assert texts(real.entries) == [self.state.arrived[place - 1] for place in given]
+        self.places.update(zip(given, (entry.id for entry in real.entries), strict=True))
+        if answer.word == "OK":
+            assert (real.lane, real.lanes) == (answer.lane, answer.lanes)
         # A branch begins with a version of its own.
         assert (real.cursor, real.version) == (self.places[answer.cursor], answer.version + 1)
 
@@ -136,6 +173,7 @@ class Twin:
         assert view.mark == (self.entries[s.mark] if s.mark else "")
         assert (view.cursor, view.version) == (self.places[s.cursor], s.version + 1)
         assert (view.waiting, view.leased) == (len(s.waiting), s.alive)
+        assert (view.paused, view.deferred) == (s.standing == PAUSED, len(s.deferred))
 
     def compare_log(self) -> None:
         """The effects and the dead letters, in the end."""

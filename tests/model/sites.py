@@ -23,6 +23,8 @@ class View(NamedTuple):
     version: int
     waiting: int
     leased: bool
+    paused: bool
+    deferred: int
 
 
 class Site(Protocol):
@@ -38,6 +40,9 @@ class Site(Protocol):
     def expire(self, road: Road, branch: str) -> None:
         """Let the lease of a branch run out, now."""
 
+    def ripen(self, road: Road, branch: str) -> None:
+        """Let the lanes of a branch come due, now."""
+
 
 @dataclass
 class ServerSite:
@@ -51,12 +56,13 @@ class ServerSite:
         """Read the fields and streams themselves."""
         ready, key = self.keys.ready(road.pool, 0), self.keys.branch(road.session, branch)
         pipe = self.client.pipeline(transaction=False)
-        pipe.hmget(key, "q", "cursor", "version", "lease")
+        pipe.hmget(key, "q", "cursor", "version", "lease", "paused", "deferred")
         pipe.xlen(f"{key}:mailbox")
         pipe.time()
         pipe.xrange(ready)
         pipe.xpending_range(ready, "workers", "-", "+", 100)
-        (mark, cursor, version, lease), waiting, (now, _), entries, pending = pipe.execute(raise_on_error=False)
+        fields, waiting, (now, _), entries, pending = pipe.execute(raise_on_error=False)
+        mark, cursor, version, lease, paused, deferred = fields
         # Before the first read there is no group, and nothing is pending.
         read = set() if isinstance(pending, Exception) else {row["message_id"] for row in pending}
         return View(
@@ -66,11 +72,19 @@ class ServerSite:
             int(version),
             waiting,
             int(lease or 0) > now * 1000,
+            paused is not None,
+            int(deferred or 0),
         )
 
     def expire(self, road: Road, branch: str) -> None:
         """Write an end of the lease that is long past."""
         self.client.hset(self.keys.branch(road.session, branch), "lease", 1)
+
+    def ripen(self, road: Road, branch: str) -> None:
+        """Put the time of the lanes, and the one that was planned for them, into the past."""
+        lanes, due = f"{self.keys.branch(road.session, branch)}:lanes", f"{self.keys.root(0)}due"
+        self.client.zadd(lanes, dict.fromkeys(self.client.zrange(lanes, 0, -1), 1), xx=True)
+        self.client.zadd(due, {f"{road.session}/{branch}": 1}, xx=True)
 
 
 @dataclass
@@ -93,8 +107,15 @@ class MemorySite:
             found.version,
             len(found.mailbox),
             found.leased,
+            bool(found.paused),
+            found.deferred,
         )
 
     def expire(self, road: Road, branch: str) -> None:
         """Put the end of the lease into the past."""
         self.exchange._store.sessions[road.session].branches[branch].lease_end = 0.0
+
+    def ripen(self, road: Road, branch: str) -> None:
+        """Put the time of the lanes into the past."""
+        for lane in self.exchange._store.sessions[road.session].branches[branch].lanes.values():
+            lane.due = 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.model.lanes import Lanes
+
 __all__ = ["CLOSED", "IDLE", "OPEN", "PAUSED", "Mails", "Ready", "Request", "State", "Worker"]
 
 OPEN, PAUSED, CLOSED = "open", "paused", "closed"
@@ -24,7 +26,9 @@ class Request(NamedTuple):
     """One call of a server's function, as it travels. Ids and tokens are numbers, 0 is none.
 
     `cursor`, `consumed` and `after` count mailbox entries. `nonce` is the place of the worker that made the commit.
-    A `half` is the second call of what the protocol does in one; only variants have such.
+    `effects` and `defers` are the mails that took effect and those that are to be tried again, as places of entries. A
+    turn of a `lane` has done its first `done` mails; then the next has `failed` so often. A `half` is the second call
+    of what the protocol does in one; only variants have such.
     """
 
     verb: str
@@ -36,14 +40,20 @@ class Request(NamedTuple):
     after: int = 0
     leave: bool = False
     nonce: int = 0
+    effects: tuple[int, ...] = ()
+    defers: tuple[int, ...] = ()
+    lane: str = ""
+    done: int = 0
+    failed: int = 0
     half: bool = False
 
 
 class Worker(NamedTuple):
     """What a worker has in its hands: nothing, a ready entry with the token made for it, or a branch.
 
-    With a branch it knows `cursor` and `version` and holds the mails between `cursor` and `held`. `sent` is the request
-    whose answer it waits for.
+    With a branch it knows `cursor` and `version` and holds the mails between `cursor` and `held`, or those `given` of a
+    `lane`, of which the first was tried `tries` times with this one. `lanes` are the senders that have one. `sent` is
+    the request whose answer it waits for.
     """
 
     entry: int = 0
@@ -51,6 +61,10 @@ class Worker(NamedTuple):
     version: int = -1
     cursor: int = 0
     held: int = 0
+    lane: str = ""
+    given: tuple[int, ...] = ()
+    tries: int = 1
+    lanes: frozenset[str] = frozenset()
     sent: Request | None = None
 
     @property
@@ -67,7 +81,8 @@ class State(NamedTuple):
 
     `arrived` is every mail that ever came, in order: its place there is the id of its entry. `trimmed` of them are gone
     from the mailbox, `log` are the effects. `mark` is the field q. `flying` are requests that may still arrive.
-    `coming` has not been posted, `trouble` is what the server suffers from.
+    `coming` has not been posted, `trouble` is what the server suffers from. `lane` is the one that was handed out last,
+    `planned` the one at whose time somebody is to look at the branch.
     """
 
     coming: Mails
@@ -87,11 +102,19 @@ class State(NamedTuple):
     ready: tuple[Ready, ...] = ()
     flying: tuple[Request, ...] = ()
     trouble: str = ""
+    lanes: Lanes = ()
+    lane: str = ""
+    planned: str = ""
 
     @property
     def waiting(self) -> Mails:
         """The mails that the mailbox holds past the cursor."""
         return self.arrived[max(self.cursor, self.trimmed) :]
+
+    @property
+    def deferred(self) -> Mails:
+        """The mails that wait in lanes."""
+        return tuple(self.arrived[place - 1] for lane in self.lanes for place in lane.mails)
 
     @property
     def served(self) -> State:

@@ -228,6 +228,66 @@ class GivesAwayTwice(Server):
         return s._replace(mark=entry, ready=(*s.ready, Ready(entry))), Answer("GIVEN")
 
 
+class PausedLeavesTheMark(Server):
+    """PAUSED removes the entry and leaves the mark."""
+
+    def paused(self, s: State, ask: Request) -> State:
+        return self.drop(s, ask.entry)._replace(token=0, alive=False, handed=0)
+
+
+class ResumesWithoutMarking(Server):
+    """Resuming changes the state of a branch and does not look what waits."""
+
+    def resume(self, s: State, ask: Request) -> tuple[State, Answer]:
+        after, answer = super().resume(s, ask)
+        return after._replace(mark=s.mark, ready=s.ready), answer
+
+
+class PromotesWithoutMarking(Server):
+    """What comes due is noted, and wakes nobody."""
+
+    def promote(self, s: State, ask: Request) -> tuple[State, Answer]:
+        after, answer = super().promote(s, ask)
+        return after._replace(mark=s.mark, ready=s.ready), answer
+
+
+class PlansNothing(Server):
+    """A commit defers mail and does not write down when somebody is to look at it."""
+
+    def write(self, s: State, turn: Request) -> State:
+        return super().write(s, turn)._replace(planned="")
+
+
+class PromotesOnce(Server):
+    """Whoever looks at a branch forgets what is due later."""
+
+    def promote(self, s: State, ask: Request) -> tuple[State, Answer]:
+        after, answer = super().promote(s, ask)
+        return after._replace(planned=""), answer
+
+
+class PutsFailedMailBack(Server):
+    """Mail that failed goes to the end of the mailbox."""
+
+    def write(self, s: State, turn: Request) -> State:
+        again = tuple(s.arrived[place - 1] for place in turn.defers)
+        return super().write(s._replace(arrived=(*s.arrived, *again)), turn._replace(defers=()))
+
+
+class LosesWhatIsDeferred(Server):
+    """Mail that is to be tried again is trimmed with the mailbox."""
+
+    def write(self, s: State, turn: Request) -> State:
+        return super().write(s, turn._replace(defers=()))
+
+
+class ClosesWithItsLanes(Server):
+    """Mail in lanes is forgotten when its branch is closed."""
+
+    def close(self, s: State, ask: Request) -> tuple[State, Answer]:
+        return super().close(s._replace(lanes=()), ask)
+
+
 VARIANTS: dict[type[Server], tuple[str, str]] = {
     HeldAcknowledges: ("small", "one_entry"),
     BooleanMark: ("small", "one_entry"),
@@ -254,5 +314,13 @@ VARIANTS: dict[type[Server], tuple[str, str]] = {
     AppendsToTheClosed: ("closing", "closed_is_clear"),
     MarksTwice: ("small", "one_entry"),
     GivesAwayTwice: ("small", "one_entry"),
+    PausedLeavesTheMark: ("pausing", "one_entry"),
+    ResumesWithoutMarking: ("pausing", "work_is_marked"),
+    PromotesWithoutMarking: ("lanes", "work_is_marked"),
+    PlansNothing: ("lanes", "lanes_are_planned"),
+    PromotesOnce: ("two lanes", "lanes_are_planned"),
+    PutsFailedMailBack: ("lanes", "in_order"),
+    LosesWhatIsDeferred: ("lanes", "nothing_lost"),
+    ClosesWithItsLanes: ("lanes that close", "nothing_lost"),
 }
 """Each variant with the world in which it fails, and the law that it breaks there."""

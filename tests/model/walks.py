@@ -8,7 +8,7 @@ from random import Random
 
 from tests.model.search import Graph
 from tests.model.server import Server
-from tests.model.state import IDLE, State
+from tests.model.state import IDLE, PAUSED, State
 from tests.model.world import Action, World
 
 __all__ = ["along", "cover", "home", "wander"]
@@ -92,8 +92,12 @@ def _next_home(s: State) -> Action:
     if worker != IDLE:
         if worker.sent:
             return Action("crash")
-        return Action("commit", take=worker.held - worker.cursor) if worker.hosts else Action("claim")
+        most = len(worker.given) if worker.lane else worker.held - worker.cursor
+        return Action("commit", take=most) if worker.hosts else Action("claim")
+    if s.standing == PAUSED:
+        return Action("resume")
     if s.alive:
         return Action("expire")
-    unread = any(ready.seen == "unread" for ready in s.ready)
-    return Action("read") if unread else Action("sweep")
+    if s.ready:
+        return Action("read" if any(ready.seen == "unread" for ready in s.ready) else "sweep")
+    return Action("promote" if any(lane.due for lane in s.lanes) else "ripen")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tests.model.lanes import promoted_by_time
 from tests.model.server import Answer, Server
-from tests.model.state import CLOSED, IDLE, Mails, Request, State, Worker
+from tests.model.state import CLOSED, IDLE, PAUSED, Mails, Request, State, Worker
 
 __all__ = ["Action", "Step", "World"]
 
@@ -40,20 +41,22 @@ class Step(NamedTuple):
     answer: Answer | None = None
 
 
-HARM = frozenset({"post", "crash", "fork", "close", "suffer", "retire"})
+HARM = frozenset({"post", "crash", "fork", "close", "pause", "suffer", "retire"})
 """What a world may be spared from some moment on: without it, all mail is to be handled in the end."""
 
 
 @dataclass(frozen=True)
 class World:
-    """How much there is of everything, and which faults there are: `crash`, `lost`, `late`, `fork`, `close`, `full`,
-    `broken` or `retire`.
+    """How much there is of everything, and which faults there are: `crash`, `lost`, `late`, `fork`, `close`, `pause`,
+    `full`, `broken` or `retire`. The mails that are `failing` do so when they are tried for the first time, those that
+    are named twice also the second time, and so on.
     """
 
     name: str
     mails: Mails
     workers: int = 2
     faults: frozenset[str] = frozenset({"crash", "lost"})
+    failing: Mails = ()
 
     def start(self) -> State:
         """Nothing has happened yet."""
@@ -91,9 +94,10 @@ class World:
             if not worker.hosts:
                 yield Action("claim", place, fate=fate)
                 continue
-            for take in {1, worker.held - worker.cursor} - {0}:
+            most = len(worker.given) if worker.lane else worker.held - worker.cursor
+            for take in {1, most} - {0}:
                 yield Action("commit", place, take, fate=fate)
-            yield Action("commit", place, worker.held - worker.cursor, leave=True, fate=fate)
+            yield Action("commit", place, most, leave=True, fate=fate)
             yield Action("release", place, fate=fate)
         if worker.hosts and not (s.alive and s.token == worker.token):
             yield Action("renew", place)
@@ -103,6 +107,12 @@ class World:
     def _from_outside(self, s: State) -> Iterator[Action]:
         if "close" in self.faults and s.standing != CLOSED:
             yield Action("close")
+        if "pause" in self.faults and s.standing != CLOSED:
+            yield Action("resume" if s.standing == PAUSED else "pause")
+        if any(not lane.due for lane in s.lanes):
+            yield Action("ripen")
+        if any(lane.due for lane in s.lanes if lane.sender == s.planned):
+            yield Action("promote")
         if "full" in self.faults and not s.trouble and s.waiting:
             yield Action("suffer")
         if "broken" in self.faults:
@@ -141,8 +151,10 @@ class World:
         match action.verb:
             case "sweep":
                 return _asked(server.sweep, s, Request("sweep", s.ready[action.place].id))
-            case "close":
-                return _asked(server.close, s, Request("close"))
+            case "close" | "pause" | "resume" | "promote" as verb:
+                return _asked(getattr(server, verb), s, Request(verb))
+            case "ripen":
+                return Step(s._replace(lanes=promoted_by_time(s.lanes)))
             case "retire":
                 return Step(server.retire(s, s.ready[action.place].id))
             case "expire":
@@ -156,7 +168,7 @@ class World:
     def _worked(self, server: Server, s: State, action: Action) -> Step:
         """A worker asks, and learns the answer or does not."""
         worker = s.workers[action.place]
-        request = worker.sent or _request(worker, action)
+        request = worker.sent or self._request(s, worker, action)
         waits = s.put(action.place, worker._replace(sent=request))
         if action.fate == "late":
             return Step(waits._replace(flying=(*s.flying, request)))
@@ -165,6 +177,46 @@ class World:
             return Step(after, request, answer)
         return Step(after.put(action.place, absorbed(worker._replace(sent=None), request, answer)), request, answer)
 
+    def _request(self, s: State, worker: Worker, action: Action) -> Request:
+        """What a worker asks for; with a commit, what came of its turn."""
+        if action.verb != "commit":
+            return Request(action.verb, entry=worker.entry, token=worker.token)
+        turn = Request(
+            "commit",
+            entry=worker.entry,
+            token=worker.token,
+            cursor=worker.cursor,
+            consumed=worker.cursor,
+            version=worker.version,
+            leave=action.leave,
+            nonce=action.place + 1,
+        )
+        if worker.lane:
+            return self._lane_turn(s, worker, action.take, turn)
+        consumed = worker.cursor + action.take
+        lanes, effects, defers = set(worker.lanes), list[int](), list[int]()
+        for place in range(worker.cursor + 1, consumed + 1):
+            mail = s.arrived[place - 1]
+            # What is behind a mail that failed is deferred without being tried.
+            fails = mail in self.failing and s.arrived.index(mail) == place - 1
+            if mail[0] in lanes or fails:
+                lanes.add(mail[0])
+                defers.append(place)
+            else:
+                effects.append(place)
+        after = consumed if action.leave else worker.held
+        return turn._replace(consumed=consumed, after=after, effects=tuple(effects), defers=tuple(defers))
+
+    def _lane_turn(self, s: State, worker: Worker, take: int, turn: Request) -> Request:
+        """A turn of a lane ends before the first mail that fails."""
+        given = worker.given[:take]
+        for done, place in enumerate(given):
+            times = self.failing.count(s.arrived[place - 1])
+            if (2 <= worker.tries <= times) if done == 0 else times:
+                failed = worker.tries if done == 0 else 1
+                return turn._replace(lane=worker.lane, done=done, effects=given[:done], failed=failed)
+        return turn._replace(lane=worker.lane, done=len(given), effects=given)
+
     def spares(self, action: Action) -> bool:
         """Whether the action does no harm."""
         return action.verb not in HARM and not action.fate
@@ -172,7 +224,7 @@ class World:
     def rests(self, s: State) -> bool:
         """Whether all mail that was accepted has been handled, and nothing is left of it."""
         nobody = (IDLE,) * self.workers
-        return not (s.waiting or s.mark or s.token or s.ready or s.flying) and s.workers == nobody
+        return not (s.waiting or s.lanes or s.mark or s.token or s.ready or s.flying) and s.workers == nobody
 
 
 def _asked(function: Callable[[State, Request], tuple[State, Answer]], s: State, request: Request) -> Step:
@@ -192,33 +244,25 @@ def _landed(s: State, place: int) -> State:
     return s._replace(flying=(*s.flying[:place], *s.flying[place + 1 :]))
 
 
-def _request(worker: Worker, action: Action) -> Request:
-    """What a worker asks for."""
-    if action.verb != "commit":
-        return Request(action.verb, entry=worker.entry, token=worker.token)
-    consumed = worker.cursor + action.take
-    return Request(
-        "commit",
-        entry=worker.entry,
-        token=worker.token,
-        cursor=worker.cursor,
-        consumed=consumed,
-        version=worker.version,
-        after=consumed if action.leave else worker.held,
-        leave=action.leave,
-        nonce=action.place + 1,
-    )
-
-
 def absorbed(worker: Worker, request: Request, answer: Answer) -> Worker:
     """What a worker has in its hands when it knows the answer."""
+    given = worker._replace(
+        version=answer.version,
+        cursor=answer.cursor,
+        lane=answer.lane,
+        given=answer.given,
+        tries=answer.tries,
+        lanes=answer.lanes,
+    )
     match request.verb, answer.word:
+        case (("claim" | "commit"), "OK") if answer.lane:
+            return given._replace(held=answer.cursor)
         case "claim", "OK":
-            return worker._replace(version=answer.version, cursor=answer.cursor, held=answer.held)
+            return given._replace(held=answer.held)
         case "commit", "OK":
-            return worker._replace(version=answer.version, cursor=answer.cursor, held=max(worker.held, answer.held))
-        case "commit", "ALREADY" if worker.held > request.consumed:
-            return worker._replace(version=answer.version, cursor=request.consumed)
+            return given._replace(held=answer.held if worker.lane else max(worker.held, answer.held))
+        case "commit", "ALREADY" if not worker.lane and worker.held > request.consumed and not answer.lanes:
+            return given._replace(cursor=request.consumed)
         case "renew", "OK":
             return worker
     return IDLE

@@ -18,11 +18,20 @@ WORLDS: dict[str, World] = {
         World("late repeats", ("a1", "a2"), workers=1, faults=frozenset({"crash", "late"})),
         World("forking", ("a1", "a2", "a3"), faults=frozenset({"crash", "fork"})),
         World("closing", ("a1", "a2"), faults=_DEATH | {"close"}),
+        World("pausing", ("a1", "a2"), faults=frozenset({"crash", "pause"})),
+        World("lanes", ("a1", "a2"), faults=frozenset({"crash"}), failing=("a1",)),
+        World("lanes again", ("a1", "a2", "b1"), workers=1, faults=_DEATH, failing=("a1", "a1")),
+        World("two lanes", ("a1", "b1", "a2"), workers=1, faults=frozenset({"crash"}), failing=("a1", "b1")),
+        World("lanes that pause", ("a1", "a2"), workers=1, faults=frozenset({"crash", "pause"}), failing=("a1",)),
+        World("lanes that close", ("a1", "a2"), workers=1, faults=_DEATH | {"close", "pause"}, failing=("a1",)),
         World("filling", ("a1", "a2"), faults=_DEATH | {"full"}),
         World("breaking", ("a1", "a2"), faults=frozenset({"crash", "broken"})),
         World("retiring", ("a1", "a2"), faults=frozenset({"crash", "retire"})),
     )
 }
 
-REPLAYED = ("small", "two senders", "three workers", "late requests", "late repeats", "forking", "closing")
-"""Those whose every step can be done with an exchange: its server is well, and consumers are never deleted."""
+REPLAYED = tuple(name for name in WORLDS if name not in ("filling", "breaking", "retiring", "two lanes"))
+"""Those whose every step can be done with an exchange.
+
+Its server is well, no consumer is ever deleted, and of two lanes that come due in the same millisecond either is first.
+"""
