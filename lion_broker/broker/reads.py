@@ -223,7 +223,8 @@ def _log_record(entry: Sequence[Any]) -> LogRecord:
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
     fields = _flat(entry[1])
     branch = fields["branch"].decode("utf-8", "replace")
-    mail = road.codec.open_fields([b"h", fields["h"], b"b", fields["b"], b"s", fields["s"]], session, branch)
+    blob = [b"x", fields["x"]] if "x" in fields else []
+    mail = road.codec.open_fields([b"h", fields["h"], b"b", fields["b"], b"s", fields["s"], *blob], session, branch)
     return DeadLetter(
         id=entry[0].decode(),
         reason=fields["reason"].decode("utf-8", "replace"),

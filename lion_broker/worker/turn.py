@@ -73,6 +73,11 @@ class Turn:
         """The mails that the turn holds and has not come to."""
         return self.entries[self.done :]
 
+    def has_to_wait(self, mail: WireMail) -> bool:
+        """Whether mail of its sender waits to be tried again; a command, which somebody waits for, goes ahead."""
+        header = mail.header
+        return not self.lane and header.sender in self.lanes and header.category != PackageCategory.COMMAND
+
     def is_late(self, entry: Entry, mail: WireMail) -> bool:
         """Whether a mail has waited longer than it may, by the exchange's clock."""
         return mail.is_late(entry.id, self.now + (time.monotonic() - self.since) * 1000)
@@ -117,7 +122,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         if isinstance(entry.mail, Rejected):
             warn_rejected(host.branch.id, entry.id, entry.mail)
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
-        elif not turn.lane and entry.mail.header.sender in turn.lanes:
+        elif turn.has_to_wait(entry.mail):
             turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
         elif turn.is_late(entry, entry.mail):
             _give_up_late(turn, host, entry, entry.mail)

@@ -13,9 +13,9 @@ local function into_transit(session, mail)
     bury(session, recipient.id, mail, REFUSALS[recipient.refused])
     return 0
   end
-  local fields = {'r', mail.r, 'h', mail.h, 'b', mail.b, 's', mail.s}
-  if mail.d then fields[9], fields[10] = 'd', mail.d end
-  redis.call('XADD', recipient.key .. ':transit', '*', unpack(fields))
+  local fields = mail_fields(mail)
+  if mail.d then fields[#fields + 1], fields[#fields + 2] = 'd', mail.d end
+  redis.call('XADD', recipient.key .. ':transit', '*', 'r', mail.r, unpack(fields))
   redis.call('SADD', session.key .. ':transits', recipient.id)
   return 1
 end

@@ -3,7 +3,7 @@
 -- KEYS 1: session key
 -- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause, strict,
 --      n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature, delay_ms)        outgoing mail
+--      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken
 --      n, n × entry of the turn                                             aside
@@ -23,7 +23,9 @@ local function parse(args)
     pause = text(), strict = text() == '1',
     records = list(function() return {kind = text(), head = text(), body = text()} end),
     mails = list(function()
-      return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number()}
+      return {
+        recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), x = text(), delay = number(),
+      }
     end),
     replies = list(function() return {client = text(), mail = text(), body = text()} end),
     taken = list(text), aside = list(text),
@@ -64,6 +66,7 @@ local function find_entries(key, turn)
     if not entry then return false end
     turn.taken[i] = {id = id, mail = fields_of(entry)}
   end
+  turn.aside_ids = {unpack(turn.aside)}
   for i, id in ipairs(turn.aside) do
     local entry = entry_at(turn.source, id)
     if not entry or not is_of_turn(turn, id) then return false end
@@ -107,6 +110,8 @@ end
 -- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full.
 local function address(session, turn)
   for _, mail in ipairs(turn.mails) do
+    local lost = check_blob(session, mail)
+    if lost then return lost end
     local recipient = look(session, mail.recipient)
     mail.straight = session.auto or mail.direct
     mail.refused = recipient.refused
@@ -130,6 +135,7 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
   end
+  if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
   if #turn.mails > 0 then
     kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = 'stream', 'set'
   end
@@ -145,6 +151,7 @@ end
 
 local function dispatch(session, turn)
   for _, mail in ipairs(turn.mails) do
+    hold_blob(session, mail)
     if mail.refused then
       bury(session, mail.recipient, mail, REFUSALS[mail.refused])
     elseif mail.straight then
@@ -167,22 +174,33 @@ local function owners_of(key, turn, was)
   return with_owner(owners, was.owner)
 end
 
--- The mails that leave the branch with this turn, for a session that limits bytes.
-local function bytes_of(session, turn)
-  if session.cap_bytes == 0 then return 0 end
-  local bytes = 0
+-- The mails that leave the branch with this turn, where a session limits bytes or has blobs; nothing else needs them.
+local function leaving(session, turn)
+  if session.cap_bytes == 0 and session.blobs == 0 then return {} end
+  local left = {}
   local from = turn.of_lane and '-' or '(' .. turn.cursor
   local upto = turn.of_lane and turn.lane_done or turn.consumed
-  for _, entry in ipairs(redis.call('XRANGE', turn.source, from, upto)) do bytes = bytes + size_of(fields_of(entry)) end
-  for _, one in ipairs(turn.taken) do bytes = bytes + size_of(one.mail) end
-  for _, mail in ipairs(turn.aside) do bytes = bytes - size_of(mail) end
-  for _, burial in ipairs(turn.buried) do
-    if burial.inbox then bytes = bytes + size_of(burial.mail) end
-  end
+  for _, entry in ipairs(redis.call('XRANGE', turn.source, from, upto)) do left[entry[1]] = fields_of(entry) end
   if not turn.of_lane then
-    for _, deferral in ipairs(turn.deferred) do bytes = bytes - size_of(deferral.mail) end
+    for _, deferral in ipairs(turn.deferred) do left[deferral.entry] = nil end
   end
-  return bytes
+  for _, id in ipairs(turn.aside_ids) do left[id] = nil end
+  for _, one in ipairs(turn.taken) do left['inbox ' .. one.id] = one.mail end
+  for _, burial in ipairs(turn.buried) do
+    left[burial.inbox and 'inbox ' .. burial.entry or burial.entry] = burial.mail
+    burial.mail.buried = true
+  end
+  return left
+end
+
+-- What has left makes room, and lets go of its blobs unless it lives on as a dead letter.
+local function let_leave(session, key, left)
+  local bytes = 0
+  for _, mail in pairs(left) do
+    bytes = bytes + size_of(mail)
+    if not mail.buried then let_blob_go(session, mail) end
+  end
+  weigh(session, key, -bytes)
 end
 
 -- Takes what the turn has handled out of the mailbox, or the lane; what it defers waits in lanes. Answers the mails deferred.
@@ -218,7 +236,7 @@ local function settle(session, key, turn, was)
   for i, one in ipairs(turn.taken) do taken[i] = one.id end
   delete_entries(key .. ':inbox', taken)
   for _, mail in ipairs(turn.aside) do
-    redis.call('XADD', key .. ':inbox', '*', 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+    redis.call('XADD', key .. ':inbox', '*', unpack(mail_fields(mail)))
   end
   if #turn.aside > 0 and was.pool ~= '' then redis.call('SADD', session.key .. ':inboxes', turn.branch) end
   for _, burial in ipairs(turn.buried) do
@@ -286,13 +304,13 @@ register('commit', function(keys, args)
   local wrong, full = address(session, turn)
   if wrong then return wrong end
   if full then return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0) end
-  local bytes = bytes_of(session, turn)
+  local left = leaving(session, turn)
   turn.owners = owners_of(key, turn, was)
   if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)
-  weigh(session, key, -bytes)
+  let_leave(session, key, left)
   local deferred = advance(session, key, turn, was, now)
   dispatch(session, turn)
   local answer = go_on(session, key, turn, was, now, deferred)

@@ -11,7 +11,7 @@ local function into_mailbox(session, recipient, left)
   for i, entry in ipairs(redis.call('XRANGE', recipient.key .. ':inbox', '-', '+', 'COUNT', left)) do
     local mail = fields_of(entry)
     ids[i] = entry[1]
-    newest = redis.call('XADD', recipient.key .. ':mailbox', '*', 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+    newest = redis.call('XADD', recipient.key .. ':mailbox', '*', unpack(mail_fields(mail)))
   end
   delete_entries(recipient.key .. ':inbox', ids)
   count(session, 'inflight', #ids)

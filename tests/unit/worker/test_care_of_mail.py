@@ -7,9 +7,24 @@ from typing import Any
 import anyio
 import pytest
 
-from lion_broker import Branch, ConfigError, Mail, Registry, RemoteBranch, RoundTimeout, Session, Tool, Worker
+from lion_broker import (
+    Branch,
+    ConfigError,
+    Mail,
+    PackageCategory,
+    Registry,
+    RemoteBranch,
+    RoundTimeout,
+    Session,
+    Tool,
+    Worker,
+    iModel,
+)
+from lion_broker.branch.items import encode_item
 from lion_broker.errors import UnknownOutcome
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.verbs import Post
+from lion_broker.mail.wire import Header, WireMail
 from lion_broker.testing import wait_until
 
 
@@ -96,6 +111,28 @@ def test_after_the_attempts_the_next_mail_of_the_sender_comes(session: Session, 
     )
     assert len(letter.owners) == 1
     assert letter.caused_by is None
+
+
+def test_a_command_goes_ahead(session: Session, remote: RemoteBranch) -> None:
+    """Mail in the session's own name that failed holds up none of its commands."""
+    moods = Moods(backoff=60)
+    moods.fails = {"a1": 1}
+    body = encode_item(PackageCategory.MESSAGE, "a1", None, "p", None)
+    mail = WireMail(Header(session.id, session.id, remote.id, "message"), body)
+    session.exchange.call(Post(session.id, "another-program", 1, (mail,)))
+
+    async def ask() -> str:
+        worker = Worker(moods.registry, exchange=session.exchange, pool="p")
+        asked: dict[str, Any] = {"instruction": "What is tea?", "context": ["Tea is a drink."], "chat_model": "quote"}
+        async with worker, anyio.create_task_group() as both:
+            both.start_soon(worker.run)
+            answer = str(await remote.communicate(**asked, timeout=20))
+            worker.stop()
+        return answer
+
+    moods.registry.model("quote", iModel("offline", "extractive"))
+    assert "Tea is a drink" in asyncio.run(ask())
+    assert session.counters()["inflight"] == 1
 
 
 def test_skip(session: Session, remote: RemoteBranch) -> None:
