@@ -108,9 +108,21 @@ def test_resuming_wakes_nobody_for_nothing(auto: Road) -> None:
 def test_deferred_mail_keeps_its_id(auto: Road) -> None:
     """The id of an entry tells when it came, and so it does in a lane."""
     auto.pooled("ada")
-    auto.say("ben", "ada", 1, 2)
+    auto.say("ben", "ada", 1, 2, 3)
     claimed = auto.take("ada")
-    first, second = (entry.id for entry in claimed.entries)
-    auto.commit("ada", "t1", claimed, deferred=(Deferral(first, "ben", 1, 1), Deferral(second, "ben")), handled=0)
+    last = claimed.entries[-1].id
+    auto.commit("ada", "t1", claimed, deferred=(Deferral(last, "ben", 1, 1),), handled=2)
     wait_until(lambda: auto.call(Promote(auto.session)).next_ms is None)
-    assert [entry.id for entry in auto.take("ada", "t2").entries] == [first]
+    assert [entry.id for entry in auto.take("ada", "t2").entries] == [last]
+
+
+def test_what_is_due_is_not_planned_again(auto: Road) -> None:
+    """A lane that an owner is working off is nothing to wait for: sweepers are not called back to it at once."""
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1)
+    claimed = auto.take("ada")
+    auto.commit("ada", "t1", claimed, deferred=(Deferral(claimed.entries[0].id, "ben", 1, 1),), handled=0)
+    wait_until(lambda: auto.call(Promote(auto.session)).next_ms is None)
+    auto.take("ada", "t2")
+    auto.call(Promote(auto.session))
+    assert auto.call(Promote(auto.session)).next_ms is None
