@@ -126,3 +126,15 @@ def test_what_is_due_is_not_planned_again(auto: Road) -> None:
     auto.take("ada", "t2")
     auto.call(Promote(auto.session))
     assert auto.call(Promote(auto.session)).next_ms is None
+
+
+def test_what_is_due_later_stays_planned(auto: Road) -> None:
+    """Of two lanes the one that is due makes the branch ready, and the other is not forgotten."""
+    auto.pooled("ada")
+    auto.post(auto.mail("ben", "ada", 1), auto.mail("cleo", "ada", 2))
+    claimed = auto.take("ada")
+    ben, cleo = (entry.id for entry in claimed.entries)
+    later = (Deferral(ben, "ben", 1, 1), Deferral(cleo, "cleo", 3_600_000, 1))
+    auto.commit("ada", "t1", claimed, deferred=later, handled=0)
+    wait_until(lambda: auto.call(Promote(auto.session)) and auto.ready())
+    assert auto.call(Promote(auto.session)).next_ms is not None
