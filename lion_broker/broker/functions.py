@@ -64,7 +64,8 @@ def create_branch(road: Road, verb: v.CreateBranch) -> Request:
 
 def close_branch(road: Road, verb: v.CloseBranch) -> Request:
     """`close_branch.lua`, as often as mail is left to move."""
-    command = call("close_branch", [road.keys.session(verb.session)], verb.branch, verb.token, int(verb.delete), 500)
+    key = road.keys.session(verb.session)
+    command = call("close_branch", [key], verb.branch, verb.token, int(verb.delete), 500, verb.nonce)
     return Request(
         (command,), lambda replies: Outcome(replies[0][0].decode()), again=lambda replies: bool(replies[0][1])
     )

@@ -136,6 +136,7 @@ class Branch:
     cancelled: set[str] = field(default_factory=set)
     notice: bool = False
     nonce: str | None = None
+    closer: str = ""
     copies: str = ""
     copied: int = 0
     doomed: bool = False
