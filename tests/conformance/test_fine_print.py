@@ -136,5 +136,5 @@ def test_what_is_due_later_stays_planned(auto: Road) -> None:
     ben, cleo = (entry.id for entry in claimed.entries)
     later = (Deferral(ben, "ben", 1, 1), Deferral(cleo, "cleo", 3_600_000, 1))
     auto.commit("ada", "t1", claimed, deferred=later, handled=0)
-    wait_until(lambda: auto.call(Promote(auto.session)) and auto.ready())
+    wait_until(lambda: auto.call(Promote(auto.session)).now and auto.ready())
     assert auto.call(Promote(auto.session)).next_ms is not None
