@@ -19,6 +19,7 @@ PROTOCOL: Final = 2
 
 VERBS: Final = (
     "open_namespace",
+    "open_pool",
     "create_session",
     "update_session",
     "delete_session",

@@ -164,11 +164,8 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
 
 
 def create_group(road: Road, pool: str) -> tuple[Command, ...]:
-    """The commands that make a pool's group of workers where there is none, from the first entry on."""
-    return tuple(
-        ("XGROUP", "CREATE", road.keys.ready(pool, partition), GROUP, "0", "MKSTREAM")
-        for partition in range(road.keys.partitions)
-    )
+    """`open_pool.lua`, once for each partition: the group of a pool's workers, where there is none."""
+    return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
 
 
 READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {

@@ -268,3 +268,13 @@ def test_each_mail_counts_as_posted_once(manual: Road) -> None:
     assert (manual.counter("posted"), manual.counter("inflight")) == (2, 0)
     manual.receive()
     assert (manual.counter("posted"), manual.counter("inflight")) == (2, 2)
+
+
+def test_what_nobody_can_take_is_dead_when_it_is_collected(manual: Road) -> None:
+    """Mail for a branch that is no more is a dead letter as soon as it is collected, and does not count as moved."""
+    manual.pooled("ada", "ben")
+    manual.say("ada", "ben", 1)
+    manual.close("ben")
+    moved = manual.collect()
+    assert (moved.count, moved.dead, moved.more) == (0, 1, False)
+    assert texts(manual.dead()) == [1]

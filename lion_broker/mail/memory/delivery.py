@@ -65,14 +65,18 @@ def collect(store: Store, verb: v.Collect) -> Moved:
     session = store.sessions.get(verb.session)
     if session is None:
         return Moved(0, outcome=Outcome.UNKNOWN)
-    count = 0
+    count, dead = 0, 0
     senders = _named(session, verb.branches)
     for sender in senders:
-        for entry, mail in sender.outbox.after(limit=verb.limit - count):
+        for entry, mail in sender.outbox.after(limit=verb.limit - count - dead):
             sender.outbox.pop(entry)
-            session.transits.setdefault(mail.header.recipient, Stream()).append(store.new_id(), mail)
-            count += 1
-    return Moved(count, more=any(sender.outbox for sender in senders))
+            if word := session.refusal(mail.header.recipient):
+                store.refuse(session, mail, word)
+                dead += 1
+            else:
+                session.transits.setdefault(mail.header.recipient, Stream()).append(store.new_id(), mail)
+                count += 1
+    return Moved(count, dead, more=any(sender.outbox for sender in senders))
 
 
 def send(store: Store, verb: v.Send) -> Moved:
