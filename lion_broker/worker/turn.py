@@ -126,7 +126,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
             turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
         elif turn.is_late(entry, entry.mail):
             _give_up_late(turn, host, entry, entry.mail)
-        elif attempts > care.attempts:
+        elif attempts > care.attempts and _runs_code(behaviour, entry.mail):
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
@@ -136,6 +136,11 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         if turn.failed is not None or turn.pause:
             return
         turn.done += 1
+
+
+def _runs_code(behaviour: Behaviour | None, mail: WireMail) -> bool:
+    """Whether a mail may be what ends its worker: one that only joins a history is none, however often it was cut."""
+    return behaviour is not None or mail.header.category == PackageCategory.COMMAND
 
 
 def _give_up_late(turn: Turn, host: Host, entry: Entry, mail: WireMail) -> None:

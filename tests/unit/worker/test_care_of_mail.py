@@ -23,7 +23,7 @@ from lion_broker import (
 from lion_broker.branch.items import encode_item
 from lion_broker.errors import UnknownOutcome
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Post
+from lion_broker.mail.verbs import Claim, Post, ReadReady, Sweep
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.testing import wait_until
 
@@ -315,3 +315,16 @@ def test_a_tool_mail_that_cannot_be_applied_is_not_tried_again(session: Session)
     moods.registry = registry
     moods.serve(session)
     assert [(letter.reason, letter.attempts) for letter in session.dead_letters] == [("unknown_tool", 1)]
+
+
+def test_mail_that_runs_no_code_is_never_poison(session: Session) -> None:
+    """Whoever kills workers at random does not turn a branch's history into dead letters."""
+    remote = session.new_branch(pool="p")
+    session.default_branch.send(remote, "message", "hello")
+    for number in range(5):
+        (ready,) = session.exchange.call(ReadReady("p", f"worker {number}", 1))
+        claim = Claim(session.id, remote.id, f"t{number}", ready.id, "p", f"worker {number}", lease_ms=1)
+        assert session.exchange.call(claim).attempts == number + 1
+        wait_until(lambda: session.exchange.call(Sweep("p", 0)).renewed)
+    Moods().serve(session)
+    assert ([message.text for message in remote.messages], session.dead_letters) == (["hello"], [])
