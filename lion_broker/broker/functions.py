@@ -97,13 +97,13 @@ def collect(road: Road, verb: v.Collect) -> Request:
 
 def send(road: Road, verb: v.Send) -> Request:
     """`send.lua`."""
-    args = (verb.limit, int(verb.receive), verb.resume, *_names(verb.recipients))
+    args = (verb.limit, int(verb.receive), verb.resume, verb.nonce, *_names(verb.recipients))
     return Request((call("send", [road.keys.session(verb.session)], *args),), _moved)
 
 
 def receive(road: Road, verb: v.Receive) -> Request:
     """`receive.lua`."""
-    args = (verb.limit, *_names(verb.branches))
+    args = (verb.limit, verb.nonce, *_names(verb.branches))
     return Request((call("receive", [road.keys.session(verb.session)], *args),), _moved)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from lion_broker.branch.directory import Directory, gone, session_steps
@@ -11,7 +13,7 @@ from lion_broker.errors import RoundTimeout
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved
-from lion_broker.mail.verbs import Progress, ReadEvents, ReadSession, Verb
+from lion_broker.mail.verbs import Progress, ReadEvents, ReadSession, Receive, Send, Verb
 
 __all__ = ["idle_steps", "move_steps", "settle_steps"]
 
@@ -23,12 +25,17 @@ def move_steps(session: str, verb_of: Callable[[str], Verb[Moved]]) -> Steps[dic
     targets: dict[str, str] = {}
     resume, more = "", True
     while more:
-        moved = yield from ask(verb_of(resume))
+        moved = yield from ask(_known_again(verb_of(resume)))
         if moved.outcome == Outcome.UNKNOWN:
             raise gone(session)
         targets.update(moved.targets)
         resume, more = moved.resume, moved.more
     return targets
+
+
+def _known_again(verb: Verb[Moved]) -> Verb[Moved]:
+    """The verb with a name of its own: repeated after a lost answer, it says again who got mail."""
+    return replace(verb, nonce=token_hex(8)) if isinstance(verb, (Send, Receive)) else verb
 
 
 def settle_steps(directory: Directory, targets: Mapping[str, str], timeout: float | None) -> Steps[None]:

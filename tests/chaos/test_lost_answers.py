@@ -146,7 +146,6 @@ def test_a_round_whose_receiving_is_cut(place: Ground) -> None:
         assert ledger.doubles() == ledger.gaps() == []
 
 
-@pytest.mark.xfail(strict=True, reason="the branches that got mail are named in the lost answer only")
 @pytest.mark.parametrize("call", ["_receive", "_send"])
 def test_a_round_waits_for_what_a_lost_answer_has_moved(place: Ground, call: str) -> None:
     """Without a worker nothing settles, so the round must not return as if all had."""
