@@ -232,7 +232,7 @@ def sweep(store: Store, verb: v.Sweep) -> Swept:
         session = store.sessions[ready.session]
         branch = session.branches[ready.branch]
         if branch.leased:
-            store.pools[verb.pool].leave(ready.id)
+            store.pools[verb.pool].leave(ready.id, verb.idle_ms, branch.lease_end)
         else:
             store.unmark(branch)
             store.mark(session, branch)
