@@ -172,7 +172,9 @@ class Seat:
             return _unknown_behaviour(name, error)
 
     async def _work(self, turn: Turn) -> Host:
-        if self._behaviour is None and turn.attempts == 1 and can_be_written_down(turn.entries):
+        # A branch that has been read is told everything, or it would go on with less than its log says.
+        read = self._host is not None and not self._host.blank
+        if not read and self._behaviour is None and turn.attempts == 1 and can_be_written_down(turn.entries):
             self._host = self._host or self._blank()
             write_down(turn)
             return self._host
