@@ -32,7 +32,7 @@ from .draft import Draft, Mark
 from .items import decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import reason_of, warn_rejected
+from .refusal import REPEATED, reason_of, warn_rejected
 from .surroundings import Surroundings
 from .turns import Turns
 
@@ -52,6 +52,8 @@ _RECORDS = 1000
 class Host:
     """The lease on one branch and everything that the branch has done since the last commit.
 
+    `known` are the ids of all mail that has taken effect on the branch; the same once more is a copy.
+
     One commit is on its way at a time. Whoever finds one that has not been answered (another task's, or one whose
     answer was lost) asks for the same again: a repeated commit has one effect, and what has come since waits for the
     next.
@@ -68,6 +70,7 @@ class Host:
         self.keeps_outbox = False
         self.blank = False
         self.ledger: Ledger | None = None
+        self.known: set[str] = set()
         self._draft = Draft()
         self._open: tuple[Commit, Draft] | None = None
         self._lock = threading.RLock()
@@ -89,6 +92,7 @@ class Host:
             self.branch.msgs.messages.include(list(chronicle.msgs.messages))
             self.branch.logs.include(list(chronicle.logs))
         self.version = chronicle.version
+        self.known.update(chronicle.mails)
 
     @property
     def in_turn(self) -> bool:
@@ -153,8 +157,8 @@ class Host:
         except Exception as error:
             self._draft.buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
             return None
-        if mail.id in self._arrived:
-            self._draft.buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
+        if mail.id in self._arrived or mail.id in self.known:
+            self._draft.buried.append(Burial(entry.id, "duplicate", REPEATED, inbox=True))
             return None
         self._arrived[mail.id] = (entry.id, entry.mail)
         self.branch.mailbox.append_in(mail)
@@ -175,6 +179,7 @@ class Host:
         if wire is None:
             entry, wire = self._arrived.pop(mail.id)
             self._draft.taken.append(entry)
+        self.known.add(mail.id)
         self._draft.handled += 1
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
             self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
@@ -183,6 +188,7 @@ class Host:
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
+        self.known.add(wire.id)
         self._draft.handled += 1
         self._draft.records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
 

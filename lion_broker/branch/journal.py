@@ -150,8 +150,10 @@ class Chronicle:
         record = row.record
         if record.kind == Kind.MAIL:
             mail = WireMail(decode_header(record.head), record.body, record.head)
+            # A copy of a mail that was taken before has no effect, also where it was written down unread.
+            if mail.id not in self.mails:
+                self._join(mail)
             self._note(mail.header)
-            self._join(mail)
             return
         body = from_json(record.body)
         if record.kind == Kind.COPY:

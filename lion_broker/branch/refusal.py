@@ -11,10 +11,11 @@ from lion_broker.errors import ItemNotFoundError, MailMalformed, MailTooLarge, S
 from lion_broker.mail.records import Rejected
 from lion_broker.telemetry import logger
 
-__all__ = ["reason_of", "warn_rejected"]
+__all__ = ["REPEATED", "reason_of", "warn_rejected"]
 
 log = logger("branch")
 
+REPEATED: Final = "A mail with this id waits already, or has taken effect before."
 _SHOWN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (

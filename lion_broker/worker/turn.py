@@ -14,7 +14,7 @@ from typing import Final
 from lion_broker.branch.host import Host
 from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.refusal import reason_of, warn_rejected
+from lion_broker.branch.refusal import REPEATED, reason_of, warn_rejected
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
 from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
@@ -90,11 +90,15 @@ def can_be_written_down(entries: list[Entry]) -> bool:
 
 def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
+    known = set()
     for entry in turn.entries:
         mail = entry.mail
-        if isinstance(mail, WireMail):
+        if isinstance(mail, WireMail) and mail.id not in known:
+            known.add(mail.id)
             turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
-    turn.done = turn.handled = len(turn.entries)
+        else:
+            turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
+    turn.done, turn.handled = len(turn.entries), len(known)
 
 
 async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> None:
@@ -111,6 +115,8 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         if isinstance(entry.mail, Rejected):
             warn_rejected(host.branch.id, entry.id, entry.mail)
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+        elif entry.mail.id in host.known:
+            turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
         elif attempts > most:
             detail = f"Handed out {attempts - 1} times without an end."
             turn.buried.append(Burial(entry.id, "poison", detail, attempts - 1))
@@ -162,9 +168,10 @@ async def _apply(
 ) -> Failure | None:
     if category == PackageCategory.COMMAND:
         unknown = await answer_command(host, wire)
-        host.took_command(wire)
-        if unknown is not None:
-            # Whoever asked has the error; the command is kept for a person to look at.
+        if unknown is None:
+            host.took_command(wire)
+        else:
+            # Whoever asked has the error; the command is kept for a person to look at, who may send it again.
             turn.buried.append(_burial(entry, Failure(unknown, "unknown_outcome"), turn.attempts))
         return None
     is_message = category == PackageCategory.MESSAGE
