@@ -218,7 +218,7 @@ class Seat:
         host = Host(branch, around, token=self._token, pool=self._place.pool)
         host.attach()
         host.load(chronicle)
-        host.ledger = Ledger(self._place.exchange, host.station)
+        host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
     async def _begin(self, entry: Entry) -> int:

@@ -17,7 +17,7 @@ from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import REPEATED, reason_of, warn_rejected
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
-from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
+from lion_broker.errors import BehaviourUnknown, BranchError, BrokerUnavailable, LeaseLost, UnknownOutcome
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Record, Rejected
@@ -194,6 +194,9 @@ async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | Non
         return Failure(error, "unknown_behaviour")
     except UnknownOutcome as error:
         return Failure(error, "unknown_outcome", final=True)
+    except (BrokerUnavailable, LeaseLost):
+        # None of the mail's doing: the branch is left, and whoever takes it goes on with what was recorded.
+        raise
     except Exception as error:
         return Failure(error, "failed")
     except asyncio.CancelledError:
