@@ -142,6 +142,11 @@ class Chronicle:
                 verbs = next(applying) if answers is None else applying.send(answers)
             except StopIteration:
                 return
+            except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
+                # Something else wrote it. One record that nobody can read must not hide the rest of the history.
+                place = f"{row.version}-{row.place}"
+                log.warning("branch %s: the log's entry %s is left out: %s", self.branch, place, type(error).__name__)
+                return
             finally:
                 self._reading = False
             answers = yield verbs

@@ -31,7 +31,9 @@ _SILENT: Final = 0.9
 """The part of its time after which a failed attempt has shown that the server is silent."""
 _MOST_AT_ONCE: Final = 128
 _OURS: Final = {"protocol": 2, "decode_responses": False}
-_PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
+_PASSING_REPLIES: Final = (
+    "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF",
+)  # fmt: skip
 
 
 def _options(seconds: float) -> dict[str, Any]:
@@ -53,11 +55,19 @@ def without_secrets(url: str) -> str:
 
 def is_passing(error: BaseException) -> bool:
     """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
-    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)):
+    if _refuses_user(error):
         return False
     if isinstance(error, (errors.ConnectionError, errors.TimeoutError, errors.BusyLoadingError, OSError)):
         return True
     return isinstance(error, errors.ResponseError) and str(error).startswith(_PASSING_REPLIES)
+
+
+def _refuses_user(error: BaseException) -> bool:
+    """Whether the server knows no such user or password, or does not allow it the command."""
+    # The asyncio client says that the connection failed, and why only in the cause.
+    kinds = (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError)
+    refused = isinstance(error, kinds) or isinstance(error.__cause__, kinds)
+    return refused or str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS"))
 
 
 def translate(error: BaseException, url: str) -> LionError:
@@ -65,16 +75,19 @@ def translate(error: BaseException, url: str) -> LionError:
     shown = without_secrets(url)
     # One sentence of ours follows or ends after it, whether or not the other side wrote a full stop.
     text = str(error).rstrip().removesuffix(".")
-    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(
-        ("NOAUTH", "NOPERM")
-    ):
+    if _refuses_user(error):
         return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
+    if text.startswith("MISCONF"):
+        return BrokerUnavailable(
+            f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"
+            " stored."
+        )
     if is_passing(error):
         look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"
         return BrokerUnavailable(
             f"No server answers at {shown}: {text or type(error).__name__}. {look} What was accepted before is stored."
         )
-    if text.startswith("OOM") or "OOM" in text[:80]:
+    if isinstance(error, errors.OutOfMemoryError) or "OOM" in text[:80]:
         return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")
     if "unknown command" in text.lower() and "fcall" in text.lower():
         return BrokerError(f"The server at {shown} has no functions; Redis 7.0 or Valkey 7.2 is needed.")

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio
 from redis.exceptions import RedisError, ResponseError
 
-from lion_broker.errors import ProtocolMismatch, SigningKeyUnknown
+from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
@@ -182,9 +182,20 @@ class RedisExchange(Exchange):
         for request in requests:
             part = replies[at : at + len(request.commands)]
             at += len(request.commands)
-            answers.append(request.parse(part))
+            answers.append(self._read(request, part))
             yield from self._finish(road, verbs, request, part)
         return answers
+
+    def _read(self, request: Request, replies: Sequence[Any]) -> Any:
+        try:
+            return request.parse(replies)
+        except LionError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise BrokerError(
+                f"The server at {self.url} answered what this program does not understand ({type(error).__name__}): its"
+                " keys or its function library were changed by something else than lion-broker."
+            ) from error
 
     def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
         while request.again(replies):
@@ -200,7 +211,7 @@ class RedisExchange(Exchange):
             yield (("FUNCTION", "LOAD", "REPLACE", library().source),), 0
         if any(text.startswith("NOGROUP") for text in lacking):
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
-            yield tuple(command for pool in pools for command in create_group(road, pool)), 0
+            yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
         if lacking:
             replies = yield commands, wait_ms
         for reply in replies:

@@ -18,6 +18,7 @@ __all__ = ["VERBS", "Library", "library"]
 
 VERBS: Final = (
     "open_namespace",
+    "open_pool",
     "create_session",
     "update_session",
     "delete_session",

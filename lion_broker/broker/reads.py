@@ -122,7 +122,12 @@ def await_reply(road: Road, verb: v.AwaitReply) -> Request:
 
     def parse(replies: Sequence[Any]) -> tuple[Reply, ...]:
         rows = [(entry[0].decode(), _flat(entry[1])) for _, entries in replies[-1] or () for entry in entries]
-        return tuple(Reply(verb.client, row["mail"].decode(), row["d"], place) for place, row in rows)
+        # A row without these was not written by a verb.
+        return tuple(
+            Reply(verb.client, row["mail"].decode("utf-8", "replace"), row["d"], place)
+            for place, row in rows
+            if "mail" in row and "d" in row
+        )
 
     return Request((*trim, command), parse, wait_ms=verb.wait_ms)
 
@@ -157,18 +162,16 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
                 # An entry without these fields was not written by a verb; the sweeper drops it.
                 named = _flat(fields)
                 if "s" in named and "b" in named:
-                    found.append(ReadyEntry(entry_id.decode(), named["s"].decode(), named["b"].decode()))
+                    session, branch = (named[name].decode("utf-8", "replace") for name in ("s", "b"))
+                    found.append(ReadyEntry(entry_id.decode(), session, branch))
         return tuple(found)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
 
 def create_group(road: Road, pool: str) -> tuple[Command, ...]:
-    """The commands that make a pool's group of workers where there is none, from the first entry on."""
-    return tuple(
-        ("XGROUP", "CREATE", road.keys.ready(pool, partition), GROUP, "0", "MKSTREAM")
-        for partition in range(road.keys.partitions)
-    )
+    """`open_pool.lua`, once for each partition: the pool's group of workers, from the first entry on."""
+    return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
 
 
 READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
@@ -213,21 +216,27 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
 def _log_record(entry: Sequence[Any]) -> LogRecord:
     version, _, place = entry[0].decode().partition("-")
     fields = _flat(entry[1])
-    record = Record(fields["k"].decode(), fields["d"], fields.get("h", b""))
+    kind = fields.get("k", b"").decode("utf-8", "replace")
+    record = Record(kind, fields.get("d", b""), fields.get("h", b""))
     return LogRecord(int(version), int(place), record)
 
 
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
-    fields = _flat(entry[1])
-    branch = fields["branch"].decode("utf-8", "replace")
-    mail = road.codec.open_fields([b"h", fields["h"], b"b", fields["b"], b"s", fields["s"]], session, branch)
+    raw = {"reason": b"unknown", **_flat(entry[1])}
+
+    def text(name: str) -> str:
+        return raw.get(name, b"").decode("utf-8", "replace")
+
+    attempts, branch = text("attempts"), text("branch")
+    fields = [part for name in ("h", "b", "s") for part in (name.encode(), raw.get(name, b""))]
+    mail = road.codec.open_fields(fields, session, branch)
     return DeadLetter(
         id=entry[0].decode(),
-        reason=fields["reason"].decode("utf-8", "replace"),
-        detail=fields["detail"].decode("utf-8", "replace"),
+        reason=text("reason"),
+        detail=text("detail"),
         branch=branch,
-        attempts=int(fields["attempts"]),
-        owner=fields["owner"].decode("utf-8", "replace"),
+        attempts=int(attempts) if attempts.isdecimal() and len(attempts) < 16 else 0,
+        owner=text("owner"),
         mail=mail if isinstance(mail, WireMail) else None,
     )
 

@@ -17,6 +17,7 @@ __all__ = ["Sweeper"]
 log = logger("sweeper")
 
 _LIMIT: Final = 100
+_TROUBLED_SECONDS: Final = 0.5
 
 
 class Sweeper:
@@ -33,12 +34,17 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        pause = min(0.5, self._lease_ms / 10_000)
+        usual, trouble = min(0.5, self._lease_ms / 10_000), ""
         while True:
+            pause = usual
             try:
                 await self.sweep()
+                trouble = ""
             except LionError as error:
-                log.warning("sweep failed: %s", error)
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("sweep failed: %s", error)
+                pause = _TROUBLED_SECONDS
             # Jitter keeps many sweepers apart.
             await anyio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +106,19 @@ class OwnServer:
 class Site:
     """A namespace on an own server: exchanges of this process, and programs of their own."""
 
-    def __init__(self, server: OwnServer, url: str | None = None) -> None:
+    def __init__(self, server: OwnServer) -> None:
         self.server = server
-        self.url = url or server.url
+        self.url = server.url
         self.secret = secrets.token_hex(16)
         self.namespace = f"ns-{secrets.token_hex(6)}"
         self._exchanges: list[RedisExchange] = []
         self._stage = Stage(self.environ())
+        self._ends = contextlib.ExitStack()
+
+    def use(self, url: str) -> None:
+        """From now on have programs and exchanges come by another URL."""
+        self.url = url
+        self._stage.environ["LION_BROKER_URL"] = url
 
     def environ(self, **more: str) -> dict[str, str]:
         """What leads a program to the namespace."""
@@ -135,6 +141,10 @@ class Site:
         self._exchanges.append(exchange)
         return exchange
 
+    def ends_with(self, end: Callable[[], object]) -> None:
+        """Have something done while the server is still there."""
+        self._ends.callback(end)
+
     def worker(self, *options: str, pool: str = "p", **environ: Any) -> Program:
         """Start a worker process."""
         return self._stage.worker(environ.pop("app", "tests.apps.desk:registry"), pool, *options, **environ)
@@ -149,7 +159,8 @@ class Site:
         return self._stage.programs
 
     def close(self) -> None:
-        """End programs and connections."""
+        """End sessions, programs and connections."""
+        self._ends.close()
         for exchange in self._exchanges:
             exchange.close()
         self._stage.close()

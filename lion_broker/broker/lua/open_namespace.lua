@@ -33,4 +33,4 @@ register('open_namespace', function(keys, args)
   -- Another protocol's keys are none of ours.
   answer[3] = answer[1] == protocol and add_key(keys[1], signing, accepted) or ''
   return answer
-end)
+end, {'allow-oom'})
