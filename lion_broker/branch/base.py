@@ -66,16 +66,34 @@ class BaseBranch(Conversation, Editable, Element, Communicatable, Relational, Op
         return self.msgs.system
 
     @abstractmethod
-    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
+    def send(
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
+    ) -> None:
         """Send an item to another branch, named by id, name or object.
 
-        Mail of one sender to one recipient arrives in the order of sending, and is applied once. Raises
-        ItemNotFoundError for an unknown recipient, NotPortable for an item that cannot go there, MailTooLarge.
+        Mail of one sender to one recipient arrives in the order of sending, and is applied once. With a `delay` it is
+        delivered so many seconds after the exchange has accepted it. With a `ttl` it becomes a dead letter, `expired`,
+        when it has waited at its recipient for so many seconds before it is taken up. Raises ItemNotFoundError for an
+        unknown recipient, NotPortable for an item that cannot go there, MailTooLarge, MailboxFull, ConfigError.
         """
 
     @abstractmethod
     async def asend(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop."""
 

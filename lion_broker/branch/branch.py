@@ -28,6 +28,7 @@ from .local import LocalBranch
 from .operations import OPERATIONS
 from .operations.asking import Question, as_model, is_live
 from .operations.stream import stream, within
+from .timing import AT_ONCE, Timing
 
 if TYPE_CHECKING:
     from lion_broker.models.reply import ModelChunk, ModelReply
@@ -191,15 +192,31 @@ class Branch(LocalBranch):
         with self._host.silence():
             self._msgs.messages.include(message)
 
-    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
+    def send(
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
+    ) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        self._run(self._send_steps(recipient, category, item, request_source))
+        self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
 
     async def asend(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop."""
-        await self._arun(self._send_steps(recipient, category, item, request_source))
+        await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
@@ -319,12 +336,14 @@ class Branch(LocalBranch):
         return await (arun(None, steps) if self._host is None else self._host.around.arun(steps))
 
     def _send_steps(
-        self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any
+        self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any, when: Timing
     ) -> Steps[None]:
         self._check_mail()
         kind, host = PackageCategory.validate(category), self._host
         package = Package(kind, item, request_source)
         if host is None:
+            if when != AT_ONCE:
+                raise ConfigError("A branch that is alone sends at once: delay and ttl need a session.")
             self._mailbox.append_out(Mail(sender=self.id, recipient=ID.get_id(recipient), package=package))
             return
         try:
@@ -332,7 +351,7 @@ class Branch(LocalBranch):
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error} The mail was not taken: send it again.") from error
         mail = Mail(sender=self.id, recipient=to, package=package)
-        host.sending(mail, body)
+        host.sending(mail, body, when)
         self._mailbox.append_out(mail)
         yield from host.sent_steps()
 

@@ -17,12 +17,12 @@ from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.errors import BrokerUnavailable, LeaseLost
-from lion_broker.mail.exchange import Steps, ask
+from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import START, Burial, Committed, Entry, Record, Rejected, Reply, is_after
-from lion_broker.mail.verbs import Commit, ReadInbox, Station
+from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
+from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
@@ -34,6 +34,7 @@ from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
 from .refusal import REPEATED, reason_of, warn_rejected
 from .surroundings import Surroundings
+from .timing import AT_ONCE, Timing
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Host:
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._silent = False
         self._inbox_read = START
+        self._cause: str | None = None
 
     def attach(self) -> None:
         """Begin to watch the branch."""
@@ -98,6 +100,15 @@ class Host:
     def in_turn(self) -> bool:
         """Whether a turn of a worker is going on."""
         return self.turns.going_on
+
+    @contextmanager
+    def because_of(self, mail: str) -> Iterator[None]:
+        """Within this, mail that is sent names a mail as its cause."""
+        before, self._cause = self._cause, mail
+        try:
+            yield
+        finally:
+            self._cause = before
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -131,7 +142,7 @@ class Host:
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
 
-    def sending(self, mail: Mail, body: bytes) -> None:
+    def sending(self, mail: Mail, body: bytes, when: Timing = AT_ONCE) -> None:
         """Write a mail down that goes into the outbox; raises MailTooLarge, BranchError after the turn."""
         self.turns.check(self.branch.name or self.branch.id)
         self._seq += 1
@@ -143,14 +154,19 @@ class Host:
             id=mail.id,
             created=mail.created_at,
             seq=self._seq,
+            ttl=when.ttl,
+            in_reply_to=self._cause,
         )
-        self._draft.mails.append(WireMail(header, body))
+        self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
 
-    def arrive(self, entry: Entry) -> Mail | None:
-        """Put a delivered mail into the branch's mailbox; one that cannot be taken is buried instead."""
+    def arrive(self, entry: Entry, now: int = 0) -> Mail | None:
+        """Put a delivered mail into the branch's mailbox; one that cannot be taken, or is late, is buried instead."""
         if isinstance(entry.mail, Rejected):
             warn_rejected(self.branch.id, entry.id, entry.mail)
             self._draft.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
+            return None
+        if entry.mail.is_late(entry.id, now):
+            self._draft.buried.append(Burial(entry.id, "expired", entry.mail.too_late(), 0, inbox=True))
             return None
         try:
             mail = self.read(entry.mail)
@@ -243,13 +259,17 @@ class Host:
         return (yield from self._read_inbox_steps())
 
     def _read_inbox_steps(self) -> Steps[int]:
-        count = 0
+        count = now = 0
+        # Delayed mail that is due is delivered first: where no worker runs, nobody else sees to it.
+        verbs: list[Verb[Any]] = [Promote(self.around.session)]
         while True:
-            page = yield from ask(ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE))
+            read = ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE)
+            *promoted, page = yield from ask_all([*verbs, read])
+            now, verbs = (promoted[0].now if promoted else now), []
             for entry in page:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
-                    self.arrive(entry)
+                    self.arrive(entry, now)
                     self._inbox_read = entry.id
             count += len(page)
             if len(page) < _PAGE:
@@ -258,6 +278,7 @@ class Host:
     def commit_verb(
         self, *, consumed: str = "", aside: tuple[str, ...] = (), buried: tuple[Burial, ...] = (), handled: int = 0,
         after: str = START, batch: int = 0, first: tuple[Record, ...] = (), part: Draft | None = None,
+        deferred: tuple[Deferral, ...] = (), lane: str = "", lane_done: str = START, pause: str = "",
     ) -> Commit:  # fmt: skip
         """Return the commit of what waits here (or of a `part` of it), with what the turn adds; `absorb` its answer."""
         self._take_back()
@@ -276,6 +297,10 @@ class Host:
             taken=tuple(draft.taken),
             aside=aside,
             buried=(*draft.buried, *buried),
+            deferred=deferred,
+            lane=lane,
+            lane_done=lane_done,
+            pause=pause,
             handled=handled + draft.handled,
             after=after,
             batch=batch,
@@ -313,7 +338,7 @@ class Host:
                 f"{error} The mail is kept, and goes out with the session's next command; sent again it would go twice."
             ) from error
 
-    def absorb(self, verb: Commit, answer: Committed) -> None:
+    def absorb(self, verb: Commit, answer: Claimed) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
 
         Raises LeaseLost when it was refused: then what waited is void. ItemNotFoundError when the session is no more.

@@ -17,6 +17,7 @@ from lion_broker.models.shared import share_limits
 from lion_broker.tools.tool import Tool
 
 from .behaviours import BUILT_IN
+from .care import DEFAULT_CARE, Care, OnFailure
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -30,12 +31,15 @@ B = TypeVar("B", bound=Callable[..., Awaitable[None]])
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a branch does with mail. `record` says whether messages join the history before it runs."""
+    """What a branch does with mail, and with mail at which that fails.
+
+    `record` says whether messages join the history before it runs.
+    """
 
     name: str
     function: BehaviourFunction
     record: bool = True
-    attempts: int = 3
+    care: Care = DEFAULT_CARE
 
 
 class Registry:
@@ -100,18 +104,31 @@ class Registry:
         self.models[name] = model
         return model
 
-    def behaviour(self, name: str, /, *, record: bool = True, attempts: int = 3) -> Callable[[B], B]:
+    def behaviour(
+        self,
+        name: str,
+        /,
+        *,
+        record: bool = True,
+        on_failure: OnFailure | str = OnFailure.RETRY,
+        attempts: int = 3,
+        backoff: float = 1.0,
+        max_backoff: float = 60.0,
+        timeout: float | None = None,
+    ) -> Callable[[B], B]:
         """Register a coroutine function `(branch, mail)` as a behaviour.
 
         With `record` (the default) a message has joined the history before the behaviour runs. A mail at which it fails
-        `attempts` times becomes a dead letter.
+        is tried again, `attempts` times in all, `backoff` seconds after the first time and then twice as long each
+        time, up to `max_backoff`; meanwhile later mail of the same sender waits and other mail goes on. `on_failure`
+        says what then: "retry" makes it a dead letter, "halt" pauses the branch with the mail in its place, and "skip"
+        makes it a dead letter at once. `timeout` is how many seconds one attempt may take. Raises ConfigError.
         """
         self._new(self.behaviours, name, "behaviour")
-        if attempts < 1:
-            raise ConfigError(f"attempts is {attempts}; a behaviour needs at least one.")
+        care = Care(on_failure, attempts, backoff, max_backoff, timeout)
 
         def register(function: B) -> B:
-            self.behaviours[name] = Behaviour(name, function, record, attempts)
+            self.behaviours[name] = Behaviour(name, function, record, care)
             return function
 
         return register

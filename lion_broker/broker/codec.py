@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
+from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import Entry, Rejected
 from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_json
 
@@ -49,6 +50,8 @@ class Codec:
             return _reject("bad_signature", str(error), fields)
         except MailMalformed as error:
             return _reject("malformed", str(error), fields)
+        if not is_id(header.sender):
+            return _reject("malformed", "The sender is no id.", fields)
         if header.session != session or header.recipient != branch:
             return _reject("misdirected", "The mail is addressed to another session or branch.", fields)
         return WireMail(header, body, head, value)

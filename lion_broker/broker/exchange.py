@@ -16,13 +16,12 @@ from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, Signing
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
-from lion_broker.mail.wire import PROTOCOL
 
 from .codec import Codec
 from .connection import AsyncLine, SyncLine, is_passing, translate, without_secrets
 from .functions import FUNCTIONS, Road, call
 from .keys import Keys
-from .library import library
+from .library import PROTOCOL, library
 from .reads import READS, create_group
 from .requests import Argument, Command, Request
 from .signing import UNSIGNED, Signer
@@ -206,13 +205,15 @@ class RedisExchange(Exchange):
     ) -> Errand[list[Any]]:
         """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
         replies = yield commands, wait_ms
-        lacking = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
-        if any(_ABSENT_FUNCTION in text for text in lacking):
+        errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
+        no_functions = any(_ABSENT_FUNCTION in text for text in errors)
+        no_group = any(text.startswith("NOGROUP") for text in errors)
+        if no_functions:
             yield (("FUNCTION", "LOAD", "REPLACE", library().source),), 0
-        if any(text.startswith("NOGROUP") for text in lacking):
+        if no_group:
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
             yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
-        if lacking:
+        if no_functions or no_group:
             replies = yield commands, wait_ms
         for reply in replies:
             if isinstance(reply, ResponseError):

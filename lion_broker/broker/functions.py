@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Record, Stepped, Swept
+from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
 
 from .codec import Codec
 from .keys import Keys
@@ -19,6 +19,8 @@ __all__ = ["FUNCTIONS", "Road", "call"]
 
 
 _CANCELLED_MS: Final = 3_600_000
+_AS_IT_IS: Final = (b"", b"", b"")
+"""Stands for the mail of a dead letter that is not edited."""
 
 
 class Road:
@@ -37,7 +39,7 @@ def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
 def create_session(road: Road, verb: v.CreateSession) -> Request:
     """`create_session.lua`."""
     fields = {key: value for key, value in verb.fields.items() if key != "delivery"}
-    args = (verb.session, verb.fields["delivery"], verb.cap, *_pairs(fields))
+    args = (verb.session, verb.fields["delivery"], verb.cap, verb.cap_bytes, *_pairs(fields))
     return Request((call("create_session", [road.keys.session(verb.session)], *args),), _outcome)
 
 
@@ -81,7 +83,7 @@ def post(road: Road, verb: v.Post) -> Request:
     for mail in verb.mails:
         head, body, signature = road.codec.seal(mail)
         digest.update(head + b"\n" + body + b"\n")
-        args += (mail.header.sender, mail.header.recipient, int(mail.direct), head, body, signature)
+        args += (mail.header.sender, mail.header.recipient, int(mail.direct), head, body, signature, mail.delay_ms)
     key = road.keys.session(verb.session)
     return Request((call("post", [key], verb.producer, verb.seq, digest.hexdigest()[:32], *args),), _posted)
 
@@ -108,45 +110,28 @@ def claim(road: Road, verb: v.Claim) -> Request:
     """`claim.lua`."""
     args = (verb.branch, verb.token, verb.entry, verb.pool, verb.owner, verb.lease_ms, verb.batch)
 
-    def parse(replies: Sequence[Any]) -> Claimed:
-        word, cursor, version, attempts, behaviour, *entries = replies[0]
-        return Claimed(
-            Outcome(word.decode()),
-            cursor.decode(),
-            version,
-            attempts,
-            behaviour.decode(),
-            tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries),
-        )
-
-    return Request((call("claim", [road.keys.session(verb.session)], *args),), parse)
-
-
-def begin(road: Road, verb: v.Begin) -> Request:
-    """`begin.lua`."""
-    command = call("begin", [road.keys.session(verb.session)], verb.branch, verb.token, verb.entry)
-    return Request((command,), lambda replies: int(replies[0]))
+    command = call("claim", [road.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Claimed(*_stand(road, verb, replies)))
 
 
 def commit(road: Road, verb: v.Commit) -> Request:
     """`commit.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
-    args += (verb.batch, verb.after, verb.handled, verb.nonce, *_records(verb.records), len(verb.mails))
+    args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause)
+    args += (*_records(verb.records), len(verb.mails))
     for mail in verb.mails:
-        args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail))
+        args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail), mail.delay_ms)
     args.append(len(verb.replies))
     for reply in verb.replies:
         args += (reply.client, reply.in_reply_to, reply.body)
     args += (len(verb.taken), *verb.taken, len(verb.aside), *verb.aside, len(verb.buried))
     for burial in verb.buried:
-        args += (burial.entry, burial.reason, burial.detail, burial.attempts, int(burial.inbox))
-
-    def parse(replies: Sequence[Any]) -> Committed:
-        word, cursor, version, *entries = replies[0]
-        opened = tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries)
-        return Committed(Outcome(word.decode()), cursor.decode(), version, opened)
-
-    return Request((call("commit", [road.keys.session(verb.session)], *args),), parse)
+        args += (burial.entry, burial.reason, burial.error, burial.detail, burial.attempts, int(burial.inbox))
+    args.append(len(verb.deferred))
+    for deferral in verb.deferred:
+        args += (deferral.entry, deferral.lane, deferral.pause_ms, deferral.attempts)
+    command = call("commit", [road.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Committed(*_stand(road, verb, replies)))
 
 
 def step(road: Road, verb: v.Step) -> Request:
@@ -191,6 +176,40 @@ def sweep(road: Road, verb: v.Sweep) -> Request:
     return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
 
 
+def promote(road: Road, verb: v.Promote) -> Request:
+    """`promote.lua`, once for each partition, or for that of one session."""
+    partitions = range(road.keys.partitions) if not verb.session else (road.keys.partition(verb.session),)
+    commands = tuple(call("promote", [road.keys.due(partition)], verb.limit) for partition in partitions)
+
+    def parse(replies: Sequence[Any]) -> Promoted:
+        waits = [wait for _, _, wait in replies if wait >= 0]
+        return Promoted(replies[0][0], sum(seen for _, seen, _ in replies), min(waits) if waits else None)
+
+    return Request(commands, parse)
+
+
+def pause(road: Road, verb: v.Pause) -> Request:
+    """`pause.lua`."""
+    return Request((call("pause", [road.keys.session(verb.session)], verb.branch, verb.reason),), _outcome)
+
+
+def resume(road: Road, verb: v.Resume) -> Request:
+    """`pause.lua` without a reason."""
+    return Request((call("pause", [road.keys.session(verb.session)], verb.branch, ""),), _outcome)
+
+
+def exhume(road: Road, verb: v.Exhume) -> Request:
+    """`exhume.lua`."""
+    mails = dict(verb.edited)
+    sealed = {letter: road.codec.seal(mail) for letter, mail in mails.items()}
+    return _of_letters(road, verb, "send", sealed)
+
+
+def drop(road: Road, verb: v.Drop) -> Request:
+    """`exhume.lua`, which sends nothing."""
+    return _of_letters(road, verb, "drop", {})
+
+
 def reserve(road: Road, verb: v.Reserve) -> Request:
     """`reserve.lua`."""
     return Request((_of_budget(road, verb, "reserve"),), lambda replies: int(replies[0]))
@@ -213,7 +232,6 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Send: send,
     v.Receive: receive,
     v.Claim: claim,
-    v.Begin: begin,
     v.Commit: commit,
     v.Step: step,
     v.Say: say,
@@ -221,9 +239,38 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Renew: renew,
     v.Release: release,
     v.Sweep: sweep,
+    v.Promote: promote,
+    v.Pause: pause,
+    v.Resume: resume,
+    v.Exhume: exhume,
+    v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
 }
+
+
+def _of_letters(
+    road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, tuple[bytes, bytes, bytes]]
+) -> Request:
+    parts: list[Argument] = [part for letter in verb.letters for part in (letter, *sealed.get(letter, _AS_IT_IS))]
+    command = call("exhume", [road.keys.session(verb.session)], what, len(verb.letters), *parts)
+    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
+
+
+def _stand(road: Road, verb: v.Claim | v.Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
+    """The parts of a Claimed or Committed."""
+    word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
+    return (
+        Outcome(word.decode()),
+        cursor.decode(),
+        version,
+        attempts,
+        behaviour.decode(),
+        tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries),
+        now,
+        lane.decode("utf-8", "replace"),
+        frozenset(name.decode("utf-8", "replace") for name in lanes),
+    )
 
 
 def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str) -> Command:

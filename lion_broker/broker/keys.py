@@ -38,6 +38,10 @@ class Keys:
         """Stream with group `workers`: one entry for each branch of the pool that has work."""
         return f"{self.root(partition)}ready:{pool}"
 
+    def due(self, partition: int) -> str:
+        """Sorted set: `<session>/<branch>` by the time in ms at which the branch has something due."""
+        return f"{self.root(partition)}due"
+
     def reply(self, session: str, client: str) -> str:
         """Stream with expiry: answers to a client's commands."""
         return f"{self.root(self.partition(session))}reply:{client}"

@@ -12,9 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from lion_broker.mail.wire import PROTOCOL
+__all__ = ["PROTOCOL", "SHARED", "VERBS", "Library", "library"]
 
-__all__ = ["VERBS", "Library", "library"]
+PROTOCOL: Final = 2
+"""What a namespace's keys mean; a namespace is of one protocol from its first program on."""
 
 VERBS: Final = (
     "open_namespace",
@@ -31,7 +32,6 @@ VERBS: Final = (
     "send",
     "receive",
     "claim",
-    "begin",
     "commit",
     "step",
     "say",
@@ -39,9 +39,13 @@ VERBS: Final = (
     "renew",
     "release",
     "sweep",
+    "promote",
+    "pause",
+    "exhume",
     "reserve",
     "settle",
 )
+SHARED: Final = ("shared", "due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Library:
 def library() -> Library:
     """Read the library from the package's files."""
     folder = files(__package__).joinpath("lua")
-    shared = folder.joinpath("shared.lua").read_text()
+    shared = "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in SHARED)
     verbs = "\n".join(f"do\n{folder.joinpath(f'{verb}.lua').read_text()}\nend" for verb in VERBS)
     digest = hashlib.sha256((shared + verbs).encode()).hexdigest()[:8]
     name = f"lion_broker_{PROTOCOL}_{digest}"

@@ -26,7 +26,7 @@ from .requests import Command, Request
 __all__ = ["GROUP", "READS", "create_group"]
 
 GROUP: Final = "workers"
-_COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight")
+_COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
 _TIP: Final = "$"
 
 
@@ -197,7 +197,7 @@ def _texts(fields: Sequence[bytes]) -> dict[str, str]:
     return {name: value.decode("utf-8", "replace") for name, value in _flat(fields).items()}
 
 
-def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: int) -> BranchRecord:
+def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: int, delayed: int) -> BranchRecord:
     stored = _texts(raw)
     fields = {name[2:]: value for name, value in stored.items() if name.startswith("x:")}
     return BranchRecord(
@@ -210,6 +210,9 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         waiting=waiting,
         inbox=inbox,
         outbox=outbox,
+        deferred=int(stored.get("deferred", 0)),
+        delayed=delayed,
+        paused=stored.get("paused", ""),
     )
 
 
@@ -236,7 +239,8 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
         detail=text("detail"),
         branch=branch,
         attempts=int(attempts) if attempts.isdecimal() and len(attempts) < 16 else 0,
-        owner=text("owner"),
+        owners=tuple(text("owners").splitlines()),
+        error=text("error"),
         mail=mail if isinstance(mail, WireMail) else None,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead, demo, keys, server, sessions, worker
+from . import branches, dead, demo, keys, server, sessions, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -21,7 +21,12 @@ def application() -> typer.Typer:
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
         ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
-        ("dead", "Look at mail that could not be delivered or applied.", (dead.ls,)),
+        ("branch", "Look at branches, pause and resume them.", (branches.ls, branches.pause, branches.resume)),
+        (
+            "dead",
+            "Mail that could not be delivered or applied: look at it, send it again, drop it.",
+            (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
+        ),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, epilog=EXIT_CODES)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import BranchRecord, SessionRecord
 
-__all__ = ["ls", "rm", "session_id", "show"]
+__all__ = ["branch_rows", "ls", "rm", "session_id", "show"]
 
 _PAGE = 200
 
@@ -38,7 +38,7 @@ def show(session: One, url: Url = None, namespace: Namespace = None, as_json: As
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         (record,) = _records(exchange, (found,))
-        branches = [_branch_row(branch) for branch in _branches(exchange, found)]
+        branches = branch_rows(exchange, found)
     row = _session_row(record)
     if as_json:
         print_json({**row, "branches": branches})
@@ -63,6 +63,11 @@ def rm(sessions: Many, url: Url = None, namespace: Namespace = None, as_json: As
         print_json({"removed": found})
     else:
         typer.echo("\n".join(f"Removed {one}" for one in found))
+
+
+def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
+    """Where the branches of a session stand, a row each."""
+    return [_branch_row(branch) for branch in _branches(exchange, session)]
 
 
 def session_id(exchange: Exchange, text: str) -> str:
@@ -121,6 +126,9 @@ def _branch_row(record: BranchRecord) -> dict[str, Any]:
         "behaviour": record.seed.behaviour,
         "owner": record.owner if record.leased else "",
         "waiting": record.waiting + record.inbox,
+        "retrying": record.deferred,
+        "delayed": record.delayed,
         "outgoing": record.outbox,
         "version": record.version,
+        "paused": record.paused,
     }

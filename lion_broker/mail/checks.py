@@ -13,7 +13,7 @@ from lion_broker.errors import ConfigError
 from . import verbs as v
 from .wire import WireMail
 
-__all__ = ["DELIVERIES", "check"]
+__all__ = ["DELIVERIES", "check", "is_id"]
 
 DELIVERIES: Final = ("manual", "auto")
 
@@ -49,7 +49,8 @@ def _rules_of(kind: type) -> tuple[tuple[str, _Rule], ...]:
     return tuple((name, rule) for name in names if (rule := own.get(name) or _RULES.get(name)))
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value may be the id of a session or branch."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
@@ -79,12 +80,12 @@ def _from(least: int) -> _Rule:
     return _Rule(lambda value: type(value) is int and least <= value <= 2**53, needed)
 
 
-_AN_ID: Final = _Rule(_is_id, "an id of 1 to 128 letters, digits, '_', '.' or '-' is needed")
+_AN_ID: Final = _Rule(is_id, "an id of 1 to 128 letters, digits, '_', '.' or '-' is needed")
 _A_NAME: Final = _Rule(_is_name, "a name of 1 to 128 letters, digits, '_', '.', ':' or '-' is needed")
 _A_NAME_OR_NONE: Final = _Rule(lambda value: value == "" or _is_name(value), f"{_A_NAME.needed}, or none")
 _AN_ENTRY: Final = _Rule(_is_entry, "an entry id like '0-0' is needed")
 _ENTRIES: Final = _Rule(_are_entries, "entry ids like '0-0' are needed")
-_SOME_IDS: Final = _Rule(lambda value: value is None or all(map(_is_id, value)), f"for each, {_AN_ID.needed}")
+_SOME_IDS: Final = _Rule(lambda value: value is None or all(map(is_id, value)), f"for each, {_AN_ID.needed}")
 _TEXT: Final = _Rule(_is_text, "a text is needed")
 _SOME_TEXT: Final = _Rule(lambda value: _is_text(value) and value != "", "a text that is not empty is needed")
 _TEXTS: Final = _Rule(_are_texts, "texts by their names are needed")
@@ -104,6 +105,12 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "owner": _TEXT,
     "fields": _TEXTS,
     "cap": _from(0),
+    "cap_bytes": _from(0),
+    "letters": _Rule(lambda value: bool(value) and _are_entries(value), "entry ids like '1-0' are needed"),
+    "lane": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none"),
+    "lane_done": _AN_ENTRY,
+    "pause": _TEXT,
+    "reason": _SOME_TEXT,
     "seq": _from(1),
     "limit": _from(1),
     "count": _from(1),
@@ -121,7 +128,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "taken": _ENTRIES,
     "aside": _ENTRIES,
     "targets": _Rule(
-        lambda targets: all(map(_is_id, targets)) and _are_entries(targets.values()),
+        lambda targets: all(map(is_id, targets)) and _are_entries(targets.values()),
         "branch ids and entry ids are needed",
     ),
     "command": _AN_ID,
@@ -146,7 +153,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.CreateBranch: {
         "token": _TEXT,
         "records": _ANYTHING,
-        "copies": _Rule(lambda value: value == "" or _is_id(value), _AN_ID.needed),
+        "copies": _Rule(lambda value: value == "" or is_id(value), _AN_ID.needed),
     },
     v.CloseBranch: {"token": _TEXT},
     v.Claim: {
@@ -156,6 +163,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
     v.Step: {"name": _A_NAME},
+    v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.ReadReady: {"owner": _SOME_TEXT},
@@ -191,7 +199,7 @@ def _check_mails(session: str, mails: Iterable[WireMail]) -> None:
         if mail.header.session != session:
             raise ConfigError(f"Mail {mail.id} is of session {mail.header.session}, not of session {session}.")
         for end in (mail.header.sender, mail.header.recipient):
-            if not _is_id(end):
+            if not is_id(end):
                 raise ConfigError(f"Mail {mail.id} cannot be from or to {end!r}: {_AN_ID.needed}.")
 
 
@@ -199,8 +207,25 @@ def _check_post(verb: v.Post) -> None:
     _check_mails(verb.session, verb.mails)
 
 
+def _check_exhume(verb: v.Exhume) -> None:
+    _check_mails(verb.session, [mail for _, mail in verb.edited])
+    if odd := {letter for letter, _ in verb.edited} - set(verb.letters):
+        raise ConfigError(f"Exhume edits letters that it does not send: {', '.join(sorted(odd))}.")
+
+
+def _check_deferred(verb: v.Commit) -> None:
+    for deferral in verb.deferred:
+        if not (_is_entry(deferral.entry) and is_id(deferral.lane)):
+            raise ConfigError(f"Commit.deferred needs an entry and a lane by an id, not {deferral}.")
+        if deferral.pause_ms < 0 or deferral.attempts < 0:
+            raise ConfigError(f"Commit.deferred needs numbers from 0 on, not {deferral}.")
+    if verb.lane and (len(verb.deferred) > 1 or verb.consumed != verb.cursor):
+        raise ConfigError("A turn of a lane defers at most its head, and leaves the mailbox's cursor where it is.")
+
+
 def _check_commit(verb: v.Commit) -> None:
     _check_mails(verb.session, verb.mails)
+    _check_deferred(verb)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
@@ -208,8 +233,9 @@ def _check_commit(verb: v.Commit) -> None:
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
     inbox = [*verb.taken, *(burial.entry for burial in verb.buried if burial.inbox)]
     mailbox = [*verb.aside, *(burial.entry for burial in verb.buried if not burial.inbox)]
+    mailbox += (deferral.entry for deferral in verb.deferred)
     if len(set(inbox)) < len(inbox) or len(set(mailbox)) < len(mailbox):
-        raise ConfigError("An entry is named twice among taken, aside and buried.")
+        raise ConfigError("An entry is named twice among taken, aside, buried and deferred.")
     for reply in verb.replies:
         if not _is_name(reply.client):
             raise ConfigError(f"A reply cannot go to {reply.client!r}: {_A_NAME.needed}.")
@@ -217,7 +243,7 @@ def _check_commit(verb: v.Commit) -> None:
 
 def _check_stations(verb: v.Renew | v.Release) -> None:
     for station in verb.stations:
-        if not (_is_id(station.session) and _is_id(station.branch) and station.token):
+        if not (is_id(station.session) and is_id(station.branch) and station.token):
             raise ConfigError(f"{type(verb).__name__} needs two ids and a token for each branch, not {station}.")
 
 
@@ -229,6 +255,7 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Claim: _check_entry_of_pool,
     v.Post: _check_post,
     v.Commit: _check_commit,
+    v.Exhume: _check_exhume,
     v.Renew: _check_stations,
     v.Release: _check_stations,
 }

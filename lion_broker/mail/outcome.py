@@ -17,9 +17,10 @@ class Outcome(StrEnum):
     UNKNOWN = "UNKNOWN"  # no such session or branch
     HELD = "HELD"  # another owner's lease is alive; nothing was acknowledged
     GONE = "GONE"  # the ready entry is no longer the branch's mark
+    PAUSED = "PAUSED"  # the branch takes no turns until it is resumed
     EMPTY = "EMPTY"  # nothing waits
     DRAINED = "DRAINED"  # committed, and the lease has ended
-    ALREADY = "ALREADY"  # this very commit has been made before
+    ALREADY = "ALREADY"  # this very commit has been made before, or things stand as they were to be
     STALE = "STALE"  # the branch stands elsewhere than the caller believes
     CANCELLED = "CANCELLED"  # renewed; and somebody has cancelled a command of the branch
     FENCED = "FENCED"  # the token is not the branch's; drop your copy

@@ -18,11 +18,13 @@ __all__ = [
     "Claimed",
     "Committed",
     "DeadLetter",
+    "Deferral",
     "Entry",
     "LogRecord",
     "Moved",
     "Occurrence",
     "Posted",
+    "Promoted",
     "ReadyEntry",
     "Record",
     "Rejected",
@@ -110,7 +112,8 @@ class BranchRecord:
     """Where a branch stands: who it is, who owns it, and how far it is.
 
     `leased` says whether the owner's lease was alive by the server's clock when this was read; `waiting` counts
-    mailbox entries past the cursor, `inbox` and `outbox` what waits at those stations.
+    mailbox entries past the cursor, `inbox` and `outbox` what waits at those stations, `deferred` what waits to be
+    tried again, `delayed` what is to be delivered later. `paused` says why the branch takes no turns, if so.
     """
 
     seed: BranchSeed
@@ -122,6 +125,9 @@ class BranchRecord:
     waiting: int
     inbox: int
     outbox: int
+    deferred: int = 0
+    delayed: int = 0
+    paused: str = ""
 
     @property
     def id(self) -> str:
@@ -134,7 +140,8 @@ class SessionRecord:
     """A session's own fields (name, user, delivery, default branch …), its counters, and how many branches it has.
 
     Counters: `posted` (mails that reached a mailbox or inbox), `applied` (mails whose effect is committed),
-    `redelivered` (mails handed out again), `dead` (dead letters), `inflight` (mails in mailboxes, not yet committed).
+    `redelivered` (mails handed out again), `dead` (dead letters that are there), `inflight` (mails in mailboxes, not
+    yet committed, and those that wait to be tried again), `delayed` (mails that are to be delivered later).
     """
 
     id: str
@@ -171,10 +178,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Answer of `Claim`: OK with the first mails, or HELD, CLOSED, GONE, EMPTY, UNKNOWN.
+    """Answer of `Claim`: OK with the first mails, or HELD, CLOSED, GONE, PAUSED, EMPTY, UNKNOWN.
 
-    `attempts` counts how often the first mail has been handed out, this time included. Every answer carries where
-    the branch stands.
+    `attempts` counts how often the first mail has been handed out, this time included. Every answer carries where the
+    branch stands and `now`, the exchange's time in ms. `lane` is the sender whose deferred mail the entries are, empty
+    when they are the mailbox's; `lanes` are all senders that have deferred mail.
     """
 
     outcome: Outcome
@@ -183,24 +191,25 @@ class Claimed:
     attempts: int = 0
     behaviour: str = ""
     entries: tuple[Entry, ...] = ()
+    now: int = 0
+    lane: str = ""
+    lanes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN."""
+class Committed(Claimed):
+    """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN.
 
-    outcome: Outcome
-    cursor: str = START
-    version: int = 0
-    entries: tuple[Entry, ...] = ()
+    With a `lane` the caller drops what it holds of the mailbox: it will be handed out again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Burial:
     """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
 
-    The entry is one of the mailbox, or with `inbox` one that waits in the inbox. Of `detail`, which may be what
-    somebody's code has said, 2,000 characters are kept, as `readable` writes them.
+    The entry is one of the turn, or with `inbox` one that waits in the inbox. `error` is the class of what was raised.
+    Of `detail`, which may be what somebody's code has said, 2,000 characters are kept, as `readable` writes them.
     """
 
     entry: str
@@ -208,16 +217,32 @@ class Burial:
     detail: str
     attempts: int = 1
     inbox: bool = False
+    error: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", readable(self.detail, _LONGEST_DETAIL))
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """A mail that is to be tried again: it goes behind the others of its sender's lane.
+
+    The first of a lane waits `pause_ms`, and `attempts` have been made at it; for the others both are 0. In a turn of a
+    lane the entry stays where it is, at the lane's head.
+    """
+
+    entry: str
+    lane: str
+    pause_ms: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A mail that could not be delivered or applied, kept with the reason.
 
-    `branch` is where it was to take effect; `mail` is None when the bytes were no mail.
+    `branch` is where it was to take effect, `error` the class of what its behaviour raised, if any; `owners` have tried
+    it, the last one last. `mail` is None when the bytes were no mail.
     """
 
     id: str
@@ -225,8 +250,14 @@ class DeadLetter:
     detail: str
     branch: str
     attempts: int
-    owner: str
+    owners: tuple[str, ...]
     mail: WireMail | None
+    error: str = ""
+
+    @property
+    def caused_by(self) -> str | None:
+        """The id of the mail that was being handled when this one was sent, if one was."""
+        return self.mail.header.in_reply_to if self.mail else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +297,15 @@ class Stepped:
 
     outcome: Outcome
     body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """Answer of `Promote`: the exchange's time in ms, branches looked at, and the ms until the next, if any, is due."""
+
+    now: int
+    seen: int = 0
+    next_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,18 @@ from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 
 from .package import PackageCategory
 
-__all__ = ["MAX_DEPTH", "MAX_MAIL_BYTES", "PROTOCOL", "Header", "WireMail", "decode_header", "encode_json", "read_json"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_MAIL_BYTES",
+    "WIRE_VERSION",
+    "Header",
+    "WireMail",
+    "decode_header",
+    "encode_json",
+    "read_json",
+]
 
-PROTOCOL: Final = 1
+WIRE_VERSION: Final = 1
 MAX_MAIL_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
@@ -50,7 +59,7 @@ class Header:
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""
         shown = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-        return to_json({"v": PROTOCOL, **shown})
+        return to_json({"v": WIRE_VERSION, **shown})
 
 
 _NAMES: Final = tuple(f.name for f in fields(Header))
@@ -69,6 +78,8 @@ class WireMail:
     head: bytes = field(default=b"", repr=False)
     value: Any = field(default=None, compare=False, repr=False)
     """What the body says, where that has been read already."""
+    delay_ms: int = field(default=0, compare=False)
+    """How long after its acceptance the mail is to be delivered; only where it is posted or sent."""
 
     def __post_init__(self) -> None:
         if not self.head:
@@ -89,6 +100,15 @@ class WireMail:
     def direct(self) -> bool:
         """Whether the mail goes straight into the mailbox, also with manual delivery."""
         return self.header.category == PackageCategory.COMMAND
+
+    def is_late(self, entry: str, now_ms: float) -> bool:
+        """Whether the mail, which came into a station with the entry `entry`, has waited longer than it may."""
+        came = int(entry.partition("-")[0])
+        return self.header.ttl is not None and now_ms > came + self.header.ttl * 1000
+
+    def too_late(self) -> str:
+        """What to say of a mail that is late."""
+        return f"Not taken up within {self.header.ttl:g} seconds."
 
     def item(self) -> Any:
         """Return the body as a JSON value, not to be changed; raises MailMalformed."""
@@ -121,8 +141,8 @@ def decode_header(raw: bytes) -> Header:
         raise MailMalformed("The header is no JSON object.")
     if tuple(value) == _USUAL and (usual := _read_usual(*value.values())) is not None:
         return usual
-    if type(value.get("v")) is not int or value["v"] != PROTOCOL:
-        raise MailMalformed(f"The header has version {value.get('v')!r}; this program reads version {PROTOCOL}.")
+    if type(value.get("v")) is not int or value["v"] != WIRE_VERSION:
+        raise MailMalformed(f"The header has version {value.get('v')!r}; this program reads version {WIRE_VERSION}.")
     names = value.keys()
     if not names >= _REQUIRED or names - _REQUIRED - _OPTIONAL:
         odd = sorted((_REQUIRED - names) | (names - _REQUIRED - _OPTIONAL))
@@ -140,7 +160,7 @@ def _read_usual(
     """Return the header that almost every mail has; None when a value wants a closer look."""
     texts = type(session) is type(sender) is type(recipient) is type(mail_id) is str
     numbers = type(created) is float and 0 <= created < math.inf and type(seq) is int and 0 <= seq < 2**53
-    if v != PROTOCOL or not texts or not numbers or type(category) is not str or category not in _CATEGORIES:
+    if v != WIRE_VERSION or not texts or not numbers or type(category) is not str or category not in _CATEGORIES:
         return None
     if not (0 < len(session) <= _MAX_TEXT and 0 < len(sender) <= _MAX_TEXT):
         return None

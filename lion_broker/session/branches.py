@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
@@ -12,13 +13,13 @@ from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import MISSING, Pile
-from lion_broker.errors import BranchOwned, ConfigError, ItemExistsError, ItemNotFoundError, ToolUnknown
+from lion_broker.errors import BranchClosed, BranchOwned, ConfigError, ItemExistsError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.verbs import CloseBranch, UpdateSession
+from lion_broker.mail.verbs import CloseBranch, Pause, Resume, UpdateSession, Verb
 from lion_broker.tools.tool import Tool
 
-from .estate import Estate
+from .estate import Estate, Limits
 from .remote import RemoteBranch
 
 if TYPE_CHECKING:
@@ -35,22 +36,25 @@ __all__ = [
     "merge_steps",
     "new_steps",
     "open_steps",
+    "pause_steps",
     "remove_steps",
+    "resume_steps",
     "split_steps",
 ]
 
 _CONFIG = frozenset({"pool", "behaviour", "metadata", "chat_model", "parse_model", "id"})
 
 
-def found_steps(session: Session) -> Steps[None]:
+def found_steps(session: Session, limits: Limits) -> Steps[None]:
     """Create the session with its first branch."""
     yield from session._estate.found_steps(
+        limits,
         {
             "user": session.user,
             "name": session.name,
             "metadata": session.metadata,
             "created_at": session.created_at,
-        }
+        },
     )
     yield from new_steps(session, {"name": None})
 
@@ -117,6 +121,31 @@ def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: s
     metadata = given.pop("metadata", None)
     likeness = Branch(**given)
     return (yield from session._estate.place_steps(likeness, pool, behaviour, tools, models, metadata))
+
+
+def pause_steps(session: Session, ref: Any, reason: str) -> Steps[None]:
+    """Have a branch take no more turns."""
+    if not str(reason).strip():
+        raise ConfigError("A pause needs a reason, so that others know why the branch does nothing.")
+    yield from _switch_steps(session, ref, lambda branch: Pause(session.id, branch, reason))
+
+
+def resume_steps(session: Session, ref: Any) -> Steps[None]:
+    """Let a branch take turns again."""
+    yield from _switch_steps(session, ref, lambda branch: Resume(session.id, branch))
+
+
+def _switch_steps(session: Session, ref: Any, verb_of: Callable[[IDType], Verb[Outcome]]) -> Steps[None]:
+    branch = yield from session._estate.find_steps(ref)
+    if not getattr(branch, "pool", None):
+        raise ConfigError(
+            f"{branch.name or branch.id} lives in a process, not on workers: only its own program stops it."
+        )
+    outcome = yield from ask(verb_of(branch.id))
+    if outcome == Outcome.UNKNOWN:
+        raise gone(session.id)
+    if outcome == Outcome.CLOSED:
+        raise BranchClosed(f"The branch {branch.name or branch.id} was removed.")
 
 
 def include_steps(session: Session, branches: Any) -> Steps[None]:

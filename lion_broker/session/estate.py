@@ -6,6 +6,7 @@ import math
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -34,10 +35,23 @@ from .household import Household
 from .postbox import Postbox
 from .remote import Reach, RemoteBranch
 
-__all__ = ["DELIVERY", "Estate"]
+__all__ = ["DELIVERY", "Estate", "Limits"]
 
 DELIVERY = ("manual", "auto")
 _NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many mails, and how many bytes of them, may wait for one branch; None is no limit. Raises ConfigError."""
+
+    mails: int | None = None
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("mailbox_limit", self.mails), ("mailbox_bytes", self.bytes)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise ConfigError(f"{name} is {value!r:.80}; it is a number from 1 on, or None for no limit.")
 
 
 class Estate:
@@ -86,10 +100,11 @@ class Estate:
         """The session's id."""
         return self.around.session
 
-    def found_steps(self, fields: Mapping[str, Any]) -> Steps[None]:
+    def found_steps(self, limits: Limits, fields: Mapping[str, Any]) -> Steps[None]:
         """Create the session; raises ItemExistsError when its id is taken."""
         texts = {name: _written(name, value) for name, value in fields.items() if value is not None}
-        outcome = yield from ask(CreateSession(self.session, {"delivery": self.delivery, **texts}))
+        given = {"delivery": self.delivery, **texts}
+        outcome = yield from ask(CreateSession(self.session, given, limits.mails or 0, limits.bytes or 0))
         if outcome == Outcome.DUPLICATE:
             raise ItemExistsError(f"The session {self.session} exists already; take it up with Session.open().")
 

@@ -22,7 +22,7 @@ from lion_broker.mail.exchange import Exchange, Steps, arun, run
 
 from . import branches as acts
 from . import views
-from .estate import Estate
+from .estate import Estate, Limits
 
 __all__ = ["SessionLife"]
 
@@ -44,6 +44,7 @@ class SessionLife(Element, Communicatable, Relational):
         delivery: str,
         registry: Registry | None,
         timeout: float | None,
+        limits: Limits,
     ) -> None:
         """Found the session in the exchange."""
         settings = Settings.load()
@@ -60,7 +61,7 @@ class SessionLife(Element, Communicatable, Relational):
                 owns_exchange=owned,
             )
             self._take(estate, pool)
-            self._run(acts.found_steps(self))
+            self._run(acts.found_steps(self, limits))
         except BaseException:
             if owned:
                 carrier.close()

@@ -16,6 +16,7 @@ from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.operations.errand import pack
 from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.timing import Timing
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
 from lion_broker.errors import BranchOwned, BrokerUnavailable, ItemNotFoundError, NotPortable, OutputInvalid
@@ -123,15 +124,31 @@ class RemoteBranch(BaseBranch):
         """Read what is new without blocking the event loop."""
         await self._arun(self._chronicle.read_steps())
 
-    def send(self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None) -> None:
+    def send(
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
+    ) -> None:
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
-        self._run(self._send_steps(recipient, category, item, request_source))
+        self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
 
     async def asend(
-        self, recipient: ID.Ref, category: PackageCategory | str, item: Any, request_source: Any = None
+        self,
+        recipient: ID.Ref,
+        category: PackageCategory | str,
+        item: Any,
+        request_source: Any = None,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop."""
-        await self._arun(self._send_steps(recipient, category, item, request_source))
+        await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Have the worker apply the pending mail of one sender; returns when it is done."""
@@ -242,13 +259,16 @@ class RemoteBranch(BaseBranch):
     def _pieces(self, messages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         return in_pieces(messages, MAX_MAIL_BYTES - _ENVELOPE_BYTES)
 
-    def _send_steps(self, recipient: Any, category: PackageCategory | str, item: Any, source: Any) -> Steps[None]:
+    def _send_steps(
+        self, recipient: Any, category: PackageCategory | str, item: Any, source: Any, when: Timing
+    ) -> Steps[None]:
         kind = PackageCategory.validate(category)
         around = self._reach.around
         place = yield from around.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
-        wire = WireMail(Header(around.session, self.id, place.id, kind.value), body)
+        header = Header(around.session, self.id, place.id, kind.value, ttl=when.ttl)
+        wire = WireMail(header, body, delay_ms=when.delay_ms)
         if around.batches.holding:
             self._reach.postbox.hold(wire)
         else:

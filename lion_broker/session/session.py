@@ -14,11 +14,13 @@ from lion_broker.core.pile import MISSING, Pile
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.records import DeadLetter
+from lion_broker.mail.wire import Header
 from lion_broker.messages import RoledMessage
 
 from . import branches as acts
 from . import views
-from .estate import Estate
+from .estate import Estate, Limits
+from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
 from .life import SessionLife
 from .mail import SessionMailManager
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
@@ -52,6 +54,8 @@ class Session(SessionLife):
         delivery: str = "manual",
         registry: Registry | None = None,
         timeout: float | None = 60.0,
+        mailbox_limit: int | None = None,
+        mailbox_bytes: int | None = None,
         estate: Estate | None = None,
         **fields: Any,
     ) -> None:
@@ -60,14 +64,17 @@ class Session(SessionLife):
         `exchange` is an Exchange or a URL (see `connect`); left out, LION_BROKER_URL, else the embedded server.
         `delivery` is "manual" (mail moves when the session commands it) or "auto" (at once). `pool` is where new
         branches live unless they say otherwise: None is this process. `registry` finds tools and models that are
-        named by text. `timeout` is how many seconds rounds and remote operations may take. `estate` is for `open`.
-        Raises ConfigError, BrokerUnavailable, ServerNotFound.
+        named by text. `timeout` is how many seconds rounds and remote operations may take. `mailbox_limit` is how many
+        mails, `mailbox_bytes` how many bytes of them may wait for one branch before `send` raises MailboxFull; what
+        branches send in turns may fill twice as much. `estate` is for `open`. Raises ConfigError, BrokerUnavailable,
+        ServerNotFound.
         """
         super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
         if estate is not None:
             self._take(estate, pool)
         else:
-            self._begin(exchange, pool, delivery, registry, timeout)
+            limits = Limits(mailbox_limit, mailbox_bytes)
+            self._begin(exchange, pool, delivery, registry, timeout, limits)
 
     @property
     def default_branch(self) -> Any:
@@ -101,7 +108,7 @@ class Session(SessionLife):
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """Mail that could not be delivered or applied, oldest first, each with its reason; a round trip a thousand."""
-        letters: list[DeadLetter] = self._run(views.dead_letter_steps(self._estate))
+        letters: list[DeadLetter] = self._run(letter_steps(self._estate))
         return letters
 
     def new_branch(
@@ -264,6 +271,66 @@ class Session(SessionLife):
         """Return the same as a frame: role content sender recipient created_at id branch; times in UTC."""
         chosen = self._run(views.chosen_steps(self._estate, branches))
         return views.to_df(self._estate, chosen, exclude_clone, exclude_load)
+
+    def lineage(self, letter: DeadLetter) -> list[Header]:
+        """Return the headers of the mails that led to a dead letter, the nearest first. Blocks, and reads logs."""
+        found: list[Header] = self._run(lineage_steps(self._estate, letter))
+        return found
+
+    def retry_dead_letters(self, letters: Any = None) -> Retried:
+        """Send dead letters again (None: all, oldest first), given as themselves or by id.
+
+        The same mails are tried afresh. Says how many are on their way, and why others stay. Blocks for a round trip a
+        hundred.
+        """
+        done: Retried = self._run(retry_steps(self._estate, letters))
+        return done
+
+    async def aretry_dead_letters(self, letters: Any = None) -> Retried:
+        """Send dead letters again without blocking the event loop."""
+        done: Retried = await self._arun(retry_steps(self._estate, letters))
+        return done
+
+    def edit_dead_letter(self, letter: DeadLetter | str, item: Any) -> None:
+        """Send another item instead of what a dead letter holds, from the same sender to the same branch. Blocks.
+
+        The mail has a new id and names the old one as its cause. Raises ItemNotFoundError for a letter or branch that
+        is not there, BranchClosed, MailboxFull, NotPortable, and MailMalformed for a letter that is no mail.
+        """
+        self._run(edit_steps(self._estate, letter, item))
+
+    async def aedit_dead_letter(self, letter: DeadLetter | str, item: Any) -> None:
+        """Edit a dead letter without blocking the event loop."""
+        await self._arun(edit_steps(self._estate, letter, item))
+
+    def drop_dead_letters(self, letters: Any = None) -> Retried:
+        """Remove dead letters (None: all) for good; says how many, and which were not there. Blocks."""
+        done: Retried = self._run(drop_steps(self._estate, letters))
+        return done
+
+    async def adrop_dead_letters(self, letters: Any = None) -> Retried:
+        """Drop dead letters without blocking the event loop."""
+        done: Retried = await self._arun(drop_steps(self._estate, letters))
+        return done
+
+    def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> None:
+        """Have a branch on workers take no more turns; mail to it waits, and a turn that is going on ends first.
+
+        Blocks. Raises ItemNotFoundError, BranchClosed, ConfigError for a branch of this process.
+        """
+        self._run(acts.pause_steps(self, branch, reason))
+
+    async def apause(self, branch: ID.Ref, reason: str = "paused by the session") -> None:
+        """Pause without blocking the event loop."""
+        await self._arun(acts.pause_steps(self, branch, reason))
+
+    def resume(self, branch: ID.Ref) -> None:
+        """Let a paused branch take turns again; mail that has failed before is tried afresh. Blocks."""
+        self._run(acts.resume_steps(self, branch))
+
+    async def aresume(self, branch: ID.Ref) -> None:
+        """Resume without blocking the event loop."""
+        await self._arun(acts.resume_steps(self, branch))
 
     def events(self, after: str | None = None, timeout: float | None = None) -> Tail:
         """Return the live tail of the session, for `for` and `async for`; see `Tail`."""

@@ -11,8 +11,8 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile, pile
 from lion_broker.mail.exchange import Steps, ask, together
 from lion_broker.mail.mailbox import Mailbox
-from lion_broker.mail.records import START, DeadLetter, Rejected
-from lion_broker.mail.verbs import DeleteSession, ReadDead, ReadInbox
+from lion_broker.mail.records import START, Rejected
+from lion_broker.mail.verbs import DeleteSession, ReadInbox
 from lion_broker.messages import RoledMessage
 
 from .estate import Estate
@@ -21,7 +21,7 @@ from .remote import picture
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["chosen_steps", "concat", "dead_letter_steps", "delete_steps", "mailbox_steps", "to_df"]
+__all__ = ["chosen_steps", "concat", "delete_steps", "mailbox_steps", "to_df"]
 
 Chosen = tuple[IDType, ...] | None
 
@@ -47,14 +47,6 @@ def chosen_steps(estate: Estate, branches: Any) -> Steps[Chosen]:
     if branches is None:
         yield from estate.sync_steps()
     return (yield from estate.chosen_steps(branches))
-
-
-def dead_letter_steps(estate: Estate) -> Steps[list[DeadLetter]]:
-    """Read all dead letters of the session."""
-    found: list[DeadLetter] = []
-    while page := (yield from ask(ReadDead(estate.session, found[-1].id if found else START))):
-        found += page
-    return found
 
 
 def mailbox_steps(estate: Estate) -> Steps[Mailbox]:

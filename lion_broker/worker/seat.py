@@ -21,8 +21,8 @@ from lion_broker.core.ids import IDType
 from lion_broker.errors import BehaviourUnknown, LionError
 from lion_broker.mail.exchange import Exchange, arun
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Entry, ReadyEntry
-from lion_broker.mail.verbs import Begin, Claim, Commit, ReadCancelled, Station
+from lion_broker.mail.records import Claimed, ReadyEntry
+from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Station
 from lion_broker.telemetry import logger
 
 from .turn import Turn, can_be_written_down, result, work_through, write_down
@@ -53,6 +53,8 @@ class Workplace:
     stopping: bool = False
     turns: int = 0
     mails: int = 0
+    retrying: set[tuple[str, str]] = field(default_factory=set)
+    """Branches that had mail to try again when this worker saw them last."""
     _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
     _warm: OrderedDict[str, Host] = field(default_factory=OrderedDict)
 
@@ -79,6 +81,14 @@ class Workplace:
         for command in cancelled:
             if command in running:
                 running[command].cancel()
+
+    async def retries(self) -> bool:
+        """Whether mail that failed here still waits to be tried again, on branches that take turns."""
+        for session, branch in sorted(self.retrying):
+            found = await self.exchange.acall(ReadBranches(session, (branch,)))
+            if not any(one.deferred and not one.paused for one in found):
+                self.retrying.discard((session, branch))
+        return bool(self.retrying)
 
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
@@ -145,23 +155,26 @@ class Seat:
     async def _take_turns(self, claimed: Claimed) -> None:
         self._cursor, self._version = claimed.cursor, claimed.version
         self._behaviour = self._find_behaviour(claimed.behaviour)
-        turn = Turn(list(claimed.entries), claimed.attempts)
+        turn = Turn.given(claimed)
         while True:
             host = await self._work(turn)
-            following: tuple[Entry, ...] = ()
-            if turn.done:
-                verb = self._commit_of(turn, host)
-                answer = await self._place.exchange.acall(verb)
-                if not self._absorb(verb, answer, turn, host):
-                    return
-                following = answer.entries
+            verb = self._commit_of(turn, host)
+            answer: Claimed = await self._place.exchange.acall(verb)
+            if verb.deferred:
+                self._place.retrying.add((self._ready.session, self._ready.branch))
+            if not self._absorb(verb, answer, turn, host):
+                return
             if turn.failed is not None:
                 # What the failed mail did to the branch object is not to be trusted: it is read anew.
                 self._host = None
-            attempts = await self._begin(turn.left[0]) if turn.again else 1
-            if not attempts:
-                return
-            turn = Turn([*turn.left, *following], attempts)
+            # An answer with a lane means that what is held of the mailbox comes again.
+            held = turn.left if not turn.lane and not answer.lane else []
+            if answer.outcome == Outcome.ALREADY:
+                # The answer that was lost had the next mails.
+                held, answer = [], await self._claim()
+                if answer.outcome != Outcome.OK or answer.version != self._version:
+                    return
+            turn = Turn.given(answer, held)
 
     def _find_behaviour(self, name: str) -> Behaviour | None:
         if not name:
@@ -174,7 +187,7 @@ class Seat:
     async def _work(self, turn: Turn) -> Host:
         # A branch that has been read is told everything, or it would go on with less than its log says.
         read = self._host is not None and not self._host.blank
-        if not read and self._behaviour is None and turn.attempts == 1 and can_be_written_down(turn.entries):
+        if not read and self._behaviour is None and can_be_written_down(turn):
             self._host = self._host or self._blank()
             write_down(turn)
             return self._host
@@ -221,16 +234,11 @@ class Seat:
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
-    async def _begin(self, entry: Entry) -> int:
-        """Count another attempt at a mail; 0 when the branch is no longer ours."""
-        session, branch = self._ready.session, self._ready.branch
-        return await self._place.exchange.acall(Begin(session, branch, self._token, entry.id))
-
     def _commit_of(self, turn: Turn, host: Host) -> Commit:
         stop = self._place.stopping or self._served >= _SHARE
-        return result(turn, host, 0 if stop else self._place.batch, turn.entries[-1].id)
+        return result(turn, host, 0 if stop else self._place.batch)
 
-    def _absorb(self, verb: Commit, answer: Committed, turn: Turn, host: Host) -> bool:
+    def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host) -> bool:
         """Take note of a commit's answer; False when the branch is no longer ours."""
         try:
             host.absorb(verb, answer)
@@ -246,7 +254,7 @@ class Seat:
             if self._host is not None and not (self._host.blank or turn.failed):
                 self._place.keep_warm(self._host)
             return False
-        return answer.outcome == Outcome.OK or bool(turn.left)
+        return answer.outcome in (Outcome.OK, Outcome.ALREADY)
 
 
 def _unknown_behaviour(name: str, error: BehaviourUnknown) -> Behaviour:
@@ -255,4 +263,4 @@ def _unknown_behaviour(name: str, error: BehaviourUnknown) -> Behaviour:
     async def refuse(branch: Branch, mail: object) -> None:
         raise error
 
-    return Behaviour(name, refuse, record=True, attempts=1)
+    return Behaviour(name, refuse)

@@ -109,7 +109,7 @@ class Worker:
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
-        """Serve branches until `stop`, or with `until_idle` until nothing waits.
+        """Serve branches until `stop`, or with `until_idle` until nothing waits, nor is to be tried again.
 
         When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches
         back, and returns. A server that does not answer is waited for, and so is one that refuses the worker later on;
@@ -172,7 +172,7 @@ class Worker:
             for ready in found:
                 self._active += 1
                 seats.start_soon(self._serve, ready)
-            if until_idle and not found and not self._active:
+            if until_idle and not found and not self._active and not await self._place.retries():
                 self._stop.set()
 
     async def _read_ready(self, count: int) -> tuple[ReadyEntry, ...]:

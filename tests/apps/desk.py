@@ -62,7 +62,7 @@ async def wait(branch: Branch, mail: Mail) -> None:
         await anyio.sleep(0.005)
 
 
-@registry.behaviour("moody")
+@registry.behaviour("moody", backoff=0.02)
 async def moody(branch: Branch, mail: Mail) -> None:
     """Fail at a mail that says so, kill the process at another, and answer all others."""
     branch.send(mail.sender, "message", f"re {text_of(mail)}")

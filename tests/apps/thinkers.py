@@ -59,7 +59,7 @@ async def think(branch: Branch, mail: Mail) -> None:
     branch.send(mail.sender, "message", result.text)
 
 
-@registry.behaviour("moody", record=False)
+@registry.behaviour("moody", record=False, backoff=0.02)
 async def moody(branch: Branch, mail: Mail) -> None:
     """Ask, and be content with a good answer only."""
     answer = await branch.communicate(mail.package.item.instruction)

@@ -74,6 +74,7 @@ class Road:
     exchange: Exchange
     delivery: str = "auto"
     cap: int = 0
+    cap_bytes: int = 0
     session: str = field(default_factory=lambda: f"session-{uuid4().hex}")
     pool: str = field(default_factory=lambda: f"pool-{uuid4().hex}")
     branches: list[str] = field(default_factory=list)
@@ -81,7 +82,7 @@ class Road:
 
     def open(self) -> Road:
         """Create the session."""
-        verb = CreateSession(self.session, {"delivery": self.delivery}, self.cap)
+        verb = CreateSession(self.session, {"delivery": self.delivery}, self.cap, self.cap_bytes)
         assert self.call(verb) is Outcome.OK
         return self
 
@@ -113,9 +114,11 @@ class Road:
         recipient: str,
         item: Any = "hello",
         category: PackageCategory = PackageCategory.NODE,
+        delay_ms: int = 0,
     ) -> WireMail:
         """Write a mail that says `item`."""
-        return WireMail(Header(self.session, sender, recipient, str(category)), encode_json(item, "item"))
+        header = Header(self.session, sender, recipient, str(category))
+        return WireMail(header, encode_json(item, "item"), delay_ms=delay_ms)
 
     def command(self, recipient: str, item: Any = "do it", sender: str = "") -> WireMail:
         """Write a command, by default in the name of the session."""

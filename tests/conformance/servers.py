@@ -26,7 +26,7 @@ KEYS = re.compile(
         | s:[\w.-]+
         | s:[\w.-]+:(branches|events|dead|producers|outboxes|transits|inboxes|blob:[0-9a-f]{64})
         | s:[\w.-]+:b:[\w.-]+
-        | s:[\w.-]+:b:[\w.-]+:(mailbox|inbox|outbox|transit|log|steps|lanes)
+        | s:[\w.-]+:b:[\w.-]+:(mailbox|inbox|outbox|transit|log|steps|lanes|tries|delayed|lane:[\w.-]+)
     )""",
     re.VERBOSE,
 )

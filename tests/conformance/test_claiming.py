@@ -1,11 +1,9 @@
 """Claiming: one owner at a time, the first mails in order, and what was tried before comes alone."""
 
-import pytest
-
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START
-from lion_broker.mail.verbs import Begin, Claim
+from lion_broker.mail.verbs import Claim
 from tests.conformance.road import Road, Stand, texts, wait_until
 
 
@@ -165,29 +163,6 @@ def test_success_forgets_the_attempts(auto: Road) -> None:
     auto.say("ben", "ada", 2, 3)
     claimed = auto.take("ada", "t3")
     assert (texts(claimed.entries), claimed.attempts) == ([2, 3], 1)
-
-
-def test_an_attempt_is_counted_before_user_code_runs_again(exchange: Exchange, auto: Road) -> None:
-    """Begin answers the new count, which a later claim continues."""
-    auto.pooled("ada")
-    auto.say("ben", "ada", 1)
-    claimed = auto.take("ada", "t1", lease_ms=1)
-    entry = claimed.entries[0].id
-    assert exchange.call(Begin(auto.session, "ada", "t1", entry)) == 2
-    assert exchange.call(Begin(auto.session, "ada", "t1", entry)) == 3
-    auto.give_away()
-    assert auto.take("ada", "t2").attempts == 4
-
-
-@pytest.mark.parametrize(("session", "branch", "token"), [("", "ada", "t2"), ("", "nobody", "t1"), ("no", "ada", "t1")])
-def test_only_the_owner_begins(exchange: Exchange, auto: Road, session: str, branch: str, token: str) -> None:
-    """Begin with another token, or on what is not there, answers 0 and counts nothing."""
-    auto.pooled("ada")
-    auto.say("ben", "ada", 1)
-    claimed = auto.take("ada", "t1", lease_ms=1)
-    assert exchange.call(Begin(session or auto.session, branch, token, claimed.entries[0].id)) == 0
-    auto.give_away()
-    assert auto.take("ada", "t2").attempts == 2
 
 
 def test_a_huge_backlog_is_handed_out_in_parts(auto: Road) -> None:

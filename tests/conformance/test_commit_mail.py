@@ -94,16 +94,16 @@ def test_refused_commands_become_dead_letters(manual: Road) -> None:
 
 @pytest.mark.parametrize("kind", ["pooled", "local"])
 def test_mail_that_does_not_fit_becomes_a_dead_letter(exchange: Exchange, kind: str) -> None:
-    """A turn is never refused because a recipient is full: what fits arrives, the rest is kept as `full`."""
-    road = Road(exchange, cap=3).open()
+    """A turn is never refused because a recipient is full: twice the limit arrives, the rest is kept as `full`."""
+    road = Road(exchange, cap=2).open()
     road.pooled("ada")
     getattr(road, kind)("ben")
     road.say("x", "ada", 0)
     road.say("x", "ben", 1)
     claimed = road.claim("ada", "t1", next(ready.id for ready in road.ready() if ready.branch == "ada"))
-    mails = tuple(road.mail("ada", "ben", number) for number in (2, 3, 4, 5))
+    mails = tuple(road.mail("ada", "ben", number) for number in (2, 3, 4, 5, 6))
     assert road.commit("ada", "t1", claimed, mails=mails).outcome is Outcome.DRAINED
-    assert texts(road.dead()) == [4, 5]
+    assert texts(road.dead()) == [5, 6]
     assert {(letter.reason, letter.branch) for letter in road.dead()} == {("full", "ben")}
     full = Post(road.session, "p", 1, (road.mail("x", "ben"),))
     assert road.call(full).outcome is Outcome.FULL

@@ -140,7 +140,7 @@ def test_buried_mail_becomes_dead_letters(auto: Road) -> None:
     assert auto.commit("ada", "t1", claimed, buried=(burial,), handled=1).outcome is Outcome.DRAINED
     (letter,) = auto.dead()
     assert (letter.reason, letter.detail, letter.attempts) == ("poison", "It killed three workers.", 3)
-    assert (letter.branch, letter.owner, letter.mail) == ("ada", "owner of t1", claimed.entries[0].mail)
+    assert (letter.branch, letter.owners, letter.mail) == ("ada", ("owner of t1",), claimed.entries[0].mail)
     assert (auto.counter("dead"), auto.counter("inflight"), auto.counter("applied")) == (1, 0, 1)
 
 

@@ -35,6 +35,7 @@ def test_a_turn_is_told(auto: Road) -> None:
         "cursor": answer.cursor,
         "handled": "2",
         "sent": "3",
+        "deferred": "0",
     }
 
 

@@ -17,7 +17,7 @@ from lion_broker.mail.verbs import (
 )
 from tests.conformance.road import BEGUN, Road, texts
 
-COUNTERS = {"posted", "applied", "redelivered", "dead", "inflight"}
+COUNTERS = {"posted", "applied", "redelivered", "dead", "inflight", "delayed"}
 
 
 def test_a_new_session_shows_its_fields_and_zeroes(exchange: Exchange) -> None:

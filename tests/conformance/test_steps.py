@@ -2,7 +2,7 @@
 
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Stepped
-from lion_broker.mail.verbs import Begin, Step
+from lion_broker.mail.verbs import Step
 from tests.conformance.road import Road, wait_until
 
 NEW = Stepped(Outcome.OK)
@@ -71,15 +71,6 @@ def test_a_commit_ends_the_records(auto: Road) -> None:
     assert auto.commit("ada", "t0", stand, 1).outcome is Outcome.FENCED
     assert step(auto) == Stepped(Outcome.OK, b"1")
     assert auto.commit("ada", "t1", stand, 1, after=stand.entries[-1].id).outcome is Outcome.OK
-    assert step(auto) == NEW
-
-
-def test_another_attempt_begins_anew(auto: Road) -> None:
-    """Results that led to a failure are not used again."""
-    at_work(auto)
-    stand = auto.take("ada", "t1")
-    step(auto, body=b"1")
-    assert auto.call(Begin(auto.session, "ada", "t1", stand.entries[0].id)) == 2
     assert step(auto) == NEW
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from lion_broker.broker.library import VERBS
+from lion_broker.broker.library import SHARED, VERBS
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,7 +153,7 @@ def test_no_trace_of_one_machine() -> None:
 
 def test_each_verb_has_a_file_of_its_own() -> None:
     """A `.lua` file registers the one function that its name says, says its keys and answers, and is loaded."""
-    files = [path for path in sources("lion_broker/broker/lua", suffix=".lua") if path.stem != "shared"]
+    files = [path for path in sources("lion_broker/broker/lua", suffix=".lua") if path.stem not in SHARED]
     assert {path.stem for path in files} == set(VERBS)
     for path in files:
         text = path.read_text()

@@ -2,29 +2,28 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, token, ready entry, pool, owner, lease_ms, batch
--- -> {OK | HELD | CLOSED | GONE | EMPTY | UNKNOWN, cursor, version, attempts, behaviour, entry, entry …}
+-- -> {OK | HELD | CLOSED | GONE | PAUSED | EMPTY | UNKNOWN, cursor, version, attempts, behaviour, now, lane, {lane, …},
+--     entry, entry …}
 --
 -- handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
--- comes alone, so that a mail which kills its process is counted by itself.
+-- comes alone, so that a mail which kills its process is counted by itself. A lane that is due goes before the mailbox.
+-- lane, in the hash, is the one that was handed out last, until a commit.
 
-local function answer_of(word, cursor, version, attempts, behaviour, entries)
-  local answer = {word, cursor or '0-0', tonumber(version or 0), attempts, behaviour or ''}
-  for _, entry in ipairs(entries or {}) do answer[#answer + 1] = entry end
-  return answer
-end
-
--- The first mails, and how often the first of them has now been handed out.
-local function hand_out(session, key, cursor, handed, tries, batch, again)
-  local entries = next_entries(key, cursor, batch)
+-- The first mails of the mailbox, and how often the first of them has now been handed out.
+local function hand_out(session, key, was, owner, batch, again)
+  local entries = next_entries(key .. ':mailbox', was.cursor, batch)
   if #entries == 0 then return entries, 0 end
   local head = entries[1][1]
   local attempts, newest = 1, entries[#entries][1]
-  if handed and not after(head, handed) then
-    attempts = again and tries or tries + 1
-    entries, newest = {entries[1]}, handed
+  if was.handed and not after(head, was.handed) then
+    attempts = again and was.tries or was.tries + 1
+    entries, newest = {entries[1]}, was.handed
   end
   redis.call('HSET', key, 'handed', newest, 'tries', attempts)
-  if attempts > 1 and not again then count(session, 'redelivered', 1) end
+  if attempts > 1 and not again then
+    redis.call('HSET', key, 'tried_by', with_owner(was.tried_by or '', was.owner or ''))
+    count(session, 'redelivered', 1)
+  end
   return entries, attempts
 end
 
@@ -34,41 +33,68 @@ local function drop_own(ready_key, entry, branch)
   if found and fields_of(found).b == branch then drop_ready(ready_key, entry) end
 end
 
+local function stands(key)
+  local values = redis.call('HMGET', key, 'state', 'pool', 'behaviour', 'token', 'lease', 'q', 'cursor', 'version',
+    'handed', 'tries', 'owner', 'tried_by', 'lane', 'deferred', 'paused', 'stepped')
+  return {
+    state = values[1], pool = values[2], behaviour = values[3], token = values[4], lease = tonumber(values[5] or 0),
+    q = values[6], cursor = values[7], version = values[8], handed = values[9], tries = tonumber(values[10]) or 0,
+    owner = values[11], tried_by = values[12], lane = values[13], deferred = values[14], paused = values[15],
+    stepped = values[16],
+  }
+end
+
 register('claim', function(keys, args)
   local branch, token, entry, pool, owner = args[1], args[2], args[3], args[4], args[5]
   local lease_ms, batch = tonumber(args[6]), tonumber(args[7])
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
   local ready_key = root_of(keys[1]) .. 'ready:' .. pool
-  local values = redis.call('HMGET', key, 'state', 'pool', 'behaviour', 'token', 'lease', 'q', 'cursor', 'version',
-    'handed', 'tries')
-  local state, behaviour, holder, q, cursor, version = values[1], values[3], values[4], values[6], values[7], values[8]
-  local now = now_ms()
-  if not session or not state then
+  local was, now = stands(key), now_ms()
+  local function no(word) return answer_of(word, was, now, 0) end
+  if not session or not was.state then
     drop_own(ready_key, entry, branch)
-    return answer_of('UNKNOWN', cursor, version, 0)
+    return no('UNKNOWN')
   end
-  if state ~= 'open' then
+  if was.state ~= 'open' then
     drop_own(ready_key, entry, branch)
-    return answer_of('CLOSED', cursor, version, 0)
+    return no('CLOSED')
   end
-  local alive = holder and tonumber(values[5]) > now
-  if alive and holder ~= token then return answer_of('HELD', cursor, version, 0) end
-  if values[2] == '' then
+  local alive = was.token and was.lease > now
+  if alive and was.token ~= token then return no('HELD') end
+  if was.pool == '' then
     redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms)
-    return answer_of('OK', cursor, version, 0, behaviour)
+    return answer_of('OK', was, now, 0)
   end
-  if not alive and entry ~= q then
+  if not alive and entry ~= was.q then
     drop_own(ready_key, entry, branch)
-    return answer_of('GONE', cursor, version, 0)
+    return no('GONE')
   end
-  local tries = tonumber(values[10]) or 0
-  local entries, attempts = hand_out(session, key, cursor, values[9], tries, batch, alive)
+  if was.paused and not alive then
+    let_go(session.root, key, branch, session.id, was.pool, was.q, false)
+    return no('PAUSED')
+  end
+  local broken = check_kinds({[key .. ':mailbox'] = 'stream', [key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash'})
+  if broken then return broken end
+  local lane = nil
+  if alive or was.stepped then
+    -- The turn that was cut is done again first: its calls are recorded until a commit.
+    lane = was.lane or nil
+  elseif was.deferred then
+    lane = due_lane(key, now)
+  end
+  local entries, attempts
+  if lane then
+    entries, attempts = hand_out_lane(session, key, lane, owner, batch, alive)
+  else
+    entries, attempts = hand_out(session, key, was, owner, batch, alive)
+    if was.lane then redis.call('HDEL', key, 'lane') end
+  end
   if #entries == 0 then
-    let_go(session.root, key, branch, session.id, values[2], q, false)
-    return answer_of('EMPTY', cursor, version, 0)
+    let_go(session.root, key, branch, session.id, was.pool, was.q, false)
+    return no('EMPTY')
   end
   redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms)
   write_counts(session)
-  return answer_of('OK', cursor, version, attempts, behaviour, entries)
+  return answer_of('OK', was, now, attempts, lane, was.deferred and lanes_of(key), entries)
 end, {'allow-oom'})

@@ -6,14 +6,44 @@
 
 local WAITING = {':mailbox', ':inbox', ':transit'}
 
-local function bury_waiting(session, branch, key, limit)
+-- Mail that waits for a time: what failed in its order, then what was delayed.
+local function bury_due(session, branch, key, limit)
   local moved = 0
+  for _, lane in ipairs(redis.call('ZRANGE', key .. ':lanes', 0, limit - 1)) do
+    local stream = lane_key(key, lane)
+    local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', limit - moved)
+    for _, entry in ipairs(entries) do
+      bury(session, branch, fields_of(entry), REFUSALS.CLOSED)
+      redis.call('XDEL', stream, entry[1])
+    end
+    moved = moved + #entries
+    count(session, 'inflight', -#entries)
+    if redis.call('XLEN', stream) == 0 then
+      redis.call('UNLINK', stream)
+      redis.call('ZREM', key .. ':lanes', lane)
+      redis.call('HDEL', key .. ':tries', lane)
+    end
+    if moved >= limit then return moved end
+  end
+  for _, one in ipairs(redis.call('ZRANGE', key .. ':delayed', 0, limit - moved - 1)) do
+    local fields = cmsgpack.unpack(string.sub(one, 16))
+    bury(session, branch, {h = fields[1], b = fields[2], s = fields[3]}, REFUSALS.CLOSED)
+    redis.call('ZREM', key .. ':delayed', one)
+    count(session, 'delayed', -1)
+    moved = moved + 1
+  end
+  redis.call('ZREM', session.root .. 'due', session.id .. '/' .. branch)
+  return moved
+end
+
+local function bury_waiting(session, branch, key, limit)
+  local moved = bury_due(session, branch, key, limit)
   for _, station in ipairs(WAITING) do
     if is_stream(key .. station) and moved < limit then
       local ids = {}
       for i, entry in ipairs(redis.call('XRANGE', key .. station, '-', '+', 'COUNT', limit - moved)) do
         ids[i] = entry[1]
-        bury(session, branch, 'closed', 'The branch was removed before it took this mail.', 0, '', fields_of(entry))
+        bury(session, branch, fields_of(entry), REFUSALS.CLOSED)
       end
       delete_entries(key .. station, ids)
       if station == ':mailbox' then count(session, 'inflight', -#ids) end
@@ -54,10 +84,15 @@ register('close_branch', function(keys, args)
   if not closed and pool == '' and holder and holder ~= token and tonumber(values[4]) > now_ms() then
     return {'HELD', 0}
   end
-  if not is_stream(keys[1] .. ':dead') then return redis.error_reply('The dead letters are no stream.') end
+  local broken = check_kinds({
+    [keys[1] .. ':dead'] = 'stream', [key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash',
+    [key .. ':delayed'] = 'zset', [session.root .. 'due'] = 'zset', [keys[1] .. ':branches'] = 'zset',
+    [keys[1] .. ':inboxes'] = 'set', [keys[1] .. ':transits'] = 'set',
+  })
+  if broken then return broken end
   if not closed then
     redis.call('HSET', key, 'state', 'closed')
-    redis.call('HDEL', key, 'q', 'handed', unpack(LEASE_FIELDS))
+    redis.call('HDEL', key, 'q', 'paused', 'deferred', 'bytes', unpack(LEASE_FIELDS))
     if q then drop_ready(session.root .. 'ready:' .. pool, q) end
     redis.call('ZADD', keys[1] .. ':branches', -redis.call('ZSCORE', keys[1] .. ':branches', branch), branch)
     tell(session, 'k', 'closed', 'branch', branch)

@@ -10,10 +10,12 @@ local PICKED = 128
 local function into_transit(session, mail)
   local recipient = look(session, mail.r or '')
   if recipient.refused then
-    bury(session, recipient.id, REASONS[recipient.refused], 'No such open branch when the mail was collected.', 0, '', mail)
+    bury(session, recipient.id, mail, REFUSALS[recipient.refused])
     return 0
   end
-  redis.call('XADD', recipient.key .. ':transit', '*', 'r', mail.r, 'h', mail.h, 'b', mail.b, 's', mail.s)
+  local fields = {'r', mail.r, 'h', mail.h, 'b', mail.b, 's', mail.s}
+  if mail.d then fields[9], fields[10] = 'd', mail.d end
+  redis.call('XADD', recipient.key .. ':transit', '*', unpack(fields))
   redis.call('SADD', session.key .. ':transits', recipient.id)
   return 1
 end

@@ -1,168 +1,297 @@
 -- commit: everything a turn did, or nothing.
 --
 -- KEYS 1: session key
--- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce,
+-- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause,
 --      n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature)                  outgoing mail
+--      n, n × (recipient, direct, header, body, signature, delay_ms)        outgoing mail
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken
---      n, n × mailbox entry                                                 aside
---      n, n × (entry, reason, detail, attempts, of the inbox (0|1))         buried
--- -> {OK | DRAINED | ALREADY | STALE | FENCED | UNKNOWN, cursor, version, entry, entry …}
+--      n, n × entry of the turn                                             aside
+--      n, n × (entry, reason, error, detail, attempts, of the inbox (0|1))  buried
+--      n, n × (entry, lane, pause_ms, attempts)                             deferred
+-- -> {OK | DRAINED | ALREADY | STALE | FENCED | UNKNOWN, cursor, version, attempts, '', now, lane, {lane, …}, entry, …}
+--
+-- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
+-- answer with a lane means that the caller drops what it holds of the mailbox.
 
 local function parse(args)
   local text, number, list = reader(args)
-  return {
+  local turn = {
     branch = text(), token = text(), cursor = text(), consumed = text(), version = number(), lease_ms = number(),
-    batch = number(), after = text(), handled = number(), nonce = text(),
+    batch = number(), after = text(), handled = number(), nonce = text(), lane = text(), lane_done = text(),
+    pause = text(),
     records = list(function() return {kind = text(), head = text(), body = text()} end),
     mails = list(function()
-      return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text()}
+      return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number()}
     end),
     replies = list(function() return {client = text(), mail = text(), body = text()} end),
     taken = list(text), aside = list(text),
-    buried = list(function() return {entry = text(), reason = text(), detail = text(), attempts = text(), inbox = text() == '1'} end),
+    buried = list(function()
+      return {
+        entry = text(), reason = text(), error = text(), detail = text(), attempts = text(), inbox = text() == '1',
+      }
+    end),
+    deferred = list(function()
+      return {entry = text(), lane = text(), pause = number(), attempts = number()}
+    end),
   }
+  turn.of_lane = turn.lane ~= ''
+  return turn
 end
 
 local function stands(key)
-  local values = redis.call('HMGET', key, 'token', 'version', 'cursor', 'pool', 'q', 'owner', 'handed',
-    'stepped', 'nonce')
+  local values = redis.call('HMGET', key, 'token', 'version', 'cursor', 'pool', 'q', 'owner', 'handed', 'stepped',
+    'nonce', 'lane', 'deferred', 'paused', 'tried_by', 'tries')
   return {
     token = values[1], version = tonumber(values[2] or 0), cursor = values[3] or '0-0', pool = values[4] or '',
     q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8], nonce = values[9],
+    lane = values[10], deferred = tonumber(values[11]) or 0, paused = values[12], tried_by = values[13] or '',
+    tries = tonumber(values[14]) or 0,
   }
 end
 
--- Finds the entries that the turn sets aside or buries; false when one is not there.
+-- Whether an entry is one that the turn has handled.
+local function is_of_turn(turn, id)
+  if turn.of_lane then return not after(id, turn.lane_done) end
+  return after(id, turn.cursor) and not after(id, turn.consumed)
+end
+
+-- Finds the entries that the turn takes, sets aside, buries or defers; false when one is not there.
 local function find_entries(key, turn)
-  for _, id in ipairs(turn.taken) do
-    if not entry_at(key .. ':inbox', id) then return false end
+  for i, id in ipairs(turn.taken) do
+    local entry = entry_at(key .. ':inbox', id)
+    if not entry then return false end
+    turn.taken[i] = {id = id, mail = fields_of(entry)}
   end
   for i, id in ipairs(turn.aside) do
-    local entry = entry_at(key .. ':mailbox', id)
-    if not entry or not after(id, turn.cursor) or after(id, turn.consumed) then return false end
+    local entry = entry_at(turn.source, id)
+    if not entry or not is_of_turn(turn, id) then return false end
     turn.aside[i] = fields_of(entry)
   end
   for _, burial in ipairs(turn.buried) do
-    local of_turn = after(burial.entry, turn.cursor) and not after(burial.entry, turn.consumed)
-    local entry = entry_at(key .. (burial.inbox and ':inbox' or ':mailbox'), burial.entry)
-    if not entry or not (burial.inbox or of_turn) then return false end
+    local entry = entry_at(burial.inbox and key .. ':inbox' or turn.source, burial.entry)
+    if not entry or not (burial.inbox or is_of_turn(turn, burial.entry)) then return false end
     burial.mail = fields_of(entry)
+  end
+  for _, deferral in ipairs(turn.deferred) do
+    local entry = entry_at(turn.source, deferral.entry)
+    -- What fails in a lane stays where it is, at the head.
+    if not entry or is_of_turn(turn, deferral.entry) == turn.of_lane then return false end
+    if turn.of_lane and deferral.lane ~= turn.lane then return false end
+    deferral.mail = fields_of(entry)
   end
   return true
 end
 
--- Decides without writing: the word that refuses the turn, or nil.
-local function refusal(session, key, turn, now_at)
-  if now_at.token ~= turn.token then return 'FENCED' end
-  -- A later version is this very commit, made before, or the work of another copy of the branch.
-  if now_at.version == turn.version + 1 and now_at.nonce == turn.nonce then return 'ALREADY' end
-  if now_at.version ~= turn.version or now_at.cursor ~= turn.cursor then return 'STALE' end
-  if turn.consumed ~= turn.cursor then
-    if not after(turn.consumed, turn.cursor) or not entry_at(key .. ':mailbox', turn.consumed) then return 'STALE' end
+-- Where the turn ends must be an entry of what it worked on.
+local function ends_well(key, turn)
+  if turn.of_lane then
+    return turn.consumed == turn.cursor and (turn.lane_done == '0-0' or entry_at(turn.source, turn.lane_done) ~= nil)
   end
-  if not find_entries(key, turn) then return 'STALE' end
-  for _, mail in ipairs(turn.mails) do look(session, mail.recipient) end
+  if turn.consumed == turn.cursor then return true end
+  return after(turn.consumed, turn.cursor) and entry_at(turn.source, turn.consumed) ~= nil
+end
+
+-- Decides without writing: the word that refuses the turn, or nil.
+local function refusal(key, turn, was)
+  if was.token ~= turn.token then return 'FENCED' end
+  -- A later version is this very commit, made before, or the work of another copy of the branch.
+  if was.version == turn.version + 1 and was.nonce == turn.nonce then return 'ALREADY' end
+  if was.version ~= turn.version or was.cursor ~= turn.cursor then return 'STALE' end
+  if turn.of_lane and turn.lane ~= was.lane then return 'STALE' end
+  if not ends_well(key, turn) or not find_entries(key, turn) then return 'STALE' end
   return nil
 end
 
--- The streams that the turn may write to by plain calls, which must not fail half way.
-local function check_keys(session, key, turn)
-  local names = {}
-  if #turn.mails + #turn.buried > 0 then names[#names + 1] = session.key .. ':dead' end
-  if #turn.mails > 0 then names[#names + 1] = key .. ':outbox' end
-  if #turn.aside > 0 then names[#names + 1] = key .. ':inbox' end
-  for _, name in ipairs(names) do
-    if not is_stream(name) then return redis.error_reply(name .. ' is no stream; the turn was not committed.') end
+-- Decides where each outgoing mail goes, before anything is written.
+local function address(session, turn)
+  for _, mail in ipairs(turn.mails) do
+    local recipient = look(session, mail.recipient)
+    mail.straight = session.auto or mail.direct
+    mail.refused = recipient.refused
+    if mail.straight and not mail.refused then
+      local broken = check_station(session, recipient, true, mail.delay > 0)
+      if broken then return broken end
+      -- Twice the limit: no branch waits for room at another one, and so none in a circle.
+      if not fits(session, recipient, station_of(recipient, true), mail, 2) then mail.refused = 'FULL' end
+    end
   end
   return nil
+end
+
+-- The keys that the turn may write to by plain calls, which must not fail half way.
+local function check_keys(session, key, turn, was)
+  local kinds = {[session.key .. ':dead'] = 'stream'}
+  if was.deferred > 0 or #turn.deferred > 0 then
+    kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
+    kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
+  end
+  if #turn.mails > 0 then
+    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = 'stream', 'set'
+  end
+  if #turn.aside > 0 then
+    kinds[key .. ':inbox'], kinds[session.key .. ':inboxes'] = 'stream', 'set'
+  end
+  if was.pool ~= '' then
+    kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', 'stream'
+  end
+  for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
+  return check_kinds(kinds) or address(session, turn)
 end
 
 local function dispatch(session, turn)
   for _, mail in ipairs(turn.mails) do
-    local recipient = look(session, mail.recipient)
-    local straight = session.auto or mail.direct
-    local refused = recipient.refused
-    if not refused and straight and not fits(session, recipient, station_of(recipient, true)) then refused = 'FULL' end
-    if refused then
-      bury(session, mail.recipient, REASONS[refused], 'The branch did not take the mail that was sent to it.', 0, '', mail)
-    elseif straight then
-      deliver(session, recipient, true, mail)
+    if mail.refused then
+      bury(session, mail.recipient, mail, REFUSALS[mail.refused])
+    elseif mail.straight then
+      local due = mail.delay > 0 and now_ms() + mail.delay
+      deliver_when_due(session, look(session, mail.recipient), true, mail, due)
     else
       into_outbox(session, turn.branch, mail)
     end
   end
 end
 
-local function settle(session, key, turn, owner, pool)
-  delete_entries(key .. ':inbox', turn.taken)
+-- Who has tried the first mail of the turn, this owner included.
+local function owners_of(key, turn, was)
+  if #turn.buried + #turn.deferred == 0 then return '' end
+  local owners = was.tried_by
+  if turn.of_lane then
+    local _, of_lane = tries_of(key, turn.lane)
+    owners = of_lane
+  end
+  return with_owner(owners, was.owner)
+end
+
+-- The mails that leave the branch with this turn, for a session that limits bytes.
+local function bytes_of(session, turn)
+  if session.cap_bytes == 0 then return 0 end
+  local bytes = 0
+  local from = turn.of_lane and '-' or '(' .. turn.cursor
+  local upto = turn.of_lane and turn.lane_done or turn.consumed
+  for _, entry in ipairs(redis.call('XRANGE', turn.source, from, upto)) do bytes = bytes + size_of(fields_of(entry)) end
+  for _, one in ipairs(turn.taken) do bytes = bytes + size_of(one.mail) end
+  for _, mail in ipairs(turn.aside) do bytes = bytes - size_of(mail) end
+  for _, burial in ipairs(turn.buried) do
+    if burial.inbox then bytes = bytes + size_of(burial.mail) end
+  end
+  if not turn.of_lane then
+    for _, deferral in ipairs(turn.deferred) do bytes = bytes - size_of(deferral.mail) end
+  end
+  return bytes
+end
+
+-- Takes what the turn has handled out of the mailbox, or the lane; what it defers waits in lanes. Answers the mails deferred.
+local function advance(session, key, turn, was, now)
+  local deferred = was.deferred
+  if turn.of_lane then
+    local first = turn.deferred[1]
+    local gone = trim_lane(key, turn.lane, turn.lane_done, now, first and first.pause, first and first.attempts,
+      turn.owners)
+    count(session, 'inflight', -gone)
+    deferred = deferred - gone
+  else
+    for _, deferral in ipairs(turn.deferred) do
+      deferred = deferred + defer(session, key, turn.branch, deferral.entry, deferral.mail, deferral, turn.owners, now)
+    end
+    if turn.consumed ~= turn.cursor then
+      local gone = redis.call('XTRIM', key .. ':mailbox', 'MINID', turn.consumed)
+      gone = gone + redis.call('XDEL', key .. ':mailbox', turn.consumed)
+      count(session, 'inflight', -gone)
+    end
+  end
+  if deferred > 0 then
+    redis.call('HSET', key, 'deferred', deferred)
+  elseif was.deferred > 0 then
+    redis.call('HDEL', key, 'deferred')
+  end
+  if deferred > 0 or was.deferred > 0 then plan(session.root, key, session.id, turn.branch, now) end
+  return deferred
+end
+
+local function settle(session, key, turn, was)
+  local taken = {}
+  for i, one in ipairs(turn.taken) do taken[i] = one.id end
+  delete_entries(key .. ':inbox', taken)
   for _, mail in ipairs(turn.aside) do
     redis.call('XADD', key .. ':inbox', '*', 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
   end
-  if #turn.aside > 0 and pool ~= '' then redis.call('SADD', session.key .. ':inboxes', turn.branch) end
+  if #turn.aside > 0 and was.pool ~= '' then redis.call('SADD', session.key .. ':inboxes', turn.branch) end
   for _, burial in ipairs(turn.buried) do
-    bury(session, turn.branch, burial.reason, burial.detail, burial.attempts, owner, burial.mail)
+    burial.owners = turn.owners
+    bury(session, turn.branch, burial.mail, burial)
     if burial.inbox then redis.call('XDEL', key .. ':inbox', burial.entry) end
   end
   for _, reply in ipairs(turn.replies) do
     answer_client(session.root, reply.client, reply.mail, reply.body)
   end
-  if turn.consumed ~= turn.cursor then
-    local gone = redis.call('XTRIM', key .. ':mailbox', 'MINID', turn.consumed)
-    gone = gone + redis.call('XDEL', key .. ':mailbox', turn.consumed)
-    count(session, 'inflight', -gone)
-  end
   count(session, 'applied', turn.handled)
 end
 
+-- Ends the lease. The mark may be of this very call: a branch that writes to itself has marked itself.
+local function drain(session, key, turn, was, now, work)
+  if was.lane then redis.call('HDEL', key, 'lane') end
+  local q = session.known[turn.branch] and session.known[turn.branch].q or was.q
+  let_go(session.root, key, turn.branch, session.id, was.pool, q, work)
+  return answer_of('DRAINED', {cursor = turn.consumed, version = turn.version + 1}, now, 0)
+end
+
 -- Hands out the next mails, or ends the lease.
-local function go_on(session, key, turn, was)
-  local version = turn.version + 1
-  local lease = now_ms() + turn.lease_ms
+local function go_on(session, key, turn, was, now, deferred)
+  local stands_at = {cursor = turn.consumed, version = turn.version + 1}
+  local lease = now + turn.lease_ms
+  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce)
   if was.pool == '' then
-    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce, 'lease', lease)
-    return {'OK', turn.consumed, version}
+    redis.call('HSET', key, 'lease', lease)
+    return answer_of('OK', stands_at, now, 0)
   end
-  local holds_more = after(turn.after, turn.consumed) and entry_at(key .. ':mailbox', turn.after) ~= nil
+  local paused = was.paused or turn.pause ~= ''
+  if turn.batch == 0 or paused then
+    return drain(session, key, turn, was, now, has_work(key, now, deferred > 0, paused))
+  end
+  local lane = deferred > 0 and due_lane(key, now) or nil
+  if lane then
+    local entries, attempts = hand_out_lane(session, key, lane, was.owner, turn.batch, false)
+    redis.call('HSET', key, 'lease', lease, 'handed', turn.consumed, 'tries', 0)
+    return answer_of('OK', stands_at, now, attempts, lane, lanes_of(key), entries)
+  end
+  local holds_more = not turn.of_lane and after(turn.after, turn.consumed)
+    and entry_at(key .. ':mailbox', turn.after) ~= nil
   local from = holds_more and turn.after or turn.consumed
   local batch = turn.batch
   if was.handed and after(was.handed, from) then batch = math.min(batch, 1) end
-  local entries = batch > 0 and next_entries(key, from, batch) or {}
-  if batch == 0 or (#entries == 0 and not holds_more) then
-    redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce)
-    local work = batch == 0 and redis.call('XLEN', key .. ':mailbox') > 0
-    -- The mark may be of this very call: a branch that writes to itself has marked itself.
-    local q = session.known[turn.branch] and session.known[turn.branch].q or was.q
-    let_go(session.root, key, turn.branch, session.id, was.pool, q, work)
-    return {'DRAINED', turn.consumed, version}
-  end
+  local entries = next_entries(key .. ':mailbox', from, batch)
+  if #entries == 0 and not holds_more then return drain(session, key, turn, was, now, false) end
   local newest = #entries > 0 and entries[#entries][1] or from
   if was.handed and after(was.handed, newest) then newest = was.handed end
-  redis.call('HSET', key, 'cursor', turn.consumed, 'version', version, 'nonce', turn.nonce, 'lease', lease,
-    'handed', newest, 'tries', 1)
-  local answer = {'OK', turn.consumed, version}
-  for _, entry in ipairs(entries) do answer[#answer + 1] = entry end
-  return answer
+  redis.call('HSET', key, 'lease', lease, 'handed', newest, 'tries', 1)
+  if was.tries > 1 or was.lane then redis.call('HDEL', key, 'tried_by', 'lane') end
+  return answer_of('OK', stands_at, now, 1, nil, deferred > 0 and lanes_of(key), entries)
 end
 
 register('commit', function(keys, args)
   local turn = parse(args)
   local session = open_session(keys[1])
   local key = branch_key(keys[1], turn.branch)
-  local was = stands(key)
-  local refused = session and refusal(session, key, turn, was) or (not session and 'UNKNOWN') or nil
-  if refused then return {refused, was.cursor, was.version} end
-  local broken = check_keys(session, key, turn)
+  turn.source = turn.of_lane and lane_key(key, turn.lane) or key .. ':mailbox'
+  local was, now = stands(key), now_ms()
+  local refused = session and refusal(key, turn, was) or (not session and 'UNKNOWN') or nil
+  if refused then return answer_of(refused, was, now, 0) end
+  local broken = check_keys(session, key, turn, was)
   if broken then return broken end
-  if not write_records(key, turn.version + 1, turn.records) then return {'STALE', was.cursor, was.version} end
+  local bytes = bytes_of(session, turn)
+  turn.owners = owners_of(key, turn, was)
+  if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
-  -- What was handled makes room for what the branch sends to itself.
-  settle(session, key, turn, was.owner, was.pool)
+  if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
+  settle(session, key, turn, was)
+  weigh(session, key, -bytes)
+  local deferred = advance(session, key, turn, was, now)
   dispatch(session, turn)
-  local answer = go_on(session, key, turn, was)
+  local answer = go_on(session, key, turn, was, now, deferred)
   tell(session, 'k', 'turn', 'branch', turn.branch, 'owner', was.owner, 'version', turn.version + 1,
-    'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails)
+    'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails, 'deferred', #turn.deferred)
+  if turn.pause ~= '' then tell(session, 'k', 'paused', 'branch', turn.branch, 'reason', turn.pause) end
   write_counts(session)
   return answer
 end, {'allow-oom'})

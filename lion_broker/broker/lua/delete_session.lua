@@ -4,11 +4,17 @@
 -- ARGV limit
 -- -> 1 when more is left, else 0
 
-local STATIONS = {':mailbox', ':inbox', ':outbox', ':transit', ':log', ':steps', ':lanes', ':cancelled'}
+local STATIONS = {
+  ':mailbox', ':inbox', ':outbox', ':transit', ':log', ':steps', ':lanes', ':tries', ':delayed', ':cancelled',
+}
 
-local function remove_branch(root, key)
+local function remove_branch(root, key, name)
   local values = redis.call('HMGET', key, 'q', 'pool')
   if values[1] then drop_ready(root .. 'ready:' .. values[2], values[1]) end
+  if redis.call('TYPE', key .. ':lanes')['ok'] == 'zset' then
+    for _, lane in ipairs(lanes_of(key)) do redis.call('UNLINK', lane_key(key, lane)) end
+  end
+  redis.pcall('ZREM', root .. 'due', name)
   for _, station in ipairs(STATIONS) do redis.call('UNLINK', key .. station) end
   redis.call('UNLINK', key)
 end
@@ -19,11 +25,11 @@ register('delete_session', function(keys, args)
   if not id then return 0 end
   local branches = redis.call('ZRANGE', key .. ':branches', 0, tonumber(args[1]) - 1)
   for _, branch in ipairs(branches) do
-    remove_branch(root, branch_key(key, branch))
+    remove_branch(root, branch_key(key, branch), id .. '/' .. branch)
     redis.call('ZREM', key .. ':branches', branch)
   end
   if redis.call('ZCARD', key .. ':branches') > 0 then return 1 end
-  remove_branch(root, branch_key(key, id))
+  remove_branch(root, branch_key(key, id), id .. '/' .. id)
   redis.call('UNLINK', key, key .. ':branches', key .. ':events', key .. ':dead', key .. ':producers',
     key .. ':outboxes', key .. ':transits', key .. ':inboxes')
   redis.call('ZREM', root .. 'sessions', id)

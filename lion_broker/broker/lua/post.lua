@@ -1,7 +1,7 @@
 -- post: mails from outside a turn, all or none.
 --
 -- KEYS 1: session key
--- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature)
+-- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature, delay_ms)
 -- -> {OK | DUPLICATE | CONFLICT | GAP} or {UNKNOWN | CLOSED | FULL, branch}
 
 local function seen_before(producers, producer, seq, digest)
@@ -20,20 +20,24 @@ local function refusal(session, mail)
   if session.auto or mail.direct then
     local station = station_of(recipient, true)
     if not is_stream(recipient.key .. ':' .. station) then return {'FULL', mail.recipient} end
-    if not fits(session, recipient, station) then return {'FULL', mail.recipient} end
+    local broken = check_station(session, recipient, true, mail.delay > 0)
+    if broken then return broken end
+    if not fits(session, recipient, station, mail, 1) then return {'FULL', mail.recipient} end
     return look(session, mail.sender).refused == 'CLOSED' and {'CLOSED', mail.sender} or nil
   end
   local sender = look(session, mail.sender)
   if sender.refused then return {sender.refused, mail.sender} end
   if not is_stream(sender.key .. ':outbox') then return {'FULL', mail.sender} end
-  return nil
+  return check_kinds({[session.key .. ':outboxes'] = 'set'})
 end
 
 register('post', function(keys, args)
   local text, number, list = reader(args)
   local producer, seq, digest = text(), number(), text()
   local mails = list(function()
-    return {sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text()}
+    return {
+      sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number(),
+    }
   end)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', ''} end
@@ -46,7 +50,8 @@ register('post', function(keys, args)
   redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)
   for _, mail in ipairs(mails) do
     if session.auto or mail.direct then
-      deliver(session, look(session, mail.recipient), true, mail)
+      local due = mail.delay > 0 and now_ms() + mail.delay
+      deliver_when_due(session, look(session, mail.recipient), true, mail, due)
     else
       into_outbox(session, mail.sender, mail)
     end

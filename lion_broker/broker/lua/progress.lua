@@ -1,4 +1,4 @@
--- progress: which branches have not yet committed past a mailbox entry.
+-- progress: which branches have not yet committed past a mailbox entry, or have mail of theirs to try again.
 --
 -- KEYS 1: session key
 -- ARGV n, n × (branch, entry)
@@ -8,8 +8,8 @@ register('progress', function(keys, args)
   local text, number, list = reader(args)
   local open = {}
   for _, target in ipairs(list(function() return {text(), text()} end)) do
-    local values = redis.call('HMGET', branch_key(keys[1], target[1]), 'state', 'cursor')
-    if values[1] == 'open' and after(target[2], values[2]) then open[#open + 1] = target[1] end
+    local values = redis.call('HMGET', branch_key(keys[1], target[1]), 'state', 'cursor', 'deferred')
+    if values[1] == 'open' and (values[3] or after(target[2], values[2])) then open[#open + 1] = target[1] end
   end
   return open
 end, {'no-writes'})

@@ -2,14 +2,14 @@
 --
 -- KEYS 1: session key
 -- ARGV start, count, n, n × branch; n = -1: by place
--- -> {now, (hash, waiting, inbox, outbox), …}
+-- -> {now, (hash, waiting, inbox, outbox, delayed), …}
 
 local function describe(session_key, branch)
   local key = branch_key(session_key, branch)
   local hash = redis.call('HGETALL', key)
   if #hash == 0 then return nil end
   return {hash, redis.call('XLEN', key .. ':mailbox'), redis.call('XLEN', key .. ':inbox'),
-    redis.call('XLEN', key .. ':outbox')}
+    redis.call('XLEN', key .. ':outbox'), redis.call('ZCARD', key .. ':delayed')}
 end
 
 register('read_branches', function(keys, args)

@@ -7,14 +7,14 @@
 register('release', function(keys, args)
   local words = {}
   for i, key in ipairs(keys) do
-    local values = redis.call('HMGET', key, 'token', 'pool', 'q', 'id', 'session')
+    local values = redis.call('HMGET', key, 'token', 'pool', 'q', 'id', 'session', 'deferred', 'paused')
     if values[1] ~= args[i] then
       words[i] = 'FENCED'
     elseif values[2] == '' then
       redis.call('HDEL', key, unpack(LEASE_FIELDS))
       words[i] = 'OK'
     else
-      local work = redis.call('XLEN', key .. ':mailbox') > 0
+      local work = has_work(key, now_ms(), values[6], values[7])
       let_go(root_of(key), key, values[4], values[5], values[2], values[3], work)
       words[i] = 'OK'
     end

@@ -16,14 +16,15 @@ local function arrive(session, targets, receive, mail)
   -- Mail must not overtake what waits in the inbox already.
   local straight = receive and recipient.pool ~= '' and not refused
     and redis.call('XLEN', recipient.key .. ':inbox') == 0
-  if not refused and not fits(session, recipient, station_of(recipient, straight)) then refused = 'FULL' end
+  if not refused and not fits(session, recipient, station_of(recipient, straight), mail, 2) then refused = 'FULL' end
   if refused then
-    bury(session, recipient.id, REASONS[refused], 'The branch did not take the mail when it was sent.', 0, '', mail)
+    bury(session, recipient.id, mail, REFUSALS[refused])
     return 0
   end
-  local id = deliver(session, recipient, straight, mail)
+  local id = deliver_when_due(session, recipient, straight, mail, tonumber(mail.d))
   if not id then return 0 end
-  targets[recipient.id] = id
+  -- Delayed mail has no entry yet, and nobody waits for it.
+  if id ~= true then targets[recipient.id] = id end
   return 1
 end
 

@@ -1,13 +1,19 @@
 -- What the verbs share. Every key of a session has one hash tag, so a verb names the session's own key only and derives
 -- the others here; lion_broker/broker/keys.py is the same table for Python.
 --
---   session key      lion:{t}:s:<session>                 hash: delivery, cap, counters, f:<field>
+--   session key      lion:{t}:s:<session>                 hash: delivery, cap, cap_bytes, counters, f:<field>
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
---                                                               token owner lease cursor version q handed tries
---                                                               stepped notice nonce x:<field>
+--                                                               token owner lease cursor version q handed tries tried_by
+--                                                               lane deferred paused bytes stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
+--   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature>
---   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>
+--   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>, before d <due ms> where delayed
+--   lane             <branch key>:lane:<sender>           entries as in the mailbox: mail that waits to be tried again
+--   lanes, tries     <branch key>:lanes|tries             zset: senders by the ms at which they are due;
+--                                                         hash: <attempts at the head> <owners, a line each>
+--   delayed          <branch key>:delayed                 zset: <number><packed mail> by the ms at which it is due
+--   dead             <session key>:dead                   entries: reason error detail branch attempts owners h b s
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
 --   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at
@@ -63,9 +69,13 @@ local function reader(args)
   return text, number, list
 end
 
-local function is_stream(key)
+local function is_kind(key, wanted)
   local kind = redis.call('TYPE', key)['ok']
-  return kind == 'stream' or kind == 'none'
+  return kind == wanted or kind == 'none'
+end
+
+local function is_stream(key)
+  return is_kind(key, 'stream')
 end
 
 local function entry_at(key, id)
@@ -88,11 +98,11 @@ end
 
 -- What one call adds to the session's counters, written once at its end.
 local function open_session(session_key)
-  local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'id')
+  local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'id', 'cap_bytes')
   if not values[1] then return nil end
   return {
     key = session_key, root = root_of(session_key), auto = values[1] == 'auto', cap = tonumber(values[2]) or 0,
-    id = values[3], counts = {}, known = {},
+    id = values[3], cap_bytes = tonumber(values[4]) or 0, counts = {}, known = {},
   }
 end
 
@@ -112,20 +122,31 @@ local function tell(session, ...)
   redis.pcall('XADD', session.key .. ':events', 'MAXLEN', '~', EVENTS_KEPT, '*', ...)
 end
 
-local function bury(session, branch, reason, detail, attempts, owner, mail)
-  redis.call('XADD', session.key .. ':dead', '*', 'reason', reason, 'detail', detail, 'branch', branch,
-    'attempts', attempts, 'owner', owner, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+-- `error` is the class of what was raised, `owners` who has tried, the latest last.
+local function bury(session, branch, mail, why)
+  redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
+    'branch', branch, 'attempts', why.attempts or 0, 'owners', why.owners or '',
+    'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
   count(session, 'dead', 1)
-  tell(session, 'k', 'dead', 'branch', branch, 'reason', reason)
+  tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason)
 end
+
+local REFUSALS = {
+  UNKNOWN = {reason = 'unknown_branch', detail = 'There is no such branch in the session.'},
+  CLOSED = {reason = 'closed', detail = 'The branch was removed before it took this mail.'},
+  FULL = {reason = 'full', detail = 'The branch had as much mail waiting as the session allows.'},
+}
 
 -- Looks a recipient up once a call: where mail for it goes, and the word that refuses it, if any.
 local function look(session, branch)
   local seen = session.known[branch]
   if seen then return seen end
   local key = branch_key(session.key, branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'q')
-  seen = {id = branch, key = key, pool = values[2] or '', q = values[3], added = 0}
+  local values = redis.call('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  seen = {
+    id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
+    deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
+  }
   if not values[1] then
     seen.refused = 'UNKNOWN'
   elseif values[1] ~= 'open' then
@@ -139,20 +160,30 @@ local function station_of(recipient, straight)
   return (straight and recipient.pool ~= '') and 'mailbox' or 'inbox'
 end
 
--- True when one more mail fits under the session's cap, counting those that this call has let through already.
-local function fits(session, recipient, station)
-  if session.cap == 0 then return true end
-  recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
-  if recipient.waiting + recipient.added >= session.cap then return false end
-  recipient.added = recipient.added + 1
+local function size_of(mail)
+  return #(mail.h or '') + #(mail.b or '') + #(mail.s or '')
+end
+
+-- True when one more mail fits under `times` the session's limits, counting those that this call has let through.
+local function fits(session, recipient, station, mail, times)
+  if session.cap > 0 then
+    recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
+      + redis.call('ZCARD', recipient.key .. ':delayed') + recipient.deferred
+    if recipient.waiting + recipient.added >= session.cap * times then return false end
+  end
+  if session.cap_bytes > 0 and recipient.bytes + size_of(mail) > session.cap_bytes * times then return false end
+  recipient.added, recipient.bytes = recipient.added + 1, recipient.bytes + size_of(mail)
   return true
 end
 
-local REASONS = {UNKNOWN = 'unknown_branch', CLOSED = 'closed', FULL = 'full'}
+-- Where a session limits bytes, a branch knows how many wait for it.
+local function weigh(session, key, bytes)
+  if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
+end
 
--- Makes sure that a branch with work has exactly one ready entry, whose id is q.
+-- Makes sure that a branch with work has exactly one ready entry, whose id is q, unless it is paused.
 local function mark(session, recipient)
-  if recipient.pool == '' or recipient.q then return end
+  if recipient.pool == '' or recipient.q or recipient.paused then return end
   recipient.q = redis.call('XADD', session.root .. 'ready:' .. recipient.pool, '*', 's', session.id, 'b', recipient.id)
   redis.call('HSET', recipient.key, 'q', recipient.q)
 end
@@ -163,13 +194,13 @@ local function drop_ready(ready_key, id)
   redis.call('XDEL', ready_key, id)
 end
 
-local LEASE_FIELDS = {'token', 'owner', 'lease', 'tries', 'notice'}
+local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}
 
 -- Ends a lease. With work left the branch gets a new ready entry at the end of its pool's queue.
 local function let_go(root, key, branch, session_id, pool, q, work)
   local ready_key = root .. 'ready:' .. pool
   if q then drop_ready(ready_key, q) end
-  redis.call('HDEL', key, 'q', 'handed', unpack(LEASE_FIELDS))
+  redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
   if work then
     local id = redis.call('XADD', ready_key, '*', 's', session_id, 'b', branch)
     redis.call('HSET', key, 'q', id)
@@ -188,7 +219,7 @@ local function deliver(session, recipient, straight, mail)
   local station = station_of(recipient, straight)
   local added = redis.pcall('XADD', recipient.key .. ':' .. station, '*', 'h', mail.h, 'b', mail.b, 's', mail.s)
   if type(added) == 'table' and added.err then
-    bury(session, recipient.id, 'broken_mailbox', added.err, 0, '', mail)
+    bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = added.err})
     return nil
   end
   count(session, 'posted', 1)
@@ -202,8 +233,9 @@ local function deliver(session, recipient, straight, mail)
 end
 
 local function into_outbox(session, sender, mail)
-  redis.call('XADD', branch_key(session.key, sender) .. ':outbox', '*',
-    'r', mail.recipient, 'h', mail.h, 'b', mail.b, 's', mail.s)
+  local fields = {'r', mail.recipient, 'h', mail.h, 'b', mail.b, 's', mail.s}
+  if mail.delay > 0 then fields[9], fields[10] = 'd', now_ms() + mail.delay end
+  redis.call('XADD', branch_key(session.key, sender) .. ':outbox', '*', unpack(fields))
   redis.call('SADD', session.key .. ':outboxes', sender)
 end
 
@@ -243,18 +275,4 @@ end
 local function forget_steps(key)
   redis.call('UNLINK', key .. ':steps')
   redis.call('HDEL', key, 'stepped')
-end
-
--- Up to `batch` entries after an id, and no more than about a mebibyte of them.
-local function next_entries(key, from, batch)
-  local entries = redis.call('XRANGE', key .. ':mailbox', '(' .. from, '+', 'COUNT', batch)
-  local size = 0
-  for i, entry in ipairs(entries) do
-    for _, value in ipairs(entry[2]) do size = size + #value end
-    if size > 1048576 and i > 1 then
-      for rest = #entries, i, -1 do entries[rest] = nil end
-      break
-    end
-  end
-  return entries
 end

@@ -14,7 +14,7 @@ local function sweep_entry(ready_key, id, reader, idle_ms, now)
   end
   local key = branch_key(root_of(ready_key) .. 's:' .. ready.s, ready.b)
   -- A key that holds something else must not keep the entries behind it from being swept.
-  local values = redis.pcall('HMGET', key, 'q', 'lease', 'state', 'pool')
+  local values = redis.pcall('HMGET', key, 'q', 'lease', 'state', 'deferred', 'paused')
   if values.err or values[1] ~= id then
     drop_ready(ready_key, id)
     return 1, 0
@@ -27,11 +27,10 @@ local function sweep_entry(ready_key, id, reader, idle_ms, now)
     redis.call('XCLAIM', ready_key, GROUP, reader, 0, id, 'IDLE', string.format('%.0f', idle), 'JUSTID')
     return 0, 0
   end
-  local mailbox = key .. ':mailbox'
-  local work = values[3] == 'open' and is_stream(mailbox) and redis.call('XLEN', mailbox) > 0
+  local work = values[3] == 'open' and is_stream(key .. ':mailbox') and has_work(key, now, values[4], values[5])
   drop_ready(ready_key, id)
   if not work then
-    redis.call('HDEL', key, 'q', 'handed', unpack(LEASE_FIELDS))
+    redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
     return 1, 0
   end
   redis.call('HSET', key, 'q', redis.call('XADD', ready_key, '*', 's', ready.s, 'b', ready.b))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Moved, Posted
+from lion_broker.mail.records import DeadLetter, Moved, Posted
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Session, Store, Stream
 
-__all__ = ["collect", "post", "receive", "send"]
+__all__ = ["collect", "drop", "exhume", "post", "receive", "send"]
 
 
 def post(store: Store, verb: v.Post) -> Posted:
@@ -30,9 +29,9 @@ def post(store: Store, verb: v.Post) -> Posted:
     session.producers[verb.producer] = (verb.seq, digest)
     for mail in verb.mails:
         if session.auto or mail.direct:
-            store.deliver(session, mail.header.recipient, mail, straight=True)
+            store.accept(session, mail.header.recipient, mail, straight=True)
         else:
-            session.branches[mail.header.sender].outbox.append(store.new_id(), mail)
+            store.into_outbox(session, session.branches[mail.header.sender], mail)
     return Posted(Outcome.OK)
 
 
@@ -45,13 +44,13 @@ def _known(session: Session, verb: v.Post, digest: bytes) -> Outcome | None:
 
 
 def _refusal(session: Session, mails: Iterable[WireMail]) -> Posted | None:
-    coming: Counter[str] = Counter()
+    coming: dict[str, list[WireMail]] = {}
     for mail in mails:
         recipient, sender = mail.header.recipient, mail.header.sender
         if word := session.refusal(recipient):
             return Posted(word, recipient)
         if session.auto or mail.direct:
-            coming[recipient] += 1
+            coming.setdefault(recipient, []).append(mail)
             if not session.has_room(recipient, coming[recipient]):
                 return Posted(Outcome.FULL, recipient)
             if session.refusal(sender) is Outcome.CLOSED:
@@ -87,7 +86,7 @@ def send(store: Store, verb: v.Send) -> Moved:
     for source, entry in moving:
         arrived = _arrive(store, session, source.pop(entry), verb.receive)
         dead += not arrived
-        targets |= arrived
+        targets |= {name: entry for name, entry in arrived.items() if entry}
     session.transits = {name: transit for name, transit in session.transits.items() if transit}
     return Moved(len(moving) - dead, dead, more=len(waiting) > len(moving), targets=targets)
 
@@ -108,8 +107,8 @@ def _arrive(store: Store, session: Session, mail: WireMail, receive: bool) -> di
     if not word:
         # Straight into the mailbox it would overtake what waits in the inbox.
         straight = receive and not session.branches[recipient].inbox
-        if session.has_room(recipient, straight=straight):
-            return {recipient: store.deliver(session, recipient, mail, straight=straight)}
+        if session.has_room(recipient, [mail], straight=straight, times=2):
+            return {recipient: store.accept(session, recipient, mail, straight=straight)}
         word = Outcome.FULL
     store.refuse(session, mail, word)
     return {}
@@ -128,6 +127,55 @@ def receive(store: Store, verb: v.Receive) -> Moved:
             store.into_mailbox(session, branch, targets[branch.id], branch.inbox.pop(entry))
             count += 1
     return Moved(count, more=any(branch.inbox for branch in branches), targets=targets)
+
+
+def exhume(store: Store, verb: v.Exhume) -> tuple[Outcome, ...]:
+    """Letters out of the store and to where they were to go; all is decided before anything is moved."""
+    session = store.sessions.get(verb.session)
+    edited, coming = dict(verb.edited), dict[str, list[WireMail]]()
+    words = [
+        _exhumed(session, letter, edited, coming) if letter not in verb.letters[:place] else Outcome.UNKNOWN
+        for place, letter in enumerate(verb.letters)
+    ]
+    for letter, word in zip(verb.letters, words, strict=True):
+        if session is not None and word is Outcome.OK:
+            gone = _take_out(store, session, letter, "exhumed")
+            if mail := edited.get(letter, gone.mail):
+                store.deliver(session, gone.branch, mail, straight=True)
+    return tuple(words)
+
+
+def _exhumed(
+    session: Session | None, letter: str, edited: Mapping[str, WireMail], coming: dict[str, list[WireMail]]
+) -> Outcome:
+    if session is None or letter not in session.dead:
+        return Outcome.UNKNOWN
+    found = session.dead[letter]
+    if word := session.refusal(found.branch):
+        return word
+    mails = coming.setdefault(found.branch, [])
+    mail = edited.get(letter, found.mail)
+    mails += [mail] if mail else []
+    return Outcome.OK if session.has_room(found.branch, mails) else Outcome.FULL
+
+
+def drop(store: Store, verb: v.Drop) -> tuple[Outcome, ...]:
+    """Letters out of the store for good."""
+    session = store.sessions.get(verb.session)
+    words = []
+    for letter in verb.letters:
+        there = session is not None and letter in session.dead
+        if session is not None and there:
+            _take_out(store, session, letter, "dropped")
+        words.append(Outcome.OK if there else Outcome.UNKNOWN)
+    return tuple(words)
+
+
+def _take_out(store: Store, session: Session, letter: str, kind: str) -> DeadLetter:
+    gone = session.dead.pop(letter)
+    session.counters["dead"] -= 1
+    store.tell(session, kind, {"branch": gone.branch, "letter": letter})
+    return gone
 
 
 def _named(session: Session, names: tuple[str, ...] | None) -> list[Branch]:

@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import budgets, delivery, reads, roster, turns
+from . import budgets, delivery, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -32,7 +32,6 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Send: delivery.send,
     v.Receive: delivery.receive,
     v.Claim: turns.claim,
-    v.Begin: turns.begin,
     v.Commit: turns.commit,
     v.Step: turns.step,
     v.Say: turns.say,
@@ -40,6 +39,11 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Renew: turns.renew,
     v.Release: turns.release,
     v.Sweep: turns.sweep,
+    v.Promote: waiting.promote,
+    v.Pause: waiting.pause,
+    v.Resume: waiting.resume,
+    v.Exhume: delivery.exhume,
+    v.Drop: delivery.drop,
     v.Reserve: budgets.reserve,
     v.Settle: budgets.settle,
 }

@@ -33,7 +33,7 @@ __all__ = [
     "read_session",
 ]
 
-_COUNTERS = ("posted", "applied", "redelivered", "dead", "inflight")
+_COUNTERS = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
 
 
 def read_session(store: Store, verb: v.ReadSession) -> SessionRecord | None:
@@ -71,6 +71,9 @@ def _describe(branch: Branch) -> BranchRecord:
         waiting=len(branch.mailbox),
         inbox=len(branch.inbox),
         outbox=len(branch.outbox),
+        deferred=branch.deferred,
+        delayed=len(branch.delayed),
+        paused=branch.paused,
     )
 
 
@@ -110,11 +113,11 @@ def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
 
 
 def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:
-    """The open branches that have not come past their target."""
+    """The open branches that have not come past their target, or have mail to try again."""
     behind = []
     for name, target in verb.targets.items():
         found = store.find(verb.session, name)
-        if found and found[1].open and is_after(target, found[1].cursor):
+        if found and found[1].open and (found[1].lanes or is_after(target, found[1].cursor)):
             behind.append(name)
     return tuple(behind)
 

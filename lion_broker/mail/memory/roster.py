@@ -16,7 +16,9 @@ def create_session(store: Store, verb: v.CreateSession) -> Outcome:
     if verb.session in store.sessions:
         return Outcome.DUPLICATE
     own = Branch(BranchSeed(verb.session))
-    store.sessions[verb.session] = Session(verb.session, dict(verb.fields), verb.cap, {verb.session: own})
+    store.sessions[verb.session] = Session(
+        verb.session, dict(verb.fields), verb.cap, verb.cap_bytes, {verb.session: own}
+    )
     return Outcome.OK
 
 
@@ -74,10 +76,15 @@ def close_branch(store: Store, verb: v.CloseBranch) -> Outcome:
         branch.open = False
         store.end_lease(session, branch)
         store.tell(session, "closed", {"branch": branch.id})
-        session.counters["inflight"] -= len(branch.mailbox)
-        for station in (branch.mailbox, branch.inbox, session.transits.pop(branch.id, Stream())):
-            for entry, _ in station.after():
-                store.refuse(session, station.pop(entry), Outcome.CLOSED)
+        session.counters["inflight"] -= len(branch.mailbox) + branch.deferred
+        session.counters["delayed"] -= len(branch.delayed)
+        lanes = [lane.mails for lane in branch.lanes.values()]
+        late = [one.mail for one in branch.delayed]
+        branch.lanes, branch.delayed, branch.paused = {}, [], ""
+        for station in (*lanes, branch.mailbox, branch.inbox, session.transits.pop(branch.id, Stream())):
+            late += [station.pop(entry) for entry, _ in station.after()]
+        for mail in late:
+            store.refuse(session, mail, Outcome.CLOSED)
     if verb.delete:
         branch.doomed = True
         _drop_log(session, branch)

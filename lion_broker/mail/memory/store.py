@@ -7,9 +7,9 @@ A branch of a pool whose mailbox holds mail has a mark: the id of its one entry 
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final, Generic, TypeVar
@@ -18,6 +18,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
     START,
     BranchSeed,
+    Burial,
     DeadLetter,
     Entry,
     LogRecord,
@@ -29,7 +30,7 @@ from lion_broker.mail.records import (
 )
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Branch", "Pool", "Session", "Store", "Stream"]
+__all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
 
 _EVENTS_KEPT: Final = 10_000
 _BYTES_AT_ONCE: Final = 1024 * 1024
@@ -55,6 +56,9 @@ class Stream(Generic[V]):
     def __contains__(self, entry: str) -> bool:
         return entry in self._values
 
+    def __getitem__(self, entry: str) -> V:
+        return self._values[entry]
+
     def append(self, entry: str, value: V) -> None:
         """Put a value at the end, under an id after all others."""
         self._ids.append(entry)
@@ -79,11 +83,34 @@ class Stream(Generic[V]):
 
 
 @dataclass(slots=True)
+class Lane:
+    """Mail of one sender that waits to be tried again, from `due` on (ms).
+
+    `attempts` were made at the first, by `owners`.
+    """
+
+    due: int
+    attempts: int
+    owners: tuple[str, ...]
+    mails: Stream[WireMail] = field(default_factory=Stream)
+
+
+@dataclass(order=True, slots=True)
+class Delayed:
+    """A mail that is to be delivered later, in the order of `due` (ms) and of acceptance."""
+
+    due: int
+    number: str
+    straight: bool = field(compare=False)
+    mail: WireMail = field(compare=False)
+
+
+@dataclass(slots=True)
 class Branch:
     """Where a branch stands.
 
-    `handed` is the newest entry ever given out, `tries` how often the first was; `notice` says that a command was
-    cancelled during this lease.
+    `handed` is the newest entry ever given out, `tries` how often the first was, before by `tried_by`; `lane` is the
+    lane that the owner is working off; `notice` says that a command was cancelled during this lease.
     """
 
     seed: BranchSeed
@@ -96,6 +123,11 @@ class Branch:
     mark: str = ""
     handed: str = START
     tries: int = 0
+    tried_by: tuple[str, ...] = ()
+    lane: str = ""
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    delayed: list[Delayed] = field(default_factory=list)
+    paused: str = ""
     log: list[LogRecord] = field(default_factory=list)
     mailbox: Stream[WireMail] = field(default_factory=Stream)
     inbox: Stream[WireMail] = field(default_factory=Stream)
@@ -128,16 +160,36 @@ class Branch:
         self.version += 1
         self.log += [LogRecord(self.version, place, record) for place, record in enumerate(records, 1)]
 
-    def mails(self, after: str, limit: int) -> tuple[Entry, ...]:
-        """Up to `limit` mails after an entry, and after the first no more than about a mebibyte of them."""
-        found: list[Entry] = []
-        size = 0
-        for entry, mail in self.mailbox.after(after, limit):
-            size += len(mail.head) + len(mail.body)
-            if found and size > _BYTES_AT_ONCE:
-                break
-            found.append(Entry(entry, mail))
-        return tuple(found)
+    @property
+    def deferred(self) -> int:
+        """How many mails wait to be tried again."""
+        return sum(len(lane.mails) for lane in self.lanes.values())
+
+    def due_lane(self, now: int) -> str:
+        """The sender whose lane has been due for longest, or an empty text."""
+        due = [(lane.due, name) for name, lane in self.lanes.items() if lane.due <= now]
+        return min(due)[1] if due else ""
+
+    def has_work(self, now: int) -> bool:
+        """Whether a worker would find something to do."""
+        return self.open and not self.paused and bool(self.mailbox or self.due_lane(now))
+
+
+def page(mails: Stream[WireMail], after: str, limit: int) -> tuple[Entry, ...]:
+    """Up to `limit` mails after an entry, and after the first no more than about a mebibyte of them."""
+    found: list[Entry] = []
+    size = 0
+    for entry, mail in mails.after(after, limit):
+        size += weight(mail)
+        if found and size > _BYTES_AT_ONCE:
+            break
+        found.append(Entry(entry, mail))
+    return tuple(found)
+
+
+def weight(mail: WireMail) -> int:
+    """The bytes of a mail."""
+    return len(mail.head) + len(mail.body)
 
 
 @dataclass(slots=True)
@@ -147,6 +199,7 @@ class Session:
     id: str
     fields: dict[str, str]
     cap: int
+    cap_bytes: int
     branches: dict[str, Branch]
     counters: Counter[str] = field(default_factory=Counter)
     producers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -154,6 +207,8 @@ class Session:
     events: Stream[Occurrence] = field(default_factory=Stream)
     dead: Stream[DeadLetter] = field(default_factory=Stream)
     replies: dict[str, Stream[Reply]] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    """When delayed mail that is still on its way is to be delivered, by its id."""
 
     @property
     def auto(self) -> bool:
@@ -172,9 +227,21 @@ class Session:
             return Outcome.UNKNOWN
         return None if branch.open else Outcome.CLOSED
 
-    def has_room(self, recipient: str, more: int = 1, *, straight: bool = True) -> bool:
-        """Whether some more mails fit where they would be put."""
-        return not self.cap or len(station(self.branches[recipient], straight)) + more <= self.cap
+    def has_room(self, recipient: str, mails: Iterable[WireMail], *, straight: bool = True, times: int = 1) -> bool:
+        """Whether some more mails fit under so many times the limits, where they would be put."""
+        branch, more = self.branches[recipient], list(mails)
+        if self.cap:
+            waiting = len(station(branch, straight)) + len(branch.delayed) + branch.deferred
+            if waiting + len(more) > self.cap * times:
+                return False
+        if not self.cap_bytes:
+            return True
+        return sum(map(weight, self._waiting_for(branch))) + sum(map(weight, more)) <= self.cap_bytes * times
+
+    def _waiting_for(self, branch: Branch) -> Iterator[WireMail]:
+        for stream in (branch.mailbox, branch.inbox, *(lane.mails for lane in branch.lanes.values())):
+            yield from (mail for _, mail in stream.after())
+        yield from (delayed.mail for delayed in branch.delayed)
 
 
 def station(branch: Branch, straight: bool) -> Stream[WireMail]:
@@ -219,10 +286,15 @@ class Store:
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
         self._numbers = count(1)
+        self._epoch = time.time() - time.monotonic()
+
+    def now(self) -> int:
+        """The time in ms since the epoch, which a change of the machine's clock does not move."""
+        return int((self._epoch + time.monotonic()) * 1000)
 
     def new_id(self) -> str:
-        """An entry id after all others."""
-        return f"{next(self._numbers)}-0"
+        """An entry id after all others: the time, and a number."""
+        return f"{self.now()}-{next(self._numbers)}"
 
     def find(self, session: str, branch: str) -> tuple[Session, Branch] | None:
         """A session and one of its branches, if both exist."""
@@ -237,8 +309,8 @@ class Store:
             session.events.pop(session.events.after(limit=1)[0][0])
 
     def mark(self, session: Session, branch: Branch) -> None:
-        """Make sure that a branch of a pool has exactly one ready entry."""
-        if branch.seed.pool and not branch.mark:
+        """Make sure that a branch of a pool has exactly one ready entry, unless it is paused."""
+        if branch.seed.pool and not branch.mark and not branch.paused:
             branch.mark = self.new_id()
             pool = self.pools.setdefault(branch.seed.pool, Pool())
             pool.unread.append(ReadyEntry(branch.mark, session.id, branch.id))
@@ -252,10 +324,26 @@ class Store:
     def end_lease(self, session: Session, branch: Branch) -> None:
         """Let the owner go; what waits is ready for others, with a new entry and no attempt counted."""
         branch.token = branch.owner = ""
-        branch.handed, branch.tries, branch.notice = START, 0, False
+        branch.handed, branch.tries, branch.tried_by = START, 0, ()
+        branch.notice = False
         self.unmark(branch)
-        if branch.open and branch.mailbox:
+        if branch.has_work(self.now()):
             self.mark(session, branch)
+
+    def into_outbox(self, session: Session, sender: Branch, mail: WireMail) -> None:
+        """Let a mail wait for a round; a delay counts from now on."""
+        if mail.delay_ms:
+            session.due[mail.id] = self.now() + mail.delay_ms
+        sender.outbox.append(self.new_id(), mail)
+
+    def accept(self, session: Session, recipient: str, mail: WireMail, *, straight: bool) -> str:
+        """Deliver a mail, or keep it until it is due; returns its entry, if it has one yet."""
+        due = session.due.pop(mail.id, None) or self.now() + mail.delay_ms
+        if due <= self.now():
+            return self.deliver(session, recipient, mail, straight=straight)
+        insort(session.branches[recipient].delayed, Delayed(due, self.new_id(), straight, mail))
+        session.counters["delayed"] += 1
+        return ""
 
     def deliver(self, session: Session, recipient: str, mail: WireMail, *, straight: bool) -> str:
         """Put a mail into a mailbox or inbox and return its entry; the recipient exists and is open."""
@@ -280,20 +368,18 @@ class Store:
 
     def refuse(self, session: Session, mail: WireMail, word: Outcome) -> None:
         """Keep a mail that its recipient did not take."""
-        self.bury(session, mail.header.recipient, *_REFUSALS[word], mail)
+        reason, detail = _REFUSALS[word]
+        self.bury(session, mail.header.recipient, Burial("0-0", reason, detail, 0), mail)
 
-    def bury(
-        self,
-        session: Session,
-        branch: str,
-        reason: str,
-        detail: str,
-        mail: WireMail,
-        attempts: int = 0,
-        owner: str = "",
-    ) -> None:
+    def bury(self, session: Session, branch: str, why: Burial, mail: WireMail, owners: tuple[str, ...] = ()) -> None:
         """Keep a mail as a dead letter."""
         entry = self.new_id()
-        session.dead.append(entry, DeadLetter(entry, reason, detail, branch, attempts, owner, mail))
+        letter = DeadLetter(entry, why.reason, why.detail, branch, why.attempts, owners, mail, why.error)
+        session.dead.append(entry, letter)
         session.counters["dead"] += 1
-        self.tell(session, "dead", {"branch": branch, "reason": reason})
+        self.tell(session, "dead", {"branch": branch, "reason": why.reason})
+
+
+def with_owner(owners: tuple[str, ...], owner: str) -> tuple[str, ...]:
+    """One more owner at the end, unless it is there already."""
+    return owners if not owner or owners[-1:] == (owner,) else (*owners, owner)

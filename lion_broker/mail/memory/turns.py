@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Entry, Reply, Stepped, Swept, is_after
+from lion_broker.mail.records import START, Claimed, Committed, Deferral, Entry, Reply, Stepped, Swept, is_after
 from lion_broker.mail.wire import WireMail
 
-from .store import Branch, Session, Store
+from .store import Branch, Lane, Session, Store, Stream, page, with_owner
 
-__all__ = ["begin", "cancel", "claim", "commit", "release", "renew", "say", "step", "sweep"]
+__all__ = ["cancel", "claim", "commit", "release", "renew", "say", "step", "sweep"]
 
 
 def claim(store: Store, verb: v.Claim) -> Claimed:
@@ -18,14 +18,28 @@ def claim(store: Store, verb: v.Claim) -> Claimed:
     if found is None:
         return Claimed(Outcome.UNKNOWN)
     session, branch = found
+    now = store.now()
     if word := _claim_refusal(branch, verb):
-        return Claimed(word, branch.cursor, branch.version)
-    again = branch.leased
-    if not branch.seed.pool or not again:
+        if word is Outcome.PAUSED:
+            store.end_lease(session, branch)
+        return Claimed(word, branch.cursor, branch.version, now=now)
+    again, before = branch.leased, branch.owner
+    if not branch.seed.pool:
         branch.lease(verb.token, verb.owner, verb.lease_ms)
-    entries = _hand_out(session, branch, verb.batch, again=again)
-    attempts = branch.tries if entries else 0
-    return Claimed(Outcome.OK, branch.cursor, branch.version, attempts, branch.seed.behaviour, entries)
+        return Claimed(Outcome.OK, branch.cursor, branch.version, 0, branch.seed.behaviour, now=now)
+    if not again:
+        branch.lease(verb.token, verb.owner, verb.lease_ms)
+        # A turn that was cut is done again first: its calls are recorded until a commit.
+        branch.lane = branch.lane if branch.steps else branch.due_lane(now)
+    if branch.lane:
+        entries, attempts = _hand_out_lane(session, branch, branch.lane, verb.batch, again=again)
+    else:
+        entries = _hand_out(session, branch, before, verb.batch, again=again)
+        attempts = branch.tries
+    return Claimed(
+        Outcome.OK, branch.cursor, branch.version, attempts, branch.seed.behaviour, entries, now, branch.lane,
+        frozenset(branch.lanes),
+    )  # fmt: skip
 
 
 def _claim_refusal(branch: Branch, verb: v.Claim) -> Outcome | None:
@@ -33,13 +47,14 @@ def _claim_refusal(branch: Branch, verb: v.Claim) -> Outcome | None:
         return Outcome.CLOSED
     if branch.leased:
         return None if branch.token == verb.token else Outcome.HELD
-    # A branch is marked if and only if mail waits, and a mark goes with its entry: nothing needs clearing.
-    return Outcome.GONE if branch.seed.pool and verb.entry != branch.mark else None
+    if branch.seed.pool and verb.entry != branch.mark:
+        return Outcome.GONE
+    return Outcome.PAUSED if branch.paused else None
 
 
-def _hand_out(session: Session, branch: Branch, batch: int, *, again: bool) -> tuple[Entry, ...]:
-    """The first mails; one that was handed out before comes alone and counts one attempt more."""
-    entries = branch.mails(branch.cursor, batch)
+def _hand_out(session: Session, branch: Branch, before: str, batch: int, *, again: bool) -> tuple[Entry, ...]:
+    """The first mails; one that was handed out before, to `before`, comes alone and counts one attempt more."""
+    entries = page(branch.mailbox, branch.cursor, batch)
     if not entries:
         return ()
     if is_after(entries[0].id, branch.handed):
@@ -47,18 +62,22 @@ def _hand_out(session: Session, branch: Branch, batch: int, *, again: bool) -> t
         return entries
     if not again:
         branch.tries += 1
+        branch.tried_by = with_owner(branch.tried_by, before)
         session.counters["redelivered"] += 1
     return entries[:1]
 
 
-def begin(store: Store, verb: v.Begin) -> int:
-    """One more attempt at a mail that waits."""
-    found = store.find(verb.session, verb.branch)
-    if found is None or found[1].token != verb.token or verb.entry not in found[1].mailbox:
-        return 0
-    found[1].steps.clear()
-    found[1].tries += 1
-    return found[1].tries
+def _hand_out_lane(
+    session: Session, branch: Branch, name: str, batch: int, *, again: bool
+) -> tuple[tuple[Entry, ...], int]:
+    """The first mails of a lane: what was tried before comes alone."""
+    lane = branch.lanes[name]
+    if not again:
+        lane.attempts += 1
+        lane.owners = with_owner(lane.owners, branch.owner)
+        session.counters["redelivered"] += lane.attempts > 1
+    branch.lane = name
+    return page(lane.mails, START, 1 if lane.attempts > 1 else batch), lane.attempts
 
 
 def step(store: Store, verb: v.Step) -> Stepped:
@@ -100,8 +119,9 @@ def commit(store: Store, verb: v.Commit) -> Committed:
         return Committed(Outcome.FENCED if verb.session in store.sessions else Outcome.UNKNOWN)
     session, branch = found
     if word := _commit_refusal(branch, verb):
-        return Committed(word, branch.cursor, branch.version)
+        return Committed(word, branch.cursor, branch.version, now=store.now())
     owner = branch.owner
+    branch.paused = verb.pause or branch.paused
     _settle(store, session, branch, verb)
     _dispatch(store, session, branch, verb.mails)
     branch.write(verb.records)
@@ -118,8 +138,11 @@ def commit(store: Store, verb: v.Commit) -> Committed:
         "cursor": branch.cursor,
         "handled": str(verb.handled),
         "sent": str(len(verb.mails)),
+        "deferred": str(len(verb.deferred)),
     }
     store.tell(session, "turn", fields)
+    if verb.pause:
+        store.tell(session, "paused", {"branch": branch.id, "reason": verb.pause})
     return answer
 
 
@@ -132,35 +155,75 @@ def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:
     fits = (
         branch.version == verb.version
         and branch.cursor == verb.cursor
-        and (verb.consumed == verb.cursor or verb.consumed in branch.mailbox)
+        and _ends_well(branch, verb)
         and all(entry in branch.inbox for entry in verb.taken)
         and all(_is_of_turn(branch, verb, entry) for entry in verb.aside)
         and all(
             burial.entry in branch.inbox if burial.inbox else _is_of_turn(branch, verb, burial.entry)
             for burial in verb.buried
         )
+        and all(_may_be_deferred(branch, verb, deferral) for deferral in verb.deferred)
     )
     return None if fits else Outcome.STALE
 
 
+def _source(branch: Branch, verb: v.Commit) -> Stream[WireMail]:
+    """What the turn worked on: the mailbox, or a lane."""
+    return branch.lanes[verb.lane].mails if verb.lane else branch.mailbox
+
+
+def _ends_well(branch: Branch, verb: v.Commit) -> bool:
+    if not verb.lane:
+        return verb.consumed == verb.cursor or verb.consumed in branch.mailbox
+    return verb.lane == branch.lane and (verb.lane_done == START or verb.lane_done in _source(branch, verb))
+
+
 def _is_of_turn(branch: Branch, verb: v.Commit, entry: str) -> bool:
-    return entry in branch.mailbox and not is_after(entry, verb.consumed)
+    return entry in _source(branch, verb) and not is_after(entry, verb.lane_done if verb.lane else verb.consumed)
+
+
+def _may_be_deferred(branch: Branch, verb: v.Commit, deferral: Deferral) -> bool:
+    """What fails in a lane stays at its head, and so is not among what was handled."""
+    if not verb.lane:
+        return _is_of_turn(branch, verb, deferral.entry)
+    there = deferral.entry in _source(branch, verb) and deferral.lane == verb.lane
+    return there and is_after(deferral.entry, verb.lane_done)
 
 
 def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit) -> None:
-    """Take what the turn consumed out of mailbox and inbox."""
+    """Take what the turn handled out of mailbox, lane and inbox."""
     mails: dict[str, WireMail] = {}
-    for entry, _ in branch.mailbox.after(verb.cursor):
-        if not is_after(entry, verb.consumed):
-            mails[entry] = branch.mailbox.pop(entry)
+    source, last = _source(branch, verb), verb.lane_done if verb.lane else verb.consumed
+    for entry, _ in source.after(START if verb.lane else verb.cursor):
+        if not is_after(entry, last):
+            mails[entry] = source.pop(entry)
             session.counters["inflight"] -= 1
+    owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, branch.owner)
     for entry in verb.taken:
         branch.inbox.pop(entry)
     for entry in verb.aside:
         branch.inbox.append(store.new_id(), mails.pop(entry))
     for burial in verb.buried:
         mail = branch.inbox.pop(burial.entry) if burial.inbox else mails.pop(burial.entry)
-        store.bury(session, branch.id, burial.reason, burial.detail, mail, burial.attempts, branch.owner)
+        store.bury(session, branch.id, burial, mail, owners)
+    if verb.lane:
+        _after_lane(store, branch, verb, owners, handled=bool(mails) or last != START)
+    for deferral in () if verb.lane else verb.deferred:
+        new = Lane(store.now() + deferral.pause_ms, deferral.attempts, owners)
+        branch.lanes.setdefault(deferral.lane, new).mails.append(deferral.entry, mails.pop(deferral.entry))
+        session.counters["inflight"] += 1
+
+
+def _after_lane(store: Store, branch: Branch, verb: v.Commit, owners: tuple[str, ...], *, handled: bool) -> None:
+    """When a lane is to be worked off again, if anything is left of it."""
+    lane = branch.lanes[verb.lane]
+    if not lane.mails:
+        del branch.lanes[verb.lane]
+    elif verb.deferred:
+        lane.due, lane.attempts = store.now() + verb.deferred[0].pause_ms, verb.deferred[0].attempts
+        lane.owners = owners
+    elif handled:
+        lane.due, lane.attempts, lane.owners = store.now(), 0, ()
 
 
 def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireMail, ...]) -> None:
@@ -169,29 +232,39 @@ def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireM
         recipient = mail.header.recipient
         straight = session.auto or mail.direct
         word = session.refusal(recipient)
-        if not word and straight and not session.has_room(recipient):
+        if not word and straight and not session.has_room(recipient, [mail], times=2):
             word = Outcome.FULL
         if word:
             store.refuse(session, mail, word)
         elif straight:
-            store.deliver(session, recipient, mail, straight=True)
+            store.accept(session, recipient, mail, straight=True)
         else:
-            branch.outbox.append(store.new_id(), mail)
+            store.into_outbox(session, branch, mail)
 
 
 def _go_on(store: Store, session: Session, branch: Branch, verb: v.Commit) -> Committed:
     """Hand out the next mails, or end the lease."""
-    if branch.seed.pool and (not verb.batch or not branch.mailbox):
+    now = store.now()
+    if branch.seed.pool and (not verb.batch or not branch.has_work(now)):
         store.end_lease(session, branch)
-        return Committed(Outcome.DRAINED, branch.cursor, branch.version)
+        branch.lane = ""
+        return Committed(Outcome.DRAINED, branch.cursor, branch.version, now=now)
     branch.lease(branch.token, branch.owner, verb.lease_ms)
-    held = verb.after if verb.after in branch.mailbox else branch.cursor
-    tried = is_after(branch.handed, held)
-    entries = branch.mails(held, 1 if tried else verb.batch) if branch.seed.pool else ()
-    if not tried:
-        branch.handed = entries[-1].id if entries else held
-    branch.tries = 1
-    return Committed(Outcome.OK, branch.cursor, branch.version, entries)
+    if not branch.seed.pool:
+        return Committed(Outcome.OK, branch.cursor, branch.version, now=now)
+    if lane := branch.due_lane(now):
+        entries, attempts = _hand_out_lane(session, branch, lane, verb.batch, again=False)
+        branch.handed, branch.tries = branch.cursor, 0
+    else:
+        held = verb.after if not verb.lane and verb.after in branch.mailbox else branch.cursor
+        tried = is_after(branch.handed, held)
+        entries, attempts = page(branch.mailbox, held, 1 if tried else verb.batch), 1
+        if not tried:
+            branch.handed = entries[-1].id if entries else held
+        branch.tries, branch.tried_by, branch.lane = 1, (), ""
+    return Committed(
+        Outcome.OK, branch.cursor, branch.version, attempts, "", entries, now, lane, frozenset(branch.lanes)
+    )
 
 
 def renew(store: Store, verb: v.Renew) -> tuple[Outcome, ...]:
@@ -221,20 +294,21 @@ def _release(store: Store, station: v.Station) -> Outcome:
 
 
 def sweep(store: Store, verb: v.Sweep) -> Swept:
-    """A new entry for each branch whose reader is gone; the token stays until another claims.
-
-    Every entry here is the mark of a branch that has mail, so none is ever dropped.
-    """
+    """A new entry for each branch whose reader is gone, if it has work; the token stays until another claims."""
     pool = store.pools.get(verb.pool)
     idle = pool.idle(verb.idle_ms, verb.limit) if pool else []
-    renewed = 0
+    renewed = living = 0
     for ready in idle:
         session = store.sessions[ready.session]
         branch = session.branches[ready.branch]
         if branch.leased:
             store.pools[verb.pool].leave(ready.id, verb.idle_ms, branch.lease_end)
+            living += 1
         else:
             store.unmark(branch)
-            store.mark(session, branch)
-            renewed += 1
-    return Swept(seen=len(idle), renewed=renewed)
+            if branch.has_work(store.now()):
+                store.mark(session, branch)
+                renewed += 1
+            else:
+                store.end_lease(session, branch)
+    return Swept(seen=len(idle), dropped=len(idle) - renewed - living, renewed=renewed)

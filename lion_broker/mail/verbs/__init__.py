@@ -5,7 +5,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
-from .delivery import Collect, Post, Receive, Send
+from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -21,12 +21,11 @@ from .reads import (
     ReadSession,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
-from .turns import Begin, Claim, Commit, Release, Renew, Station, Sweep
+from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
 from .verb import Verb
 
 __all__ = [
     "AwaitReply",
-    "Begin",
     "Cancel",
     "Claim",
     "CloseBranch",
@@ -35,9 +34,13 @@ __all__ = [
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
+    "Drop",
+    "Exhume",
     "ListSessions",
+    "Pause",
     "Post",
     "Progress",
+    "Promote",
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
@@ -50,6 +53,7 @@ __all__ = [
     "Release",
     "Renew",
     "Reserve",
+    "Resume",
     "Say",
     "Send",
     "Settle",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved, Posted
 from lion_broker.mail.wire import WireMail
 
 from .verb import BATCH, Verb
 
-__all__ = ["Collect", "Post", "Receive", "Send"]
+__all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Post(Verb[Posted]):
     With automatic delivery, and for commands, they reach the recipients at once: the mailbox (and the pool's ready
     stream) of a branch with a pool, the inbox of a local one. With manual delivery they wait in their senders'
     outboxes. Order per sender and recipient is the order given. Idempotent by (`producer`, `seq`): the first `seq` of a
-    producer is 1; only OK uses a number up.
+    producer is 1; only OK uses a number up. FULL when a mailbox or inbox has reached the session's limits. A mail with
+    a delay is delivered when it is due.
     """
 
     session: str
@@ -60,3 +62,24 @@ class Receive(Verb[Moved]):
     session: str
     branches: tuple[str, ...] | None = None
     limit: int = BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Exhume(Verb[tuple[Outcome, ...]]):
+    """Send dead letters again, to the mailboxes or inboxes of their branches; for each, in order, what became of it.
+
+    `edited` has the mails that go instead of what some letters hold. OK; UNKNOWN for a letter that is not there (any
+    more) or whose branch never was; CLOSED and FULL, and then the letter stays.
+    """
+
+    session: str
+    letters: tuple[str, ...]
+    edited: tuple[tuple[str, WireMail], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Verb[tuple[Outcome, ...]]):
+    """Remove dead letters for good; for each, in order, OK or UNKNOWN."""
+
+    session: str
+    letters: tuple[str, ...]

@@ -17,12 +17,14 @@ __all__ = ["CloseBranch", "CreateBranch", "CreateSession", "DeleteSession", "Upd
 class CreateSession(Verb[Outcome]):
     """Create a session with its own mailbox. OK, or DUPLICATE when the id is taken.
 
-    `fields` holds at least `delivery` (manual or auto); `cap` is the most mails one mailbox takes (0: no limit).
+    `fields` holds at least `delivery` (manual or auto); `cap` is the most mails that may wait for one branch,
+    `cap_bytes` the most bytes of them (0: no limit).
     """
 
     session: str
     fields: Mapping[str, str]
     cap: int = 0
+    cap_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Burial, Claimed, Committed, Record, Reply, Swept
+from lion_broker.mail.records import START, Burial, Claimed, Committed, Deferral, Promoted, Record, Reply, Swept
 from lion_broker.mail.wire import WireMail
 
 from .verb import BATCH, LEASE_MS, Verb
 
-__all__ = ["Begin", "Claim", "Commit", "Release", "Renew", "Station", "Sweep"]
+__all__ = ["Claim", "Commit", "Pause", "Promote", "Release", "Renew", "Resume", "Station", "Sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Claim(Verb[Claimed]):
 
     `entry` is the ready entry that the worker read for `pool`; both are empty for a branch without a pool. A claim
     repeated with the same token answers OK again. A mail that has been handed out before without a commit comes
-    alone.
+    alone. Deferred mail that is due comes before what waits in the mailbox. PAUSED when the branch takes no turns.
     """
 
     session: str
@@ -33,26 +33,17 @@ class Claim(Verb[Claimed]):
 
 
 @dataclass(frozen=True, slots=True)
-class Begin(Verb[int]):
-    """Count one more attempt at the mail `entry` before user code runs on it again; the count, 0 when fenced.
-
-    What the attempt before has recorded of calls outside is forgotten: it led to the failure.
-    """
-
-    session: str
-    branch: str
-    token: str
-    entry: str
-
-
-@dataclass(frozen=True, slots=True)
 class Commit(Verb[Committed]):
     """End a turn: write everything it did, or nothing.
 
     `cursor` is where the branch stands, `consumed` the last mailbox entry that the turn handled (equal to `cursor`
     when none was); `version` is the branch's version before. `taken` are inbox entries that took effect, `aside`
     mailbox entries of this turn that go to the inbox to wait there, `buried` those that become dead letters.
-    Outgoing mail goes where `Post` would put it, but a recipient that refuses makes a dead letter, never a failure.
+    `deferred` are those that are to be tried again (see `Deferral`). Outgoing mail goes where `Post` would put it, up
+    to twice the recipient's limit; a recipient that refuses makes a dead letter, never a failure.
+
+    A turn of a `lane` leaves the cursor where it is; `lane_done` is the last entry of the lane that it handled. `pause`
+    says why the branch is to take no more turns until it is resumed; the lease ends then.
 
     `nonce` tells a commit from others: only the very commit that was made last is answered ALREADY when it comes again.
     Answers OK with up to `batch` next mails after `after` (the last entry that the caller holds), DRAINED when
@@ -72,11 +63,15 @@ class Commit(Verb[Committed]):
     taken: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     buried: tuple[Burial, ...] = ()
+    deferred: tuple[Deferral, ...] = ()
     handled: int = 0
     after: str = START
     batch: int = BATCH
     lease_ms: int = LEASE_MS
     nonce: str = ""
+    lane: str = ""
+    lane_done: str = START
+    pause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +112,34 @@ class Sweep(Verb[Swept]):
     pool: str
     idle_ms: int = LEASE_MS
     limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Promote(Verb[Promoted]):
+    """Let up to `limit` branches, of one session or of all, have what is due: delayed mail, and mail to be tried again.
+
+    Any number may ask at once; ask again while as many as `limit` were looked at.
+    """
+
+    session: str = ""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Verb[Outcome]):
+    """Have a branch with a pool take no more turns until it is resumed; mail to it waits.
+
+    A turn that is going on ends first. OK, ALREADY, CLOSED, UNKNOWN.
+    """
+
+    session: str
+    branch: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Verb[Outcome]):
+    """Let a branch take turns again; mail that has failed before is tried afresh. OK, ALREADY, CLOSED, UNKNOWN."""
+
+    session: str
+    branch: str

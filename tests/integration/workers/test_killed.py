@@ -86,7 +86,7 @@ def test_at_one_point_of_the_road(session: Session, stage: Stage, point: str) ->
     assert len(home.messages) == 5
 
 
-@pytest.mark.parametrize("point", ["before Begin", "after Begin"])
+@pytest.mark.parametrize("point", ["before Commit", "after Commit"])
 def test_before_the_next_attempt(session: Session, stage: Stage, point: str) -> None:
     """A failing mail that loses its worker as well is still tried a bounded number of times, and holds up no other."""
     remote = session.new_branch(name="remote", pool="p", behaviour="moody")

@@ -11,7 +11,7 @@ from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 from lion_broker.mail.wire import (
     MAX_DEPTH,
     MAX_MAIL_BYTES,
-    PROTOCOL,
+    WIRE_VERSION,
     Header,
     WireMail,
     decode_header,
@@ -165,7 +165,7 @@ def test_header_and_body_count_together() -> None:
         WireMail(Header("s", "a", "b", "message"), body)
 
 
-@pytest.mark.parametrize("version", [0, PROTOCOL + 1, "1", 1.5, True, None, [1]], ids=repr)
+@pytest.mark.parametrize("version", [0, WIRE_VERSION + 1, "1", 1.5, True, None, [1]], ids=repr)
 def test_another_version_is_refused(version: Any) -> None:
     """A program reads its own version of the protocol only."""
     with pytest.raises(MailMalformed, match="version"):

@@ -114,7 +114,7 @@ def test_counters(session: Session, ada: Branch, ben: Branch) -> None:
     ada.send(ben, "message", "one")
     ada.send(ben, "signal", "two")
     session.collect_send_all(receive_all=True)
-    assert session.counters() == {"posted": 2, "applied": 1, "redelivered": 0, "dead": 0, "inflight": 0}
+    assert session.counters() == {"posted": 2, "applied": 1, "redelivered": 0, "dead": 0, "inflight": 0, "delayed": 0}
 
 
 @pytest.mark.parametrize("delivery", ["manual", "auto"])

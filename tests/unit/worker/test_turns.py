@@ -43,7 +43,7 @@ def registry(seen: list[str]) -> Registry:
     async def alone(branch: Branch, mail: Mail) -> None:
         seen.append(text_of(mail))
 
-    @registry.behaviour("picky", attempts=3)
+    @registry.behaviour("picky", attempts=3, backoff=0)
     async def picky(branch: Branch, mail: Mail) -> None:
         seen.append(text_of(mail))
         branch.logs.log(f"at {text_of(mail)}")
@@ -160,7 +160,7 @@ def test_odd_errors(session: Session, error: type[BaseException]) -> None:
     """Whatever a behaviour raises, the worker lives, and the mail behind is done."""
     registry = Registry()
 
-    @registry.behaviour("odd")
+    @registry.behaviour("odd", backoff=0)
     async def odd(branch: Branch, mail: Mail) -> None:
         if text_of(mail) == "bad":
             raise error("odd", [ValueError("inner")]) if error is ExceptionGroup else error
@@ -205,7 +205,7 @@ def test_a_behaviour_that_writes_to_nobody(session: Session) -> None:
     """The error is its own; the dead letter says which branch there is not."""
     registry = Registry()
 
-    @registry.behaviour("lost")
+    @registry.behaviour("lost", backoff=0)
     async def lost(branch: Branch, mail: Mail) -> None:
         branch.send("nobody", "message", "hello")
 

@@ -151,7 +151,7 @@ def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
     """A behaviour that does not let the loop run keeps its branch, although another worker waits for it."""
     registry, begun, done = Registry(), threading.Event(), threading.Event()
 
-    @registry.behaviour("stubborn")
+    @registry.behaviour("stubborn", backoff=0)
     async def stubborn(branch: Branch, mail: Mail) -> None:
         begun.set()
         assert done.wait(10)

@@ -1,0 +1,176 @@
+-- What waits for a time: lanes of mail that failed, and mail that was sent with a delay. Shared by the verbs.
+
+local function lane_key(key, lane)
+  return key .. ':lane:' .. lane
+end
+
+-- Up to `batch` entries of a stream after an id, and no more than about a mebibyte of them.
+local function next_entries(stream, from, batch)
+  local entries = redis.call('XRANGE', stream, '(' .. from, '+', 'COUNT', batch)
+  local size = 0
+  for i, entry in ipairs(entries) do
+    for _, value in ipairs(entry[2]) do size = size + #value end
+    if size > 1048576 and i > 1 then
+      for rest = #entries, i, -1 do entries[rest] = nil end
+      break
+    end
+  end
+  return entries
+end
+
+-- The senders that have a lane.
+local function lanes_of(key)
+  return redis.call('ZRANGE', key .. ':lanes', 0, -1)
+end
+
+-- What claim and commit answer: where the branch stands, what time it is, and what it is given from where.
+local function answer_of(word, stands, now, attempts, lane, lanes, entries)
+  local answer = {
+    word, stands.cursor or '0-0', tonumber(stands.version or 0), attempts, stands.behaviour or '', now, lane or '', lanes or {},
+  }
+  for _, entry in ipairs(entries or {}) do answer[#answer + 1] = entry end
+  return answer
+end
+
+-- An error reply that names the first key that holds something else than it must, or nil.
+local function check_kinds(kinds)
+  for name, kind in pairs(kinds) do
+    if not is_kind(name, kind) then
+      return redis.error_reply(name .. ' is no ' .. kind .. '; nothing was changed.')
+    end
+  end
+  return nil
+end
+
+-- The same for what a delivery to a recipient writes to by plain calls.
+local function check_station(session, recipient, straight, delayed)
+  local looked_at = delayed and 2 or 1
+  if (recipient.sound or 0) >= looked_at then return nil end
+  local kinds = {[session.key .. ':dead'] = 'stream'}
+  if station_of(recipient, straight) == 'mailbox' then
+    kinds[session.root .. 'ready:' .. recipient.pool] = 'stream'
+  elseif recipient.pool ~= '' then
+    kinds[session.key .. ':inboxes'] = 'set'
+  end
+  if delayed then kinds[session.root .. 'due'] = 'zset' end
+  if delayed or session.cap > 0 then kinds[recipient.key .. ':delayed'] = 'zset' end
+  if session.cap > 0 then kinds[recipient.key .. ':' .. station_of(recipient, straight)] = 'stream' end
+  recipient.sound = looked_at
+  return check_kinds(kinds)
+end
+
+-- The lane that has been due for longest, or nil.
+local function due_lane(key, now)
+  return redis.call('ZRANGEBYSCORE', key .. ':lanes', '-inf', now, 'LIMIT', 0, 1)[1]
+end
+
+-- Whether a worker would find something to do.
+local function has_work(key, now, deferred, paused)
+  if paused then return false end
+  return redis.call('XLEN', key .. ':mailbox') > 0 or (deferred and due_lane(key, now) ~= nil)
+end
+
+-- Writes down when a branch has something due next; what is due already is the business of its mark.
+local function plan(root, key, session_id, branch, now)
+  local due = redis.call('ZRANGEBYSCORE', key .. ':lanes', '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  local delayed = redis.call('ZRANGE', key .. ':delayed', 0, 0, 'WITHSCORES')[2]
+  if delayed and (not due or tonumber(delayed) < tonumber(due)) then due = delayed end
+  local name = session_id .. '/' .. branch
+  if due then
+    redis.call('ZADD', root .. 'due', due, name)
+  else
+    redis.call('ZREM', root .. 'due', name)
+  end
+end
+
+-- The attempts at the head of a lane, and who has made them.
+local function tries_of(key, lane)
+  local attempts, owners = string.match(redis.call('HGET', key .. ':tries', lane) or '0 ', '^(%d+) (.*)$')
+  return tonumber(attempts or 0), owners or ''
+end
+
+-- One more owner at the end; the first ones of a long history go.
+local function with_owner(owners, owner)
+  if owner == '' or string.match(owners, '[^\n]*$') == owner then return owners end
+  local all = owners == '' and owner or owners .. '\n' .. owner
+  return #all > 1024 and string.sub(all, -1024) or all
+end
+
+-- Hands out a lane: what was tried before alone, else a batch. `again`: the same claim once more, no new attempt.
+local function hand_out_lane(session, key, lane, owner, batch, again)
+  local attempts, owners = tries_of(key, lane)
+  if not again then
+    attempts = attempts + 1
+    redis.call('HSET', key .. ':tries', lane, attempts .. ' ' .. with_owner(owners, owner))
+    if attempts > 1 then count(session, 'redelivered', 1) end
+  end
+  redis.call('HSET', key, 'lane', lane)
+  return next_entries(lane_key(key, lane), '0-0', attempts > 1 and 1 or batch), attempts
+end
+
+-- Puts entries that a turn defers behind their senders' lanes, in the mailbox's order and under the same ids.
+local function defer(session, key, branch, entry, mail, deferral, owners, now)
+  local added = redis.pcall('XADD', lane_key(key, deferral.lane), entry, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+  if type(added) == 'table' and added.err then
+    bury(session, branch, mail, {reason = 'broken_mailbox', detail = added.err, attempts = deferral.attempts})
+    return 0
+  end
+  count(session, 'inflight', 1)
+  -- A lane that is there keeps its time and the attempts at its head.
+  if redis.call('ZADD', key .. ':lanes', 'NX', now + deferral.pause, deferral.lane) == 1 then
+    redis.call('HSET', key .. ':tries', deferral.lane, deferral.attempts .. ' ' .. owners)
+  end
+  return 1
+end
+
+-- Takes the beginning of a lane away, up to an entry; returns how many mails that were.
+local function trim_lane(key, lane, upto, now, pause, attempts, owners)
+  local stream, gone = lane_key(key, lane), 0
+  if upto ~= '0-0' then
+    gone = redis.call('XTRIM', stream, 'MINID', upto) + redis.call('XDEL', stream, upto)
+  end
+  if redis.call('XLEN', stream) == 0 then
+    redis.call('UNLINK', stream)
+    redis.call('ZREM', key .. ':lanes', lane)
+    redis.call('HDEL', key .. ':tries', lane)
+  elseif pause then
+    redis.call('ZADD', key .. ':lanes', now + pause, lane)
+    redis.call('HSET', key .. ':tries', lane, attempts .. ' ' .. owners)
+  elseif gone > 0 then
+    redis.call('ZADD', key .. ':lanes', now, lane)
+    redis.call('HDEL', key .. ':tries', lane)
+  end
+  return gone
+end
+
+-- Keeps a mail until it is due; numbers keep those of the same moment in their order.
+local function delay(session, recipient, straight, mail, due)
+  local number = redis.call('HINCRBY', session.key, 'delays', 1)
+  local packed = cmsgpack.pack({mail.h or '', mail.b or '', mail.s or '', straight and 1 or 0})
+  redis.call('ZADD', recipient.key .. ':delayed', due, string.format('%015d', number) .. packed)
+  redis.call('ZADD', session.root .. 'due', 'LT', due, session.id .. '/' .. recipient.id)
+  count(session, 'delayed', 1)
+end
+
+-- Delivers a mail now, or keeps it until it is due; false when it became a dead letter.
+local function deliver_when_due(session, recipient, straight, mail, due)
+  weigh(session, recipient.key, size_of(mail))
+  if due and due > now_ms() then
+    delay(session, recipient, straight, mail, due)
+    return true
+  end
+  return deliver(session, recipient, straight, mail)
+end
+
+-- Moves up to `limit` delayed mails that are due into their recipient's mailbox or inbox.
+local function deliver_due(session, recipient, now, limit)
+  local key = recipient.key .. ':delayed'
+  local packed = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, limit)
+  for _, one in ipairs(packed) do
+    local fields = cmsgpack.unpack(string.sub(one, 16))
+    redis.call('ZREM', key, one)
+    count(session, 'delayed', -1)
+    deliver(session, recipient, fields[4] == 1, {h = fields[1], b = fields[2], s = fields[3]})
+  end
+  return #packed
+end

@@ -1,0 +1,42 @@
+-- pause: a branch that takes no turns until it is resumed.
+--
+-- KEYS 1: session key
+-- ARGV branch, reason; an empty reason resumes it
+-- -> OK | ALREADY | CLOSED | UNKNOWN
+
+local function resume(session, key, branch, now)
+  redis.call('HDEL', key, 'paused')
+  local recipient = look(session, branch)
+  recipient.paused = nil
+  -- What has failed before is tried afresh, at once.
+  if recipient.deferred > 0 then
+    redis.call('UNLINK', key .. ':tries')
+    for _, lane in ipairs(lanes_of(key)) do redis.call('ZADD', key .. ':lanes', now, lane) end
+    plan(session.root, key, session.id, branch, now)
+  end
+  if has_work(key, now, recipient.deferred > 0, nil) then mark(session, recipient) end
+end
+
+register('pause', function(keys, args)
+  local branch, reason = args[1], args[2]
+  local session = open_session(keys[1])
+  local key = branch_key(keys[1], branch)
+  local values = redis.call('HMGET', key, 'state', 'pool', 'paused')
+  if not session or not values[1] then return 'UNKNOWN' end
+  if values[1] ~= 'open' then return 'CLOSED' end
+  if (reason == '') == (not values[3]) then return 'ALREADY' end
+  local broken = check_kinds({
+    [key .. ':lanes'] = 'zset', [key .. ':delayed'] = 'zset', [key .. ':mailbox'] = 'stream',
+    [session.root .. 'due'] = 'zset', [session.root .. 'ready:' .. values[2]] = 'stream',
+  })
+  if broken then return broken end
+  if reason == '' then
+    resume(session, key, branch, now_ms())
+    tell(session, 'k', 'resumed', 'branch', branch)
+  else
+    -- The mark of an owner stays until its commit; that of nobody is cleared by whoever claims it.
+    redis.call('HSET', key, 'paused', reason)
+    tell(session, 'k', 'paused', 'branch', branch, 'reason', reason)
+  end
+  return 'OK'
+end)
