@@ -21,7 +21,7 @@ from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
+from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
 from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
@@ -270,7 +270,8 @@ class Host:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
                     self.arrive(entry, now)
-                    self._inbox_read = entry.id
+                    # Behind the last id there is nothing: when that entry is gone the inbox begins anew.
+                    self._inbox_read = entry.id if entry.id != LAST else self._inbox_read
             count += len(page)
             if len(page) < _PAGE:
                 return count

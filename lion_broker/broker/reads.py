@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
+    LAST,
     START,
     BranchRecord,
     BranchSeed,
@@ -72,15 +73,15 @@ def read_branches(road: Road, verb: v.ReadBranches) -> Request:
 
 def read_log(road: Road, verb: v.ReadLog) -> Request:
     """Records of a branch's log."""
-    start = f"({verb.version}-{verb.place}" if verb.version else "-"
-    command = ("XRANGE", road.keys.log(verb.session, verb.branch), start, "+", "COUNT", verb.count)
+    after = f"{verb.version}-{verb.place}" if verb.version else START
+    command = ("XRANGE", road.keys.log(verb.session, verb.branch), *_following(after), "COUNT", verb.count)
     return Request((command,), lambda replies: tuple(_log_record(entry) for entry in replies[0]))
 
 
 def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
     """What waits in a branch's inbox."""
     key = road.keys.inbox(verb.session, verb.branch)
-    command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+    command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
     return Request(
         (command,),
         lambda replies: tuple(road.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
@@ -89,7 +90,7 @@ def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
 
 def read_dead(road: Road, verb: v.ReadDead) -> Request:
     """Dead letters of a session."""
-    command = ("XRANGE", road.keys.dead(verb.session), f"({verb.after}", "+", "COUNT", verb.count)
+    command = ("XRANGE", road.keys.dead(verb.session), *_following(verb.after), "COUNT", verb.count)
 
     def parse(replies: Sequence[Any]) -> tuple[DeadLetter, ...]:
         return tuple(_dead_letter(road, verb.session, entry) for entry in replies[0])
@@ -103,7 +104,7 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
     if verb.after == _TIP:
         return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
     if verb.wait_ms <= 0:
-        command: Command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+        command: Command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
         return Request((command,), lambda replies: tuple(_occurrence(entry) for entry in replies[0]))
     command = ("XREAD", "COUNT", verb.count, "BLOCK", verb.wait_ms, "STREAMS", key, verb.after)
 
@@ -186,6 +187,11 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
 }
+
+
+def _following(entry: str) -> tuple[str, str]:
+    """The bounds of what comes after an entry; of the last one that there can be the server knows no successor."""
+    return (f"({entry}", "+") if entry != LAST else ("+", "-")
 
 
 def _flat(fields: Sequence[bytes]) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lion_broker import Session
+from lion_broker.mail.records import LAST
 from lion_broker.mail.verbs import ReadBranches
 from lion_broker.testing import wait_until
 from tests.faults.hostile import Forge, HostileEntry
@@ -212,6 +213,32 @@ def test_entries_of_the_future(scene: Scene, ahead: str) -> None:
     heard = [text for text in scene.heard() if text.startswith("re ")]
     assert heard == ["re from the future", "re good 1", "re good 2", "re good 3"]
     assert scene.reasons() == {}
+
+
+def test_an_entry_at_the_end_of_a_stream(scene: Scene) -> None:
+    """Nothing can be appended behind it; when it is buried the station begins anew, and mail meanwhile is kept."""
+    remote = scene.session.new_branch(name="remote", pool="p", behaviour="echo")
+    local = scene.session.new_branch(name="local")
+    scene.answered(remote.id)
+    last = HostileEntry("last", [b"x", b"y"], frozenset(), id=LAST)
+    for _ in range(2):
+        scene.write(scene.key("b", remote.id, "mailbox"), last)
+        scene.write(scene.key("b", local.id, "inbox"), last)
+        scene.home.send(remote, "message", "in vain")
+        scene.home.send(local, "message", "in vain")
+        wait_until(lambda: not waiting(scene, [remote.id]))
+        local.receive_all()
+        scene.session.flush()
+        for _ in range(2):
+            scene.answered(remote.id)
+        scene.home.send(local, "message", "hello")
+        local.receive_all()
+        scene.session.flush()
+    kept = ["broken_mailbox", "malformed"] * 2
+    assert scene.reasons() == {remote.id: kept, local.id: kept}
+    assert [message.text for message in local.messages] == ["hello"] * 2
+    assert scene.session.counters()["redelivered"] == 0
+    scene.unharmed()
 
 
 @given(entries=st.lists(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=3000)), min_size=1), max_size=8))

@@ -33,7 +33,8 @@ local function sweep_entry(ready_key, id, reader, idle_ms, now)
     redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
     return 1, 0
   end
-  redis.call('HSET', key, 'q', redis.call('XADD', ready_key, '*', 's', ready.s, 'b', ready.b))
+  redis.call('HDEL', key, 'q')
+  enqueue(root_of(ready_key), key, ready.b, ready.s, string.match(ready_key, ':ready:(.*)$'))
   return 0, 1
 end
 
