@@ -15,6 +15,8 @@ from tests.ledger import Ledger
 
 __all__ = ["Load", "check", "flowing"]
 
+_PACE = 0.01
+
 
 @dataclass
 class Load:
@@ -53,9 +55,9 @@ class Load:
             self.accepted.append(text)
 
     def run(self) -> None:
-        """Send until told to stop."""
+        """Send until told to stop, and no faster than a few workers handle it."""
         number = 0
-        while not self.ended.is_set():
+        while not self.ended.wait(_PACE):
             self.send(f"home:{number}")
             number += 1
 
