@@ -128,7 +128,7 @@ def at_rest(site: Site) -> int:
 
 def test_a_small_memory() -> None:
     """A backlog that would not fit into a worker's memory is drained, for it takes no more at once than fits."""
-    text, mails, memory = "x" * 200_000, 280, 64 << 20
+    text, mails, memory = "x" * 200_000, 400, 90 << 20
     assert mails * len(text) > memory * 3 // 4
     with own_site(appendonly="no") as site, Session(exchange=site.connect(), delivery="auto", timeout=60) as session:
         branch = session.new_branch(name="branch", pool="p")
