@@ -21,7 +21,7 @@ from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
+from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
 from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
@@ -32,7 +32,7 @@ from .draft import Draft, Mark
 from .items import decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import lease_lost, mailbox_full, reason_of, warn_rejected
+from .refusal import REPEATED, lease_lost, mailbox_full, reason_of, warn_rejected
 from .surroundings import Surroundings
 from .timing import AT_ONCE, Timing
 from .turns import Turns
@@ -53,9 +53,9 @@ _RECORDS = 1000
 class Host:
     """The lease on one branch and everything that the branch has done since the last commit.
 
-    One commit is on its way at a time. Whoever finds one that has not been answered (another task's, or one whose
-    answer was lost) asks for the same again: a repeated commit has one effect, and what has come since waits for the
-    next.
+    `known` are the ids of all mail that has taken effect. One commit is on its way at a time; who finds one that has
+    not been answered (another task's, or one whose answer was lost) asks for the same again: a repeated commit has one
+    effect, and what has come since waits for the next.
     """
 
     def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
@@ -63,17 +63,16 @@ class Host:
         self.around = around
         self.token = token
         self.pool = pool
-        self.cursor = START
-        self.version = 0
+        self.cursor, self.version = START, 0
         self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
         self.blank = False
         self.ledger: Ledger | None = None
+        self.known: set[str] = set()
         self._draft = Draft()
         self._open: tuple[Commit, Draft] | None = None
         self._lock = threading.RLock()
-        self._seq = 0
-        self._withdrawn = 0
+        self._seq = self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._silent = False
         self._inbox_read = START
@@ -91,6 +90,7 @@ class Host:
             self.branch.msgs.messages.include(list(chronicle.msgs.messages))
             self.branch.logs.include(list(chronicle.logs))
         self.version = chronicle.version
+        self.known.update(chronicle.mails)
 
     @property
     def in_turn(self) -> bool:
@@ -169,8 +169,8 @@ class Host:
         except Exception as error:
             self._draft.buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
             return None
-        if mail.id in self._arrived:
-            self._draft.buried.append(Burial(entry.id, "duplicate", "A mail with this id waits already.", inbox=True))
+        if mail.id in self._arrived or mail.id in self.known:
+            self._draft.buried.append(Burial(entry.id, "duplicate", REPEATED, inbox=True))
             return None
         self._arrived[mail.id] = (entry.id, entry.mail)
         self.branch.mailbox.append_in(mail)
@@ -191,6 +191,7 @@ class Host:
         if wire is None:
             entry, wire = self._arrived.pop(mail.id)
             self._draft.taken.append(entry)
+        self.known.add(mail.id)
         self._draft.handled += 1
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
             self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
@@ -199,6 +200,7 @@ class Host:
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
+        self.known.add(wire.id)
         self._draft.handled += 1
         self._draft.records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
 
@@ -264,7 +266,8 @@ class Host:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
                     self.arrive(entry, now)
-                    self._inbox_read = entry.id
+                    if entry.id != LAST:  # when that entry is gone the inbox begins anew
+                        self._inbox_read = entry.id
             count += len(page)
             if len(page) < _PAGE:
                 return count

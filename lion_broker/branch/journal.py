@@ -142,6 +142,11 @@ class Chronicle:
                 verbs = next(applying) if answers is None else applying.send(answers)
             except StopIteration:
                 return
+            except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
+                # Something else wrote it. One record that nobody can read must not hide the rest of the history.
+                place = f"{row.version}-{row.place}"
+                log.warning("branch %s: the log's entry %s is left out: %s", self.branch, place, type(error).__name__)
+                return
             finally:
                 self._reading = False
             answers = yield verbs
@@ -150,8 +155,10 @@ class Chronicle:
         record = row.record
         if record.kind == Kind.MAIL:
             mail = WireMail(decode_header(record.head), record.body, record.head)
+            # A copy of a mail that was taken before has no effect, also where it was written down unread.
+            if mail.id not in self.mails:
+                self._join(mail)
             self._note(mail.header)
-            self._join(mail)
             return
         body = from_json(record.body)
         if record.kind == Kind.COPY:

@@ -2,11 +2,15 @@
 
 A call that was answered is not made again by whoever takes the turn over; one that was cut is, unless its tool is
 marked `once`: then nobody knows whether it took effect, and a person has to look (`UnknownOutcome`).
+
+No call begins without a lease: its beginning is written down and the lease prolonged in one round trip, and an answer
+that took longer than the lease is asked for again. Whoever cannot reach the server begins no call.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -21,7 +25,7 @@ from lion_broker.errors import LeaseLost, UnknownOutcome
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Stepped
-from lion_broker.mail.verbs import Station, Step
+from lion_broker.mail.verbs import Renew, Station, Step
 from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
 from lion_broker.telemetry import logger
 from lion_broker.tools.calling import FunctionCalling
@@ -34,16 +38,19 @@ log = logger("branch")
 
 T = TypeVar("T")
 
+_SAFE: Final = 0.8
+"""The part of a lease after which it is about to end."""
 _LARGEST: Final = 1024 * 1024
 """Bytes of a result that is recorded; a larger one is asked for again."""
 
 
 class Ledger:
-    """The recorded calls of one branch's turn; `station` tells under which token."""
+    """The recorded calls of one branch's turn; `station` tells under which token, a lease lasts `lease_ms`."""
 
-    def __init__(self, exchange: Exchange, station: Callable[[], Station]) -> None:
+    def __init__(self, exchange: Exchange, station: Callable[[], Station], lease_ms: int) -> None:
         self._exchange = exchange
         self._station = station
+        self._lease_ms = lease_ms
         self._mail = ""
         self._made: Counter[str] = Counter()
 
@@ -65,7 +72,7 @@ class Ledger:
     async def stream(self, question: Question, chunks: AsyncGenerator[ModelChunk]) -> AsyncGenerator[ModelChunk]:
         """Yield the chunks of a reply and record it at its end; one that was recorded comes in one piece."""
         name = self._name(f"model:{question.model.name}", _request_of(question))
-        known = await self._step(name)
+        known = await self._call_begins(name)
         if known.body:
             await chunks.aclose()
             reply = _reply_of(from_json(known.body))
@@ -78,7 +85,7 @@ class Ledger:
                 chunk = await anext(chunks, None)
             while chunk is not None:
                 if chunk.reply is not None and (body := _written(_reply_values(chunk.reply))):
-                    await self._step(name, body)
+                    await self._call_ended(name, body)
                 yield chunk
                 chunk = await anext(chunks, None)
 
@@ -101,7 +108,7 @@ class Ledger:
         self, what: str, request: Any, call: Callable[[], Awaitable[tuple[T, bytes]]], *, once: bool = False
     ) -> T | bytes:
         name = self._name(what, request)
-        known = await self._step(name)
+        known = await self._call_begins(name)
         if known.body:
             log.info("%s is not asked again: its result was recorded", what)
             return known.body
@@ -113,15 +120,32 @@ class Ledger:
         with keyed(name):
             value, body = await call()
         if body:
-            await self._step(name, body)
+            await self._call_ended(name, body)
         return value
 
-    async def _step(self, name: str, body: bytes = b"") -> Stepped:
+    async def _call_begins(self, name: str) -> Stepped:
+        """Write down that a call begins, under a lease that lasts; raises LeaseLost, BrokerUnavailable."""
         station = self._station()
-        stepped = await self._exchange.acall(Step(station.session, station.branch, station.token, name, body))
-        if stepped.outcome == Outcome.FENCED:
-            raise LeaseLost(f"The branch {station.branch} is hosted elsewhere now; nothing more is called from here.")
+        renewal = Renew((station,), self._lease_ms)
+        asked = time.monotonic()
+        begun, words = await self._exchange.acall_all([Step(*_names(station), name), renewal])
+        # Whoever slept, or waited for the answer, for so long may have lost the lease again that it speaks of.
+        while words[0] != Outcome.FENCED and time.monotonic() - asked > _SAFE * self._lease_ms / 1000:
+            asked = time.monotonic()
+            words = await self._exchange.acall(renewal)
+        self._insist(station, words[0])
+        stepped: Stepped = begun
         return stepped
+
+    async def _call_ended(self, name: str, body: bytes) -> None:
+        """Write down what came of a call; raises LeaseLost."""
+        station = self._station()
+        stepped = await self._exchange.acall(Step(*_names(station), name, body))
+        self._insist(station, stepped.outcome)
+
+    def _insist(self, station: Station, outcome: Outcome) -> None:
+        if outcome == Outcome.FENCED:
+            raise LeaseLost(f"The branch {station.branch} is hosted elsewhere now; nothing more is called from here.")
 
     def _name(self, what: str, request: Any) -> str:
         """The name of a call: what is called for which mail, and the how manieth like it."""
@@ -129,6 +153,10 @@ class Ledger:
         digest = hashlib.sha256(f"{what}\n".encode() + to_json(to_portable(request, fallback=repr))).hexdigest()[:32]
         self._made[digest] += 1
         return f"{self._mail}:{kind}:{digest}:{self._made[digest]}"
+
+
+def _names(station: Station) -> tuple[str, str, str]:
+    return station.session, station.branch, station.token
 
 
 def _request_of(question: Question) -> list[Any]:

@@ -19,10 +19,11 @@ from lion_broker.errors import (
 from lion_broker.mail.records import Claimed, Rejected
 from lion_broker.telemetry import logger
 
-__all__ = ["lease_lost", "mailbox_full", "reason_of", "warn_rejected"]
+__all__ = ["REPEATED", "lease_lost", "mailbox_full", "reason_of", "warn_rejected"]
 
 log = logger("branch")
 
+REPEATED: Final = "A mail with this id waits already, or has taken effect before."
 _SHOWN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (

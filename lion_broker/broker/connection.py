@@ -40,7 +40,9 @@ _PASSING_KINDS: Final = (
     errors.TryAgainError,
     OSError,
 )
-_PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
+_PASSING_REPLIES: Final = (
+    "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF",
+)  # fmt: skip
 
 
 class TooFewCopies(errors.ConnectionError):
@@ -86,11 +88,19 @@ def without_secrets(url: str) -> str:
 
 def is_passing(error: BaseException) -> bool:
     """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
-    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)):
+    if _refuses_user(error):
         return False
     if isinstance(error, _PASSING_KINDS):
         return True
     return isinstance(error, errors.ResponseError) and str(error).startswith(_PASSING_REPLIES)
+
+
+def _refuses_user(error: BaseException) -> bool:
+    """Whether the server knows no such user or password, or does not allow it the command."""
+    # The asyncio client says that the connection failed, and why only in the cause.
+    kinds = (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError)
+    refused = isinstance(error, kinds) or isinstance(error.__cause__, kinds)
+    return refused or str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS"))
 
 
 def translate(error: BaseException, url: str) -> LionError:
@@ -98,10 +108,13 @@ def translate(error: BaseException, url: str) -> LionError:
     shown = without_secrets(url)
     # One sentence of ours follows or ends after it, whether or not the other side wrote a full stop.
     text = str(error).rstrip().removesuffix(".")
-    if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)) or text.startswith(
-        ("NOAUTH", "NOPERM")
-    ):
+    if _refuses_user(error):
         return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
+    if text.startswith("MISCONF"):
+        return BrokerUnavailable(
+            f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"
+            " stored."
+        )
     if isinstance(error, TooFewCopies):
         return BrokerUnavailable(
             f"What was written is on the primary at {shown} only: {text}. It may be lost with that server. Asking again"
@@ -112,7 +125,7 @@ def translate(error: BaseException, url: str) -> LionError:
         return BrokerUnavailable(
             f"No server answers at {shown}: {text or type(error).__name__}. {look} What was accepted before is stored."
         )
-    if text.startswith("OOM") or "OOM" in text[:80]:
+    if isinstance(error, errors.OutOfMemoryError) or "OOM" in text[:80]:
         return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")
     if "unknown command" in text.lower() and "fcall" in text.lower():
         return BrokerError(f"The server at {shown} has no functions; Redis 7.0 or Valkey 7.2 is needed.")

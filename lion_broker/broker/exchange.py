@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import anyio
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from lion_broker.errors import BrokerError, ProtocolMismatch, SigningKeyUnknown
+from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
 from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
@@ -234,6 +234,9 @@ class RedisExchange(Exchange):
 
     def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
         road = self._road or (yield from self._open_namespace())
+        if not verbs:
+            # Nothing is asked but whether the namespace is open to us.
+            return []
         requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
@@ -245,13 +248,24 @@ class RedisExchange(Exchange):
         for request in requests:
             part = replies[at : at + len(request.commands)]
             at += len(request.commands)
-            answers.append(request.parse(part))
+            answers.append(self._read(request, part))
             yield from self._finish(road, verbs, request, part)
         if wanted := missing(answers):
             found = yield from self._send(road, verbs, fetch(road, wanted), 0)
             bodies = dict(zip(wanted, found, strict=True))
             answers = [with_bodies(answer, bodies) for answer in answers]
         return answers
+
+    def _read(self, request: Request, replies: Sequence[Any]) -> Any:
+        try:
+            return request.parse(replies)
+        except LionError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise BrokerError(
+                f"The server at {self.url} answered what this program does not understand ({type(error).__name__}): its"
+                " keys or its function library were changed by something else than lion-broker."
+            ) from error
 
     def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
         while request.again(replies):
@@ -271,7 +285,7 @@ class RedisExchange(Exchange):
             yield from self._load()
         if no_group:
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
-            yield _Asked(tuple(command for pool in pools for command in create_group(road, pool)))
+            yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
         if no_functions or no_group:
             replies = yield asked
         for reply in replies:

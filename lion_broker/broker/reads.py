@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
+    LAST,
     START,
     BranchRecord,
     BranchSeed,
@@ -72,15 +73,15 @@ def read_branches(road: Road, verb: v.ReadBranches) -> Request:
 
 def read_log(road: Road, verb: v.ReadLog) -> Request:
     """Records of a branch's log."""
-    start = f"({verb.version}-{verb.place}" if verb.version else "-"
-    command = ("XRANGE", road.keys.log(verb.session, verb.branch), start, "+", "COUNT", verb.count)
+    after = f"{verb.version}-{verb.place}" if verb.version else START
+    command = ("XRANGE", road.keys.log(verb.session, verb.branch), *_following(after), "COUNT", verb.count)
     return Request((command,), lambda replies: tuple(_log_record(entry) for entry in replies[0]))
 
 
 def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
     """What waits in a branch's inbox."""
     key = road.keys.inbox(verb.session, verb.branch)
-    command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+    command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
     return Request(
         (command,),
         lambda replies: tuple(road.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
@@ -89,7 +90,7 @@ def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
 
 def read_dead(road: Road, verb: v.ReadDead) -> Request:
     """Dead letters of a session."""
-    command = ("XRANGE", road.keys.dead(verb.session), f"({verb.after}", "+", "COUNT", verb.count)
+    command = ("XRANGE", road.keys.dead(verb.session), *_following(verb.after), "COUNT", verb.count)
 
     def parse(replies: Sequence[Any]) -> tuple[DeadLetter, ...]:
         return tuple(_dead_letter(road, verb.session, entry) for entry in replies[0])
@@ -103,7 +104,7 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
     if verb.after == _TIP:
         return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
     if verb.wait_ms <= 0:
-        command: Command = ("XRANGE", key, f"({verb.after}", "+", "COUNT", verb.count)
+        command: Command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
         return Request((command,), lambda replies: tuple(_occurrence(entry) for entry in replies[0]))
     command = ("XREAD", "COUNT", verb.count, "BLOCK", verb.wait_ms, "STREAMS", key, verb.after)
 
@@ -122,7 +123,12 @@ def await_reply(road: Road, verb: v.AwaitReply) -> Request:
 
     def parse(replies: Sequence[Any]) -> tuple[Reply, ...]:
         rows = [(entry[0].decode(), _flat(entry[1])) for _, entries in replies[-1] or () for entry in entries]
-        return tuple(Reply(verb.client, row["mail"].decode(), row["d"], place) for place, row in rows)
+        # A row without these was not written by a verb.
+        return tuple(
+            Reply(verb.client, row["mail"].decode("utf-8", "replace"), row["d"], place)
+            for place, row in rows
+            if "mail" in row and "d" in row
+        )
 
     return Request((*trim, command), parse, wait_ms=verb.wait_ms)
 
@@ -157,14 +163,15 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
                 # An entry without these fields was not written by a verb; the sweeper drops it.
                 named = _flat(fields)
                 if "s" in named and "b" in named:
-                    found.append(ReadyEntry(entry_id.decode(), named["s"].decode(), named["b"].decode()))
+                    session, branch = (named[name].decode("utf-8", "replace") for name in ("s", "b"))
+                    found.append(ReadyEntry(entry_id.decode(), session, branch))
         return tuple(found)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
 
 def create_group(road: Road, pool: str) -> tuple[Command, ...]:
-    """`open_pool.lua`, once for each partition: the group of a pool's workers, where there is none."""
+    """`open_pool.lua`, once for each partition: the pool's group of workers, from the first entry on."""
     return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
 
 
@@ -180,6 +187,11 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
 }
+
+
+def _following(entry: str) -> tuple[str, str]:
+    """The bounds of what comes after an entry; of the last one that there can be the server knows no successor."""
+    return (f"({entry}", "+") if entry != LAST else ("+", "-")
 
 
 def _flat(fields: Sequence[bytes]) -> dict[str, bytes]:
@@ -213,23 +225,29 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
 def _log_record(entry: Sequence[Any]) -> LogRecord:
     version, _, place = entry[0].decode().partition("-")
     fields = _flat(entry[1])
-    record = Record(fields["k"].decode(), fields["d"], fields.get("h", b""))
+    kind = fields.get("k", b"").decode("utf-8", "replace")
+    record = Record(kind, fields.get("d", b""), fields.get("h", b""))
     return LogRecord(int(version), int(place), record)
 
 
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
-    fields = _flat(entry[1])
-    branch = fields["branch"].decode("utf-8", "replace")
-    blob = [b"x", fields["x"]] if "x" in fields else []
-    mail = road.codec.open_fields([b"h", fields["h"], b"b", fields["b"], b"s", fields["s"], *blob], session, branch)
+    raw = {"reason": b"unknown", **_flat(entry[1])}
+
+    def text(name: str) -> str:
+        return raw.get(name, b"").decode("utf-8", "replace")
+
+    attempts, branch = text("attempts"), text("branch")
+    fields = [part for name in ("h", "b", "s") for part in (name.encode(), raw.get(name, b""))]
+    blob = [b"x", raw["x"]] if "x" in raw else []
+    mail = road.codec.open_fields([*fields, *blob], session, branch)
     return DeadLetter(
         id=entry[0].decode(),
-        reason=fields["reason"].decode("utf-8", "replace"),
-        detail=fields["detail"].decode("utf-8", "replace"),
+        reason=text("reason"),
+        detail=text("detail"),
         branch=branch,
-        attempts=int(fields["attempts"]),
-        owners=tuple(fields["owners"].decode("utf-8", "replace").splitlines()),
-        error=fields["error"].decode("utf-8", "replace"),
+        attempts=int(attempts) if attempts.isdecimal() and len(attempts) < 16 else 0,
+        owners=tuple(text("owners").splitlines()),
+        error=text("error"),
         mail=mail if isinstance(mail, WireMail) else None,
     )
 

@@ -11,6 +11,7 @@ from .outcome import Outcome
 from .wire import WireMail
 
 __all__ = [
+    "LAST",
     "START",
     "BranchRecord",
     "BranchSeed",
@@ -38,6 +39,8 @@ __all__ = [
 
 START = "0-0"
 """The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+LAST = f"{2**64 - 1}-{2**64 - 1}"
+"""The last id that an entry can have; no verb writes it."""
 
 _LONGEST_DETAIL = 2_000
 

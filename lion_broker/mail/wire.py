@@ -244,7 +244,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return _is_count(value) or (isinstance(value, float) and math.isfinite(value) and value >= 0)
 
 
 def _is_count(value: Any) -> bool:

@@ -14,7 +14,7 @@ from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
-from lion_broker.errors import BehaviourUnknown, BranchError, UnknownOutcome
+from lion_broker.errors import BehaviourUnknown, BranchError, BrokerUnavailable, LeaseLost, UnknownOutcome
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry
@@ -75,9 +75,10 @@ async def _apply(
 ) -> Failure | None:
     if category == PackageCategory.COMMAND:
         unknown = await answer_command(host, wire)
-        host.took_command(wire)
-        if unknown is not None:
-            # Whoever asked has the error; the command is kept for a person to look at.
+        if unknown is None:
+            host.took_command(wire)
+        else:
+            # Whoever asked has the error; the command is kept for a person to look at, who may send it again.
             turn.buried.append(Failure(unknown, "unknown_outcome").burial(entry.id, turn.attempts))
         return None
     is_message = category == PackageCategory.MESSAGE
@@ -101,6 +102,9 @@ async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | Non
         return Failure(error, "unknown_behaviour", final=True, theirs=True)
     except UnknownOutcome as error:
         return Failure(error, "unknown_outcome", final=True)
+    except (BrokerUnavailable, LeaseLost):
+        # None of the mail's doing: the branch is left, and whoever takes it goes on with what was recorded.
+        raise
     except Exception as error:
         return Failure(error, "failed")
     except asyncio.CancelledError:

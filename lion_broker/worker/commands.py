@@ -15,7 +15,7 @@ from lion_broker.branch.host import Host
 from lion_broker.branch.items import find_model
 from lion_broker.branch.operations import OPERATIONS
 from lion_broker.core.portable import to_portable
-from lion_broker.errors import BranchError, OperationCancelled, UnknownOutcome
+from lion_broker.errors import BranchError, BrokerUnavailable, LeaseLost, OperationCancelled, UnknownOutcome
 from lion_broker.mail.records import Reply
 from lion_broker.mail.verbs import ReadCancelled
 from lion_broker.mail.wire import WireMail, encode_json
@@ -41,6 +41,9 @@ async def answer_command(host: Host, wire: WireMail) -> UnknownOutcome | None:
     try:
         value = await _do_unless_cancelled(host, wire)
         body = encode_json({"ok": True, "value": to_portable(value)}, "The answer")
+    except (BrokerUnavailable, LeaseLost):
+        # Whoever takes the branch next does the command, with what was recorded.
+        raise
     except Exception as error:
         log.info("command %s failed: %s", wire.id, type(error).__name__)
         body, failed = to_json({"ok": False, "error": fault_of(error)}), error

@@ -186,7 +186,9 @@ class Seat:
             return _unknown_behaviour(name, error)
 
     async def _work(self, turn: Turn) -> Host:
-        if self._behaviour is None and can_be_written_down(turn):
+        # A branch that has been read is told everything, or it would go on with less than its log says.
+        read = self._host is not None and not self._host.blank
+        if not read and self._behaviour is None and can_be_written_down(turn):
             self._host = self._host or self._blank()
             write_down(turn)
             return self._host
@@ -230,7 +232,7 @@ class Seat:
         host = Host(branch, around, token=self._token, pool=self._place.pool)
         host.attach()
         host.load(chronicle)
-        host.ledger = Ledger(self._place.exchange, host.station)
+        host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
     def _commit_of(self, turn: Turn, host: Host) -> Commit:

@@ -18,6 +18,7 @@ __all__ = ["Sweeper"]
 log = logger("sweeper")
 
 _LIMIT: Final = 100
+_TROUBLED_SECONDS: Final = 0.5
 
 
 class Sweeper:
@@ -35,15 +36,20 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        pause = min(0.5, self._lease_ms / 10_000)
+        usual, trouble = min(0.5, self._lease_ms / 10_000), ""
         while True:
             # Jitter keeps many sweepers apart.
-            rest = pause * random.uniform(0.5, 1.0)  # noqa: S311
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311
+            rest = usual * jitter
             try:
                 await self.sweep()
                 rest = min(rest, await self.promote())
+                trouble = ""
             except LionError as error:
-                log.warning("sweep failed: %s", error)
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("sweep failed: %s", error)
+                rest = _TROUBLED_SECONDS * jitter
             await anyio.sleep(rest)
 
     async def promote(self) -> float:

@@ -14,7 +14,7 @@ from typing import Final
 from lion_broker.branch.care import DEFAULT_CARE, Care, OnFailure
 from lion_broker.branch.host import Host
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.refusal import warn_rejected
+from lion_broker.branch.refusal import REPEATED, warn_rejected
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
 from lion_broker.mail.package import PackageCategory
@@ -101,11 +101,15 @@ def can_be_written_down(turn: Turn) -> bool:
 
 def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
+    known = set()
     for entry in turn.entries:
         mail = entry.mail
-        if isinstance(mail, WireMail):
+        if isinstance(mail, WireMail) and mail.id not in known:
+            known.add(mail.id)
             turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
-    turn.done = turn.handled = len(turn.entries)
+        else:
+            turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
+    turn.done, turn.handled = len(turn.entries), len(known)
 
 
 async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> None:
@@ -122,6 +126,8 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         if isinstance(entry.mail, Rejected):
             warn_rejected(host.branch.id, entry.id, entry.mail)
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
+        elif entry.mail.id in host.known:
+            turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
         elif turn.has_to_wait(entry.mail):
             turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
         elif turn.is_late(entry, entry.mail):

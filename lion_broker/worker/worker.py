@@ -21,7 +21,7 @@ from lion_broker.branch.registry import Registry
 from lion_broker.broker.connect import connect
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.config import Settings
-from lion_broker.errors import BrokerUnavailable, ConfigError, LionError
+from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, ProtocolMismatch
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadReady, Station
@@ -37,6 +37,7 @@ log = logger("worker")
 
 _WAIT_MS: Final = 500
 _MOST_READ: Final = 64
+_TROUBLED_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Worker:
         self._concurrency = concurrency
         self._grace = grace
         self._active = 0
+        self._trouble = ""
         self._slots = anyio.Event()
         self._stop = anyio.Event()
         self._place = Workplace(
@@ -111,9 +113,12 @@ class Worker:
         """Serve branches until `stop`, or with `until_idle` until nothing waits, nor is to be tried again.
 
         When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches
-        back, and returns. A server that does not answer is waited for.
+        back, and returns. A server that does not answer is waited for, and so is one that refuses the worker later on;
+        one that refuses it when it begins raises BrokerError.
         """
         self._place.until_idle = until_idle
+        with suppress(BrokerUnavailable):
+            await self._exchange.acall_all(())
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
@@ -175,10 +180,21 @@ class Worker:
 
     async def _read_ready(self, count: int) -> tuple[ReadyEntry, ...]:
         try:
-            return await self._exchange.acall(ReadReady(self._place.pool, self.owner, count, _WAIT_MS))
+            found = await self._exchange.acall(ReadReady(self._place.pool, self.owner, count, _WAIT_MS))
         except BrokerUnavailable as error:
             log.warning("waiting for the server: %s", error)
             return ()
+        except BrokerError as error:
+            # It was let in when it began, and goes on when it is let in again.
+            if isinstance(error, ProtocolMismatch):
+                raise
+            if self._trouble != str(error):
+                log.error("waiting until it is mended: %s", error)
+                self._trouble = str(error)
+            await anyio.sleep(_TROUBLED_SECONDS)
+            return ()
+        self._trouble = ""
+        return found
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:

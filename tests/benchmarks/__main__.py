@@ -15,6 +15,7 @@ from .latency import latency
 from .rig import Figure, rig
 from .rounds import rounds
 from .startup import startup
+from .takeover import takeover
 from .thinking import thinking
 
 
@@ -33,6 +34,7 @@ def main() -> None:
             "P1": lambda: drain(server, 10_000 if quick else 20_000, 1 if quick else 3),
             "P3": lambda: latency(server, 200 if quick else 1000),
             "P5": lambda: rounds(server, 1 if quick else 3),
+            "P6": lambda: takeover(server, 3 if quick else 10),
             "P12": lambda: startup(server, 3 if quick else 7),
             "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),

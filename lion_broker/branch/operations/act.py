@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import anyio
 from pydantic import BaseModel
 
-from lion_broker.errors import ConfigError, LionError, ToolError, UnknownOutcome
+from lion_broker.errors import BrokerUnavailable, ConfigError, LeaseLost, LionError, ToolError, UnknownOutcome
 from lion_broker.messages import ActionRequest, ActionResponse
 from lion_broker.messages.action import ActionRequestModel, ActionResponseModel
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lion_broker.branch.branch import Branch
 
 __all__ = ["Pace", "invoke_action", "requests_of"]
+
+_NOT_FOR_THE_MODEL = (UnknownOutcome, BrokerUnavailable, LeaseLost)
+"""Not what a tool has said: a person has to look, or whoever hosts the branch next."""
 
 Asked: TypeAlias = ActionRequest | ActionRequestModel | Mapping[str, Any]
 
@@ -130,15 +133,15 @@ def _without_doubles(requests: Sequence[ActionRequest]) -> list[ActionRequest]:
 async def _call_all(branch: Branch, requests: Sequence[ActionRequest], pace: Pace) -> list[Any]:
     """Return an output or an error a request."""
     outcomes: list[Any] = [None] * len(requests)
-    unknown: list[UnknownOutcome] = []
+    stopped: list[Exception] = []
     limit = anyio.CapacityLimiter(pace.max_concurrent or max(len(requests), 1))
 
     async def call(place: int, request: ActionRequest) -> None:
         async with limit:
             try:
                 outcomes[place] = await _call(branch, request, pace)
-            except UnknownOutcome as error:
-                unknown.append(error)
+            except _NOT_FOR_THE_MODEL as error:
+                stopped.append(error)
 
     await anyio.sleep(pace.initial_delay)
     async with anyio.create_task_group() as calls:
@@ -146,9 +149,8 @@ async def _call_all(branch: Branch, requests: Sequence[ActionRequest], pace: Pac
             if place and pace.throttle_period:
                 await anyio.sleep(pace.throttle_period)
             calls.start_soon(call, place, request)
-    if unknown:
-        # Not for the model to act on: a person has to look.
-        raise unknown[0]
+    if stopped:
+        raise stopped[0]
     return outcomes
 
 
@@ -169,7 +171,7 @@ async def _once(branch: Branch, request: ActionRequest, timeout: float | None) -
         calling = branch.acts.match_tool(request)
         calling.timeout = timeout or calling.timeout
         await branch.act(calling)
-    except UnknownOutcome:
+    except _NOT_FOR_THE_MODEL:
         raise
     except LionError as error:
         return error

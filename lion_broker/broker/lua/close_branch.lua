@@ -87,7 +87,7 @@ register('close_branch', function(keys, args)
     return {'HELD', 0}
   end
   local broken = check_kinds({
-    [keys[1] .. ':dead'] = 'stream', [key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash',
+    [keys[1] .. ':dead'] = ROOMY, [key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash',
     [key .. ':delayed'] = 'zset', [session.root .. 'due'] = 'zset', [keys[1] .. ':branches'] = 'zset',
     [keys[1] .. ':inboxes'] = 'set', [keys[1] .. ':transits'] = 'set',
   })

@@ -15,7 +15,11 @@ local function into_transit(session, mail)
   end
   local fields = mail_fields(mail)
   if mail.d then fields[#fields + 1], fields[#fields + 2] = 'd', mail.d end
-  redis.call('XADD', recipient.key .. ':transit', '*', 'r', mail.r, unpack(fields))
+  local added = redis.pcall('XADD', recipient.key .. ':transit', '*', 'r', mail.r, unpack(fields))
+  if type(added) == 'table' then
+    bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = added.err})
+    return 0
+  end
   redis.call('SADD', session.key .. ':transits', recipient.id)
   return 1
 end
@@ -26,6 +30,8 @@ register('collect', function(keys, args)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
   local index = keys[1] .. ':outboxes'
+  local broken = check_kinds({[index] = 'set', [keys[1] .. ':transits'] = 'set', [keys[1] .. ':dead'] = ROOMY})
+  if broken then return broken end
   local branches = {}
   if named < 0 then
     branches = redis.call('SRANDMEMBER', index, PICKED)
@@ -37,14 +43,14 @@ register('collect', function(keys, args)
     local outbox = branch_key(keys[1], branch) .. ':outbox'
     if left > 0 then
       local ids = {}
-      for i, entry in ipairs(redis.call('XRANGE', outbox, '-', '+', 'COUNT', left)) do
+      for i, entry in ipairs(entries_from(outbox, '-', left)) do
         ids[i] = entry[1]
         moved = moved + into_transit(session, fields_of(entry))
       end
       left = left - #ids
       delete_entries(outbox, ids)
     end
-    if redis.call('XLEN', outbox) > 0 then
+    if length_of(outbox) > 0 then
       more = true
     else
       redis.call('UNLINK', outbox)

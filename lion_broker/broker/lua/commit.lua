@@ -130,20 +130,20 @@ end
 
 -- The keys that the turn may write to by plain calls, which must not fail half way.
 local function check_keys(session, key, turn, was)
-  local kinds = {[session.key .. ':dead'] = 'stream'}
+  local kinds = {[session.key .. ':dead'] = ROOMY}
   if was.deferred > 0 or #turn.deferred > 0 then
     kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
   end
   if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
   if #turn.mails > 0 then
-    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = 'stream', 'set'
+    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
   end
   if #turn.aside > 0 then
-    kinds[key .. ':inbox'], kinds[session.key .. ':inboxes'] = 'stream', 'set'
+    kinds[key .. ':inbox'], kinds[session.key .. ':inboxes'] = ROOMY, 'set'
   end
   if was.pool ~= '' then
-    kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', 'stream'
+    kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', ROOMY
   end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
   return check_kinds(kinds)

@@ -15,6 +15,8 @@ register('create_branch', function(keys, args)
   if not session then return 'UNKNOWN' end
   if redis.call('EXISTS', key) == 1 then return 'DUPLICATE' end
   if copies ~= '' and redis.call('EXISTS', branch_key(keys[1], copies)) == 0 then return 'UNKNOWN' end
+  local broken = check_kinds({[keys[1] .. ':branches'] = 'zset'})
+  if broken then return broken end
   if not is_stream(key .. ':log') then return redis.error_reply('The log of ' .. id .. ' is no stream.') end
   local place = redis.call('HINCRBY', keys[1], 'places', 1)
   redis.call('ZADD', keys[1] .. ':branches', place, id)

@@ -9,7 +9,7 @@ local STATIONS = {
 }
 
 local function remove_branch(root, key, name)
-  local values = redis.call('HMGET', key, 'q', 'pool')
+  local values = redis.pcall('HMGET', key, 'q', 'pool')
   if values[1] then drop_ready(root .. 'ready:' .. values[2], values[1]) end
   if redis.call('TYPE', key .. ':lanes')['ok'] == 'zset' then
     for _, lane in ipairs(lanes_of(key)) do redis.call('UNLINK', lane_key(key, lane)) end
@@ -23,6 +23,8 @@ register('delete_session', function(keys, args)
   local key, root = keys[1], root_of(keys[1])
   local id = redis.call('HGET', key, 'id')
   if not id then return 0 end
+  local broken = check_kinds({[root .. 'sessions'] = 'zset', [key .. ':branches'] = 'zset'})
+  if broken then return broken end
   local branches = redis.call('ZRANGE', key .. ':branches', 0, tonumber(args[1]) - 1)
   for _, branch in ipairs(branches) do
     remove_branch(root, branch_key(key, branch), id .. '/' .. branch)

@@ -19,7 +19,8 @@ local function look(session, branch)
   local seen = session.known[branch]
   if seen then return seen end
   local key = branch_key(session.key, branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  if values.err then values = {} end
   seen = {
     id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
     deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
@@ -54,17 +55,28 @@ local function weigh(session, key, bytes)
   if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
 end
 
--- Makes sure that a branch with work has exactly one ready entry, whose id is q, unless it is paused.
-local function mark(session, recipient)
-  if recipient.pool == '' or recipient.q or recipient.paused then return end
-  recipient.q = redis.call('XADD', session.root .. 'ready:' .. recipient.pool, '*', 's', session.id, 'b', recipient.id)
-  redis.call('HSET', recipient.key, 'q', recipient.q)
+-- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
+local function enqueue(root, key, branch, session_id, pool)
+  local id = redis.pcall('XADD', root .. 'ready:' .. pool, '*', 's', session_id, 'b', branch)
+  if type(id) == 'table' then
+    redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
+    return nil
+  end
+  redis.call('HSET', key, 'q', id)
+  return id
 end
 
--- Whoever clears q removes that entry in the same call, by the id in the hash.
+-- Makes sure that a branch with work has exactly one ready entry, unless it is paused.
+local function mark(session, recipient)
+  if recipient.pool == '' or recipient.q or recipient.paused then return end
+  recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool)
+end
+
+-- Whoever clears q removes that entry in the same call, by the id in the hash. An entry at the end of the stream stays:
+-- it shows why there is no room.
 local function drop_ready(ready_key, id)
-  redis.call('XACK', ready_key, GROUP, id)
-  redis.call('XDEL', ready_key, id)
+  redis.pcall('XACK', ready_key, GROUP, id)
+  if id ~= LAST then redis.pcall('XDEL', ready_key, id) end
 end
 
 local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}
@@ -74,10 +86,7 @@ local function let_go(root, key, branch, session_id, pool, q, work)
   local ready_key = root .. 'ready:' .. pool
   if q then drop_ready(ready_key, q) end
   redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
-  if work then
-    local id = redis.call('XADD', ready_key, '*', 's', session_id, 'b', branch)
-    redis.call('HSET', key, 'q', id)
-  end
+  if work then enqueue(root, key, branch, session_id, pool) end
 end
 
 -- The id is the server's time: a client reads on from the last one that it has seen, also when the key has expired.
@@ -87,12 +96,33 @@ local function answer_client(root, client, mail, body)
   redis.pcall('PEXPIRE', key, REPLY_TTL_MS)
 end
 
+local function add_mail(key, mail)
+  local added = redis.pcall('XADD', key, '*', unpack(mail_fields(mail)))
+  if type(added) == 'table' then return nil, added.err end
+  return added
+end
+
+-- The same for a station that may have come to its end: when all of it is done it begins anew, and the cursor with it.
+local function add_to_station(recipient, station, mail)
+  local key = recipient.key .. ':' .. station
+  local added, refused = add_mail(key, mail)
+  if added or not is_stream(key) or length_of(key) > 0 then return added, refused end
+  redis.call('UNLINK', key)
+  if station == 'mailbox' then
+    redis.call('HSET', recipient.key, 'cursor', '0-0')
+    redis.call('HDEL', recipient.key, 'handed', 'tries')
+  end
+  return add_mail(key, mail)
+end
+
 -- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost.
 local function deliver(session, recipient, straight, mail)
   local station = station_of(recipient, straight)
-  local added = redis.pcall('XADD', recipient.key .. ':' .. station, '*', unpack(mail_fields(mail)))
-  if type(added) == 'table' and added.err then
-    bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = added.err})
+  local added, refused = add_to_station(recipient, station, mail)
+  if refused then
+    bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = refused})
+    -- What is in its way may be something that a worker buries.
+    if station == 'mailbox' and length_of(recipient.key .. ':mailbox') > 0 then mark(session, recipient) end
     return nil
   end
   count(session, 'posted', 1)
@@ -108,7 +138,11 @@ end
 local function into_outbox(session, sender, mail)
   local fields = mail_fields(mail)
   if mail.delay > 0 then fields[#fields + 1], fields[#fields + 2] = 'd', now_ms() + mail.delay end
-  redis.call('XADD', branch_key(session.key, sender) .. ':outbox', '*', 'r', mail.recipient, unpack(fields))
+  local key = branch_key(session.key, sender) .. ':outbox'
+  local added = redis.pcall('XADD', key, '*', 'r', mail.recipient, unpack(fields))
+  if type(added) == 'table' then
+    return bury(session, mail.recipient, mail, {reason = 'broken_mailbox', detail = added.err})
+  end
   redis.call('SADD', session.key .. ':outboxes', sender)
 end
 

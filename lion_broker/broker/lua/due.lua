@@ -6,7 +6,7 @@ end
 
 -- Up to `batch` entries of a stream after an id, and no more than about a mebibyte of them.
 local function next_entries(stream, from, batch)
-  local entries = redis.call('XRANGE', stream, '(' .. from, '+', 'COUNT', batch)
+  local entries = entries_from(stream, '(' .. from, batch)
   local size = 0
   for i, entry in ipairs(entries) do
     for _, value in ipairs(entry[2]) do size = size + #value end
@@ -47,9 +47,9 @@ end
 local function check_station(session, recipient, straight, delayed)
   local looked_at = delayed and 2 or 1
   if (recipient.sound or 0) >= looked_at then return nil end
-  local kinds = {[session.key .. ':dead'] = 'stream'}
+  local kinds = {[session.key .. ':dead'] = ROOMY}
   if station_of(recipient, straight) == 'mailbox' then
-    kinds[session.root .. 'ready:' .. recipient.pool] = 'stream'
+    kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY
   elseif recipient.pool ~= '' then
     kinds[session.key .. ':inboxes'] = 'set'
   end

@@ -16,7 +16,8 @@ local function refusal(session, letter)
 end
 
 local function read(session, sends, one)
-  local entry = session and entry_at(session.key .. ':dead', one.id)
+  -- The entry at the end of a stream stays: it shows why there is no room.
+  local entry = session and one.id ~= LAST and entry_at(session.key .. ':dead', one.id)
   if not entry then return {word = 'UNKNOWN'} end
   local fields = fields_of(entry)
   local letter = {id = one.id, branch = fields.branch or '', word = 'OK'}

@@ -1,11 +1,12 @@
--- open_pool: the group of a pool's workers, from the first entry on; where there is one, nothing changes.
+-- open_pool: the group of a pool's workers, also when the server has no room for mail: they are who drains it.
 --
--- KEYS 1: ready stream of a pool
+-- KEYS 1: ready stream of the pool
 -- ARGV none
--- -> OK
+-- -> OK | ALREADY
 
 register('open_pool', function(keys, args)
-  -- What is wrong with the key shows when it is read.
-  redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0', 'MKSTREAM')
-  return 'OK'
+  local made = redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0', 'MKSTREAM')
+  if not made.err then return 'OK' end
+  if string.find(made.err, 'BUSYGROUP', 1, true) then return 'ALREADY' end
+  return made
 end, {'allow-oom'})

@@ -14,12 +14,14 @@ local function promote_one(root, name, now)
   local recipient = session and look(session, branch)
   if not recipient or recipient.refused then return redis.call('ZREM', root .. 'due', name) end
   local broken = check_station(session, recipient, true, true)
-    or check_kinds({[recipient.key .. ':lanes'] = 'zset', [session.key .. ':inboxes'] = 'set'})
+    or check_kinds({
+      [recipient.key .. ':lanes'] = 'zset', [session.key .. ':inboxes'] = 'set', [recipient.key .. ':mailbox'] = 'stream',
+    })
   -- Whoever broke the key is to mend it; meanwhile the others go on.
   if broken then return redis.call('ZADD', root .. 'due', now + 60000, name) end
   deliver_due(session, recipient, now, MAILS)
-  if recipient.deferred > 0 and due_lane(recipient.key, now) then mark(session, recipient) end
   plan(root, recipient.key, session_id, branch, now)
+  if has_work(recipient.key, now, recipient.deferred > 0, recipient.paused) then mark(session, recipient) end
   write_counts(session)
 end
 

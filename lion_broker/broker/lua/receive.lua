@@ -8,13 +8,18 @@ local PICKED = 128
 
 local function into_mailbox(session, recipient, left)
   local ids, newest = {}, nil
-  for i, entry in ipairs(redis.call('XRANGE', recipient.key .. ':inbox', '-', '+', 'COUNT', left)) do
+  for i, entry in ipairs(entries_from(recipient.key .. ':inbox', '-', left)) do
     local mail = fields_of(entry)
     ids[i] = entry[1]
-    newest = redis.call('XADD', recipient.key .. ':mailbox', '*', unpack(mail_fields(mail)))
+    local added, refused = add_to_station(recipient, 'mailbox', mail)
+    if refused then
+      bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = refused})
+    else
+      newest = added
+      count(session, 'inflight', 1)
+    end
   end
   delete_entries(recipient.key .. ':inbox', ids)
-  count(session, 'inflight', #ids)
   if newest then mark(session, recipient) end
   return #ids, newest
 end
@@ -27,6 +32,8 @@ register('receive', function(keys, args)
   local before = recall(session, nonce)
   if before then return before end
   local index = keys[1] .. ':inboxes'
+  local broken = check_kinds({[index] = 'set', [keys[1] .. ':dead'] = ROOMY})
+  if broken then return broken end
   local branches = {}
   if named < 0 then
     branches = redis.call('SRANDMEMBER', index, PICKED)
@@ -46,7 +53,7 @@ register('receive', function(keys, args)
           answer[#answer + 1] = newest
         end
       end
-      if redis.call('XLEN', recipient.key .. ':inbox') > 0 then
+      if length_of(recipient.key .. ':inbox') > 0 then
         more = true
       else
         redis.call('SREM', index, branch)

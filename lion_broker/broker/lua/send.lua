@@ -15,7 +15,7 @@ local function arrive(session, targets, receive, mail)
   local refused = recipient.refused
   -- Mail must not overtake what waits in the inbox already.
   local straight = receive and recipient.pool ~= '' and not refused
-    and redis.call('XLEN', recipient.key .. ':inbox') == 0
+    and length_of(recipient.key .. ':inbox') == 0
   if not refused and not fits(session, recipient, station_of(recipient, straight), mail, 2) then refused = 'FULL' end
   if refused then
     bury(session, recipient.id, mail, REFUSALS[refused])
@@ -34,14 +34,14 @@ local function from_transit(session, targets, receive, branches, left)
     local transit = branch_key(session.key, branch) .. ':transit'
     if left > 0 then
       local ids = {}
-      for i, entry in ipairs(redis.call('XRANGE', transit, '-', '+', 'COUNT', left)) do
+      for i, entry in ipairs(entries_from(transit, '-', left)) do
         ids[i] = entry[1]
         moved = moved + arrive(session, targets, receive, fields_of(entry))
       end
       left = left - #ids
       delete_entries(transit, ids)
     end
-    if redis.call('XLEN', transit) == 0 then
+    if length_of(transit) == 0 then
       redis.call('UNLINK', transit)
       redis.call('SREM', session.key .. ':transits', branch)
     end
@@ -56,14 +56,14 @@ local function from_outboxes(session, targets, receive, left)
     local outbox = branch_key(session.key, sender) .. ':outbox'
     if left > 0 then
       local ids = {}
-      for i, entry in ipairs(redis.call('XRANGE', outbox, '-', '+', 'COUNT', left)) do
+      for i, entry in ipairs(entries_from(outbox, '-', left)) do
         ids[i] = entry[1]
         moved = moved + arrive(session, targets, receive, fields_of(entry))
       end
       left = left - #ids
       delete_entries(outbox, ids)
     end
-    if redis.call('XLEN', outbox) == 0 then
+    if length_of(outbox) == 0 then
       redis.call('UNLINK', outbox)
       redis.call('SREM', session.key .. ':outboxes', sender)
     end
@@ -86,7 +86,7 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
           return moved, left, sender .. '/' .. (start == '-' and '0-0' or string.sub(start, 2))
         end
         pages = pages + 1
-        local entries = redis.call('XRANGE', outbox, start, '+', 'COUNT', math.min(PAGE, left))
+        local entries = entries_from(outbox, start, math.min(PAGE, left))
         local ids = {}
         for _, entry in ipairs(entries) do
           local mail = fields_of(entry)
@@ -100,7 +100,7 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
         delete_entries(outbox, ids)
         if #entries == 0 then start = nil end
       end
-      if redis.call('XLEN', outbox) == 0 then
+      if length_of(outbox) == 0 then
         redis.call('UNLINK', outbox)
         redis.call('SREM', session.key .. ':outboxes', sender)
       end
@@ -116,6 +116,11 @@ register('send', function(keys, args)
   if not session then return {'UNKNOWN'} end
   local before = recall(session, nonce)
   if before then return before end
+  local broken = check_kinds({
+    [keys[1] .. ':outboxes'] = 'set', [keys[1] .. ':transits'] = 'set', [keys[1] .. ':inboxes'] = 'set',
+    [keys[1] .. ':dead'] = ROOMY, [session.root .. 'due'] = 'zset',
+  })
+  if broken then return broken end
   local targets, moved, picked = {}, 0, 0
   local more = false
   if named < 0 then

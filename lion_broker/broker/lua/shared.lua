@@ -25,6 +25,8 @@ local GROUP = 'workers'
 local EVENTS_KEPT = 10000
 -- What a client has not read in this time, it never will.
 local REPLY_TTL_MS = 600000
+local LAST = '18446744073709551615-18446744073709551615'
+local ROOMY = 'stream with room'
 
 local function register(name, callback, flags)
   redis.register_function{function_name = PREFIX .. name, callback = callback, flags = flags or {}}
@@ -69,7 +71,14 @@ local function reader(args)
   return text, number, list
 end
 
+-- Whether a key is a stream that takes another entry, or nothing yet. Who has written the last id has ended the stream.
+local function takes_more(key)
+  local found = redis.pcall('XRANGE', key, LAST, LAST)
+  return not found.err and #found == 0
+end
+
 local function is_kind(key, wanted)
+  if wanted == ROOMY then return takes_more(key) end
   local kind = redis.call('TYPE', key)['ok']
   return kind == wanted or kind == 'none'
 end
@@ -81,6 +90,18 @@ end
 local function entry_at(key, id)
   local found = redis.pcall('XRANGE', key, id, id)
   return not found.err and found[1] or nil
+end
+
+-- Entries from a place on; none of a key that is no stream, and none after the last id there is.
+local function entries_from(key, start, limit)
+  if start == '(' .. LAST then return {} end
+  local found = redis.pcall('XRANGE', key, start, '+', 'COUNT', limit)
+  return found.err and {} or found
+end
+
+local function length_of(key)
+  local length = redis.pcall('XLEN', key)
+  return type(length) == 'number' and length or 0
 end
 
 -- The values of an entry by name; hostile entries may hold anything, so nothing is taken for granted.

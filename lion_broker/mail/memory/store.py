@@ -270,10 +270,10 @@ class Pool:
         if not self.read.pop(entry, None):
             self.unread = deque(ready for ready in self.unread if ready.id != entry)
 
-    def leave(self, entry: str) -> None:
-        """Look at an entry again only after others."""
+    def leave(self, entry: str, idle_ms: int, until: float) -> None:
+        """Look at an entry again only after others, and when the lease of its owner ends."""
         ready, _ = self.read.pop(entry)
-        self.read[entry] = (ready, time.monotonic())
+        self.read[entry] = (ready, min(time.monotonic(), until - idle_ms / 1000))
 
     def idle(self, idle_ms: int, limit: int) -> list[ReadyEntry]:
         """The first entries that were read, or left, at least so long ago."""

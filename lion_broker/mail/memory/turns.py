@@ -316,7 +316,7 @@ def sweep(store: Store, verb: v.Sweep) -> Swept:
         session = store.sessions[ready.session]
         branch = session.branches[ready.branch]
         if branch.leased:
-            store.pools[verb.pool].leave(ready.id)
+            store.pools[verb.pool].leave(ready.id, verb.idle_ms, branch.lease_end)
             living += 1
         else:
             store.unmark(branch)

@@ -50,6 +50,7 @@ def test_errors_of_the_system_are_passing(kind: type[OSError]) -> None:
         ("MASTERDOWN Link with MASTER is down", True, BrokerUnavailable),
         ("CLUSTERDOWN Hash slot not served", True, BrokerUnavailable),
         ("OOM command not allowed when used memory > 'maxmemory'.", False, MailboxFull),
+        ("MISCONF Errors writing to the AOF file: No space left on device", True, BrokerUnavailable),
         ("NOAUTH Authentication required.", False, BrokerError),
         ("NOPERM User x has no permissions to run the 'fcall' command", False, BrokerError),
         ("ERR unknown command 'FCALL', with args beginning with:", False, BrokerError),
@@ -85,6 +86,20 @@ def test_a_refused_user_is_not_asked_again(kind: type[Exception]) -> None:
     """It would be refused again; the error says where to look."""
     assert not is_passing(kind("WRONGPASS"))
     assert "Check user and password" in str(translate(kind("WRONGPASS"), URL))
+
+
+def test_a_refusal_is_found_behind_a_broken_connection() -> None:
+    """The asyncio client says that the connection failed, and why only in the cause."""
+    error = exceptions.ConnectionError("Authentication required")
+    error.__cause__ = exceptions.AuthenticationError("Authentication required")
+    assert not is_passing(error)
+    assert "Check user and password" in str(translate(error, URL))
+
+
+def test_a_full_memory_is_known_by_its_kind() -> None:
+    """The client takes the code off the text."""
+    error = exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+    assert type(translate(error, URL)) is MailboxFull
 
 
 def test_an_old_server_is_named() -> None:

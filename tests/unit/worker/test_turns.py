@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 
 from lion_broker import Branch, Instruction, Mail, Registry, RemoteBranch, Session, Worker, iModel
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Post
+from lion_broker.mail.verbs import Post, ReadBranches
 from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.testing import ScriptedModel, await_until
+from tests.conftest import RunningWorker
 
 
 def text_of(mail: Mail) -> str:
@@ -211,3 +215,28 @@ def test_a_behaviour_that_writes_to_nobody(session: Session) -> None:
     (letter,) = session.dead_letters
     assert "nobody" in letter.detail
     assert letter.reason not in {"unknown_model", "unknown_tool"}
+
+
+@pytest.mark.anyio
+async def test_a_message_between_two_commands(registry: Registry, running_worker: RunningWorker) -> None:
+    """A branch that has been read for the first one is told the message, so that the second one's model sees it."""
+    model, begun, go = ScriptedModel("an answer"), asyncio.Event(), asyncio.Event()
+    registry.model("model", model.imodel)
+
+    @registry.tool
+    async def slow() -> str:
+        """Take a while."""
+        begun.set()
+        await go.wait()
+        return "done"
+
+    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=10) as session:
+        remote = await session.anew_branch(pool="p", tools=["slow"])
+        async with running_worker(registry, session.exchange, pool="p", batch=1), anyio.create_task_group() as group:
+            group.start_soon(remote.invoke_action, {"function": "slow", "arguments": {}})
+            await begun.wait()
+            await session.default_branch.asend(remote, "message", "between")
+            group.start_soon(partial(remote.communicate, "and now?", chat_model="model"))
+            await await_until(lambda: session.exchange.call(ReadBranches(session.id, (remote.id,)))[0].waiting == 3)
+            go.set()
+    assert [message.get("content") for message in model.requests[0].messages[-2:]] == ["between", "and now?"]
