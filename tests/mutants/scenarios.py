@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lion_broker.errors import BrokerError
+from lion_broker.errors import BrokerError, MailboxFull
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Deferral, Reply, Swept
 from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Promote, Resume, Say, Step
@@ -192,7 +192,7 @@ def a_full_server_drains(rig: Rig) -> None:
     rig.client.config_set("maxmemory", 1)
     try:
         road.post(post)
-    except BrokerError:
+    except MailboxFull:
         return
     finally:
         rig.client.config_set("maxmemory", 0)
