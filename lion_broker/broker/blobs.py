@@ -27,10 +27,13 @@ Missing = dict[str, str]
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once."""
     found: dict[str, Command] = {}
-    for mail in (mail for verb in verbs for mail in _carried(verb)):
-        if (digest := mail.header.blob) is not None and digest not in found:
-            key = road.keys.session(mail.header.session)
-            found[digest] = call("put_blob", [key], digest, mail.body, _UNACCEPTED_MS)
+    # What a post and a turn of the same call share must not be refused either.
+    for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
+        function = "put_blob" if isinstance(verb, Post) else "put_blob_of_turn"
+        for mail in _carried(verb):
+            if (digest := mail.header.blob) is not None and digest not in found:
+                key = road.keys.session(mail.header.session)
+                found[digest] = call(function, [key], digest, mail.body, _UNACCEPTED_MS)
     return tuple(found.values())
 
 
