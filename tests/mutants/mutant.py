@@ -19,7 +19,7 @@ __all__ = ["MUTANTS", "Mutant", "in_library", "in_module"]
 class Mutant:
     """`old` becomes `new` in a `.lua` file of the library or a module of the package, where it must be exactly once.
 
-    `caught_by` is a test of `tests.conformance`, or a function of `tests.mutants.scenarios`.
+    `caught_by` is a test of `tests.conformance`, or a function of `tests.mutants.scenarios` or `scenarios_of_blobs`.
     """
 
     name: str

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lion_broker.errors import BrokerError
+from lion_broker.errors import BrokerError, MailboxFull
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Deferral, Reply, Swept
 from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Promote, Resume, Say, Step
 from tests.conformance.road import Road, texts
 from tests.mutants.rig import Rig
+
+LAST = "18446744073709551615-18446744073709551615"
+"""Nothing comes after an entry of this id: it ends a stream."""
 
 
 def refused(rig: Rig, verb: object) -> None:
@@ -192,7 +195,7 @@ def a_full_server_drains(rig: Rig) -> None:
     rig.client.config_set("maxmemory", 1)
     try:
         road.post(post)
-    except BrokerError:
+    except MailboxFull:
         return
     finally:
         rig.client.config_set("maxmemory", 0)
@@ -236,3 +239,68 @@ def a_batch_is_what_its_caller_holds(rig: Rig) -> None:
     turn = rig.road.turn("ada", "t1", rig.road.take("ada", batch=1))
     answer = rig.road.call(replace(turn, after="18446744073709551615-1"))
     assert texts(answer.entries) == [2]
+
+
+def a_branch_that_cannot_be_marked_is_tried_again(rig: Rig) -> None:
+    """A ready stream that has ended fails nobody who hands work back; once mended, promoting makes the branch ready."""
+    rig.road.pooled("ada")
+    rig.road.say("ben", "ada", 1)
+    rig.road.take("ada")
+    rig.client.xadd(rig.ready, {"odd": "field"}, id=LAST)
+    assert rig.road.release("ada", "t1") is Outcome.OK
+    due, name = rig.keys.due(0), f"{rig.road.session}/ada"
+    assert rig.client.zscore(due, name) is not None
+    rig.client.delete(rig.ready)
+    rig.client.zadd(due, {name: 1})
+    rig.road.call(Promote(rig.road.session))
+    assert texts(rig.road.take("ada", "t2").entries) == [1]
+
+
+def an_entry_that_ends_the_ready_stream_stays(rig: Rig) -> None:
+    """It shows why there is no room: without it, verbs would begin what they cannot end."""
+    rig.road.pooled("ada")
+    rig.road.ready()
+    rig.client.xadd(rig.ready, {"odd": "field"}, id=LAST)
+    rig.client.xreadgroup("workers", "somebody", {rig.ready: ">"})
+    rig.road.sweep()
+    assert rig.client.xlen(rig.ready) == 1
+
+
+def a_mailbox_that_has_ended_begins_anew(rig: Rig) -> None:
+    """When all of it is done, and the cursor with it; what comes then was never handed out."""
+    rig.road.pooled("ada")
+    mailbox = rig.key("ada", "mailbox")
+    rig.client.xadd(mailbox, {"odd": "field"}, id=LAST)
+    rig.client.xdel(mailbox, LAST)
+    rig.client.hset(rig.key("ada"), mapping={"cursor": LAST, "handed": LAST, "tries": 1})
+    rig.road.say("ben", "ada", 1, 2)
+    assert rig.road.dead() == ()
+    claimed = rig.road.take("ada")
+    assert (texts(claimed.entries), claimed.attempts) == ([1, 2], 1)
+
+
+def a_mailbox_that_has_ended_loses_nothing(rig: Rig) -> None:
+    """As long as mail waits in it, it stays, and what comes is a dead letter."""
+    rig.road.pooled("ada")
+    rig.road.say("ben", "ada", 1)
+    rig.client.xadd(rig.key("ada", "mailbox"), {"odd": "field"}, id=LAST)
+    rig.road.say("ben", "ada", 2)
+    assert [letter.reason for letter in rig.road.dead()] == ["broken_mailbox"]
+    assert texts(rig.road.take("ada").entries[:1]) == [1]
+
+
+def what_ends_a_mailbox_wakes_its_branch(rig: Rig) -> None:
+    """What is in the way of mail may be something that a worker buries."""
+    rig.road.pooled("ada")
+    rig.client.xadd(rig.key("ada", "mailbox"), {"odd": "field"}, id=LAST)
+    rig.road.say("ben", "ada", 1)
+    assert [ready.branch for ready in rig.road.ready()] == ["ada"]
+
+
+def the_answer_of_a_move_goes_by_itself(rig: Rig) -> None:
+    """Who asks again after a lost answer does so soon."""
+    road = Road(rig.exchange, "manual").open()
+    road.pooled("ada", "ben")
+    road.say("ben", "ada", 1)
+    assert road.send(nonce="this one").targets
+    assert rig.client.pttl(f"{rig.keys.session(road.session)}:moved:this one") > 0

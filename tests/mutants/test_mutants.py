@@ -28,7 +28,7 @@ EVERY = [mutant for table in MUTANTS.values() for mutant in table]
 ON_SERVERS = [mutant for mutant in EVERY if "mail.memory" not in mutant.where]
 IN_PROCESS = [mutant for mutant in EVERY if "mail.memory" in mutant.where]
 TRIALS = sorted({mutant.caught_by for mutant in EVERY})
-SCENARIOS = [name for name in TRIALS if name.startswith("scenarios.")]
+SCENARIOS = [name for name in TRIALS if name.startswith("scenarios")]
 
 
 @contextmanager
@@ -55,6 +55,8 @@ def seed(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
                 kind: getattr(changed, act.__name__) for kind, act in table.items() if act.__module__ == mutant.where
             }
             patch.setattr(module, name, {**table, **own})
+    if mutant.where.endswith(".blobs"):
+        patch.setattr(broker_exchange, "put", changed.put)
     if mutant.where.endswith(".store"):
         patch.setattr(memory_exchange, "Store", changed.Store)
 

@@ -29,7 +29,7 @@ class Trial:
 
     def __init__(self, name: str) -> None:
         module, _, function = name.partition(".")
-        package = "mutants" if module == "scenarios" else "conformance"
+        package = "mutants" if module.startswith("scenarios") else "conformance"
         self.module: ModuleType = import_module(f"tests.{package}.{module}")
         self._function: Callable[..., None] = getattr(self.module, function)
         self._needs = set(inspect.signature(self._function).parameters)
@@ -48,7 +48,7 @@ class Trial:
             "open_road": lambda: lambda **options: Road(exchange, **options).open(),
         }
         if make_rig is not None:
-            makers["rig"] = make_rig
+            makers |= {"rig": make_rig, "server": make_rig}
         for case in self._cases():
             self._function(**case, **{name: makers[name]() for name in self._needs - set(case)})
 
