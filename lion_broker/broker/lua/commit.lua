@@ -310,9 +310,10 @@ register('commit', function(keys, args)
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)
-  let_leave(session, key, left)
   local deferred = advance(session, key, turn, was, now)
   dispatch(session, turn)
+  -- What is sent on names its blob before what it came with lets go of it.
+  let_leave(session, key, left)
   local answer = go_on(session, key, turn, was, now, deferred)
   tell(session, 'k', 'turn', 'branch', turn.branch, 'owner', was.owner, 'version', turn.version + 1,
     'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails, 'deferred', #turn.deferred)
