@@ -46,11 +46,14 @@ class Ledger:
         self._station = station
         self._mail = ""
         self._made: Counter[str] = Counter()
+        self.cut: UnknownOutcome | None = None
+        """What to say of a call of a tool marked `once` that this very attempt has cut off, if it has."""
 
     def begin(self, mail: str) -> None:
         """Begin with the calls for a mail; the same calls in any order get the same names again."""
         self._mail = mail
         self._made.clear()
+        self.cut = None
 
     async def model(self, question: Question, ask: Callable[[], Awaitable[ModelReply]]) -> ModelReply:
         """Return the reply that was recorded for a question, or ask and record it."""
@@ -106,12 +109,14 @@ class Ledger:
             log.info("%s is not asked again: its result was recorded", what)
             return known.body
         if known.outcome == Outcome.ALREADY and once:
-            raise UnknownOutcome(
-                f"{what} was called by a worker that died before it could say what came of it. The tool is marked"
-                " once, so it is not called again: find out what happened, then send the mail again or drop it."
-            )
-        with keyed(name):
-            value, body = await call()
+            raise _unknown(f"{what} was called by a worker that died before it could say what came of it.")
+        try:
+            with keyed(name):
+                value, body = await call()
+        except BaseException:
+            if once:
+                self.cut = _unknown(f"{what} was cut off before it could say what came of it.")
+            raise
         if body:
             await self._step(name, body)
         return value
@@ -129,6 +134,13 @@ class Ledger:
         digest = hashlib.sha256(f"{what}\n".encode() + to_json(to_portable(request, fallback=repr))).hexdigest()[:32]
         self._made[digest] += 1
         return f"{self._mail}:{kind}:{digest}:{self._made[digest]}"
+
+
+def _unknown(what: str) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"{what} The tool is marked once, so it is not called again: find out what happened, then send the mail again"
+        " or drop it."
+    )
 
 
 def _request_of(question: Question) -> list[Any]:
