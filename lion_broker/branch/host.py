@@ -259,14 +259,16 @@ class Host:
         while True:
             read = ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE)
             *promoted, page = yield from ask_all([*verbs, read])
-            now, verbs = (promoted[0].now if promoted else now), []
+            if promoted:
+                # One call delivers so many; a next one that is due already stands for the rest.
+                now, verbs = promoted[0].now, verbs if promoted[0].next_ms == 0 else []
             for entry in page:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
                     self.arrive(entry, now)
                     self._inbox_read = entry.id
             count += len(page)
-            if len(page) < _PAGE:
+            if len(page) < _PAGE and not verbs:
                 return count
 
     def commit_verb(
