@@ -21,7 +21,7 @@ from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Rejected, Reply, is_after
+from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Reply, is_after
 from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
@@ -29,10 +29,11 @@ from lion_broker.tools.tool import Tool
 
 from .directory import gone
 from .draft import Draft, Mark
+from .intake import look_at
 from .items import decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import REPEATED, lease_lost, mailbox_full, reason_of, warn_rejected
+from .refusal import lease_lost, mailbox_full, reason_of
 from .surroundings import Surroundings
 from .timing import AT_ONCE, Timing
 from .turns import Turns
@@ -155,26 +156,14 @@ class Host:
         )
         self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
 
-    def arrive(self, entry: Entry, now: int = 0) -> Mail | None:
+    def arrive(self, entry: Entry, now: int = 0) -> None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken, or is late, is buried instead."""
-        if isinstance(entry.mail, Rejected):
-            warn_rejected(self.branch.id, entry.id, entry.mail)
-            self._draft.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True))
-            return None
-        if entry.mail.is_late(entry.id, now):
-            self._draft.buried.append(Burial(entry.id, "expired", entry.mail.too_late(), 0, inbox=True))
-            return None
-        try:
-            mail = self.read(entry.mail)
-        except Exception as error:
-            self._draft.buried.append(Burial(entry.id, reason_of(error), readable(error), inbox=True))
-            return None
-        if mail.id in self._arrived or mail.id in self.known:
-            self._draft.buried.append(Burial(entry.id, "duplicate", REPEATED, inbox=True))
-            return None
-        self._arrived[mail.id] = (entry.id, entry.mail)
-        self.branch.mailbox.append_in(mail)
-        return mail
+        taken = look_at(entry, now, self.branch.id, self.read, self._arrived.keys() | self.known)
+        if isinstance(taken, Burial):
+            self._draft.buried.append(taken)
+        elif isinstance(entry.mail, WireMail):
+            self._arrived[taken.id] = (entry.id, entry.mail)
+            self.branch.mailbox.append_in(taken)
 
     def read(self, wire: WireMail) -> Mail:
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
@@ -261,7 +250,9 @@ class Host:
         while True:
             read = ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE)
             *promoted, page = yield from ask_all([*verbs, read])
-            now, verbs = (promoted[0].now if promoted else now), []
+            if promoted:
+                # One call delivers so many; a next one that is due already stands for the rest.
+                now, verbs = promoted[0].now, verbs if promoted[0].next_ms == 0 else []
             for entry in page:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
@@ -269,7 +260,7 @@ class Host:
                     if entry.id != LAST:  # when that entry is gone the inbox begins anew
                         self._inbox_read = entry.id
             count += len(page)
-            if len(page) < _PAGE:
+            if len(page) < _PAGE and not verbs:
                 return count
 
     def commit_verb(

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from lion_broker.core.portable import readable
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
+from lion_broker.mail.records import Burial, Entry, Rejected
+from lion_broker.mail.wire import WireMail
 from lion_broker.messages import RoledMessage
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
+from .refusal import REPEATED, reason_of, warn_rejected
+
 if TYPE_CHECKING:
     from .branch import Branch
 
-__all__ = ["APPLIED", "apply"]
+__all__ = ["APPLIED", "apply", "look_at"]
 
 APPLIED = frozenset({PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCategory.IMODEL})
 """The categories that have a meaning of their own; mail of others waits until a behaviour or the user takes it."""
+
+
+def look_at(
+    entry: Entry, now: int, branch: str, read: Callable[[WireMail], Mail], known: Collection[str]
+) -> Mail | Burial:
+    """Return the mail that has come with an entry, or why it is buried: it is none, late, or a copy of a known one."""
+    if isinstance(entry.mail, Rejected):
+        warn_rejected(branch, entry.id, entry.mail)
+        return Burial(entry.id, entry.mail.reason, entry.mail.detail, inbox=True)
+    if entry.mail.is_late(entry.id, now):
+        return Burial(entry.id, "expired", entry.mail.too_late(), 0, inbox=True)
+    try:
+        mail = read(entry.mail)
+    except Exception as error:
+        return Burial(entry.id, reason_of(error), readable(error), inbox=True)
+    return Burial(entry.id, "duplicate", REPEATED, inbox=True) if mail.id in known else mail
 
 
 def apply(branch: Branch, mail: Mail) -> None:

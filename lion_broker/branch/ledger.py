@@ -53,11 +53,14 @@ class Ledger:
         self._lease_ms = lease_ms
         self._mail = ""
         self._made: Counter[str] = Counter()
+        self.cut: UnknownOutcome | None = None
+        """What to say of a call of a tool marked `once` that this very attempt has cut off, if it has."""
 
     def begin(self, mail: str) -> None:
         """Begin with the calls for a mail; the same calls in any order get the same names again."""
         self._mail = mail
         self._made.clear()
+        self.cut = None
 
     async def model(self, question: Question, ask: Callable[[], Awaitable[ModelReply]]) -> ModelReply:
         """Return the reply that was recorded for a question, or ask and record it."""
@@ -113,12 +116,14 @@ class Ledger:
             log.info("%s is not asked again: its result was recorded", what)
             return known.body
         if known.outcome == Outcome.ALREADY and once:
-            raise UnknownOutcome(
-                f"{what} was called by a worker that died before it could say what came of it. The tool is marked"
-                " once, so it is not called again: find out what happened, then send the mail again or drop it."
-            )
-        with keyed(name):
-            value, body = await call()
+            raise _unknown(f"{what} was called by a worker that died before it could say what came of it.")
+        try:
+            with keyed(name):
+                value, body = await call()
+        except BaseException:
+            if once:
+                self.cut = _unknown(f"{what} was cut off before it could say what came of it.")
+            raise
         if body:
             await self._call_ended(name, body)
         return value
@@ -157,6 +162,13 @@ class Ledger:
 
 def _names(station: Station) -> tuple[str, str, str]:
     return station.session, station.branch, station.token
+
+
+def _unknown(what: str) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"{what} The tool is marked once, so it is not called again: find out what happened, then send the mail again"
+        " or drop it."
+    )
 
 
 def _request_of(question: Question) -> list[Any]:

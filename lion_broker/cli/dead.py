@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json, print_rows
@@ -132,10 +132,16 @@ def edit(
     as_json: AsJson = False,
 ) -> None:
     """Send another item instead of what a dead letter holds, from the same sender to the same branch."""
-    said = _item(item)
+    said = _read(item)
     with exchange_at(url, namespace) as exchange:
         opened = _open(exchange, session_id(exchange, session))
-        opened.edit_dead_letter(letter, said)
+        (found,) = _named(opened, [letter])
+        try:
+            opened.edit_dead_letter(letter, _item(said, found))
+        except LionError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from error
     if as_json:
         print_json({"session": opened.id, "sent": [letter], "left": {}})
     else:
@@ -162,7 +168,7 @@ def _named(opened: Opened, letters: list[str]) -> list[DeadLetter]:
     there = {letter.id: letter for letter in opened.dead_letters}
     if odd := [one for one in letters if one not in there]:
         raise ItemNotFoundError(f"The session has no dead letter {odd[0]}; `lion-broker dead ls` lists them.")
-    return [there[one] for one in letters]
+    return [there[one] for one in dict.fromkeys(letters)]
 
 
 def _chosen(
@@ -183,7 +189,7 @@ def _tell(what: str, session: str, chosen: list[DeadLetter], done: Retried | Non
     left = {} if done is None else done.left
     went = [letter.id for letter in chosen if letter.id not in left]
     if as_json:
-        print_json({"session": session, "would" if done is None else "sent": went, "left": left})
+        print_json({"session": session, "would" if done is None else what.split()[0]: went, "left": left})
     elif done is None:
         print_rows([_row(session, letter) for letter in chosen], False, "No dead letter matches.")
         typer.echo(f"{len(chosen)} would be {what}.")
@@ -195,21 +201,28 @@ def _tell(what: str, session: str, chosen: list[DeadLetter], done: Retried | Non
         raise typer.Exit(1)
 
 
-def _item(text: str) -> Any:
-    """What is given as an item: JSON where it is JSON, else the text itself."""
+def _read(text: str) -> str:
+    """What is given as an item, or in a file, or on stdin."""
+    if text == "-":
+        return sys.stdin.read()
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{text[1:]} cannot be read: {error}.") from error
+
+
+def _item(text: str, letter: DeadLetter) -> Any:
+    """What a text stands for: JSON where it is JSON, else itself; a message says a text, whatever it looks like."""
     from pydantic_core import from_json
 
-    if text == "-":
-        text = sys.stdin.read()
-    elif text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{text[1:]} cannot be read: {error}.") from error
     try:
-        return from_json(text)
+        item = from_json(text)
     except ValueError:
         return text
+    is_message = letter.mail is not None and letter.mail.header.category == "message"
+    return text if is_message and not isinstance(item, str) else item
 
 
 def _row(session: str, letter: DeadLetter) -> dict[str, Any]:

@@ -20,7 +20,7 @@ DELIVERIES: Final = ("manual", "auto")
 # A colon in the id of a session or branch would let one key of a server be read as another's.
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_ENTRY: Final = re.compile(r"(\d{1,20})-(\d{1,20})")
+_ENTRY: Final = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
 _HALF_CHARACTER: Final = re.compile(r"[\ud800-\udfff]")
 
 

@@ -67,6 +67,9 @@ async def attempt(
         failure = await _apply(turn, entry, host, behaviour, wire, category)
     if failure is not None:
         host.rollback(mark)
+        if host.ledger is not None and host.ledger.cut is not None:
+            # Whatever ended the attempt: another one would make the call a second time.
+            return Failure(host.ledger.cut, "unknown_outcome", final=True)
     return failure
 
 

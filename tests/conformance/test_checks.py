@@ -143,6 +143,8 @@ SENSELESS: list[Verb[Any]] = [
     Exhume("s", ()),
     Exhume("s", ("1",)),
     Drop("s", ("now",)),
+    Exhume("s", ("01-1",)),
+    Drop("s", ("1-\N{ARABIC-INDIC DIGIT ONE}",)),
     ReadReady("pool", "", 1),
     ReadReady("pool", "worker", 0),
     ReadReady("pool", "worker", 1, wait_ms=-1),

@@ -134,6 +134,31 @@ def test_a_worker_that_dies_in_a_lane_is_counted(auto: Road) -> None:
     assert (claimed.lane, claimed.attempts) == ("ben", 3)
 
 
+def test_lanes_make_no_mail_younger(auto: Road) -> None:
+    """A mail of the mailbox that kills its workers comes to its end, though a due lane goes before it each time."""
+    failed(auto, pause_ms=SOON)
+    auto.say("cleo", "ada", "deadly")
+    token, seen = "", list[int]()
+    stand: Stand = Claimed(Outcome.GONE)
+    for number in range(4):
+        token = f"t{number + 2}"
+        wait_until(lambda: auto.call(Promote(auto.session)).next_ms is None)
+        stand = auto.take("ada", token)
+        assert stand.lane == "ben"
+        again = Deferral(stand.entries[0].id, "ben", 20, stand.attempts)
+        stand = lane_turn(auto, token, stand, 0, deferred=(again,), lease_ms=1)
+        assert (texts(stand.entries), stand.lane) == (["deadly"], "")
+        seen.append(stand.attempts)
+        if number < 3:
+            wait_until(lambda: auto.call(Promote(auto.session)).next_ms is None)
+            auto.give_away()
+    assert seen == [1, 2, 3, 4]
+    assert auto.counter("redelivered") == 3 + 4
+    auto.commit("ada", token, stand, buried=(Burial(stand.entries[0].id, "poison", "deadly", 3),), handled=0)
+    (letter,) = auto.dead()
+    assert letter.owners == tuple(f"owner of t{number}" for number in (2, 3, 4, 5))
+
+
 def test_a_repeated_claim_of_a_lane_counts_nothing(auto: Road) -> None:
     """After a lost answer the same claim says the same again."""
     failed(auto, pause_ms=SOON)

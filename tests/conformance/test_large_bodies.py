@@ -1,5 +1,6 @@
 """Bodies over 64 KiB: they arrive like others, and on a server leave nothing behind when their mail is gone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -115,6 +116,18 @@ def test_a_turn_may_send_them(auto: Road, server: Server | None) -> None:
     expect(server, 0)
 
 
+def test_the_body_that_came_is_sent_on(auto: Road, server: Server | None) -> None:
+    """It stays, though the only mail that named it goes in the same commit."""
+    auto.pooled("ada", "ben")
+    auto.say("x", "ada", *larges(1))
+    auto.commit("ada", "t1", auto.take("ada"), mails=(auto.mail("ada", "ben", larges(1)[0]),))
+    expect(server, 1)
+    stand = auto.take("ben", "t2")
+    assert names(texts(stand.entries)) == [1]
+    auto.commit("ben", "t2", stand)
+    expect(server, 0)
+
+
 def test_aside_deferred_and_delayed(auto: Road, server: Server | None) -> None:
     """They go with their mail, wherever it waits."""
     auto.pooled("ada")
@@ -183,6 +196,23 @@ def test_a_blob_that_is_not_what_it_was(auto: Road, server: Server | None, harm:
     assert isinstance(lost.mail, Rejected)
     assert lost.mail.reason == "lost_blob"
     assert texts([fine]) == [2]
+
+
+def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: Server | None) -> None:
+    """Whoever has written it past all verbs breaks off no commit with it."""
+    if server is None:
+        pytest.skip("in process nobody else writes")
+    road = open_road(cap_bytes=100_000)
+    road.pooled("ada")
+    road.say("ben", "ada", 1)
+    (mailbox,) = server.client.scan_iter("*:mailbox")
+    server.client.xadd(mailbox, {"h": "{}", "b": "", "s": "", "x": f"ab:{'9' * 20}"})
+    road.say("ben", "ada", 2)
+    stand: Stand = road.take("ada")
+    assert texts(stand.entries) == [1, 2]
+    (bad,) = [entry.id for entry in stand.entries if isinstance(entry.mail, Rejected)]
+    stand = road.commit("ada", "t1", stand, buried=(Burial(bad, "malformed", "no"),), handled=2)
+    assert stand.outcome is Outcome.DRAINED
 
 
 def test_a_body_that_nobody_accepted_goes_by_itself(auto: Road, server: Server | None) -> None:

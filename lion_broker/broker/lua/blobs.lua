@@ -5,6 +5,9 @@
 --
 -- In an entry x is <sha256>:<bytes>; in the session's hash `blobs` is how many there are.
 
+-- MAX_BODY_BYTES of lion_broker/mail/wire.py.
+local LARGEST_BLOB = 8 * 1024 * 1024
+
 -- The fields of an entry that is a mail.
 local function mail_fields(mail)
   local fields = {'h', mail.h or '', 'b', mail.b or '', 's', mail.s or ''}
@@ -16,8 +19,10 @@ local function digest_of(mail)
   return mail.x and string.match(mail.x, '^(%x+):%d+$')
 end
 
+-- What no verb has written counts nothing: a number that is none would break off a call that has begun to write.
 local function blob_size(x)
-  return x and tonumber(string.match(x, ':(%d+)$')) or 0
+  local bytes = x and tonumber(string.match(x, ':(%d+)$')) or 0
+  return bytes <= LARGEST_BLOB and bytes or 0
 end
 
 local function size_of(mail)

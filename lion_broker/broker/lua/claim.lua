@@ -20,11 +20,15 @@ local function hand_out(session, key, was, owner, batch, again)
     entries, newest = {entries[1]}, was.handed
   end
   redis.call('HSET', key, 'handed', newest, 'tries', attempts)
-  if attempts > 1 and not again then
-    redis.call('HSET', key, 'tried_by', with_owner(was.tried_by or '', was.owner or ''))
-    count(session, 'redelivered', 1)
-  end
+  if attempts > 1 and not again then count(session, 'redelivered', 1) end
   return entries, attempts
+end
+
+-- Notes who had the head of the mailbox last and did not commit it; one whose turn was of a lane has not had it.
+local function note_owner(key, was)
+  if was.tries > 0 and was.owner and not was.lane then
+    redis.call('HSET', key, 'tried_by', with_owner(was.tried_by or '', was.owner))
+  end
 end
 
 -- Drops a ready entry that is no branch's mark, but only one of the branch that the caller names.
@@ -83,6 +87,7 @@ register('claim', function(keys, args)
   elseif was.deferred then
     lane = due_lane(key, now)
   end
+  if not alive then note_owner(key, was) end
   local entries, attempts
   if lane then
     entries, attempts = hand_out_lane(session, key, lane, owner, batch, alive)

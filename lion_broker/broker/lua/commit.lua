@@ -274,21 +274,30 @@ local function go_on(session, key, turn, was, now, deferred)
   local lane = deferred > 0 and due_lane(key, now) or nil
   if lane then
     local entries, attempts = hand_out_lane(session, key, lane, was.owner, turn.batch, false)
-    redis.call('HSET', key, 'lease', lease, 'handed', turn.consumed, 'tries', 0)
+    redis.call('HSET', key, 'lease', lease)
+    -- What a lane goes before has been tried no less: lanes do not make a mail that kills its workers any younger.
+    if not turn.of_lane then redis.call('HSET', key, 'handed', turn.consumed, 'tries', 0) end
     return answer_of('OK', stands_at, now, attempts, lane, lanes_of(key), entries)
   end
   local holds_more = not turn.of_lane and after(turn.after, turn.consumed)
     and entry_at(key .. ':mailbox', turn.after) ~= nil
   local from = holds_more and turn.after or turn.consumed
   local batch = turn.batch
-  if was.handed and after(was.handed, from) then batch = math.min(batch, 1) end
+  local tried = was.handed and after(was.handed, from)
+  if tried then batch = math.min(batch, 1) end
   local entries = next_entries(key .. ':mailbox', from, batch)
   if #entries == 0 and not holds_more then return drain(session, key, turn, was, now, false) end
   local newest = #entries > 0 and entries[#entries][1] or from
   if was.handed and after(was.handed, newest) then newest = was.handed end
-  redis.call('HSET', key, 'lease', lease, 'handed', newest, 'tries', 1)
-  if was.tries > 1 or was.lane then redis.call('HDEL', key, 'tried_by', 'lane') end
-  return answer_of('OK', stands_at, now, 1, nil, deferred > 0 and lanes_of(key), entries)
+  local attempts = tried and turn.of_lane and was.tries + 1 or 1
+  redis.call('HSET', key, 'lease', lease, 'handed', newest, 'tries', attempts)
+  if attempts > 1 then
+    redis.call('HDEL', key, 'lane')
+    count(session, 'redelivered', 1)
+  elseif was.tries > 1 or was.lane then
+    redis.call('HDEL', key, 'tried_by', 'lane')
+  end
+  return answer_of('OK', stands_at, now, attempts, nil, deferred > 0 and lanes_of(key), entries)
 end
 
 register('commit', function(keys, args)
@@ -310,9 +319,10 @@ register('commit', function(keys, args)
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)
-  let_leave(session, key, left)
   local deferred = advance(session, key, turn, was, now)
   dispatch(session, turn)
+  -- What is sent on names its blob before what it came with lets go of it.
+  let_leave(session, key, left)
   local answer = go_on(session, key, turn, was, now, deferred)
   tell(session, 'k', 'turn', 'branch', turn.branch, 'owner', was.owner, 'version', turn.version + 1,
     'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails, 'deferred', #turn.deferred)

@@ -100,7 +100,7 @@ class Delayed:
     """A mail that is to be delivered later, in the order of `due` (ms) and of acceptance."""
 
     due: int
-    number: str
+    number: int
     straight: bool = field(compare=False)
     mail: WireMail = field(compare=False)
 
@@ -344,7 +344,7 @@ class Store:
         due = session.due.pop(mail.id, None) or self.now() + mail.delay_ms
         if due <= self.now():
             return self.deliver(session, recipient, mail, straight=straight)
-        insort(session.branches[recipient].delayed, Delayed(due, self.new_id(), straight, mail))
+        insort(session.branches[recipient].delayed, Delayed(due, next(self._numbers), straight, mail))
         session.counters["delayed"] += 1
         return ""
 

@@ -23,18 +23,21 @@ def claim(store: Store, verb: v.Claim) -> Claimed:
         if word is Outcome.PAUSED:
             store.end_lease(session, branch)
         return Claimed(word, branch.cursor, branch.version, now=now)
-    again, before = branch.leased, branch.owner
+    again = branch.leased
     if not branch.seed.pool:
         branch.lease(verb.token, verb.owner, verb.lease_ms)
         return Claimed(Outcome.OK, branch.cursor, branch.version, 0, branch.seed.behaviour, now=now)
     if not again:
+        if branch.tries and not branch.lane:
+            # The head of the mailbox was with the owner before; one whose turn was of a lane has not had it.
+            branch.tried_by = with_owner(branch.tried_by, branch.owner)
         branch.lease(verb.token, verb.owner, verb.lease_ms)
         # A turn that was cut is done again first: its calls are recorded until a commit.
         branch.lane = branch.lane if branch.steps else branch.due_lane(now)
     if branch.lane:
         entries, attempts = _hand_out_lane(session, branch, branch.lane, verb.batch, again=again)
     else:
-        entries = _hand_out(session, branch, before, verb.batch, again=again)
+        entries = _hand_out(session, branch, verb.batch, again=again)
         attempts = branch.tries
     return Claimed(
         Outcome.OK, branch.cursor, branch.version, attempts, branch.seed.behaviour, entries, now, branch.lane,
@@ -52,8 +55,8 @@ def _claim_refusal(branch: Branch, verb: v.Claim) -> Outcome | None:
     return Outcome.PAUSED if branch.paused else None
 
 
-def _hand_out(session: Session, branch: Branch, before: str, batch: int, *, again: bool) -> tuple[Entry, ...]:
-    """The first mails; one that was handed out before, to `before`, comes alone and counts one attempt more."""
+def _hand_out(session: Session, branch: Branch, batch: int, *, again: bool) -> tuple[Entry, ...]:
+    """The first mails; one that was handed out before comes alone and counts one attempt more."""
     entries = page(branch.mailbox, branch.cursor, batch)
     if not entries:
         return ()
@@ -62,7 +65,6 @@ def _hand_out(session: Session, branch: Branch, before: str, batch: int, *, agai
         return entries
     if not again:
         branch.tries += 1
-        branch.tried_by = with_owner(branch.tried_by, before)
         session.counters["redelivered"] += 1
     return entries[:1]
 
@@ -267,14 +269,19 @@ def _go_on(store: Store, session: Session, branch: Branch, verb: v.Commit, now: 
         return Committed(Outcome.OK, branch.cursor, branch.version, now=now)
     if lane := branch.due_lane(now):
         entries, attempts = _hand_out_lane(session, branch, lane, verb.batch, again=False)
-        branch.handed, branch.tries = branch.cursor, 0
+        if not verb.lane:
+            branch.handed, branch.tries = branch.cursor, 0
     else:
         held = verb.after if not verb.lane and verb.after in branch.mailbox else branch.cursor
         tried = is_after(branch.handed, held)
         entries, attempts = page(branch.mailbox, held, 1 if tried else verb.batch), 1
         if not tried:
             branch.handed = entries[-1].id if entries else held
-        branch.tries, branch.tried_by, branch.lane = 1, (), ""
+        elif verb.lane:
+            attempts += branch.tries
+            session.counters["redelivered"] += 1
+        branch.tries, branch.lane = attempts, ""
+        branch.tried_by = branch.tried_by if attempts > 1 else ()
     return Committed(
         Outcome.OK, branch.cursor, branch.version, attempts, "", entries, now, lane, frozenset(branch.lanes)
     )

@@ -109,9 +109,26 @@ def test_they_are_edited(
     assert told("dead", "ls") == []
 
 
+def test_a_message_says_a_text(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also one that looks like a number; what it cannot say is a sentence, and the letter stays."""
+    dan = session.new_branch(name="dan")
+    session.default_branch.send(dan, "message", "late", ttl=0.001)
+    sent = session.exchange.call(Promote()).now
+    wait_until(lambda: session.exchange.call(Promote()).now > sent + 1)
+    dan.receive_all()
+    session.flush()
+    (row,) = told("dead", "ls")
+    assert main(["dead", "edit", session.id, row["id"], "--item", ""]) == Code.USAGE
+    assert "not an empty text" in capsys.readouterr().err
+    told("dead", "edit", session.id, row["id"], "--item", "42")
+    assert told("dead", "ls") == []
+
+
 def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
     """For good."""
-    told("dead", "drop", session.id, "--all")
+    first, second = (row["id"] for row in told("dead", "ls"))
+    assert told("dead", "drop", session.id, first, first)["dropped"] == [first]
+    assert told("dead", "drop", session.id, "--all")["dropped"] == [second]
     assert (told("dead", "ls"), session.counters()["dead"]) == ([], 0)
 
 

@@ -1,7 +1,9 @@
 """The host: what a branch does waits as records until a commit, and can be dropped up to a mark."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from lion_broker import (
 )
 from lion_broker.branch.host import Host
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Claim, Commit, Release, Station
+from lion_broker.mail.verbs import Claim, Commit, Promote, Release, Station, Verb
 from tests.doubles import Forgetful
 from tests.ledger import Ledger
 
@@ -191,6 +193,24 @@ def test_a_removed_branch_lives_on_alone(session: Session, one: Branch) -> None:
             verb()
     assert not host.dirty
     assert len(one.messages) == 2
+
+
+def test_what_is_due_is_asked_for_until_no_more_is() -> None:
+    """One call delivers so much; where no worker runs, nobody else asks for the rest before the inbox is read."""
+    asked: list[str] = []
+
+    class InPieces(MemoryExchange):
+        def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+            promotes = sum(isinstance(verb, Promote) for verb in verbs)
+            asked.extend(["promote"] * promotes)
+            answers = super().call_all(verbs)
+            if promotes and len(asked) < 3:
+                answers[0] = replace(answers[0], next_ms=0)
+            return answers
+
+    with Session(exchange=InPieces()) as session:
+        session.new_branch(name="one").receive_all()
+    assert asked[:3] == ["promote"] * 3
 
 
 def test_a_thousand_mails_go_in_pieces(session: Session, one: Branch) -> None:

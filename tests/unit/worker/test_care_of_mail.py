@@ -25,7 +25,7 @@ from lion_broker.errors import UnknownOutcome
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Claim, Post, ReadReady, Sweep
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.testing import wait_until
+from lion_broker.testing import ScriptedModel, tool_calls, wait_until
 
 
 class Moods:
@@ -212,6 +212,36 @@ def test_a_behaviour_that_takes_too_long(session: Session) -> None:
     moods.serve(session)
     assert len(begun) == 2
     assert [(one.reason, one.error, one.attempts) for one in session.dead_letters] == [("failed", "TimeoutError", 2)]
+
+
+def test_a_tool_for_once_that_was_cut_off_by_the_time_limit(session: Session) -> None:
+    """Nobody knows whether it took effect, so the mail is not tried again, and the tool not called again."""
+    calls: list[str] = []
+
+    async def book(train: str) -> None:
+        """Book a train, and never come to an end."""
+        calls.append(train)
+        await anyio.sleep_forever()
+
+    registry = Registry()
+    registry.tool(once=True)(book)
+    model = ScriptedModel(tool_calls("book", {"train": "Rome"}), repeat=True)
+    registry.model("scripted", model.imodel)
+
+    @registry.behaviour("travel", timeout=0.1, backoff=0, attempts=3)
+    async def travel(branch: Branch, mail: Mail) -> None:
+        await branch.operate("Book.", actions=True)
+
+    branch = session.new_branch(name="ada", pool="p", behaviour="travel", tools=["book"], imodel="scripted")
+    session.default_branch.send(branch, "message", "go")
+
+    async def work() -> None:
+        async with Worker(registry, exchange=session.exchange, pool="p") as worker:
+            await worker.run(until_idle=True)
+
+    asyncio.run(work())
+    (letter,) = session.dead_letters
+    assert (calls, letter.reason, letter.error, letter.attempts) == (["Rome"], "unknown_outcome", "UnknownOutcome", 1)
 
 
 def test_a_round_settles_when_the_retries_are_done(session: Session) -> None:
