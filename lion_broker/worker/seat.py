@@ -198,6 +198,8 @@ class Seat:
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
             log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
+        if turn.pause:
+            log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
 
     def _blank(self) -> Host:

@@ -155,6 +155,8 @@ def test_halt(session: Session, remote: RemoteBranch) -> None:
     say(session, remote, "a4")
     moods.serve(session)
     assert moods.seen == ["a1", "a2", "a2"]
+    with pytest.raises(RoundTimeout, match=r"3 mails are still in flight.*remote is paused .*RuntimeError: no.*resume"):
+        session.wait_idle(0.01)
     (paused,) = [event.fields["reason"] for event in session.events(timeout=0) if event.kind == "paused"]
     assert "RuntimeError: no" in paused
     session.resume(remote)
