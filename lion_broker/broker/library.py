@@ -28,6 +28,7 @@ VERBS: Final = (
     "close_branch",
     "progress",
     "put_blob",
+    "put_blob_of_turn",
     "post",
     "collect",
     "send",

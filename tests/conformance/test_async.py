@@ -37,6 +37,7 @@ async def test_verbs_have_the_same_answers(road: Road) -> None:
     mails = (road.mail("x", "ada", 1),)
     assert await road.exchange.acall(Post(road.session, "p", 1, mails)) == Posted(Outcome.OK)
     assert (await road.exchange.acall(Post(road.session, "p", 1, mails))).outcome is Outcome.DUPLICATE
+    assert await road.exchange.acall_all(()) == []
     assert texts(road.inbox("ada")) == [1]
     road.say("x", "ada", 2)
     assert texts(await road.exchange.acall(ReadInbox(road.session, "ada"))) == [1, 2]

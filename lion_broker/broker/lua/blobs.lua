@@ -58,3 +58,14 @@ local function let_blob_go(session, mail)
     count(session, 'blobs', -1)
   end
 end
+
+-- Stores a body for the mail behind it in the same call: put_blob and put_blob_of_turn.
+local function put_blob(keys, args)
+  local key = keys[1] .. ':blob:' .. args[1]
+  if redis.call('EXISTS', keys[1]) == 0 then return 'UNKNOWN' end
+  if not is_kind(key, 'string') then return redis.error_reply(key .. ' is no string.') end
+  -- One that stays already keeps staying.
+  if redis.call('EXISTS', key) == 1 and redis.call('PTTL', key) == -1 then return 'OK' end
+  redis.call('SET', key, args[2], 'PX', args[3])
+  return 'OK'
+end
