@@ -155,7 +155,7 @@ local function dispatch(session, turn)
     if mail.refused then
       bury(session, mail.recipient, mail, REFUSALS[mail.refused])
     elseif mail.straight then
-      local due = mail.delay > 0 and now_ms() + mail.delay
+      local due = mail.delay > 0 and session.now + mail.delay
       deliver_when_due(session, look(session, mail.recipient), true, mail, due)
     else
       into_outbox(session, turn.branch, mail)

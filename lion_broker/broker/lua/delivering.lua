@@ -137,7 +137,7 @@ end
 
 local function into_outbox(session, sender, mail)
   local fields = mail_fields(mail)
-  if mail.delay > 0 then fields[#fields + 1], fields[#fields + 2] = 'd', now_ms() + mail.delay end
+  if mail.delay > 0 then fields[#fields + 1], fields[#fields + 2] = 'd', session.now + mail.delay end
   local key = branch_key(session.key, sender) .. ':outbox'
   local added = redis.pcall('XADD', key, '*', 'r', mail.recipient, unpack(fields))
   if type(added) == 'table' then

@@ -156,7 +156,7 @@ end
 -- Delivers a mail now, or keeps it until it is due; false when it became a dead letter.
 local function deliver_when_due(session, recipient, straight, mail, due)
   weigh(session, recipient.key, size_of(mail))
-  if due and due > now_ms() then
+  if due and due > session.now then
     delay(session, recipient, straight, mail, due)
     return true
   end

@@ -52,7 +52,7 @@ register('post', function(keys, args)
   for _, mail in ipairs(mails) do
     hold_blob(session, mail)
     if session.auto or mail.direct then
-      local due = mail.delay > 0 and now_ms() + mail.delay
+      local due = mail.delay > 0 and session.now + mail.delay
       deliver_when_due(session, look(session, mail.recipient), true, mail, due)
     else
       into_outbox(session, mail.sender, mail)

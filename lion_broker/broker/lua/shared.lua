@@ -122,7 +122,7 @@ local function open_session(session_key)
   local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'id', 'cap_bytes', 'blobs')
   if not values[1] then return nil end
   return {
-    key = session_key, root = root_of(session_key), auto = values[1] == 'auto', cap = tonumber(values[2]) or 0,
+    key = session_key, root = root_of(session_key), now = now_ms(), auto = values[1] == 'auto', cap = tonumber(values[2]) or 0,
     id = values[3], cap_bytes = tonumber(values[4]) or 0, blobs = tonumber(values[5]) or 0, counts = {}, known = {},
   }
 end
