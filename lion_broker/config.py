@@ -6,17 +6,22 @@ Every setting is `LION_BROKER_<NAME>`; `LION_BROKER_<NAME>_FILE` names a file th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
 __all__ = ["PREFIX", "Settings"]
 
 PREFIX: Final = "LION_BROKER_"
+
+_SEPARATORS: Final = re.compile(r"[,\n]")
+"""What stands between several secrets."""
 
 
 class Settings(BaseModel):
@@ -30,8 +35,14 @@ class Settings(BaseModel):
     )
     partitions: int = Field(1, ge=1, le=1024, description="Of a new namespace; fixed when it is made.")
     secret: SecretStr | None = Field(None, description="Signs mail on any server but the embedded one.")
-    secret_previous: SecretStr | None = Field(None, description="Still accepted while a secret is rotated.")
+    secret_previous: SecretStr | None = Field(
+        None, description="Still accepted while a secret is rotated; several with commas or line feeds between them."
+    )
     insecure: bool = Field(False, description="Leave mail unsigned where there is no secret.")
+    unsafe_server: bool = Field(False, description="Use a server that may lose mail, with a warning each time.")
+    replicas: int = Field(
+        0, ge=0, le=16, description="How many replicas must have what a call has written before it is answered."
+    )
     patience: float = Field(5.0, ge=0, description="Seconds for which a call is repeated while no server answers.")
     lease: float = Field(10.0, ge=0.5, le=3600, description="Seconds that a worker owns a branch without renewing.")
     model_hosts: str | None = Field(
@@ -58,6 +69,26 @@ class Settings(BaseModel):
             name = PREFIX + str(first["loc"][0]).upper()
             raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
 
+    @field_validator("secret")
+    @classmethod
+    def _is_one(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = "none" if secret is None else secret.get_secret_value().strip()
+        if not text or _SEPARATORS.search(text):
+            raise PydanticCustomError("no secret", "it is blank, or has a comma or line feed, as between two secrets")
+        return secret
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The secret that signs, then those that are accepted as well; empty without one. Not to be shown."""
+        texts = [one.get_secret_value() for one in (self.secret, self.secret_previous) if one is not None]
+        return tuple(part.strip().encode() for text in texts for part in _SEPARATORS.split(text) if part.strip())
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that secrets were read from."""
+        names = (f"{PREFIX}{name}_FILE" for name in ("SECRET", "SECRET_PREVIOUS"))
+        return tuple(Path(self.environ[name]) for name in names if self.environ.get(name))
+
     def secret_named(self, name: str) -> SecretStr | None:
         """Return the secret that the variable `name` holds, or the file that `<name>_FILE` names; None without either.
 
@@ -69,9 +100,16 @@ class Settings(BaseModel):
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:
     path = environ.get(f"{name}_FILE")
-    if path:
-        try:
-            return Path(path).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}_FILE names {path}, which cannot be read: {error}.") from error
-    return environ.get(name) or None
+    if not path:
+        return environ.get(name) or None
+    # Somebody may have put the secret itself where its file is to be named.
+    shown = f"names {path}, which" if os.sep in path else "is to name a file by its path, and what it says"
+    try:
+        value = Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"{name}_FILE {shown} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, ValueError):
+        raise ConfigError(f"{name}_FILE {shown} cannot be read: it is no text.") from None
+    if not value:
+        raise ConfigError(f"{name}_FILE {shown} is empty.")
+    return value

@@ -5,6 +5,7 @@ LionError
 │   └── IDError                     text is no id
 ├── BrokerError                     the road: server, keys, functions
 │   ├── BrokerUnavailable           no server answers
+│   ├── ServerUnsafe                its settings or version would lose mail; also a ConfigError
 │   ├── ServerNotFound              no server binary for the embedded server
 │   ├── ServerStartFailed           the embedded server did not come up
 │   ├── ProtocolMismatch            the namespace speaks another protocol version
@@ -74,6 +75,7 @@ __all__ = [
     "RoundTimeout",
     "ServerNotFound",
     "ServerStartFailed",
+    "ServerUnsafe",
     "SignatureInvalid",
     "SigningKeyUnknown",
     "ToolArgumentsInvalid",
@@ -102,6 +104,10 @@ class BrokerError(LionError):
 
 class BrokerUnavailable(BrokerError, ConnectionError):
     """Raised when no server answers within the patience of the call."""
+
+
+class ServerUnsafe(BrokerError, ConfigError):
+    """Raised when a server is too old or may lose mail by its settings, before any mail is put on it."""
 
 
 class ServerNotFound(BrokerError):

@@ -63,6 +63,12 @@ class Draft:
         del self.taken[: mark.taken], self.buried[: mark.buried]
         self.handled -= mark.handled
 
+    def drop_to(self, recipient: str) -> list[WireMail]:
+        """Drop the mails to one recipient; returns them."""
+        dropped = [wire for wire in self.mails if wire.header.recipient == recipient]
+        self.mails[:] = [wire for wire in self.mails if wire.header.recipient != recipient]
+        return dropped
+
     def drop_since(self, mark: Mark) -> list[WireMail]:
         """Drop what has come since a mark; returns the mails among it."""
         mails = self.mails[mark.mails :]

@@ -16,7 +16,7 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
-from lion_broker.errors import BrokerUnavailable, LeaseLost
+from lion_broker.errors import BrokerUnavailable, MailboxFull
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
@@ -32,7 +32,7 @@ from .draft import Draft, Mark
 from .items import decode_item, encode_item, encode_model, local_model_ref
 from .journal import Chronicle, Kind, change_records, record_of, sent_record
 from .ledger import Ledger
-from .refusal import REPEATED, reason_of, warn_rejected
+from .refusal import REPEATED, lease_lost, mailbox_full, reason_of, warn_rejected
 from .surroundings import Surroundings
 from .timing import AT_ONCE, Timing
 from .turns import Turns
@@ -53,11 +53,9 @@ _RECORDS = 1000
 class Host:
     """The lease on one branch and everything that the branch has done since the last commit.
 
-    `known` are the ids of all mail that has taken effect on the branch; the same once more is a copy.
-
-    One commit is on its way at a time. Whoever finds one that has not been answered (another task's, or one whose
-    answer was lost) asks for the same again: a repeated commit has one effect, and what has come since waits for the
-    next.
+    `known` are the ids of all mail that has taken effect. One commit is on its way at a time; who finds one that has
+    not been answered (another task's, or one whose answer was lost) asks for the same again: a repeated commit has one
+    effect, and what has come since waits for the next.
     """
 
     def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
@@ -65,8 +63,7 @@ class Host:
         self.around = around
         self.token = token
         self.pool = pool
-        self.cursor = START
-        self.version = 0
+        self.cursor, self.version = START, 0
         self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
         self.blank = False
@@ -75,8 +72,7 @@ class Host:
         self._draft = Draft()
         self._open: tuple[Commit, Draft] | None = None
         self._lock = threading.RLock()
-        self._seq = 0
-        self._withdrawn = 0
+        self._seq = self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._silent = False
         self._inbox_read = START
@@ -270,8 +266,8 @@ class Host:
                 # Another task may have read the same page.
                 if is_after(entry.id, self._inbox_read):
                     self.arrive(entry, now)
-                    # Behind the last id there is nothing: when that entry is gone the inbox begins anew.
-                    self._inbox_read = entry.id if entry.id != LAST else self._inbox_read
+                    if entry.id != LAST:  # when that entry is gone the inbox begins anew
+                        self._inbox_read = entry.id
             count += len(page)
             if len(page) < _PAGE:
                 return count
@@ -307,6 +303,7 @@ class Host:
             batch=batch,
             lease_ms=self.around.lease_ms,
             nonce=token_hex(8),
+            strict=not self.pool,
         )
         self._open = (verb, draft)
         return verb
@@ -314,10 +311,16 @@ class Host:
     def commit_steps(self) -> Steps[None]:
         """Commit what waits, outside a turn, in bounded pieces.
 
-        Raises LeaseLost when the branch is another's now.
+        Raises LeaseLost when the branch is another's now, and, when the rest has gone, MailboxFull for what did not.
         """
+        refused: MailboxFull | None = None
         while not self.in_turn and (verb := self._next_verb()) is not None:
-            self.absorb(verb, (yield from ask(verb)))
+            try:
+                self.absorb(verb, (yield from ask(verb)))
+            except MailboxFull as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
 
     def _next_verb(self) -> Commit | None:
         """The commit that has not been answered yet, else the one of what waits, if anything does."""
@@ -352,10 +355,10 @@ class Host:
                 raise gone(self.around.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
                 self._void()
-                raise LeaseLost(
-                    f"The branch {self.branch.name or self.branch.id} is hosted elsewhere now ({answer.outcome},"
-                    f" version {answer.version}); what was not committed here is void. Open the session again to go on."
-                )
+                raise lease_lost(self.branch.name or self.branch.id, answer)
+            if answer.outcome == Outcome.FULL:
+                self._open = None
+                raise self._refuse(answer.behaviour)
             self._draft.drop_beginning(self._open[1])
             self._open = None
             self.cursor, self.version = verb.consumed, verb.version + 1
@@ -367,6 +370,12 @@ class Host:
         if not self._silent:
             self.turns.check(self.branch.name or self.branch.id)
         return not self._silent
+
+    def _refuse(self, recipient: str) -> MailboxFull:
+        """Drop the mail to a branch that is full; the error that says so."""
+        for wire in self._draft.drop_to(recipient):
+            self.branch.mailbox.exclude(wire.id)
+        return mailbox_full(self.around.directory.shown(recipient))
 
     def _void(self) -> None:
         """Drop what waits: it was made by somebody who no longer was the branch's owner."""

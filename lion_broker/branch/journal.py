@@ -29,7 +29,7 @@ from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
-from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail, decode_header, encode_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
 from lion_broker.telemetry import logger
 
@@ -38,7 +38,7 @@ __all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message
 log = logger("branch")
 
 _PAGE = 1000
-_MAX_RECORD_BYTES = 4 * MAX_MAIL_BYTES
+_MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
 

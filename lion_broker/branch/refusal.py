@@ -7,11 +7,19 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from lion_broker.errors import ItemNotFoundError, MailMalformed, MailTooLarge, SignatureInvalid, ToolUnknown
-from lion_broker.mail.records import Rejected
+from lion_broker.errors import (
+    ItemNotFoundError,
+    LeaseLost,
+    MailboxFull,
+    MailMalformed,
+    MailTooLarge,
+    SignatureInvalid,
+    ToolUnknown,
+)
+from lion_broker.mail.records import Claimed, Rejected
 from lion_broker.telemetry import logger
 
-__all__ = ["REPEATED", "reason_of", "warn_rejected"]
+__all__ = ["REPEATED", "lease_lost", "mailbox_full", "reason_of", "warn_rejected"]
 
 log = logger("branch")
 
@@ -30,6 +38,19 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 def reason_of(error: Exception) -> str:
     """Return the code for an error met while reading or applying a mail."""
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "not_applied")
+
+
+def lease_lost(branch: str, answer: Claimed) -> LeaseLost:
+    """Return the error for a commit that was refused because the branch is another's."""
+    return LeaseLost(
+        f"The branch {branch} is hosted elsewhere now ({answer.outcome}, version {answer.version}); what was not"
+        " committed here is void. Open the session again to go on."
+    )
+
+
+def mailbox_full(branch: str) -> MailboxFull:
+    """Return the error for mail that found no room."""
+    return MailboxFull(f"The mailbox of {branch} is full; the mail to it was not posted. Send it again later.")
 
 
 def warn_rejected(branch: str, entry: str, rejected: Rejected) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
 from lion_broker.mail.checks import is_id
@@ -11,13 +11,23 @@ from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_
 
 from .signing import Signer
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "Sealed"]
 
 _NAMES: Final = (b"h", b"b", b"s")
+_BLOB_NAMES: Final = (*_NAMES, b"x")
 _SHOWN: Final = 1024
 
 RawEntry = tuple[bytes, list[bytes]]
 """A stream entry as the server answers it: its id and a flat list of field names and values."""
+
+
+class Sealed(NamedTuple):
+    """A mail as a verb carries it; `blob` is `<sha256>:<bytes>` where the body goes beside it, else empty."""
+
+    head: bytes
+    body: bytes
+    signature: bytes
+    blob: str
 
 
 class Codec:
@@ -26,9 +36,12 @@ class Codec:
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
 
-    def seal(self, mail: WireMail) -> tuple[bytes, bytes, bytes]:
-        """Return header, body and signature of a mail."""
-        return mail.head, mail.body, self.signer.sign(mail.header.session, mail.head, mail.body)
+    def seal(self, mail: WireMail) -> Sealed:
+        """Return header, body and signature of a mail; a body that travels as a blob is signed by its digest."""
+        session = mail.header.session
+        if mail.header.blob is None:
+            return Sealed(mail.head, mail.body, self.signer.sign(session, mail.head, mail.body), "")
+        return Sealed(mail.head, b"", self.signer.sign(session, mail.head, b""), f"{mail.header.blob}:{len(mail.body)}")
 
     def open(self, raw: RawEntry, session: str, branch: str) -> Entry:
         """Return the mail of an entry in a mailbox of `branch`, or why it is none; never raises for bad bytes."""
@@ -36,8 +49,8 @@ class Codec:
         return Entry(entry_id.decode(), self.open_fields(fields, session, branch))
 
     def open_fields(self, fields: list[bytes], session: str, branch: str) -> WireMail | Rejected:
-        """Return the mail of an entry's fields, or why it is none."""
-        if len(fields) != 6 or (fields[0], fields[2], fields[4]) != _NAMES:
+        """Return the mail of an entry's fields, or why it is none; a body that is a blob is still to be fetched."""
+        if tuple(fields[0::2]) not in (_NAMES, _BLOB_NAMES) or len(fields) % 2:
             return _reject("malformed", "The entry does not have the fields of a mail.", fields)
         head, body, signature = fields[1], fields[3], fields[5]
         if len(head) + len(body) > MAX_MAIL_BYTES:
@@ -45,7 +58,7 @@ class Codec:
         try:
             self.signer.verify(session, head, body, signature)
             header = decode_header(head)
-            value = read_json(body, "body")
+            value = read_json(body, "body") if header.blob is None else None
         except SignatureInvalid as error:
             return _reject("bad_signature", str(error), fields)
         except MailMalformed as error:
@@ -54,6 +67,9 @@ class Codec:
             return _reject("malformed", "The sender is no id.", fields)
         if header.session != session or header.recipient != branch:
             return _reject("misdirected", "The mail is addressed to another session or branch.", fields)
+        named = fields[7].partition(b":")[0].decode("ascii", "replace") if len(fields) > len(_NAMES) * 2 else None
+        if named != header.blob or (named is not None and body):
+            return _reject("malformed", "The entry and its header name different blobs.", fields)
         return WireMail(header, body, head, value)
 
 

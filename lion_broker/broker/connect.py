@@ -15,11 +15,22 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.telemetry import logger
 
+from .checkup.profile import SURVIVES, Profile
+from .checkup.surroundings import file_findings, road_findings
 from .connection import without_secrets
 from .embedded import EmbeddedLease, attach
 from .exchange import RedisExchange
 
-__all__ = ["SCHEMES", "EmbeddedExchange", "connect"]
+__all__ = [
+    "SCHEMES",
+    "EmbeddedExchange",
+    "connect",
+    "data_secret",
+    "embedded_directory",
+    "locate",
+    "remote_secrets",
+    "socket_url",
+]
 
 SCHEMES: Final = ("embedded", "memory", "redis", "rediss", "unix")
 _LATER: Final = ("redis+sentinel", "redis+cluster")
@@ -39,15 +50,16 @@ class EmbeddedExchange(RedisExchange):
         self._lease = self._attach()
         server = self._lease.server
         super().__init__(
-            # A ? or # would end the path of a URL, and % begin an escape.
-            f"unix://{quote(str(server.socket))}",
+            socket_url(server.socket),
             data_secret(server.directory),
             namespace=settings.namespace,
             partitions=settings.partitions,
-            profile="dev",
+            # What the server is started with.
+            assumed=Profile.DEV,
+            unsafe=settings.unsafe_server,
             patience=settings.patience,
         )
-        self.url = f"embedded://{server.directory}"
+        self.url = self._inspection.url = f"embedded://{server.directory}"
 
     def _key_advice(self) -> str:
         directory = self._lease.server.directory
@@ -74,51 +86,82 @@ def connect(url: str | None = None, settings: Settings | None = None) -> Exchang
     `redis://`, `rediss://`, `unix://` name a server and need `LION_BROKER_SECRET`; `embedded://[dir]` is the server
     that the package starts; `memory://` keeps mail in this process only. Raises ConfigError for any other URL.
     """
+    settings = settings or Settings.load()
+    url, scheme = locate(url, settings)
+    if scheme == "memory":
+        exchange = MemoryExchange()
+        log.info("exchange %s, profile %s (%s)", exchange.url, exchange.profile, SURVIVES[Profile.MEMORY])
+        return exchange
+    if scheme == "embedded":
+        return EmbeddedExchange(settings, embedded_directory(url))
+    return _remote(url, settings)
+
+
+def locate(url: str | None, settings: Settings) -> tuple[str, str]:
+    """Return the URL that counts, and its scheme; raises ConfigError for one that there is not."""
     if url is not None and not isinstance(url, str):
         raise ConfigError(f"An exchange is an Exchange or a URL as text, not a {type(url).__name__}.")
-    settings = settings or Settings.load()
     url = url or settings.url or "embedded://"
-    scheme, _, rest = url.partition("://")
-    if "://" not in url or scheme not in SCHEMES:
+    scheme, mark, _ = url.partition("://")
+    if not mark or scheme not in SCHEMES:
         later = " It is planned for a later version." if scheme in _LATER else ""
         raise ConfigError(
             f"{without_secrets(url)!r} is no exchange URL.{later} Use one of"
             f" {', '.join(f'{name}://' for name in SCHEMES)}."
         )
-    exchange: Exchange
-    if scheme == "memory":
-        exchange = MemoryExchange()
-    elif scheme == "embedded":
-        exchange = EmbeddedExchange(settings, Path(rest).expanduser() if rest else None)
-    else:
-        exchange = _remote(url, settings)
-    log.info("exchange %s, profile %s", exchange.url, exchange.profile)
-    return exchange
+    if settings.replicas and scheme in ("embedded", "memory"):
+        raise ConfigError(
+            f"LION_BROKER_REPLICAS={settings.replicas} cannot be kept at {scheme}://: it has no replicas."
+        )
+    return url, scheme
 
 
-def _remote(url: str, settings: Settings) -> RedisExchange:
-    secret = settings.secret.get_secret_value().encode() if settings.secret else None
-    if secret is None and not settings.insecure:
+def embedded_directory(url: str) -> Path | None:
+    """Return the directory that a URL of an embedded server names, None for the user's own."""
+    place = url.partition("://")[2]
+    return Path(place).expanduser() if place else None
+
+
+def remote_secrets(url: str, settings: Settings) -> tuple[bytes, ...]:
+    """Return the secrets for a server of one's own; none only with LION_BROKER_INSECURE, else ConfigError."""
+    if settings.secret is None and settings.secret_previous is not None:
+        raise ConfigError(
+            "LION_BROKER_SECRET_PREVIOUS is set and LION_BROKER_SECRET is not: the first says what is accepted beside"
+            " the second, which signs."
+        )
+    if settings.secret is None and not settings.insecure:
         raise ConfigError(
             f"Mail on {without_secrets(url)} must be signed: set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the"
             " same value for all programs; `lion-broker keygen` makes one. LION_BROKER_INSECURE=1 leaves mail unsigned."
         )
-    if secret is None:
-        log.warning(
-            "mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it",
-            without_secrets(url),
-        )
-    previous = settings.secret_previous
+    return settings.secrets
+
+
+def _remote(url: str, settings: Settings) -> RedisExchange:
+    keys = remote_secrets(url, settings)
+    shown = without_secrets(url)
+    if not keys:
+        log.warning("mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it", shown)
+    for finding in (*road_findings(url), *file_findings(settings.secret_files)):
+        if finding.severity.is_bad:
+            log.warning("exchange %s: %s", shown, finding)
     return RedisExchange(
         url,
-        secret,
-        previous=(previous.get_secret_value().encode(),) if previous else (),
+        keys[0] if keys else None,
+        previous=keys[1:],
         begins_signing=settings.insecure,
         namespace=settings.namespace,
         partitions=settings.partitions,
-        profile="unverified",
+        unsafe=settings.unsafe_server,
+        replicas=settings.replicas,
         patience=settings.patience,
     )
+
+
+def socket_url(socket: Path) -> str:
+    """Return the URL of a server on a socket."""
+    # A ? or # would end the path of a URL, and % begin an escape.
+    return f"unix://{quote(str(socket))}"
 
 
 def data_secret(directory: Path) -> bytes:

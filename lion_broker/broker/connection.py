@@ -23,7 +23,7 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 
 from .requests import Command
 
-__all__ = ["AsyncLine", "SyncLine", "is_passing", "translate", "without_secrets"]
+__all__ = ["AsyncLine", "Copies", "SyncLine", "is_passing", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
@@ -31,9 +31,42 @@ _SILENT: Final = 0.9
 """The part of its time after which a failed attempt has shown that the server is silent."""
 _MOST_AT_ONCE: Final = 128
 _OURS: Final = {"protocol": 2, "decode_responses": False}
+_PASSING_KINDS: Final = (
+    errors.ConnectionError,
+    errors.TimeoutError,
+    errors.BusyLoadingError,
+    errors.ReadOnlyError,
+    errors.ClusterDownError,
+    errors.TryAgainError,
+    OSError,
+)
 _PASSING_REPLIES: Final = (
     "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF",
 )  # fmt: skip
+
+
+class TooFewCopies(errors.ConnectionError):
+    """Raised when too few replicas have confirmed a write in time; asking again waits for the same write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How many replicas must have what commands have written, and for how many ms they may take."""
+
+    count: int
+    ms: int
+
+    @property
+    def command(self) -> Command:
+        """What waits for them, on the connection of the writes."""
+        return ("WAIT", self.count, self.ms)
+
+    def insist(self, reply: Any) -> None:
+        """Raise TooFewCopies unless the reply to the command says that there are enough."""
+        if isinstance(reply, Exception):
+            raise reply
+        if reply < self.count:
+            raise TooFewCopies(f"{reply} of {self.count} replicas have confirmed it within {self.ms / 1000:g} s")
 
 
 def _options(seconds: float) -> dict[str, Any]:
@@ -57,7 +90,7 @@ def is_passing(error: BaseException) -> bool:
     """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
     if _refuses_user(error):
         return False
-    if isinstance(error, (errors.ConnectionError, errors.TimeoutError, errors.BusyLoadingError, OSError)):
+    if isinstance(error, _PASSING_KINDS):
         return True
     return isinstance(error, errors.ResponseError) and str(error).startswith(_PASSING_REPLIES)
 
@@ -81,6 +114,11 @@ def translate(error: BaseException, url: str) -> LionError:
         return BrokerUnavailable(
             f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"
             " stored."
+        )
+    if isinstance(error, TooFewCopies):
+        return BrokerUnavailable(
+            f"What was written is on the primary at {shown} only: {text}. It may be lost with that server. Asking again"
+            " is safe. Look after the replicas, or lower LION_BROKER_REPLICAS."
         )
     if is_passing(error):
         look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"
@@ -122,11 +160,15 @@ class SyncLine:
     def __init__(self, url: str, seconds: float) -> None:
         self._pool = _pool(redis.ConnectionPool, url, Retry(NoBackoff(), 0), seconds)
 
-    def call(self, commands: Sequence[Command], seconds: float) -> list[Any]:
+    def call(self, commands: Sequence[Command], seconds: float, *, copies: Copies | None = None) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list.
 
-        A server that is silent for so many seconds does not answer.
+        A server that is silent for so many seconds does not answer. Raises TooFewCopies unless so many `copies` exist.
         """
+        if copies is not None:
+            *replies, confirmed = self.call((*commands, copies.command), seconds)
+            copies.insist(confirmed)
+            return replies
         packed = _packed(commands)
         connection: Any = self._pool.get_connection()
         try:
@@ -165,16 +207,30 @@ class _Waiting:
     packed: bytes
     count: int
     seconds: float
+    copies: Copies | None
     answered: asyncio.Future[list[Any]]
+
+    def settle(self, replies: list[Any], confirmed: Any) -> None:
+        """Tell the caller, unless it has gone; `confirmed` is how many replicas have what was written."""
+        if self.answered.done():
+            return
+        try:
+            if self.copies is not None:
+                self.copies.insist(confirmed)
+        except errors.RedisError as error:
+            self.answered.set_exception(error)
+        else:
+            self.answered.set_result(replies)
 
 
 class AsyncLine:
     """Commands to a server from one event loop.
 
     Commands that are issued while others are on their way are sent together when those have come back: concurrent
-    callers share round trips, and a single caller never waits for company. What cannot be written as bytes fails for
-    its own caller only, before it shares anything. A command that the server may hold has a connection of its own. What
-    nobody has closed is closed when the loop ends, for afterwards nobody could. `seconds` as for SyncLine.
+    callers share round trips, and the wait for replicas, and a single caller never waits for company. What cannot be
+    written as bytes fails for its own caller only, before it shares anything. A command that the server may hold has a
+    connection of its own. What nobody has closed is closed when the loop ends, for afterwards nobody could. `seconds`
+    as for SyncLine.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
@@ -183,8 +239,17 @@ class AsyncLine:
         self._shuttle: asyncio.Task[None] | None = None
         self._open: AsyncGenerator[None] | None = None
 
-    async def call(self, commands: Sequence[Command], seconds: float, *, held: bool = False) -> list[Any]:
-        """Send commands and return their replies in order; `held` says that the server may take its time."""
+    async def call(
+        self, commands: Sequence[Command], seconds: float, *, held: bool = False, copies: Copies | None = None
+    ) -> list[Any]:
+        """Send commands and return their replies in order; `held` says that the server may take its time.
+
+        Raises TooFewCopies unless so many `copies` exist of what they have written.
+        """
+        if held and copies is not None:
+            *replies, confirmed = await self.call((*commands, copies.command), seconds, held=True)
+            copies.insist(confirmed)
+            return replies
         packed, count = _packed(commands), len(commands)
         if self._open is None:
             self._open = self._until_the_loop_ends()
@@ -192,7 +257,7 @@ class AsyncLine:
         if held:
             return await self._exchange(packed, count, seconds)
         answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(packed, count, seconds, answered))
+        self._waiting.append(_Waiting(packed, count, seconds, copies, answered))
         if self._shuttle is None or self._shuttle.done():
             self._shuttle = asyncio.create_task(self._run_shuttle())
         return await answered
@@ -222,6 +287,9 @@ class AsyncLine:
             if not group:
                 return
             packed, count = b"".join([one.packed for one in group]), sum(one.count for one in group)
+            copies = max((one.copies for one in group if one.copies is not None), key=lambda one: one.ms, default=None)
+            if copies is not None:
+                packed, count = packed + _packed((copies.command,)), count + 1
             begun, seconds = time.monotonic(), max(one.seconds for one in group)
             try:
                 replies = await self._exchange(packed, count, seconds)
@@ -239,8 +307,7 @@ class AsyncLine:
                 continue
             at = 0
             for one in group:
-                if not one.answered.done():
-                    one.answered.set_result(replies[at : at + one.count])
+                one.settle(replies[at : at + one.count], replies[-1] if copies is not None else None)
                 at += one.count
 
     async def _exchange(self, packed: bytes, count: int, timeout: float) -> list[Any]:

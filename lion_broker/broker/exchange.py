@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
+from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
 
+from .blobs import fetch, missing, put, with_bodies
+from .checkup.facts import QUESTIONS, read_facts
+from .checkup.inspection import Inspection
+from .checkup.profile import Profile
 from .codec import Codec
-from .connection import AsyncLine, SyncLine, is_passing, translate, without_secrets
+from .connection import AsyncLine, Copies, SyncLine, is_passing, translate, without_secrets
 from .functions import FUNCTIONS, Road, call
 from .keys import Keys
 from .library import PROTOCOL, library
@@ -36,8 +43,32 @@ _ABSENT_FUNCTION: Final = "Function not found"
 
 T = TypeVar("T")
 
-Errand = Generator[tuple[tuple[Command, ...], int] | float, list[Any], T]
-"""Yields commands (with how long the server may hold them) or a pause in seconds, is sent replies, returns a T."""
+_FLEETING: Final = (
+    v.Cancel,
+    v.Claim,
+    v.Progress,
+    v.Promote,
+    v.Release,
+    v.Renew,
+    v.Reserve,
+    v.Say,
+    v.Settle,
+    v.Sweep,
+)
+"""Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote."""
+
+    commands: tuple[Command, ...]
+    wait_ms: int = 0
+    promises: bool = False
+
+
+Errand = Generator[_Asked | float, list[Any], T]
+"""Yields commands or a pause in seconds, is sent replies, returns a T."""
 
 
 class RedisExchange(Exchange):
@@ -46,6 +77,9 @@ class RedisExchange(Exchange):
     `secret` signs the mail, `None` leaves it unsigned; `previous` are older secrets that are still accepted.
     A namespace remembers which keys sign in it: whoever lacks the newest is refused with SigningKeyUnknown before the
     first verb does anything. `begins_signing` lets a secret into a namespace that was unsigned so far.
+    The server is inspected before the first verb, for one round trip: `profile` is `assumed` until then, and a server
+    that is too old or may lose mail is refused with ServerUnsafe, or with `unsafe` warned of. `replicas` is how many
+    replicas must have what a verb has written before it is answered.
     `patience` is how many seconds a verb is repeated, with growing pauses, while no server answers; one that is silent
     costs as many, and two more. Opens no connection before the first verb. Safe to use from several threads and event
     loops.
@@ -60,11 +94,13 @@ class RedisExchange(Exchange):
         begins_signing: bool = False,
         namespace: str = "default",
         partitions: int = 1,
-        profile: str = "dev",
+        assumed: Profile = Profile.UNVERIFIED,
+        unsafe: bool = False,
+        replicas: int = 0,
         patience: float = 5.0,
     ) -> None:
         self.url = without_secrets(url)
-        self.profile = profile
+        self.profile = assumed
         self.namespace = namespace
         secrets = () if secret is None else (secret, *previous)
         self._full_url = url
@@ -72,55 +108,27 @@ class RedisExchange(Exchange):
         self._codec = Codec(Signer(*secrets, namespace=namespace))
         self._begins_signing = begins_signing
         self._wanted_partitions = partitions
+        self._inspection = Inspection(self.url, assumed, replicas, unsafe)
+        self._replicas = replicas
         self._road: Road | None = None
         self._sync: SyncLine | None = None
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncLine] = WeakKeyDictionary()
 
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
-        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
         deadline = self._deadline(verbs)
-        errand = self._errand(verbs, deadline)
-        step = next(errand)
-        try:
-            while True:
-                if isinstance(step, float):
-                    time.sleep(step)
-                    step = next(errand)
-                    continue
-                try:
-                    replies = line.call(step[0], _left(deadline))
-                except Exception as error:
-                    step = errand.throw(error)
-                else:
-                    step = errand.send(replies)
-        except StopIteration as end:
-            return list(end.value)
+        return self._drive(self._errand(verbs, deadline), deadline)
 
     async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the same without blocking the event loop."""
-        loop = asyncio.get_running_loop()
-        line = self._lines.get(loop)
-        if line is None:
-            self._forget_ended_loops()
-            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
         deadline = self._deadline(verbs)
-        errand = self._errand(verbs, deadline)
-        step = next(errand)
-        try:
-            while True:
-                if isinstance(step, float):
-                    await anyio.sleep(step)
-                    step = next(errand)
-                    continue
-                try:
-                    replies = await line.call(step[0], _left(deadline), held=step[1] > 0)
-                except Exception as error:
-                    step = errand.throw(error)
-                else:
-                    step = errand.send(replies)
-        except StopIteration as end:
-            return list(end.value)
+        return await self._adrive(self._errand(verbs, deadline), deadline)
+
+    async def ainspect(self) -> str:
+        """Look again at what the server promises; see `Exchange`."""
+        deadline = self._deadline(())
+        await self._adrive(self._patiently(self._inspect, deadline), deadline)
+        return self.profile
 
     def revive(self) -> None:
         """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
@@ -146,6 +154,56 @@ class RedisExchange(Exchange):
             await line.aclose()
         self.close()
 
+    def _drive(self, errand: Errand[T], deadline: float) -> T:
+        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
+        step = next(errand)
+        try:
+            while True:
+                if isinstance(step, float):
+                    time.sleep(step)
+                    step = next(errand)
+                    continue
+                try:
+                    replies = line.call(step.commands, _left(deadline), copies=self._copies(step, deadline))
+                except Exception as error:
+                    step = errand.throw(error)
+                else:
+                    step = errand.send(replies)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _adrive(self, errand: Errand[T], deadline: float) -> T:
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is None:
+            self._forget_ended_loops()
+            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
+        step = next(errand)
+        try:
+            while True:
+                if isinstance(step, float):
+                    await anyio.sleep(step)
+                    step = next(errand)
+                    continue
+                copies = self._copies(step, deadline)
+                try:
+                    replies = await line.call(step.commands, _left(deadline), held=step.wait_ms > 0, copies=copies)
+                except Exception as error:
+                    step = errand.throw(error)
+                else:
+                    step = errand.send(replies)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _copies(self, step: _Asked, deadline: float) -> Copies | None:
+        """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""
+        if not (self._replicas and step.promises):
+            return None
+        left = max(deadline - time.monotonic(), _SLACK / 2)
+        return Copies(self._replicas, int(left * 1000))
+
     def _forget_ended_loops(self) -> None:
         for loop in [loop for loop in self._lines if loop.is_closed()]:
             del self._lines[loop]
@@ -156,13 +214,17 @@ class RedisExchange(Exchange):
         return time.monotonic() + held_ms / 1000 + self._patience
 
     def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
-        """Do the verbs; while no server answers, ask again until the patience is used up."""
+        """Do the verbs, and repeat them while no server answers."""
         for verb in verbs:
             check(verb)
+        return self._patiently(partial(self._attempt, verbs), deadline)
+
+    def _patiently(self, attempt: Callable[[], Errand[T]], deadline: float) -> Errand[T]:
+        """Attempt something; while no server answers, again until the patience is used up."""
         pauses = _pauses(deadline)
         while True:
             try:
-                return (yield from self._attempt(verbs))
+                return (yield from attempt())
             except (RedisError, OSError) as error:
                 pause = next(pauses, None) if is_passing(error) else None
                 if pause is None:
@@ -173,16 +235,22 @@ class RedisExchange(Exchange):
     def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
         road = self._road or (yield from self._open_namespace())
         requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
-        commands = tuple(command for request in requests for command in request.commands)
+        # Blobs go first: a mail that names one is accepted only when it is there.
+        blobs = put(road, verbs)
+        commands = (*blobs, *(command for request in requests for command in request.commands))
         wait_ms = max((request.wait_ms for request in requests), default=0)
         replies = yield from self._send(road, verbs, commands, wait_ms)
         answers = []
-        at = 0
+        at = len(blobs)
         for request in requests:
             part = replies[at : at + len(request.commands)]
             at += len(request.commands)
             answers.append(self._read(request, part))
             yield from self._finish(road, verbs, request, part)
+        if wanted := missing(answers):
+            found = yield from self._send(road, verbs, fetch(road, wanted), 0)
+            bodies = dict(zip(wanted, found, strict=True))
+            answers = [with_bodies(answer, bodies) for answer in answers]
         return answers
 
     def _read(self, request: Request, replies: Sequence[Any]) -> Any:
@@ -204,23 +272,51 @@ class RedisExchange(Exchange):
         self, road: Road, verbs: Sequence[Verb[Any]], commands: tuple[Command, ...], wait_ms: int
     ) -> Errand[list[Any]]:
         """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
-        replies = yield commands, wait_ms
+        promises = any(type(verb) in FUNCTIONS and not isinstance(verb, _FLEETING) for verb in verbs)
+        asked = _Asked(commands, wait_ms, promises)
+        replies = yield asked
         errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
         no_functions = any(_ABSENT_FUNCTION in text for text in errors)
         no_group = any(text.startswith("NOGROUP") for text in errors)
         if no_functions:
-            yield (("FUNCTION", "LOAD", "REPLACE", library().source),), 0
+            yield from self._load()
         if no_group:
             pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
             yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
         if no_functions or no_group:
-            replies = yield commands, wait_ms
+            replies = yield asked
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply
         return replies
 
+    def _load(self) -> Errand[None]:
+        (reply,) = yield _Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
+        if isinstance(reply, NoPermissionError):
+            raise BrokerError(
+                f"The server at {self.url} lacks the functions of this version, and this user may not load them. Use"
+                " it once as a user who may (`lion-broker session ls`), or allow this one +function|load."
+            )
+        if isinstance(reply, ResponseError):
+            raise reply
+
+    def _inspect(self) -> Errand[None]:
+        """Ask the server what it promises; what is new is kept in the namespace, if it is open, for others to see."""
+        facts = read_facts((yield _Asked(QUESTIONS)))
+        try:
+            news = self._inspection.take(facts)
+        finally:
+            self.profile = self._inspection.profile
+        if news and self._road is not None:
+            yield from self._note(self._road)
+
+    def _note(self, road: Road) -> Errand[None]:
+        if self.profile != Profile.UNVERIFIED:
+            # Only a note: a server that takes no writes now, or not from this user, is no reason to stop.
+            yield _Asked((("HSET", road.keys.meta(), "profile", self.profile),))
+
     def _open_namespace(self) -> Errand[Road]:
+        yield from self._inspect()
         keys, signer = Keys(self.namespace), self._codec.signer
         accepted = (*signer.key_ids, UNSIGNED) if self._begins_signing else signer.key_ids
         named: tuple[Argument, ...] = (signer.key_id, len(accepted), *accepted)
@@ -236,6 +332,7 @@ class RedisExchange(Exchange):
         if newest not in accepted:
             raise SigningKeyUnknown(self._foreign_key(newest))
         self._road = Road(Keys(self.namespace, partitions), self._codec)
+        yield from self._note(self._road)
         return self._road
 
     def _foreign_key(self, newest: str) -> str:
@@ -252,6 +349,10 @@ class RedisExchange(Exchange):
             f"Mail in {where} is signed with the key {newest}, which this program does not have (it has: {ours})."
             f" Nothing was touched. {self._key_advice()}"
         )
+
+    def __repr__(self) -> str:
+        unsigned = "" if self._codec.signer.signs else ", UNSIGNED"
+        return f"{type(self).__name__}({self.url}, profile={self.profile}{unsigned})"
 
     def _key_advice(self) -> str:
         return (

@@ -10,7 +10,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
 
-from .codec import Codec
+from .codec import Codec, Sealed
 from .keys import Keys
 from .library import library
 from .requests import Argument, Command, Request
@@ -19,7 +19,7 @@ __all__ = ["FUNCTIONS", "Road", "call"]
 
 
 _CANCELLED_MS: Final = 3_600_000
-_AS_IT_IS: Final = (b"", b"", b"")
+_AS_IT_IS: Final = Sealed(b"", b"", b"", "")
 """Stands for the mail of a dead letter that is not edited."""
 
 
@@ -81,9 +81,9 @@ def post(road: Road, verb: v.Post) -> Request:
     digest = hashlib.sha256()
     args: list[Argument] = [len(verb.mails)]
     for mail in verb.mails:
-        head, body, signature = road.codec.seal(mail)
-        digest.update(head + b"\n" + body + b"\n")
-        args += (mail.header.sender, mail.header.recipient, int(mail.direct), head, body, signature, mail.delay_ms)
+        sealed = road.codec.seal(mail)
+        digest.update(sealed.head + b"\n" + sealed.body + b"\n")
+        args += (mail.header.sender, mail.header.recipient, int(mail.direct), *sealed, mail.delay_ms)
     key = road.keys.session(verb.session)
     return Request((call("post", [key], verb.producer, verb.seq, digest.hexdigest()[:32], *args),), _posted)
 
@@ -117,7 +117,7 @@ def claim(road: Road, verb: v.Claim) -> Request:
 def commit(road: Road, verb: v.Commit) -> Request:
     """`commit.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
-    args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause)
+    args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause, int(verb.strict))
     args += (*_records(verb.records), len(verb.mails))
     for mail in verb.mails:
         args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail), mail.delay_ms)
@@ -249,9 +249,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
 }
 
 
-def _of_letters(
-    road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, tuple[bytes, bytes, bytes]]
-) -> Request:
+def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, Sealed]) -> Request:
     parts: list[Argument] = [part for letter in verb.letters for part in (letter, *sealed.get(letter, _AS_IT_IS))]
     command = call("exhume", [road.keys.session(verb.session)], what, len(verb.letters), *parts)
     return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))

@@ -62,6 +62,10 @@ class Keys:
         """Stream, capped: the live tail."""
         return f"{self.session(session)}:events"
 
+    def blob(self, session: str, digest: str) -> str:
+        """String: a body, by its SHA-256 in hex."""
+        return f"{self.session(session)}:blob:{digest}"
+
     def branch(self, session: str, branch: str) -> str:
         """Hash: where a branch stands."""
         return f"{self.session(session)}:b:{branch}"

@@ -27,6 +27,7 @@ VERBS: Final = (
     "read_branches",
     "close_branch",
     "progress",
+    "put_blob",
     "post",
     "collect",
     "send",
@@ -45,7 +46,7 @@ VERBS: Final = (
     "reserve",
     "settle",
 )
-SHARED: Final = ("shared", "due")
+SHARED: Final = ("shared", "blobs", "delivering", "due")
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,8 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
 
     attempts, branch = text("attempts"), text("branch")
     fields = [part for name in ("h", "b", "s") for part in (name.encode(), raw.get(name, b""))]
-    mail = road.codec.open_fields(fields, session, branch)
+    blob = [b"x", raw["x"]] if "x" in raw else []
+    mail = road.codec.open_fields([*fields, *blob], session, branch)
     return DeadLetter(
         id=entry[0].decode(),
         reason=text("reason"),

@@ -30,12 +30,13 @@ class Code(IntEnum):
     NO_SERVER = 3
     NOT_FOUND = 4
     BROKEN = 5
+    UNSOUND = 6
     SIGNAL = 128
 
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done, 1 error, 2 wrong use or setting, 3 no server, 4 not found, 5 a promise was broken (mail lost"
-    " or applied twice, or a quote that is not in the corpus), 130 Ctrl-C."
+    " or applied twice, or a quote that is not in the corpus), 6 the doctor has found an error, 130 Ctrl-C."
 )
 
 _CODES: Final[tuple[tuple[type[LionError], Code], ...]] = (

@@ -130,9 +130,10 @@ async def _serve(
     try:
         await check_server(exchange)
         owner, pool = worker.state.owner, worker.state.pool
-        log.info("ready: worker %s serves pool %s on %s", owner, pool, exchange.url)
+        log.info("ready: worker %s serves pool %s on %r", owner, pool, exchange)
         if as_json:
-            print_json({"event": "ready", "owner": owner, "pool": pool, "exchange": exchange.url})
+            said = {"exchange": exchange.url, "profile": exchange.profile}
+            print_json({"event": "ready", "owner": owner, "pool": pool, **said})
         if until_eof:
             on_eof(worker.stop)
         code = await until_told(partial(worker.run, until_idle=until_idle), worker.stop, signals)
@@ -155,7 +156,7 @@ async def _sweep(
             for one in sweepers.values():
                 await one.sweep()
         else:
-            log.info("ready: sweeping %s on %s", ", ".join(sweepers), exchange.url)
+            log.info("ready: sweeping %s on %r", ", ".join(sweepers), exchange)
             async with anyio.create_task_group() as group:
                 for one in sweepers.values():
                     group.start_soon(one.run)

@@ -39,7 +39,7 @@ class Exchange(ABC):
     """Where it is, without secrets."""
 
     profile: str
-    """What an accepted mail survives: `memory` (nothing), `dev`, `durable` or `ha`."""
+    """What an accepted mail survives: `memory` (nothing), `dev`, `durable`, `ha` …, as far as it is known by now."""
 
     @abstractmethod
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
@@ -62,6 +62,13 @@ class Exchange(ABC):
         """Do one verb and return its answer."""
         answer: A = (await self.acall_all((verb,)))[0]
         return answer
+
+    async def ainspect(self) -> str:
+        """Look again at what an accepted mail survives, log what has changed, and return the profile.
+
+        Raises ServerUnsafe when mail may be lost from now on, BrokerUnavailable. By itself an exchange does not change.
+        """
+        return self.profile
 
     @abstractmethod
     def close(self) -> None:

@@ -203,7 +203,8 @@ class Claimed:
 class Committed(Claimed):
     """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN.
 
-    With a `lane` the caller drops what it holds of the mailbox: it will be handed out again.
+    FULL, with the full branch as `behaviour`, only to a strict commit. With a `lane` the caller drops what it holds of
+    the mailbox: it will be handed out again.
     """
 
 

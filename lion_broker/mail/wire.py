@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -21,6 +23,8 @@ from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 from .package import PackageCategory
 
 __all__ = [
+    "BLOB_BYTES",
+    "MAX_BODY_BYTES",
     "MAX_DEPTH",
     "MAX_MAIL_BYTES",
     "WIRE_VERSION",
@@ -33,8 +37,14 @@ __all__ = [
 
 WIRE_VERSION: Final = 1
 MAX_MAIL_BYTES: Final = 256 * 1024
+"""What a mail may have in a stream, header and body together."""
+BLOB_BYTES: Final = 64 * 1024
+"""A body with more travels beside its header, as a blob."""
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+"""What a body may have at all."""
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class Header:
     traceparent: str | None = None
     reply_to: str | None = None
     in_reply_to: str | None = None
+    blob: str | None = None
+    """The SHA-256 of the body, in hex, where the body travels as a blob."""
 
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""
@@ -65,7 +77,7 @@ class Header:
 _NAMES: Final = tuple(f.name for f in fields(Header))
 _USUAL: Final = ("v", "session", "sender", "recipient", "category", "id", "created", "seq")
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
-_OPTIONAL: Final = frozenset({"ttl", "traceparent", "reply_to", "in_reply_to"})
+_OPTIONAL: Final = frozenset({"ttl", "traceparent", "reply_to", "in_reply_to", "blob"})
 _CATEGORIES: Final = frozenset(str(category) for category in PackageCategory)
 
 
@@ -83,12 +95,16 @@ class WireMail:
 
     def __post_init__(self) -> None:
         if not self.head:
+            digest = sha256(self.body).hexdigest() if len(self.body) > BLOB_BYTES else None
+            if digest != self.header.blob:
+                object.__setattr__(self, "header", replace(self.header, blob=digest))
             object.__setattr__(self, "head", self.header.encode())
         size = len(self.head) + len(self.body)
-        if size > MAX_MAIL_BYTES:
+        most = MAX_BODY_BYTES if self.header.blob else MAX_MAIL_BYTES
+        if size > most:
             raise MailTooLarge(
                 f"The mail from {self.header.sender} to {self.header.recipient} has {size:,} bytes; at most"
-                f" {MAX_MAIL_BYTES:,} may travel. Send a reference (a path, URL or key) instead of the content."
+                f" {MAX_BODY_BYTES:,} may travel. Send a reference (a path, URL or key) instead of the content."
             )
 
     @property
@@ -112,10 +128,10 @@ class WireMail:
 
     def item(self) -> Any:
         """Return the body as a JSON value, not to be changed; raises MailMalformed."""
-        return read_json(self.body, "body") if self.value is None else self.value
+        return read_json(self.body, "body", MAX_BODY_BYTES) if self.value is None else self.value
 
 
-def encode_json(value: Any, what: str, most: int = MAX_MAIL_BYTES) -> bytes:
+def encode_json(value: Any, what: str, most: int = MAX_BODY_BYTES) -> bytes:
     """Return `value` as JSON bytes; raises NotPortable for what JSON cannot hold, MailTooLarge for too much."""
     try:
         raw = to_json(value, inf_nan_mode="constants")
@@ -247,4 +263,5 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "traceparent": _is_text,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
+    "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lion_broker.branch.directory import gone
+from lion_broker.branch.refusal import mailbox_full
 from lion_broker.core.ids import IDType
-from lion_broker.errors import BranchClosed, BrokerError, ItemNotFoundError, LionError, MailboxFull
+from lion_broker.errors import BranchClosed, BrokerError, ItemNotFoundError, LionError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Posted
@@ -94,7 +95,7 @@ class Postbox:
         if answer.outcome == Outcome.CLOSED:
             return BranchClosed(f"The branch {name} was removed and takes no more mail; its mail was not posted.")
         if answer.outcome == Outcome.FULL:
-            return MailboxFull(f"The mailbox of {name} is full; its mail was not posted. Send it again later.")
+            return mailbox_full(name)
         return BrokerError(
             f"The exchange refused a post with {answer.outcome}; another program uses this producer's name."
         )

@@ -1,4 +1,4 @@
-"""A process that hosts branches: starts and stops intake, seats, sweeper and lease keeper, and does nothing else."""
+"""A process that hosts branches: starts and stops intake, seats, sweeper, inspector and leases, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
 
+from .inspector import Inspector
 from .seat import Seat, Workplace
 from .sweeper import Sweeper
 
@@ -120,6 +121,7 @@ class Worker:
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
+            helpers.start_soon(Inspector(self._exchange).run)
             self._helpers = helpers
             # In the keeper's own context anyio would not know which event loop this is.
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())

@@ -24,7 +24,7 @@ KEYS = re.compile(
     r"""lion:\{[^{}]+:\d+\}:(
         meta | sessions | ready:[^{}\s]+ | due | workers | reply:[^{}\s]+ | limit:[^{}\s]+
         | s:[\w.-]+
-        | s:[\w.-]+:(branches|events|dead|producers|outboxes|transits|inboxes|blob:[0-9a-f]{64})
+        | s:[\w.-]+:(branches|events|dead|producers|outboxes|transits|inboxes|blobs|blob:[0-9a-f]{64})
         | s:[\w.-]+:b:[\w.-]+
         | s:[\w.-]+:b:[\w.-]+:(mailbox|inbox|outbox|transit|log|steps|lanes|tries|delayed|lane:[\w.-]+)
     )""",
@@ -53,13 +53,14 @@ class Server:
 
 
 @contextmanager
-def running(binary: Path) -> Iterator[Server]:
-    """Run a server in a directory of its own until the end of the block."""
+def running(binary: Path, **changed: str) -> Iterator[Server]:
+    """Run a server in a directory of its own until the end of the block, with some settings (`_` for `-`) changed."""
     with tempfile.TemporaryDirectory(prefix="lion-") as folder:
         socket = Path(folder, "s")
         options = {"port": "0", "unixsocket": str(socket), "dir": folder, "save": "", "appendonly": "yes"}
+        options |= {"appendfsync": "everysec"} | {name.replace("_", "-"): value for name, value in changed.items()}
         command = [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        with subprocess.Popen([*command, "--appendfsync", "everysec"], stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
                 yield Server(socket)
             finally:

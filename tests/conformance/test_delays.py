@@ -33,8 +33,8 @@ def test_delayed_mail_waits_apart(auto: Road) -> None:
 def test_due_mail_is_delivered(auto: Road) -> None:
     """It comes into the mailbox and wakes the branch, in order of its time and of its acceptance."""
     auto.pooled("ada")
-    post(auto, "late", delay_ms=3)
-    post(auto, "soon", "too", delay_ms=1)
+    post(auto, "late", delay_ms=400)
+    post(auto, "soon", "too", delay_ms=200)
     post(auto, "at once", delay_ms=0)
     wait_until(lambda: promoted(auto) is None)
     assert texts(auto.take("ada").entries) == ["at once", "soon", "too", "late"]

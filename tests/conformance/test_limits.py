@@ -99,3 +99,18 @@ def test_two_full_branches_do_not_stop_each_other(exchange: Exchange) -> None:
     assert min(heard.values()) >= 50
     assert road.dead() == ()
     assert road.branch("ada").waiting + road.branch("ben").waiting == 10
+
+
+def test_who_can_wait_is_told(exchange: Exchange) -> None:
+    """A strict commit is refused at the limit, with the name of the branch, and has written nothing."""
+    road = Road(exchange, cap=2).open()
+    road.pooled("ada")
+    road.local("eve", "ben")
+    stand = road.claim("eve", "mine")
+    fits = (road.mail("eve", "ben"), road.mail("eve", "ada"), road.mail("eve", "ada"))
+    before = road.state()
+    answer = road.commit("eve", "mine", stand, mails=(*fits, road.mail("eve", "ada")), strict=True)
+    assert (answer.outcome, answer.behaviour, answer.version) == (Outcome.FULL, "ada", stand.version)
+    assert road.state() == before
+    assert road.commit("eve", "mine", stand, mails=fits, strict=True).outcome is Outcome.OK
+    assert (road.branch("ada").waiting, road.branch("ben").inbox, road.dead()) == (2, 1, ())

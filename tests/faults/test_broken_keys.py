@@ -39,7 +39,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture(scope="module")
 def server() -> Iterator[Site]:
     """One server for all cases."""
-    with own_site(appendonly="no") as site:
+    with own_site(appendfsync="everysec") as site:
         yield site
 
 

@@ -120,7 +120,7 @@ def test_a_log_that_ends_anywhere(run: Run) -> None:
             shutil.copytree(run.folder / "appendonlydir", folder / "appendonlydir")
             with log_of(folder).open("r+b") as log:
                 log.truncate(offset)
-            server = OwnServer(folder, appendfsync="no")
+            server = OwnServer(folder, appendfsync="everysec")
             server.start()
             run.site.use(server.url)
             with run.site.connect() as exchange:

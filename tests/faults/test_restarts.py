@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ WORKER = ("worker", "--app", "tests.apps.desk:registry", "--pool", "p", "--json"
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an earlier version, and what its tests ask of workers."""
     folder = tmp_path_factory.mktemp("earlier")
     archive = subprocess.run(["git", "-C", ROOT, "archive", BEFORE, "lion_broker", "tests"], capture_output=True)
@@ -91,9 +90,9 @@ def test_an_earlier_version_among_the_workers(site: Site, earlier: Path) -> None
     with flowing(load):
         for worker in running:
             worker.ready()
-        for start in (lambda: earlier_worker(site, earlier), lambda: site.worker(lease=1.0)) * 2:
+        for old in (True, False) * 2:
             wait_until(load.more(15), 30)
-            running.append(start())
+            running.append(earlier_worker(site, earlier) if old else site.worker(lease=1.0))
             running[-1].ready()
             assert running.pop(0).stop() == 0
     check(load)

@@ -130,7 +130,10 @@ def test_a_small_memory() -> None:
     """A backlog that would not fit into a worker's memory is drained, for it takes no more at once than fits."""
     text, mails, memory = "x" * 200_000, 400, 90 << 20
     assert mails * len(text) > memory * 3 // 4
-    with own_site(appendonly="no") as site, Session(exchange=site.connect(), delivery="auto", timeout=60) as session:
+    with (
+        own_site(appendfsync="everysec") as site,
+        Session(exchange=site.connect(), delivery="auto", timeout=60) as session,
+    ):
         branch = session.new_branch(name="branch", pool="p")
         body = encode_json({"item": Instruction.create(instruction=text).to_dict()}, "item")
         for number in range(1, mails + 1):

@@ -1,6 +1,7 @@
 """Settings: from the environment or from a file, checked, and silent about secrets."""
 
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -53,10 +54,45 @@ def test_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """The error names the variable and the file."""
-    for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(ConfigError, match=f"LION_BROKER_SECRET_FILE names {path}"):
+    """The error names the variable and the file, and nothing of what is in it."""
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "bytes").write_bytes(b"\xff\x00")
+    for name, reason in (
+        ("absent", "cannot be read: No such file"),
+        ("", "cannot be read: Is a directory"),
+        ("bytes", "cannot be read: it is no text"),
+        ("empty", "is empty"),
+    ):
+        path = tmp_path / name
+        with pytest.raises(ConfigError, match=f"LION_BROKER_SECRET_FILE names {path}, which {reason}"):
             Settings.load({"LION_BROKER_SECRET_FILE": str(path)})
+
+
+def test_a_secret_where_its_file_is_to_be_named() -> None:
+    """The error does not show it."""
+    with pytest.raises(ConfigError, match="LION_BROKER_SECRET_FILE is to name a file by its path") as caught:
+        Settings.load({"LION_BROKER_SECRET_FILE": SECRET})
+    assert SECRET not in "".join(format_exception(caught.value))
+
+
+@pytest.mark.parametrize("secret", [" ", "one, two", "one\ntwo"])
+def test_what_is_no_secret(secret: str) -> None:
+    """One that is blank, and one that would be two as the previous one; it is not shown."""
+    with pytest.raises(ConfigError, match="LION_BROKER_SECRET cannot be used: it is blank, or has a comma") as caught:
+        Settings.load({"LION_BROKER_SECRET": secret})
+    assert "one" not in str(caught.value)
+
+
+def test_several_previous_secrets(tmp_path: Path) -> None:
+    """With commas or line feeds between them, in the environment or in a file."""
+    assert Settings.load({}).secrets == ()
+    assert Settings.load({"LION_BROKER_SECRET": f" {SECRET} "}).secrets == (SECRET.encode(),)
+    (tmp_path / "old").write_text("first\nsecond one\n\n")
+    for environ in ({"PREVIOUS": "first, second one,"}, {"PREVIOUS_FILE": str(tmp_path / "old")}):
+        named = {f"LION_BROKER_SECRET_{name}": value for name, value in environ.items()}
+        settings = Settings.load({"LION_BROKER_SECRET": SECRET, **named})
+        assert settings.secrets == (SECRET.encode(), b"first", b"second one")
+        assert settings.secret_files == tuple(tmp_path / "old" for name in named if name.endswith("FILE"))
 
 
 @pytest.mark.parametrize(

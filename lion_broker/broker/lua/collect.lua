@@ -13,9 +13,9 @@ local function into_transit(session, mail)
     bury(session, recipient.id, mail, REFUSALS[recipient.refused])
     return 0
   end
-  local fields = {'r', mail.r, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or ''}
-  if mail.d then fields[9], fields[10] = 'd', mail.d end
-  local added = redis.pcall('XADD', recipient.key .. ':transit', '*', unpack(fields))
+  local fields = mail_fields(mail)
+  if mail.d then fields[#fields + 1], fields[#fields + 2] = 'd', mail.d end
+  local added = redis.pcall('XADD', recipient.key .. ':transit', '*', 'r', mail.r, unpack(fields))
   if type(added) == 'table' then
     bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = added.err})
     return 0

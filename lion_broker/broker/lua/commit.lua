@@ -1,15 +1,16 @@
 -- commit: everything a turn did, or nothing.
 --
 -- KEYS 1: session key
--- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause,
+-- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause, strict,
 --      n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature, delay_ms)        outgoing mail
+--      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken
 --      n, n × entry of the turn                                             aside
 --      n, n × (entry, reason, error, detail, attempts, of the inbox (0|1))  buried
 --      n, n × (entry, lane, pause_ms, attempts)                             deferred
--- -> {OK | DRAINED | ALREADY | STALE | FENCED | UNKNOWN, cursor, version, attempts, '', now, lane, {lane, …}, entry, …}
+-- -> {OK | DRAINED | ALREADY | STALE | FENCED | FULL | UNKNOWN, cursor, version, attempts, full branch, now, lane, {lane, …},
+--     entry, …}
 --
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
@@ -19,10 +20,12 @@ local function parse(args)
   local turn = {
     branch = text(), token = text(), cursor = text(), consumed = text(), version = number(), lease_ms = number(),
     batch = number(), after = text(), handled = number(), nonce = text(), lane = text(), lane_done = text(),
-    pause = text(),
+    pause = text(), strict = text() == '1',
     records = list(function() return {kind = text(), head = text(), body = text()} end),
     mails = list(function()
-      return {recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number()}
+      return {
+        recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), x = text(), delay = number(),
+      }
     end),
     replies = list(function() return {client = text(), mail = text(), body = text()} end),
     taken = list(text), aside = list(text),
@@ -63,6 +66,7 @@ local function find_entries(key, turn)
     if not entry then return false end
     turn.taken[i] = {id = id, mail = fields_of(entry)}
   end
+  turn.aside_ids = {unpack(turn.aside)}
   for i, id in ipairs(turn.aside) do
     local entry = entry_at(turn.source, id)
     if not entry or not is_of_turn(turn, id) then return false end
@@ -103,17 +107,22 @@ local function refusal(key, turn, was)
   return nil
 end
 
--- Decides where each outgoing mail goes, before anything is written.
+-- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full.
 local function address(session, turn)
   for _, mail in ipairs(turn.mails) do
+    local lost = check_blob(session, mail)
+    if lost then return lost end
     local recipient = look(session, mail.recipient)
     mail.straight = session.auto or mail.direct
     mail.refused = recipient.refused
     if mail.straight and not mail.refused then
       local broken = check_station(session, recipient, true, mail.delay > 0)
       if broken then return broken end
-      -- Twice the limit: no branch waits for room at another one, and so none in a circle.
-      if not fits(session, recipient, station_of(recipient, true), mail, 2) then mail.refused = 'FULL' end
+      -- Twice the limit: no branch waits for room at another one, and so none in a circle. But who can wait is told.
+      if not fits(session, recipient, station_of(recipient, true), mail, turn.strict and 1 or 2) then
+        if turn.strict then return nil, recipient.id end
+        mail.refused = 'FULL'
+      end
     end
   end
   return nil
@@ -126,6 +135,7 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
   end
+  if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
   if #turn.mails > 0 then
     kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
   end
@@ -136,11 +146,12 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', ROOMY
   end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
-  return check_kinds(kinds) or address(session, turn)
+  return check_kinds(kinds)
 end
 
 local function dispatch(session, turn)
   for _, mail in ipairs(turn.mails) do
+    hold_blob(session, mail)
     if mail.refused then
       bury(session, mail.recipient, mail, REFUSALS[mail.refused])
     elseif mail.straight then
@@ -163,22 +174,33 @@ local function owners_of(key, turn, was)
   return with_owner(owners, was.owner)
 end
 
--- The mails that leave the branch with this turn, for a session that limits bytes.
-local function bytes_of(session, turn)
-  if session.cap_bytes == 0 then return 0 end
-  local bytes = 0
+-- The mails that leave the branch with this turn, where a session limits bytes or has blobs; nothing else needs them.
+local function leaving(session, turn)
+  if session.cap_bytes == 0 and session.blobs == 0 then return {} end
+  local left = {}
   local from = turn.of_lane and '-' or '(' .. turn.cursor
   local upto = turn.of_lane and turn.lane_done or turn.consumed
-  for _, entry in ipairs(redis.call('XRANGE', turn.source, from, upto)) do bytes = bytes + size_of(fields_of(entry)) end
-  for _, one in ipairs(turn.taken) do bytes = bytes + size_of(one.mail) end
-  for _, mail in ipairs(turn.aside) do bytes = bytes - size_of(mail) end
-  for _, burial in ipairs(turn.buried) do
-    if burial.inbox then bytes = bytes + size_of(burial.mail) end
-  end
+  for _, entry in ipairs(redis.call('XRANGE', turn.source, from, upto)) do left[entry[1]] = fields_of(entry) end
   if not turn.of_lane then
-    for _, deferral in ipairs(turn.deferred) do bytes = bytes - size_of(deferral.mail) end
+    for _, deferral in ipairs(turn.deferred) do left[deferral.entry] = nil end
   end
-  return bytes
+  for _, id in ipairs(turn.aside_ids) do left[id] = nil end
+  for _, one in ipairs(turn.taken) do left['inbox ' .. one.id] = one.mail end
+  for _, burial in ipairs(turn.buried) do
+    left[burial.inbox and 'inbox ' .. burial.entry or burial.entry] = burial.mail
+    burial.mail.buried = true
+  end
+  return left
+end
+
+-- What has left makes room, and lets go of its blobs unless it lives on as a dead letter.
+local function let_leave(session, key, left)
+  local bytes = 0
+  for _, mail in pairs(left) do
+    bytes = bytes + size_of(mail)
+    if not mail.buried then let_blob_go(session, mail) end
+  end
+  weigh(session, key, -bytes)
 end
 
 -- Takes what the turn has handled out of the mailbox, or the lane; what it defers waits in lanes. Answers the mails deferred.
@@ -214,7 +236,7 @@ local function settle(session, key, turn, was)
   for i, one in ipairs(turn.taken) do taken[i] = one.id end
   delete_entries(key .. ':inbox', taken)
   for _, mail in ipairs(turn.aside) do
-    redis.call('XADD', key .. ':inbox', '*', 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+    redis.call('XADD', key .. ':inbox', '*', unpack(mail_fields(mail)))
   end
   if #turn.aside > 0 and was.pool ~= '' then redis.call('SADD', session.key .. ':inboxes', turn.branch) end
   for _, burial in ipairs(turn.buried) do
@@ -279,13 +301,16 @@ register('commit', function(keys, args)
   if refused then return answer_of(refused, was, now, 0) end
   local broken = check_keys(session, key, turn, was)
   if broken then return broken end
-  local bytes = bytes_of(session, turn)
+  local wrong, full = address(session, turn)
+  if wrong then return wrong end
+  if full then return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0) end
+  local left = leaving(session, turn)
   turn.owners = owners_of(key, turn, was)
   if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)
-  weigh(session, key, -bytes)
+  let_leave(session, key, left)
   local deferred = advance(session, key, turn, was, now)
   dispatch(session, turn)
   local answer = go_on(session, key, turn, was, now, deferred)

@@ -32,7 +32,10 @@ register('delete_session', function(keys, args)
   end
   if redis.call('ZCARD', key .. ':branches') > 0 then return 1 end
   remove_branch(root, branch_key(key, id), id .. '/' .. id)
-  redis.call('UNLINK', key, key .. ':branches', key .. ':events', key .. ':dead', key .. ':producers',
+  if redis.call('TYPE', key .. ':blobs')['ok'] == 'hash' then
+    for _, digest in ipairs(redis.call('HKEYS', key .. ':blobs')) do redis.call('UNLINK', key .. ':blob:' .. digest) end
+  end
+  redis.call('UNLINK', key .. ':blobs', key, key .. ':branches', key .. ':events', key .. ':dead', key .. ':producers',
     key .. ':outboxes', key .. ':transits', key .. ':inboxes')
   redis.call('ZREM', root .. 'sessions', id)
   return 0

@@ -10,6 +10,7 @@ local function next_entries(stream, from, batch)
   local size = 0
   for i, entry in ipairs(entries) do
     for _, value in ipairs(entry[2]) do size = size + #value end
+    size = size + blob_size(entry[2][8])
     if size > 1048576 and i > 1 then
       for rest = #entries, i, -1 do entries[rest] = nil end
       break
@@ -110,7 +111,7 @@ end
 
 -- Puts entries that a turn defers behind their senders' lanes, in the mailbox's order and under the same ids.
 local function defer(session, key, branch, entry, mail, deferral, owners, now)
-  local added = redis.pcall('XADD', lane_key(key, deferral.lane), entry, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+  local added = redis.pcall('XADD', lane_key(key, deferral.lane), entry, unpack(mail_fields(mail)))
   if type(added) == 'table' and added.err then
     bury(session, branch, mail, {reason = 'broken_mailbox', detail = added.err, attempts = deferral.attempts})
     return 0
@@ -146,7 +147,7 @@ end
 -- Keeps a mail until it is due; numbers keep those of the same moment in their order.
 local function delay(session, recipient, straight, mail, due)
   local number = redis.call('HINCRBY', session.key, 'delays', 1)
-  local packed = cmsgpack.pack({mail.h or '', mail.b or '', mail.s or '', straight and 1 or 0})
+  local packed = cmsgpack.pack({mail.h or '', mail.b or '', mail.s or '', straight and 1 or 0, mail.x or ''})
   redis.call('ZADD', recipient.key .. ':delayed', due, string.format('%015d', number) .. packed)
   redis.call('ZADD', session.root .. 'due', 'LT', due, session.id .. '/' .. recipient.id)
   count(session, 'delayed', 1)
@@ -170,7 +171,7 @@ local function deliver_due(session, recipient, now, limit)
     local fields = cmsgpack.unpack(string.sub(one, 16))
     redis.call('ZREM', key, one)
     count(session, 'delayed', -1)
-    deliver(session, recipient, fields[4] == 1, {h = fields[1], b = fields[2], s = fields[3]})
+    deliver(session, recipient, fields[4] == 1, {h = fields[1], b = fields[2], s = fields[3], x = fields[5]})
   end
   return #packed
 end

@@ -1,7 +1,7 @@
 -- exhume: dead letters on their way again, or out of the store.
 --
 -- KEYS 1: session key
--- ARGV what (send | drop), n, n × (dead letter, header, body, signature); an empty header: as the dead letter has it
+-- ARGV what (send | drop), n, n × (dead letter, header, body, signature, blob); an empty header: as the letter has it
 -- -> n × (OK | UNKNOWN | CLOSED | FULL)
 --
 -- A letter that is not there has been sent or dropped before: UNKNOWN. CLOSED and FULL leave it where it is.
@@ -21,7 +21,15 @@ local function read(session, sends, one)
   if not entry then return {word = 'UNKNOWN'} end
   local fields = fields_of(entry)
   local letter = {id = one.id, branch = fields.branch or '', word = 'OK'}
-  letter.mail = one.h ~= '' and one or {h = fields.h or '', b = fields.b or '', s = fields.s or ''}
+  letter.mail = one.h ~= '' and one or fields
+  letter.gone = fields
+  if sends and one.h ~= '' then
+    local lost = check_blob(session, one)
+    if lost then return {word = lost} end
+  end
+  if session.blobs > 0 and not is_kind(session.key .. ':blobs', 'hash') then
+    return {word = redis.error_reply(session.key .. ':blobs is no hash; nothing was changed.')}
+  end
   if sends then letter.word = refusal(session, letter) or 'OK' end
   return letter
 end
@@ -29,7 +37,7 @@ end
 register('exhume', function(keys, args)
   local text, _, list = reader(args)
   local sends = text() == 'send'
-  local wanted = list(function() return {id = text(), h = text(), b = text(), s = text()} end)
+  local wanted = list(function() return {id = text(), h = text(), b = text(), s = text(), x = text()} end)
   local session = open_session(keys[1])
   local letters, words, chosen = {}, {}, {}
   for i, one in ipairs(wanted) do
@@ -43,6 +51,10 @@ register('exhume', function(keys, args)
       redis.call('XDEL', session.key .. ':dead', letter.id)
       count(session, 'dead', -1)
       tell(session, 'k', sends and 'exhumed' or 'dropped', 'branch', letter.branch, 'letter', letter.id)
+      if letter.mail ~= letter.gone or not sends then
+        if sends then hold_blob(session, letter.mail) end
+        let_blob_go(session, letter.gone)
+      end
       if sends then
         weigh(session, branch_key(session.key, letter.branch), size_of(letter.mail))
         deliver(session, look(session, letter.branch), true, letter.mail)

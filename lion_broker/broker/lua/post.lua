@@ -1,7 +1,7 @@
 -- post: mails from outside a turn, all or none.
 --
 -- KEYS 1: session key
--- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature, delay_ms)
+-- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature, blob, delay_ms)
 -- -> {OK | DUPLICATE | CONFLICT | GAP} or {UNKNOWN | CLOSED | FULL, branch}
 
 local function seen_before(producers, producer, seq, digest)
@@ -36,7 +36,8 @@ register('post', function(keys, args)
   local producer, seq, digest = text(), number(), text()
   local mails = list(function()
     return {
-      sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), delay = number(),
+      sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), x = text(),
+      delay = number(),
     }
   end)
   local session = open_session(keys[1])
@@ -44,11 +45,12 @@ register('post', function(keys, args)
   local known = seen_before(keys[1] .. ':producers', producer, seq, digest)
   if known then return {known} end
   for _, mail in ipairs(mails) do
-    local refused = refusal(session, mail)
+    local refused = refusal(session, mail) or check_blob(session, mail)
     if refused then return refused end
   end
   redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)
   for _, mail in ipairs(mails) do
+    hold_blob(session, mail)
     if session.auto or mail.direct then
       local due = mail.delay > 0 and now_ms() + mail.delay
       deliver_when_due(session, look(session, mail.recipient), true, mail, due)

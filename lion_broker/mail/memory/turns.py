@@ -120,6 +120,8 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     session, branch = found
     if word := _commit_refusal(branch, verb):
         return Committed(word, branch.cursor, branch.version, now=store.now())
+    if verb.strict and (full := _full(session, verb.mails)):
+        return Committed(Outcome.FULL, branch.cursor, branch.version, behaviour=full, now=store.now())
     owner = branch.owner
     branch.paused = verb.pause or branch.paused
     _settle(store, session, branch, verb)
@@ -165,6 +167,18 @@ def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:
         and all(_may_be_deferred(branch, verb, deferral) for deferral in verb.deferred)
     )
     return None if fits else Outcome.STALE
+
+
+def _full(session: Session, mails: tuple[WireMail, ...]) -> str:
+    """The first recipient that has no room for what is to go straight to it, or an empty text."""
+    coming: dict[str, list[WireMail]] = {}
+    for mail in mails:
+        name = mail.header.recipient
+        if (session.auto or mail.direct) and not session.refusal(name):
+            coming.setdefault(name, []).append(mail)
+            if not session.has_room(name, coming[name]):
+                return name
+    return ""
 
 
 def _source(branch: Branch, verb: v.Commit) -> Stream[WireMail]:

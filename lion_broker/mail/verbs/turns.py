@@ -42,6 +42,8 @@ class Commit(Verb[Committed]):
     `deferred` are those that are to be tried again (see `Deferral`). Outgoing mail goes where `Post` would put it, up
     to twice the recipient's limit; a recipient that refuses makes a dead letter, never a failure.
 
+    With `strict` nothing is written when a recipient has reached its limit: the answer is FULL, and names the branch.
+
     A turn of a `lane` leaves the cursor where it is; `lane_done` is the last entry of the lane that it handled. `pause`
     says why the branch is to take no more turns until it is resumed; the lease ends then.
 
@@ -72,6 +74,7 @@ class Commit(Verb[Committed]):
     lane: str = ""
     lane_done: str = START
     pause: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

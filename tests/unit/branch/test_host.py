@@ -21,7 +21,7 @@ from lion_broker.mail.verbs import Claim, Commit, Release, Station
 from tests.doubles import Forgetful
 from tests.ledger import Ledger
 
-TOO_LONG = "x" * 3_000_000
+TOO_LONG = "x" * 17_000_000
 
 
 @pytest.fixture

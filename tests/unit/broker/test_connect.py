@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lion_broker.broker.connect import SCHEMES, connect, data_secret
 from lion_broker.broker.connection import without_secrets
 from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.signing import Signer
 from lion_broker.config import Settings
 from lion_broker.errors import BrokerUnavailable, ConfigError
 from lion_broker.mail.memory import MemoryExchange
@@ -51,6 +52,63 @@ def test_insecure_is_loud(caplog: pytest.LogCaptureFixture) -> None:
     """Unsigned mail is possible, and every connect warns of it."""
     with caplog.at_level(logging.WARNING), connect("redis://localhost", Settings.load({}, insecure=True)):
         assert "NOT signed" in caplog.text
+
+
+def test_what_is_unsigned_says_so() -> None:
+    """In each `repr` of its exchange, as long as it lives."""
+    assert repr(connect("redis://localhost", Settings.load({}, insecure=True))).endswith(", UNSIGNED)")
+    assert "UNSIGNED" not in repr(connect("redis://localhost", settings(insecure=True)))
+
+
+def test_a_previous_secret_signs_nothing() -> None:
+    """Without the one that signs it is half a setting, also where mail may be unsigned."""
+    with pytest.raises(ConfigError, match=r"LION_BROKER_SECRET_PREVIOUS is set and LION_BROKER_SECRET is not"):
+        connect("redis://localhost", Settings.load({}, secret_previous=SECRET, insecure=True))
+
+
+def test_all_previous_secrets_are_accepted() -> None:
+    """Each has its id among those that a namespace may be signed with."""
+    old = [f"a secret of year {year}" for year in (2023, 2024)]
+    exchange = connect("redis://localhost", settings(secret_previous=", ".join(old)))
+    assert isinstance(exchange, RedisExchange)
+    signers = [Signer(secret.encode()) for secret in (*old, SECRET)]
+    assert set(exchange._codec.signer.key_ids) == {signer.key_id for signer in signers}
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [("redis://localhost", False), ("unix:///tmp/s", False), ("rediss://far.example", False), ("redis://far", True)],
+)
+def test_plain_text_beyond_this_machine_is_loud(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Every connect warns of it, and says what to do."""
+    with caplog.at_level(logging.WARNING):
+        connect(url, settings())
+    assert ("plain text" in caplog.text and "Fix: a rediss:// URL" in caplog.text) is warned
+
+
+def test_a_secret_that_others_can_change_is_loud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning names the file, and not what is in it."""
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    path.chmod(0o666)
+    with caplog.at_level(logging.WARNING):
+        connect("redis://localhost", Settings.load({"LION_BROKER_SECRET_FILE": str(path)}))
+    assert f"{path}, which holds a secret, can be changed by other users" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_replicas_are_waited_for_where_that_is_set() -> None:
+    """Each exchange at a server of one's own knows how many."""
+    exchange = connect("redis://localhost", settings(replicas=2))
+    assert isinstance(exchange, RedisExchange)
+    assert exchange._replicas == 2
+
+
+@pytest.mark.parametrize("url", ["embedded://", "memory://"])
+def test_where_there_are_no_replicas(url: str) -> None:
+    """Nobody can wait for them."""
+    with pytest.raises(ConfigError, match="LION_BROKER_REPLICAS=1 cannot be kept"):
+        connect(url, settings(replicas=1))
 
 
 def test_memory_is_for_this_process() -> None:

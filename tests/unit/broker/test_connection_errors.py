@@ -64,6 +64,23 @@ def test_answers_of_the_server(text: str, passing: bool, kind: type[LionError]) 
     assert type(translate(error, URL)) is kind
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        exceptions.ReadOnlyError,
+        exceptions.MasterDownError,
+        exceptions.ClusterDownError,
+        exceptions.TryAgainError,
+        exceptions.BusyLoadingError,
+    ],
+)
+def test_answers_that_the_client_has_classes_for(kind: type[exceptions.RedisError]) -> None:
+    """The client has cut the first word off their text; they pass all the same."""
+    error = kind("You can't write against a read only replica.")
+    assert is_passing(error)
+    assert isinstance(translate(error, URL), BrokerUnavailable)
+
+
 @pytest.mark.parametrize("kind", [exceptions.AuthenticationError, exceptions.NoPermissionError])
 def test_a_refused_user_is_not_asked_again(kind: type[Exception]) -> None:
     """It would be refused again; the error says where to look."""

@@ -13,6 +13,7 @@ GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"],
 COMMANDS = [
     ["worker"],
     ["sweeper"],
+    ["doctor"],
     ["keygen"],
     ["version"],
     *([group, name] for group, names in GROUPS.items() for name in names),

@@ -1,6 +1,7 @@
 """The wire format: strict JSON both ways, and a header that knows its fields."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 from lion_broker.mail.wire import (
+    BLOB_BYTES,
+    MAX_BODY_BYTES,
     MAX_DEPTH,
     MAX_MAIL_BYTES,
     WIRE_VERSION,
@@ -154,13 +157,13 @@ def test_a_circle_is_not_written() -> None:
 
 def test_too_much_is_not_written() -> None:
     """The error says how much it is, how much may travel, and what to do."""
-    with pytest.raises(MailTooLarge, match=r"300,002 bytes; at most 262,144 are accepted\. Send a reference"):
-        encode_json("x" * 300_000, "The item")
+    with pytest.raises(MailTooLarge, match=r"9,000,002 bytes; at most 8,388,608 are accepted\. Send a reference"):
+        encode_json("x" * 9_000_000, "The item")
 
 
 def test_header_and_body_count_together() -> None:
     """A body that fits alone may be too large with its header."""
-    body = encode_json("x" * (MAX_MAIL_BYTES - 10), "item")
+    body = encode_json("x" * (MAX_BODY_BYTES - 10), "item")
     with pytest.raises(MailTooLarge, match="from a to b"):
         WireMail(Header("s", "a", "b", "message"), body)
 
@@ -215,3 +218,19 @@ def test_a_header_is_an_object(raw: bytes) -> None:
     """Other JSON is no header."""
     with pytest.raises(MailMalformed):
         decode_header(raw)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_large_body_is_named_by_its_digest(more: int) -> None:
+    """From a byte over the limit on it travels beside the header, which names it."""
+    body = encode_json("x" * (BLOB_BYTES - 2 + more), "item")
+    mail = WireMail(Header("s", "a", "b", "message"), body)
+    digest = sha256(body).hexdigest() if more else None
+    assert (mail.header.blob, decode_header(mail.head).blob, mail.body) == (digest, digest, body)
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 64, "A" * 64, "0" * 63, 5, None])
+def test_what_is_no_digest_is_refused(odd: Any) -> None:
+    """Sixty-four hexadecimal digits, nothing else: it becomes part of a key."""
+    with pytest.raises(MailMalformed, match="blob"):
+        decode_header(json.dumps({**GOOD, "blob": odd}).encode())

@@ -1,0 +1,55 @@
+-- Bodies that are kept beside the streams: counted as long as an entry names them. Shared by the verbs.
+--
+--   blob    <session key>:blob:<sha256>   string: a body; with expiry until a mail that names it is accepted
+--   blobs   <session key>:blobs           hash: entries that name each blob, by <sha256>
+--
+-- In an entry x is <sha256>:<bytes>; in the session's hash `blobs` is how many there are.
+
+-- The fields of an entry that is a mail.
+local function mail_fields(mail)
+  local fields = {'h', mail.h or '', 'b', mail.b or '', 's', mail.s or ''}
+  if mail.x and mail.x ~= '' then fields[7], fields[8] = 'x', mail.x end
+  return fields
+end
+
+local function digest_of(mail)
+  return mail.x and string.match(mail.x, '^(%x+):%d+$')
+end
+
+local function blob_size(x)
+  return x and tonumber(string.match(x, ':(%d+)$')) or 0
+end
+
+local function size_of(mail)
+  return #(mail.h or '') + #(mail.b or '') + #(mail.s or '') + blob_size(mail.x)
+end
+
+-- An error reply when a mail names a blob that is not there, or nil.
+local function check_blob(session, mail)
+  local digest = digest_of(mail)
+  if not digest then return nil end
+  local kind = redis.call('TYPE', session.key .. ':blob:' .. digest)['ok']
+  local counted = redis.call('TYPE', session.key .. ':blobs')['ok']
+  if kind == 'string' and (counted == 'hash' or counted == 'none') then return nil end
+  return redis.error_reply('The blob ' .. digest .. ' is not there; nothing was changed.')
+end
+
+-- One more entry names a blob: from now on it stays.
+local function hold_blob(session, mail)
+  local digest = digest_of(mail)
+  if not digest then return end
+  redis.call('PERSIST', session.key .. ':blob:' .. digest)
+  if redis.call('HINCRBY', session.key .. ':blobs', digest, 1) == 1 then count(session, 'blobs', 1) end
+end
+
+-- An entry that named a blob is gone for good.
+local function let_blob_go(session, mail)
+  local digest = digest_of(mail)
+  -- An entry that no verb has written may name anything.
+  if not digest or redis.call('HEXISTS', session.key .. ':blobs', digest) == 0 then return end
+  if redis.call('HINCRBY', session.key .. ':blobs', digest, -1) <= 0 then
+    redis.call('HDEL', session.key .. ':blobs', digest)
+    redis.call('UNLINK', session.key .. ':blob:' .. digest)
+    count(session, 'blobs', -1)
+  end
+end

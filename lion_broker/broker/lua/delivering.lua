@@ -1,0 +1,185 @@
+-- Mail on its way: who takes it, where it goes, what becomes of it when nobody does. Shared by the verbs.
+
+-- `error` is the class of what was raised, `owners` who has tried, the latest last.
+local function bury(session, branch, mail, why)
+  redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
+    'branch', branch, 'attempts', why.attempts or 0, 'owners', why.owners or '', unpack(mail_fields(mail)))
+  count(session, 'dead', 1)
+  tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason)
+end
+
+local REFUSALS = {
+  UNKNOWN = {reason = 'unknown_branch', detail = 'There is no such branch in the session.'},
+  CLOSED = {reason = 'closed', detail = 'The branch was removed before it took this mail.'},
+  FULL = {reason = 'full', detail = 'The branch had as much mail waiting as the session allows.'},
+}
+
+-- Looks a recipient up once a call: where mail for it goes, and the word that refuses it, if any.
+local function look(session, branch)
+  local seen = session.known[branch]
+  if seen then return seen end
+  local key = branch_key(session.key, branch)
+  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  if values.err then values = {} end
+  seen = {
+    id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
+    deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
+  }
+  if not values[1] then
+    seen.refused = 'UNKNOWN'
+  elseif values[1] ~= 'open' then
+    seen.refused = 'CLOSED'
+  end
+  session.known[branch] = seen
+  return seen
+end
+
+local function station_of(recipient, straight)
+  return (straight and recipient.pool ~= '') and 'mailbox' or 'inbox'
+end
+
+-- True when one more mail fits under `times` the session's limits, counting those that this call has let through.
+local function fits(session, recipient, station, mail, times)
+  if session.cap > 0 then
+    recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
+      + redis.call('ZCARD', recipient.key .. ':delayed') + recipient.deferred
+    if recipient.waiting + recipient.added >= session.cap * times then return false end
+  end
+  if session.cap_bytes > 0 and recipient.bytes + size_of(mail) > session.cap_bytes * times then return false end
+  recipient.added, recipient.bytes = recipient.added + 1, recipient.bytes + size_of(mail)
+  return true
+end
+
+-- Where a session limits bytes, a branch knows how many wait for it.
+local function weigh(session, key, bytes)
+  if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
+end
+
+-- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
+local function enqueue(root, key, branch, session_id, pool)
+  local id = redis.pcall('XADD', root .. 'ready:' .. pool, '*', 's', session_id, 'b', branch)
+  if type(id) == 'table' then
+    redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
+    return nil
+  end
+  redis.call('HSET', key, 'q', id)
+  return id
+end
+
+-- Makes sure that a branch with work has exactly one ready entry, unless it is paused.
+local function mark(session, recipient)
+  if recipient.pool == '' or recipient.q or recipient.paused then return end
+  recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool)
+end
+
+-- Whoever clears q removes that entry in the same call, by the id in the hash. An entry at the end of the stream stays:
+-- it shows why there is no room.
+local function drop_ready(ready_key, id)
+  redis.pcall('XACK', ready_key, GROUP, id)
+  if id ~= LAST then redis.pcall('XDEL', ready_key, id) end
+end
+
+local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}
+
+-- Ends a lease. With work left the branch gets a new ready entry at the end of its pool's queue.
+local function let_go(root, key, branch, session_id, pool, q, work)
+  local ready_key = root .. 'ready:' .. pool
+  if q then drop_ready(ready_key, q) end
+  redis.call('HDEL', key, 'q', unpack(LEASE_FIELDS))
+  if work then enqueue(root, key, branch, session_id, pool) end
+end
+
+-- The id is the server's time: a client reads on from the last one that it has seen, also when the key has expired.
+local function answer_client(root, client, mail, body)
+  local key = root .. 'reply:' .. client
+  redis.pcall('XADD', key, '*', 'mail', mail, 'd', body)
+  redis.pcall('PEXPIRE', key, REPLY_TTL_MS)
+end
+
+local function add_mail(key, mail)
+  local added = redis.pcall('XADD', key, '*', unpack(mail_fields(mail)))
+  if type(added) == 'table' then return nil, added.err end
+  return added
+end
+
+-- The same for a station that may have come to its end: when all of it is done it begins anew, and the cursor with it.
+local function add_to_station(recipient, station, mail)
+  local key = recipient.key .. ':' .. station
+  local added, refused = add_mail(key, mail)
+  if added or not is_stream(key) or length_of(key) > 0 then return added, refused end
+  redis.call('UNLINK', key)
+  if station == 'mailbox' then
+    redis.call('HSET', recipient.key, 'cursor', '0-0')
+    redis.call('HDEL', recipient.key, 'handed', 'tries')
+  end
+  return add_mail(key, mail)
+end
+
+-- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost.
+local function deliver(session, recipient, straight, mail)
+  local station = station_of(recipient, straight)
+  local added, refused = add_to_station(recipient, station, mail)
+  if refused then
+    bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = refused})
+    -- What is in its way may be something that a worker buries.
+    if station == 'mailbox' and length_of(recipient.key .. ':mailbox') > 0 then mark(session, recipient) end
+    return nil
+  end
+  count(session, 'posted', 1)
+  if station == 'mailbox' then
+    count(session, 'inflight', 1)
+    mark(session, recipient)
+  elseif recipient.pool ~= '' then
+    redis.call('SADD', session.key .. ':inboxes', recipient.id)
+  end
+  return added
+end
+
+local function into_outbox(session, sender, mail)
+  local fields = mail_fields(mail)
+  if mail.delay > 0 then fields[#fields + 1], fields[#fields + 2] = 'd', now_ms() + mail.delay end
+  local key = branch_key(session.key, sender) .. ':outbox'
+  local added = redis.pcall('XADD', key, '*', 'r', mail.recipient, unpack(fields))
+  if type(added) == 'table' then
+    return bury(session, mail.recipient, mail, {reason = 'broken_mailbox', detail = added.err})
+  end
+  redis.call('SADD', session.key .. ':outboxes', sender)
+end
+
+-- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
+local function write_records(key, version, records)
+  for place, record in ipairs(records) do
+    local id = version .. '-' .. place
+    local fields = {'k', record.kind, 'd', record.body}
+    if record.head ~= '' then
+      fields[5], fields[6] = 'h', record.head
+    end
+    local added = redis.pcall('XADD', key .. ':log', id, unpack(fields))
+    if place == 1 and type(added) == 'table' and added.err then return false end
+  end
+  return true
+end
+
+-- A budget as it stands now: requests and tokens that are left, each false where there is no limit.
+local function budget_at(key, limit_requests, limit_tokens, interval_ms)
+  local values = redis.call('HMGET', key, 'requests', 'tokens', 'at')
+  local now = now_ms()
+  local passed = math.max(0, now - (tonumber(values[3]) or now))
+  local function level(stored, limit)
+    if limit < 0 then return false end
+    return math.min(limit, (tonumber(stored) or limit) + passed * limit / interval_ms)
+  end
+  return {requests = level(values[1], limit_requests), tokens = level(values[2], limit_tokens), at = now}
+end
+
+local function write_budget(key, budget, interval_ms)
+  redis.call('HSET', key, 'requests', tostring(budget.requests or 0), 'tokens', tostring(budget.tokens or 0),
+    'at', budget.at)
+  -- A budget that nobody has used for so long is full again, unless it was overdrawn by more than that.
+  redis.call('PEXPIRE', key, math.max(interval_ms * 10, 60000))
+end
+
+local function forget_steps(key)
+  redis.call('UNLINK', key .. ':steps')
+  redis.call('HDEL', key, 'stepped')
+end

@@ -1,0 +1,15 @@
+-- put_blob: a body that a mail in the next call names.
+--
+-- KEYS 1: session key
+-- ARGV sha256, bytes, ttl_ms
+-- -> OK | UNKNOWN
+
+register('put_blob', function(keys, args)
+  local key = keys[1] .. ':blob:' .. args[1]
+  if redis.call('EXISTS', keys[1]) == 0 then return 'UNKNOWN' end
+  if not is_kind(key, 'string') then return redis.error_reply(key .. ' is no string.') end
+  -- One that stays already keeps staying.
+  if redis.call('EXISTS', key) == 1 and redis.call('PTTL', key) == -1 then return 'OK' end
+  redis.call('SET', key, args[2], 'PX', args[3])
+  return 'OK'
+end)

@@ -1,0 +1,55 @@
+"""`doctor`: what is well with a server and its surroundings, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from .exits import Code
+from .options import AsJson, Namespace, Url
+from .printing import print_json
+
+if TYPE_CHECKING:
+    from lion_broker.broker.checkup.finding import Finding
+
+__all__ = ["doctor"]
+
+
+def doctor(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+    """Say what is well with the server and its surroundings, what is not, and what to do about it.
+
+    Looks at the server as this user and these settings see it, and changes nothing there; an embedded server is
+    started. Exit code 6 when there is an error, 3 when no server answers. With --json, stdout gets one list of
+    objects: check severity text fix.
+    """
+    from lion_broker.broker.checkup.examine import examine
+    from lion_broker.config import Settings
+
+    findings = examine(Settings.load(url=url, namespace=namespace))
+    if as_json:
+        names = ("check", "severity", "text", "fix")
+        print_json([{name: getattr(finding, name) for name in names} for finding in findings])
+    else:
+        typer.echo("\n".join([*map(_shown, findings), "", _sum(findings)]))
+    raise typer.Exit(_code(findings))
+
+
+def _shown(finding: Finding) -> str:
+    fix = f"\n{'':21}fix: {finding.fix}" if finding.fix else ""
+    return f"{finding.severity:<9}{finding.check:<12}{finding.text}{fix}"
+
+
+def _sum(findings: Sequence[Finding]) -> str:
+    counts = [sum(finding.severity == severity for finding in findings) for severity in ("error", "warning")]
+    return ", ".join(
+        f"{count} {name}{'s' * (count != 1)}" for count, name in zip(counts, ("error", "warning"), strict=True)
+    )
+
+
+def _code(findings: Sequence[Finding]) -> Code:
+    failed = {finding.check for finding in findings if finding.severity == "error"}
+    if "server" in failed:
+        return Code.NO_SERVER
+    return Code.UNSOUND if failed else Code.OK
