@@ -20,18 +20,29 @@ __all__ = ["Missing", "fetch", "missing", "put", "with_bodies"]
 _UNACCEPTED_MS: Final = 3_600_000
 """How long a blob waits for a mail that names it."""
 
-Missing = dict[str, str]
-"""Blobs that mails name, with the session of each."""
+Name = tuple[str, str]
+"""The session of a blob and its digest: each session has a copy of its own."""
+
+Missing = tuple[Name, ...]
+"""Blobs that mails name, each once."""
 
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
-    """The commands that store the blobs of the mails that some verbs carry, each once."""
-    found: dict[str, Command] = {}
-    for mail in (mail for verb in verbs for mail in _carried(verb)):
-        if (digest := mail.header.blob) is not None and digest not in found:
-            key = road.keys.session(mail.header.session)
-            found[digest] = call("put_blob", [key], digest, mail.body, _UNACCEPTED_MS)
+    """The commands that store the blobs of the mails that some verbs carry, each once a session."""
+    found: dict[Name, Command] = {}
+    # What a post and a turn of the same call share must not be refused either.
+    for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
+        function = "put_blob" if isinstance(verb, Post) else "put_blob_of_turn"
+        for mail in _carried(verb):
+            name = _name(mail)
+            if name is not None and name not in found:
+                session, digest = name
+                found[name] = call(function, [road.keys.session(session)], digest, mail.body, _UNACCEPTED_MS)
     return tuple(found.values())
+
+
+def _name(mail: WireMail) -> Name | None:
+    return None if mail.header.blob is None else (mail.header.session, mail.header.blob)
 
 
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
@@ -42,15 +53,15 @@ def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
 
 def missing(answers: Iterable[Any]) -> Missing:
     """The blobs that the mails of some answers name."""
-    return {mail.header.blob: mail.header.session for answer in answers for mail in _named(answer) if mail.header.blob}
+    return tuple(dict.fromkeys(name for answer in answers for mail in _named(answer) if (name := _name(mail))))
 
 
 def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:
     """The commands that read blobs, in order."""
-    return tuple(("GET", road.keys.blob(session, digest)) for digest, session in wanted.items())
+    return tuple(("GET", road.keys.blob(session, digest)) for session, digest in wanted)
 
 
-def with_bodies(answer: Any, bodies: Mapping[str, bytes | None]) -> Any:
+def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     """Return an answer whose mails have their bodies; a blob that is not what it is called makes no mail."""
     if isinstance(answer, Claimed):
         return replace(answer, entries=tuple(_filled_entry(entry, bodies) for entry in answer.entries))
@@ -66,11 +77,11 @@ def _named(answer: Any) -> Iterator[WireMail]:
             yield holder.mail
 
 
-def _filled_entry(entry: Entry, bodies: Mapping[str, bytes | None]) -> Entry:
+def _filled_entry(entry: Entry, bodies: Mapping[Name, bytes | None]) -> Entry:
     return Entry(entry.id, _filled(entry.mail, bodies)) if isinstance(entry.mail, WireMail) else entry
 
 
-def _filled_one(one: Any, bodies: Mapping[str, bytes | None]) -> Any:
+def _filled_one(one: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     if isinstance(one, Entry):
         return _filled_entry(one, bodies)
     if isinstance(one, DeadLetter) and one.mail is not None:
@@ -79,11 +90,11 @@ def _filled_one(one: Any, bodies: Mapping[str, bytes | None]) -> Any:
     return one
 
 
-def _filled(mail: WireMail, bodies: Mapping[str, bytes | None]) -> WireMail | Rejected:
-    digest = mail.header.blob
-    if digest is None:
+def _filled(mail: WireMail, bodies: Mapping[Name, bytes | None]) -> WireMail | Rejected:
+    name = _name(mail)
+    if name is None:
         return mail
-    body = bodies.get(digest)
+    digest, body = name[1], bodies.get(name)
     if body is None or hashlib.sha256(body).hexdigest() != digest:
         what = "is not there" if body is None else "has another content"
         return Rejected("lost_blob", f"The blob {digest} of the mail {what}.", {"h": mail.head})

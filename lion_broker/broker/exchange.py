@@ -156,8 +156,8 @@ class RedisExchange(Exchange):
 
     def _drive(self, errand: Errand[T], deadline: float) -> T:
         line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
-        step = next(errand)
         try:
+            step = next(errand)
             while True:
                 if isinstance(step, float):
                     time.sleep(step)
@@ -179,8 +179,8 @@ class RedisExchange(Exchange):
         if line is None:
             self._forget_ended_loops()
             line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
-        step = next(errand)
         try:
+            step = next(errand)
             while True:
                 if isinstance(step, float):
                     await anyio.sleep(step)
@@ -234,6 +234,9 @@ class RedisExchange(Exchange):
 
     def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
         road = self._road or (yield from self._open_namespace())
+        if not verbs:
+            # Nothing is asked but whether the namespace is open to us.
+            return []
         requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)

@@ -64,7 +64,8 @@ def create_branch(road: Road, verb: v.CreateBranch) -> Request:
 
 def close_branch(road: Road, verb: v.CloseBranch) -> Request:
     """`close_branch.lua`, as often as mail is left to move."""
-    command = call("close_branch", [road.keys.session(verb.session)], verb.branch, verb.token, int(verb.delete), 500)
+    key = road.keys.session(verb.session)
+    command = call("close_branch", [key], verb.branch, verb.token, int(verb.delete), 500, verb.nonce)
     return Request(
         (command,), lambda replies: Outcome(replies[0][0].decode()), again=lambda replies: bool(replies[0][1])
     )
@@ -96,13 +97,13 @@ def collect(road: Road, verb: v.Collect) -> Request:
 
 def send(road: Road, verb: v.Send) -> Request:
     """`send.lua`."""
-    args = (verb.limit, int(verb.receive), verb.resume, *_names(verb.recipients))
+    args = (verb.limit, int(verb.receive), verb.resume, verb.nonce, *_names(verb.recipients))
     return Request((call("send", [road.keys.session(verb.session)], *args),), _moved)
 
 
 def receive(road: Road, verb: v.Receive) -> Request:
     """`receive.lua`."""
-    args = (verb.limit, *_names(verb.branches))
+    args = (verb.limit, verb.nonce, *_names(verb.branches))
     return Request((call("receive", [road.keys.session(verb.session)], *args),), _moved)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,10 +50,7 @@ def ls(
     with exchange_at(url, namespace) as exchange:
         chosen = exchange.call(ListSessions()) if session is None else (session_id(exchange, session),)
         rows = [
-            _row(one, letter)
-            for one in chosen
-            for letter in _open(exchange, one).dead_letters
-            if reason in (None, letter.reason)
+            _row(one, letter) for one in chosen for letter in _letters(exchange, one) if reason in (None, letter.reason)
         ]
     print_rows(rows, as_json, "There are no dead letters.")
 
@@ -142,6 +140,16 @@ def edit(
         print_json({"session": opened.id, "sent": [letter], "left": {}})
     else:
         typer.echo(f"Sent {letter} again, edited.")
+
+
+def _letters(exchange: Exchange, session: str) -> Iterator[DeadLetter]:
+    from lion_broker.mail.records import START
+    from lion_broker.mail.verbs import ReadDead
+
+    after = START
+    while page := exchange.call(ReadDead(session, after)):
+        yield from page
+        after = page[-1].id
 
 
 def _open(exchange: Exchange, session: str) -> Opened:

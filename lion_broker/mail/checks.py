@@ -155,7 +155,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "records": _ANYTHING,
         "copies": _Rule(lambda value: value == "" or is_id(value), _AN_ID.needed),
     },
-    v.CloseBranch: {"token": _TEXT},
+    v.CloseBranch: {"token": _TEXT, "nonce": _TEXT},
     v.Claim: {
         "entry": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none"),
         "pool": _A_NAME_OR_NONE,

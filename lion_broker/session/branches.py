@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
@@ -230,7 +231,8 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
     branch = yield from session._estate.find_steps(ref)
     estate = session._estate
     yield from estate.household.flush_steps()
-    outcome = yield from ask(CloseBranch(session.id, branch.id, estate.household.token_of(branch.id), delete))
+    token = estate.household.token_of(branch.id)
+    outcome = yield from ask(CloseBranch(session.id, branch.id, token, delete, nonce=token_hex(8)))
     if outcome == Outcome.HELD:
         raise BranchOwned(f"The branch {branch.name or branch.id} is hosted by another process; remove it there.")
     if outcome == Outcome.UNKNOWN:

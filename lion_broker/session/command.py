@@ -47,7 +47,7 @@ class Commander:
     def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Steps[Any]:
         """Do an operation as a program over the exchange. Raises the worker's error, RoundTimeout."""
         client = IDType.create()
-        command = self._command(branch, operation, arguments, client)
+        command = self._command(branch, operation, arguments, client, patience)
         yield from self._postbox.post_steps([command])
         after = START
         while (left := patience.left_ms(_LONGEST_WAIT_MS)) > 0:
@@ -93,7 +93,7 @@ class Commander:
     ) -> AsyncIterator[AsyncGenerator[dict[str, Any]]]:
         """Send a command, give its replies one by one, and cancel it unless its last one was read."""
         answers = self._answers_here()
-        command = self._command(branch, operation, arguments, answers.client)
+        command = self._command(branch, operation, arguments, answers.client, patience)
         ended = False
 
         async def replies() -> AsyncGenerator[dict[str, Any]]:
@@ -130,10 +130,16 @@ class Commander:
             self._answers[loop] = Answers(self._around.exchange, self._around.session)
         return self._answers[loop]
 
-    def _command(self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType) -> WireMail:
+    def _command(
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, patience: Patience
+    ) -> WireMail:
         body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
         session = self._around.session
-        return WireMail(Header(session, session, branch, "command", id=IDType.create(), reply_to=client), body)
+        # Should nobody be left to cancel it, it is dropped when nobody waits for it any more.
+        header = Header(
+            session, session, branch, "command", id=IDType.create(), reply_to=client, ttl=patience.left() or None
+        )
+        return WireMail(header, body)
 
 
 class Patience:

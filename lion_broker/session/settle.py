@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from lion_broker.branch.directory import Directory, gone, session_steps
 from lion_broker.errors import RoundTimeout
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Moved
-from lion_broker.mail.verbs import Progress, ReadEvents, ReadSession, Verb
+from lion_broker.mail.records import BranchRecord, Moved
+from lion_broker.mail.verbs import Progress, ReadBranches, ReadEvents, ReadSession, Receive, Send, Verb
 
 __all__ = ["idle_steps", "move_steps", "settle_steps"]
 
@@ -23,12 +25,17 @@ def move_steps(session: str, verb_of: Callable[[str], Verb[Moved]]) -> Steps[dic
     targets: dict[str, str] = {}
     resume, more = "", True
     while more:
-        moved = yield from ask(verb_of(resume))
+        moved = yield from ask(_known_again(verb_of(resume)))
         if moved.outcome == Outcome.UNKNOWN:
             raise gone(session)
         targets.update(moved.targets)
         resume, more = moved.resume, moved.more
     return targets
+
+
+def _known_again(verb: Verb[Moved]) -> Verb[Moved]:
+    """The verb with a name of its own: repeated after a lost answer, it says again who got mail."""
+    return replace(verb, nonce=token_hex(8)) if isinstance(verb, (Send, Receive)) else verb
 
 
 def settle_steps(directory: Directory, targets: Mapping[str, str], timeout: float | None) -> Steps[None]:
@@ -47,17 +54,17 @@ def settle_steps(directory: Directory, targets: Mapping[str, str], timeout: floa
             # Of a session that is no more, no branch is behind either.
             raise gone(session)
         waiting = {branch: waiting[branch] for branch in still}
-        if waiting:
+        if waiting and deadline is not None and time.monotonic() >= deadline:
             names = ", ".join(directory.shown(one) for one in sorted(waiting)[:3]) + (" …" if len(waiting) > 3 else "")
-            tip = yield from _next_event(
-                session,
-                tip,
-                deadline,
-                f"{len(waiting)} branches have not handled their mail in {timeout:g} s: {names}. It stays in their"
-                " mailboxes. Is a worker running for their pool (lion-broker worker --pool …)?"
-                if timeout is not None
-                else "",
+            why = (yield from _why_steps(session)) or (
+                " Is a worker running for their pool (lion-broker worker --pool …)?"
             )
+            raise RoundTimeout(
+                f"{len(waiting)} branches have not handled their mail in {timeout:g} s: {names}. It stays in their"
+                f" mailboxes.{why}"
+            )
+        if waiting:
+            tip = yield from _next_event(session, tip, deadline)
 
 
 def idle_steps(session: str, timeout: float | None) -> Steps[None]:
@@ -69,8 +76,10 @@ def idle_steps(session: str, timeout: float | None) -> Steps[None]:
         count = record.counters["inflight"]
         if count <= 0:
             return
-        text = "" if timeout is None else f"{count} mails are still in flight after {timeout:g} s; none is lost."
-        tip = yield from _next_event(session, tip, deadline, text)
+        if deadline is not None and time.monotonic() >= deadline:
+            why = yield from _why_steps(session)
+            raise RoundTimeout(f"{count} mails are still in flight after {timeout:g} s; none is lost.{why}")
+        tip = yield from _next_event(session, tip, deadline)
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -82,10 +91,20 @@ def _tip(session: str) -> Steps[str]:
     return found[0].id
 
 
-def _next_event(session: str, tip: str, deadline: float | None, text: str) -> Steps[str]:
+def _why_steps(session: str) -> Steps[str]:
+    """Say which branches are paused, if any are: what waits for them waits for a person."""
+    paused: list[BranchRecord] = []
+    read = 0
+    while page := (yield from ask(ReadBranches(session, start=read))):
+        paused += [record for record in page if record.paused]
+        read += len(page)
+    told = "; ".join(f"{record.seed.name or record.id} is paused ({record.paused:.200})" for record in paused[:3])
+    more = f"; and {len(paused) - 3} more" if len(paused) > 3 else ""
+    return f" {told}{more}: session.resume(branch) lets it go on." if paused else ""
+
+
+def _next_event(session: str, tip: str, deadline: float | None) -> Steps[str]:
     """Wait for something to happen in the session, for a second at most; returns how far the tail was read."""
-    left_ms = _LONGEST_WAIT_MS if deadline is None else int((deadline - time.monotonic()) * 1000)
-    if left_ms <= 0:
-        raise RoundTimeout(text)
+    left_ms = _LONGEST_WAIT_MS if deadline is None else max(1, int((deadline - time.monotonic()) * 1000))
     events = yield from ask(ReadEvents(session, tip, wait_ms=min(left_ms, _LONGEST_WAIT_MS)))
     return events[-1].id if events else tip

@@ -53,8 +53,9 @@ class Workplace:
     stopping: bool = False
     turns: int = 0
     mails: int = 0
+    until_idle: bool = False
     retrying: set[tuple[str, str]] = field(default_factory=set)
-    """Branches that had mail to try again when this worker saw them last."""
+    """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
     _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
     _warm: OrderedDict[str, Host] = field(default_factory=OrderedDict)
 
@@ -160,7 +161,7 @@ class Seat:
             host = await self._work(turn)
             verb = self._commit_of(turn, host)
             answer: Claimed = await self._place.exchange.acall(verb)
-            if verb.deferred:
+            if verb.deferred and self._place.until_idle:
                 self._place.retrying.add((self._ready.session, self._ready.branch))
             if not self._absorb(verb, answer, turn, host):
                 return
@@ -197,6 +198,8 @@ class Seat:
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
             log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
+        if turn.pause:
+            log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
 
     def _blank(self) -> Host:

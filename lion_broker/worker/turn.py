@@ -73,6 +73,11 @@ class Turn:
         """The mails that the turn holds and has not come to."""
         return self.entries[self.done :]
 
+    def has_to_wait(self, mail: WireMail) -> bool:
+        """Whether mail of its sender waits to be tried again; a command, which somebody waits for, goes ahead."""
+        header = mail.header
+        return not self.lane and header.sender in self.lanes and header.category != PackageCategory.COMMAND
+
     def is_late(self, entry: Entry, mail: WireMail) -> bool:
         """Whether a mail has waited longer than it may, by the exchange's clock."""
         return mail.is_late(entry.id, self.now + (time.monotonic() - self.since) * 1000)
@@ -123,11 +128,11 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
             turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
         elif entry.mail.id in host.known:
             turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
-        elif not turn.lane and entry.mail.header.sender in turn.lanes:
+        elif turn.has_to_wait(entry.mail):
             turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
         elif turn.is_late(entry, entry.mail):
             _give_up_late(turn, host, entry, entry.mail)
-        elif attempts > care.attempts:
+        elif attempts > care.attempts and _runs_code(behaviour, entry.mail):
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
@@ -137,6 +142,11 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         if turn.failed is not None or turn.pause:
             return
         turn.done += 1
+
+
+def _runs_code(behaviour: Behaviour | None, mail: WireMail) -> bool:
+    """Whether a mail may be what ends its worker: one that only joins a history is none, however often it was cut."""
+    return behaviour is not None or mail.header.category == PackageCategory.COMMAND
 
 
 def _give_up_late(turn: Turn, host: Host, entry: Entry, mail: WireMail) -> None:

@@ -116,6 +116,7 @@ class Worker:
         back, and returns. A server that does not answer is waited for, and so is one that refuses the worker later on;
         one that refuses it when it begins raises BrokerError.
         """
+        self._place.until_idle = until_idle
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)

@@ -2,12 +2,15 @@
 
 python -m tests.apps.coordinator talk SESSION NAME COUNT     opens a session and mails all its remote branches
 python -m tests.apps.coordinator hold                        founds a session, works in it, and waits to be killed
+python -m tests.apps.coordinator rounds SESSION              commands rounds until standard input ends
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from lion_broker import Session
@@ -49,8 +52,21 @@ def hold() -> None:
         sys.stdin.readline()
 
 
+def rounds(session_id: str) -> None:
+    """Move mail on as long as somebody listens."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    with Session.open(session_id, timeout=20) as session:
+        tell(event="ready")
+        while not ended.is_set():
+            session.collect_send_all(receive_all=True)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "talk":
-        talk(*sys.argv[2:])
-    else:
-        hold()
+    programs: dict[str, Callable[..., None]] = {"talk": talk, "hold": hold, "rounds": rounds}
+    programs[sys.argv[1]](*sys.argv[2:])

@@ -117,3 +117,12 @@ async def test_it_says_what_it_is(exchange: Exchange, road: Road) -> None:
     assert exchange.profile in {"memory", "dev", "durable", "ha"}
     assert exchange.url in repr(exchange)
     assert "\n" not in repr(exchange)
+
+
+@pytest.mark.anyio
+async def test_nothing_is_asked(exchange: Exchange) -> None:
+    """No verbs have no answers, before and after the first verb, with and without an event loop."""
+    for _ in range(2):
+        assert exchange.call_all(()) == []
+        assert await exchange.acall_all(()) == []
+        exchange.call(ListSessions())

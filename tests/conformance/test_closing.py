@@ -39,6 +39,17 @@ def test_a_branch_is_closed_once(auto: Road) -> None:
     assert auto.state() == before
 
 
+def test_whoever_closed_it_may_ask_again(auto: Road) -> None:
+    """After a lost answer the same closing says OK once more; another one says CLOSED."""
+    auto.pooled("ada")
+    assert auto.close("ada", nonce="mine") is Outcome.OK
+    before = auto.state()
+    assert auto.close("ada", nonce="mine") is Outcome.OK
+    assert auto.close("ada", nonce="yours") is Outcome.CLOSED
+    assert auto.close("ada") is Outcome.CLOSED
+    assert auto.state() == before
+
+
 def test_closing_what_is_not_there(exchange: Exchange, auto: Road) -> None:
     """An unknown branch or session is UNKNOWN."""
     assert auto.close("nobody") is Outcome.UNKNOWN

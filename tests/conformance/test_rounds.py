@@ -1,5 +1,7 @@
 """Manual delivery: mail waits in outboxes until it is collected, sent and received."""
 
+from dataclasses import replace
+
 import pytest
 
 from lion_broker.mail.exchange import Exchange
@@ -268,3 +270,31 @@ def test_each_mail_counts_as_posted_once(manual: Road) -> None:
     assert (manual.counter("posted"), manual.counter("inflight")) == (2, 0)
     manual.receive()
     assert (manual.counter("posted"), manual.counter("inflight")) == (2, 2)
+
+
+def test_what_nobody_can_take_is_dead_when_it_is_collected(manual: Road) -> None:
+    """Mail for a branch that is no more is a dead letter as soon as it is collected, and does not count as moved."""
+    manual.pooled("ada", "ben")
+    manual.say("ada", "ben", 1)
+    manual.close("ben")
+    moved = manual.collect()
+    assert (moved.count, moved.dead, moved.more) == (0, 1, False)
+    assert texts(manual.dead()) == [1]
+
+
+@pytest.mark.parametrize("kind", ["send", "receive"])
+def test_a_repeated_move_says_again_who_got_mail(manual: Road, kind: str) -> None:
+    """After a lost answer the very same verb answers the same, and has moved nothing more."""
+    manual.pooled("ada")
+    manual.local("ben")
+    manual.say("ben", "ada", 1)
+    verb: Send | Receive = Send(manual.session, receive=True, nonce="this one")
+    if kind == "receive":
+        manual.send()
+        verb = Receive(manual.session, nonce="this one")
+    first = manual.call(verb)
+    assert first.targets.keys() == {"ada"}
+    assert manual.call(verb) == first
+    manual.say("ben", "ada", 2)
+    assert manual.call(replace(verb, nonce="another one")) != first
+    assert manual.branch("ada").waiting == (2 if kind == "send" else 1)

@@ -46,7 +46,7 @@ def test_a_script_says_what_it_does(script: Path) -> None:
     ("name", "started"),
     [
         ("bench", "python -m tests.benchmarks --option"),
-        ("chaos", "pytest tests/integration -m processes --option"),
+        ("chaos", "python -m tests.chaos --option"),
         ("demo", "lion-broker demo research --option"),
         ("test", "pytest --option"),
     ],

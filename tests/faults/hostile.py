@@ -63,7 +63,7 @@ class Forge:
             "random fields": [b"x", b"y"],
             "an empty field": [b"", b""],
             "binary fields": [bytes(range(256)), bytes(range(256))],
-            "a field too many": [b"h", head, b"b", body, b"s", stranger, b"z", b"y"],
+            "a field too many": [b"h", head, b"b", body, b"s", stranger, b"y", b"z"],
             "a field too few": [b"h", head, b"b", body],
             "another order": [b"s", stranger, b"h", head, b"b", body],
             "the same field again": [b"h", head, b"h", head, b"h", head],
@@ -126,22 +126,21 @@ class Forge:
         malformed, unusable = frozenset({"malformed"}), frozenset({"malformed", "not_applied"})
         entries = [HostileEntry(f"header: {name}", self.sealed(raw, body), malformed) for name, raw in heads.items()]
         entries += [HostileEntry(f"body: {name}", self.sealed(head, raw), unusable) for name, raw in bodies.items()]
-        return entries + self._misused(body) + self._blobs()
+        return entries + self._misused(body) + self._blobs(head, body)
 
-    def _blobs(self) -> list[HostileEntry]:
+    def _blobs(self, head: bytes, body: bytes) -> list[HostileEntry]:
+        """Entries that say that their body is beside them."""
         digest = "0" * 64
-        head = self.header(blob=digest).encode()
-        named: Mapping[str, Fields] = {
-            "that is not there": [b"x", digest.encode() + b":5"],
-            "of another name": [b"x", b"1" * 64 + b":5"],
-            "of no length": [b"x", digest.encode()],
-            "of 10^400 bytes": [b"x", digest.encode() + b":1" + b"0" * 400],
-            "that only the header names": [],
-            "that is binary": [b"x", bytes(range(256))],
-        }
-        malformed = frozenset({"malformed", "lost_blob"})
+        names = self.header(blob=digest).encode()
+        gone, malformed = frozenset({"lost_blob"}), frozenset({"malformed"})
+        at = f"{digest}:5".encode()
         return [
-            HostileEntry(f"a blob {name}", self.sealed(head, b"") + more, malformed) for name, more in named.items()
+            HostileEntry("blob: unnamed by the header", [*self.sealed(head, body), b"x", at], malformed),
+            HostileEntry("blob: unnamed by the entry", self.sealed(names, b""), malformed),
+            HostileEntry("blob: and a body", [*self.sealed(names, body), b"x", at], malformed),
+            HostileEntry("blob: that is not there", [*self.sealed(names, b""), b"x", at], gone),
+            HostileEntry("blob: of a size that is none", [*self.sealed(names, b""), b"x", b"0" * 64 + b":x"], gone),
+            HostileEntry("blob: that is a path", [*self.sealed(head, body), b"x", b"../../etc/passwd:5"], malformed),
         ]
 
     def _misused(self, body: bytes) -> list[HostileEntry]:

@@ -52,7 +52,9 @@ def read_facts(replies: Sequence[Any]) -> ServerFacts:
             raise reply
     said = _said(replies[0])
     settings = {**_settings(replies[1]), **_settings(replies[2])}
-    logs = said.get("aof_enabled") or {"yes": "1", "no": "0"}.get(settings.get("appendonly", ""))
+    # A server that reads its log back after a restart says that it keeps none, until it has read it.
+    told = said.get("aof_enabled") if said.get("loading") != "1" else None
+    logs = told or {"yes": "1", "no": "0"}.get(settings.get("appendonly", ""))
     writes = {name: f"{name}_status" for name in ("aof_last_write", "aof_last_bgrewrite", "rdb_last_bgsave")}
     return ServerFacts(
         version=_version(said),

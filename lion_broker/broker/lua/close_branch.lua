@@ -1,7 +1,7 @@
 -- close_branch: what waits for a branch becomes dead letters, and nothing more is accepted for it.
 --
 -- KEYS 1: session key
--- ARGV branch, token, delete (0|1), limit
+-- ARGV branch, token, delete (0|1), limit, nonce
 -- -> {OK | CLOSED | UNKNOWN | HELD, 1 when mail is left to move}
 
 local WAITING = {':mailbox', ':inbox', ':transit'}
@@ -77,10 +77,12 @@ register('close_branch', function(keys, args)
   local branch, token, delete, limit = args[1], args[2], args[3] == '1', tonumber(args[4])
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q')
+  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q', 'closer')
   if not session or not values[1] then return {'UNKNOWN', 0} end
   local pool, holder, q = values[2], values[3], values[5]
   local closed = values[1] ~= 'open'
+  -- Whoever asks again with the nonce that closed the branch has lost the answer.
+  local before = closed and (args[5] == '' or values[6] ~= args[5])
   if not closed and pool == '' and holder and holder ~= token and tonumber(values[4]) > now_ms() then
     return {'HELD', 0}
   end
@@ -91,7 +93,7 @@ register('close_branch', function(keys, args)
   })
   if broken then return broken end
   if not closed then
-    redis.call('HSET', key, 'state', 'closed')
+    redis.call('HSET', key, 'state', 'closed', 'closer', args[5])
     redis.call('HDEL', key, 'q', 'paused', 'deferred', 'bytes', unpack(LEASE_FIELDS))
     if q then drop_ready(session.root .. 'ready:' .. pool, q) end
     redis.call('ZADD', keys[1] .. ':branches', -redis.call('ZSCORE', keys[1] .. ':branches', branch), branch)
@@ -104,5 +106,5 @@ register('close_branch', function(keys, args)
     redis.call('SREM', keys[1] .. ':transits', branch)
     if delete then delete_log(keys[1], branch) end
   end
-  return {(closed and moved == 0) and 'CLOSED' or 'OK', moved == limit and 1 or 0}
+  return {(before and moved == 0) and 'CLOSED' or 'OK', moved == limit and 1 or 0}
 end, {'allow-oom'})

@@ -39,4 +39,4 @@ register('delete_session', function(keys, args)
     key .. ':outboxes', key .. ':transits', key .. ':inboxes')
   redis.call('ZREM', root .. 'sessions', id)
   return 0
-end)
+end, {'allow-oom'})

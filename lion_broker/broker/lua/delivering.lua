@@ -183,3 +183,17 @@ local function forget_steps(key)
   redis.call('UNLINK', key .. ':steps')
   redis.call('HDEL', key, 'stepped')
 end
+
+-- What a moving verb has answered, for whoever asks for the very same again after a lost answer. Nobody asks later.
+local ANSWER_TTL_MS = 60000
+
+local function recall(session, nonce)
+  local kept = nonce ~= '' and redis.pcall('GET', session.key .. ':moved:' .. nonce)
+  return type(kept) == 'string' and cmsgpack.unpack(kept) or nil
+end
+
+local function remember(session, nonce, answer)
+  -- An answer that names nobody is the same when it comes again.
+  if nonce == '' or #answer <= 4 then return end
+  redis.pcall('SET', session.key .. ':moved:' .. nonce, cmsgpack.pack(answer), 'PX', ANSWER_TTL_MS)
+end

@@ -39,4 +39,4 @@ register('pause', function(keys, args)
     tell(session, 'k', 'paused', 'branch', branch, 'reason', reason)
   end
   return 'OK'
-end)
+end, {'allow-oom'})

@@ -1,7 +1,7 @@
 -- receive: inboxes -> mailboxes of branches with a pool, which become ready.
 --
 -- KEYS 1: session key
--- ARGV limit, n, n × branch; n = -1: every branch with a pool whose inbox holds mail
+-- ARGV limit, nonce, n, n × branch; n = -1: every branch with a pool whose inbox holds mail
 -- -> {moved, 0, more, '', branch, newest entry, branch, newest entry …} | {UNKNOWN}
 
 local PICKED = 128
@@ -26,9 +26,11 @@ end
 
 register('receive', function(keys, args)
   local text, number, list = reader(args)
-  local left, named = number(), number()
+  local left, nonce, named = number(), text(), number()
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
+  local before = recall(session, nonce)
+  if before then return before end
   local index = keys[1] .. ':inboxes'
   local broken = check_kinds({[index] = 'set', [keys[1] .. ':dead'] = ROOMY})
   if broken then return broken end
@@ -62,5 +64,6 @@ register('receive', function(keys, args)
   end
   answer[3] = more and 1 or 0
   write_counts(session)
+  remember(session, nonce, answer)
   return answer
 end, {'allow-oom'})

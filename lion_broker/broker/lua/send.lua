@@ -1,7 +1,7 @@
 -- send: transit, and what is still in outboxes -> inboxes (or mailboxes), with manual delivery.
 --
 -- KEYS 1: session key
--- ARGV limit, receive (0|1), resume, n, n × recipient; n = -1: every recipient
+-- ARGV limit, receive (0|1), resume, nonce, n, n × recipient; n = -1: every recipient
 -- -> {moved, dead, more, resume, branch, newest entry, branch, newest entry …} | {UNKNOWN}
 --
 -- resume is "<sender>/<entry>", how far the outboxes have been looked through for the recipients that are wanted.
@@ -111,9 +111,11 @@ end
 
 register('send', function(keys, args)
   local text, number, list = reader(args)
-  local left, receive, resume, named = number(), text() == '1', text(), number()
+  local left, receive, resume, nonce, named = number(), text() == '1', text(), text(), number()
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
+  local before = recall(session, nonce)
+  if before then return before end
   local broken = check_kinds({
     [keys[1] .. ':outboxes'] = 'set', [keys[1] .. ':transits'] = 'set', [keys[1] .. ':inboxes'] = 'set',
     [keys[1] .. ':dead'] = ROOMY, [session.root .. 'due'] = 'zset',
@@ -148,5 +150,6 @@ register('send', function(keys, args)
     answer[#answer + 1] = branch
     answer[#answer + 1] = id
   end
+  remember(session, nonce, answer)
   return answer
 end, {'allow-oom'})

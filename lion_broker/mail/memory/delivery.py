@@ -65,14 +65,18 @@ def collect(store: Store, verb: v.Collect) -> Moved:
     session = store.sessions.get(verb.session)
     if session is None:
         return Moved(0, outcome=Outcome.UNKNOWN)
-    count = 0
+    count, dead = 0, 0
     senders = _named(session, verb.branches)
     for sender in senders:
-        for entry, mail in sender.outbox.after(limit=verb.limit - count):
+        for entry, mail in sender.outbox.after(limit=verb.limit - count - dead):
             sender.outbox.pop(entry)
-            session.transits.setdefault(mail.header.recipient, Stream()).append(store.new_id(), mail)
-            count += 1
-    return Moved(count, more=any(sender.outbox for sender in senders))
+            if word := session.refusal(mail.header.recipient):
+                store.refuse(session, mail, word)
+                dead += 1
+            else:
+                session.transits.setdefault(mail.header.recipient, Stream()).append(store.new_id(), mail)
+                count += 1
+    return Moved(count, dead, more=any(sender.outbox for sender in senders))
 
 
 def send(store: Store, verb: v.Send) -> Moved:
@@ -80,6 +84,8 @@ def send(store: Store, verb: v.Send) -> Moved:
     session = store.sessions.get(verb.session)
     if session is None:
         return Moved(0, outcome=Outcome.UNKNOWN)
+    if verb.nonce and session.moved[0] == verb.nonce:
+        return _again(session)
     dead, targets = 0, dict[str, str]()
     waiting = list(islice(_on_the_way(session, verb.recipients), verb.limit + 1))
     moving = waiting[: verb.limit]
@@ -88,7 +94,9 @@ def send(store: Store, verb: v.Send) -> Moved:
         dead += not arrived
         targets |= {name: entry for name, entry in arrived.items() if entry}
     session.transits = {name: transit for name, transit in session.transits.items() if transit}
-    return Moved(len(moving) - dead, dead, more=len(waiting) > len(moving), targets=targets)
+    return _noted(
+        session, verb.nonce, Moved(len(moving) - dead, dead, more=len(waiting) > len(moving), targets=targets)
+    )
 
 
 def _on_the_way(session: Session, recipients: tuple[str, ...] | None) -> Iterator[tuple[Stream[WireMail], str]]:
@@ -119,6 +127,8 @@ def receive(store: Store, verb: v.Receive) -> Moved:
     session = store.sessions.get(verb.session)
     if session is None:
         return Moved(0, outcome=Outcome.UNKNOWN)
+    if verb.nonce and session.moved[0] == verb.nonce:
+        return _again(session)
     count, targets = 0, dict[str, str]()
     branches = [branch for branch in _named(session, verb.branches) if branch.seed.pool]
     for branch in branches:
@@ -126,7 +136,19 @@ def receive(store: Store, verb: v.Receive) -> Moved:
             targets[branch.id] = store.new_id()
             store.into_mailbox(session, branch, targets[branch.id], branch.inbox.pop(entry))
             count += 1
-    return Moved(count, more=any(branch.inbox for branch in branches), targets=targets)
+    return _noted(session, verb.nonce, Moved(count, more=any(branch.inbox for branch in branches), targets=targets))
+
+
+def _again(session: Session) -> Moved:
+    answer: Moved = session.moved[1]
+    return answer
+
+
+def _noted(session: Session, nonce: str, answer: Moved) -> Moved:
+    """Keep an answer for whoever asks for the very same again."""
+    if nonce:
+        session.moved = (nonce, answer)
+    return answer
 
 
 def exhume(store: Store, verb: v.Exhume) -> tuple[Outcome, ...]:

@@ -70,10 +70,11 @@ def close_branch(store: Store, verb: v.CloseBranch) -> Outcome:
         return Outcome.UNKNOWN
     session, branch = found
     was_open = branch.open
+    again = bool(verb.nonce) and branch.closer == verb.nonce
     if was_open:
         if not branch.seed.pool and branch.leased and branch.token != verb.token:
             return Outcome.HELD
-        branch.open = False
+        branch.open, branch.closer = False, verb.nonce
         store.end_lease(session, branch)
         store.tell(session, "closed", {"branch": branch.id})
         session.counters["inflight"] -= len(branch.mailbox) + branch.deferred
@@ -88,7 +89,7 @@ def close_branch(store: Store, verb: v.CloseBranch) -> Outcome:
     if verb.delete:
         branch.doomed = True
         _drop_log(session, branch)
-    return Outcome.OK if was_open else Outcome.CLOSED
+    return Outcome.OK if was_open or again else Outcome.CLOSED
 
 
 def _drop_log(session: Session, branch: Branch) -> None:

@@ -136,6 +136,7 @@ class Branch:
     cancelled: set[str] = field(default_factory=set)
     notice: bool = False
     nonce: str | None = None
+    closer: str = ""
     copies: str = ""
     copied: int = 0
     doomed: bool = False
@@ -207,6 +208,8 @@ class Session:
     events: Stream[Occurrence] = field(default_factory=Stream)
     dead: Stream[DeadLetter] = field(default_factory=Stream)
     replies: dict[str, Stream[Reply]] = field(default_factory=dict)
+    moved: tuple[str, Any] = ("", None)
+    """The nonce and the answer of the last moving verb that had one."""
     due: dict[str, int] = field(default_factory=dict)
     """When delayed mail that is still on its way is to be delivered, by its id."""
 

@@ -122,9 +122,9 @@ def commit(store: Store, verb: v.Commit) -> Committed:
         return Committed(word, branch.cursor, branch.version, now=store.now())
     if verb.strict and (full := _full(session, verb.mails)):
         return Committed(Outcome.FULL, branch.cursor, branch.version, behaviour=full, now=store.now())
-    owner = branch.owner
+    owner, now = branch.owner, store.now()
     branch.paused = verb.pause or branch.paused
-    _settle(store, session, branch, verb)
+    _settle(store, session, branch, verb, now)
     _dispatch(store, session, branch, verb.mails)
     branch.write(verb.records)
     branch.cursor, branch.nonce = verb.consumed, verb.nonce
@@ -132,7 +132,7 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     for reply in verb.replies:
         store.reply(session, reply)
     session.counters["applied"] += verb.handled
-    answer = _go_on(store, session, branch, verb)
+    answer = _go_on(store, session, branch, verb, now)
     fields = {
         "branch": branch.id,
         "owner": owner,
@@ -204,7 +204,7 @@ def _may_be_deferred(branch: Branch, verb: v.Commit, deferral: Deferral) -> bool
     return there and is_after(deferral.entry, verb.lane_done)
 
 
-def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit) -> None:
+def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int) -> None:
     """Take what the turn handled out of mailbox, lane and inbox."""
     mails: dict[str, WireMail] = {}
     source, last = _source(branch, verb), verb.lane_done if verb.lane else verb.consumed
@@ -221,23 +221,23 @@ def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit) -> N
         mail = branch.inbox.pop(burial.entry) if burial.inbox else mails.pop(burial.entry)
         store.bury(session, branch.id, burial, mail, owners)
     if verb.lane:
-        _after_lane(store, branch, verb, owners, handled=bool(mails) or last != START)
+        _after_lane(branch, verb, owners, now, handled=bool(mails) or last != START)
     for deferral in () if verb.lane else verb.deferred:
-        new = Lane(store.now() + deferral.pause_ms, deferral.attempts, owners)
+        new = Lane(now + deferral.pause_ms, deferral.attempts, owners)
         branch.lanes.setdefault(deferral.lane, new).mails.append(deferral.entry, mails.pop(deferral.entry))
         session.counters["inflight"] += 1
 
 
-def _after_lane(store: Store, branch: Branch, verb: v.Commit, owners: tuple[str, ...], *, handled: bool) -> None:
+def _after_lane(branch: Branch, verb: v.Commit, owners: tuple[str, ...], now: int, *, handled: bool) -> None:
     """When a lane is to be worked off again, if anything is left of it."""
     lane = branch.lanes[verb.lane]
     if not lane.mails:
         del branch.lanes[verb.lane]
     elif verb.deferred:
-        lane.due, lane.attempts = store.now() + verb.deferred[0].pause_ms, verb.deferred[0].attempts
+        lane.due, lane.attempts = now + verb.deferred[0].pause_ms, verb.deferred[0].attempts
         lane.owners = owners
     elif handled:
-        lane.due, lane.attempts, lane.owners = store.now(), 0, ()
+        lane.due, lane.attempts, lane.owners = now, 0, ()
 
 
 def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireMail, ...]) -> None:
@@ -256,9 +256,8 @@ def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireM
             store.into_outbox(session, branch, mail)
 
 
-def _go_on(store: Store, session: Session, branch: Branch, verb: v.Commit) -> Committed:
+def _go_on(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int) -> Committed:
     """Hand out the next mails, or end the lease."""
-    now = store.now()
     if branch.seed.pool and (not verb.batch or not branch.has_work(now)):
         store.end_lease(session, branch)
         branch.lane = ""

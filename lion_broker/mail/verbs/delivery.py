@@ -45,7 +45,8 @@ class Send(Verb[Moved]):
 
     They arrive in inboxes; with `receive`, mail for a branch with a pool goes on into its mailbox. Mail to a branch
     that is unknown or closed becomes a dead letter. Order per sender and recipient is kept. `resume` is that of the
-    last answer when the call is repeated because there was more.
+    last answer when the call is repeated because there was more. The very same verb with a `nonce`, within a minute,
+    answers the same again: whoever lost an answer learns who got mail.
     """
 
     session: str
@@ -53,15 +54,20 @@ class Send(Verb[Moved]):
     receive: bool = False
     limit: int = BATCH
     resume: str = ""
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receive(Verb[Moved]):
-    """Move up to `limit` mails of branches with a pool from inboxes into mailboxes, marking the branches ready."""
+    """Move up to `limit` mails of branches with a pool from inboxes into mailboxes, marking the branches ready.
+
+    `nonce` as for `Send`.
+    """
 
     session: str
     branches: tuple[str, ...] | None = None
     limit: int = BATCH
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,12 @@ class CloseBranch(Verb[Outcome]):
     """Remove a branch from the session: what waits for it becomes dead letters (`closed`), later mail is refused.
 
     Mail that it has sent itself still goes out. With `delete` its log goes too, unless another branch's log refers to
-    it. OK, CLOSED (before), UNKNOWN, or HELD when another owner's lease on a branch without a pool is alive.
+    it. OK, CLOSED (before), UNKNOWN, or HELD when another owner's lease on a branch without a pool is alive. Whoever
+    asks again with the `nonce` that closed it is answered OK again.
     """
 
     session: str
     branch: str
     token: str = ""
     delete: bool = False
+    nonce: str = ""

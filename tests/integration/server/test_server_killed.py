@@ -63,7 +63,9 @@ class Mortal:
 
     def start(self) -> None:
         """Start it; the exchange waits until it answers."""
-        self._process = subprocess.Popen([*self._words, "--appendonly", "yes", "--save", ""], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [*self._words, "--appendonly", "yes", "--appendfsync", "always", "--save", ""], stdout=subprocess.DEVNULL
+        )
 
     def kill(self) -> None:
         """Kill it, if it runs."""

@@ -154,6 +154,13 @@ def test_a_user_without_config() -> None:
     assert not read_facts([INFO.replace(b"aof_enabled:1", b"aof_enabled:0"), DENIED, DENIED, TIME]).log
 
 
+def test_a_server_that_reads_its_log_back() -> None:
+    """It says that it keeps none until it has read it; its settings know better, and without them nobody does."""
+    loading = INFO.replace(b"aof_enabled:1", b"loading:1\r\naof_enabled:0")
+    assert read_facts([loading, APPEND, MEMORY, TIME]).log
+    assert read_facts([loading, DENIED, DENIED, TIME]).log is None
+
+
 def test_a_user_without_info() -> None:
     """CONFIG GET knows the profile, but not the version."""
     facts = read_facts([DENIED, APPEND, MEMORY, DENIED])

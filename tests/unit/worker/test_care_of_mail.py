@@ -7,9 +7,24 @@ from typing import Any
 import anyio
 import pytest
 
-from lion_broker import Branch, ConfigError, Mail, Registry, RemoteBranch, RoundTimeout, Session, Tool, Worker
+from lion_broker import (
+    Branch,
+    ConfigError,
+    Mail,
+    PackageCategory,
+    Registry,
+    RemoteBranch,
+    RoundTimeout,
+    Session,
+    Tool,
+    Worker,
+    iModel,
+)
+from lion_broker.branch.items import encode_item
 from lion_broker.errors import UnknownOutcome
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.verbs import Claim, Post, ReadReady, Sweep
+from lion_broker.mail.wire import Header, WireMail
 from lion_broker.testing import wait_until
 
 
@@ -98,6 +113,28 @@ def test_after_the_attempts_the_next_mail_of_the_sender_comes(session: Session, 
     assert letter.caused_by is None
 
 
+def test_a_command_goes_ahead(session: Session, remote: RemoteBranch) -> None:
+    """Mail in the session's own name that failed holds up none of its commands."""
+    moods = Moods(backoff=60)
+    moods.fails = {"a1": 1}
+    body = encode_item(PackageCategory.MESSAGE, "a1", None, "p", None)
+    mail = WireMail(Header(session.id, session.id, remote.id, "message"), body)
+    session.exchange.call(Post(session.id, "another-program", 1, (mail,)))
+
+    async def ask() -> str:
+        worker = Worker(moods.registry, exchange=session.exchange, pool="p")
+        asked: dict[str, Any] = {"instruction": "What is tea?", "context": ["Tea is a drink."], "chat_model": "quote"}
+        async with worker, anyio.create_task_group() as both:
+            both.start_soon(worker.run)
+            answer = str(await remote.communicate(**asked, timeout=20))
+            worker.stop()
+        return answer
+
+    moods.registry.model("quote", iModel("offline", "extractive"))
+    assert "Tea is a drink" in asyncio.run(ask())
+    assert session.counters()["inflight"] == 1
+
+
 def test_skip(session: Session, remote: RemoteBranch) -> None:
     """A dead letter at once, whatever `attempts` says."""
     moods = Moods(on_failure="skip", attempts=5)
@@ -118,6 +155,8 @@ def test_halt(session: Session, remote: RemoteBranch) -> None:
     say(session, remote, "a4")
     moods.serve(session)
     assert moods.seen == ["a1", "a2", "a2"]
+    with pytest.raises(RoundTimeout, match=r"3 mails are still in flight.*remote is paused .*RuntimeError: no.*resume"):
+        session.wait_idle(0.01)
     (paused,) = [event.fields["reason"] for event in session.events(timeout=0) if event.kind == "paused"]
     assert "RuntimeError: no" in paused
     session.resume(remote)
@@ -278,3 +317,16 @@ def test_a_tool_mail_that_cannot_be_applied_is_not_tried_again(session: Session)
     moods.registry = registry
     moods.serve(session)
     assert [(letter.reason, letter.attempts) for letter in session.dead_letters] == [("unknown_tool", 1)]
+
+
+def test_mail_that_runs_no_code_is_never_poison(session: Session) -> None:
+    """Whoever kills workers at random does not turn a branch's history into dead letters."""
+    remote = session.new_branch(pool="p")
+    session.default_branch.send(remote, "message", "hello")
+    for number in range(5):
+        (ready,) = session.exchange.call(ReadReady("p", f"worker {number}", 1))
+        claim = Claim(session.id, remote.id, f"t{number}", ready.id, "p", f"worker {number}", lease_ms=1)
+        assert session.exchange.call(claim).attempts == number + 1
+        wait_until(lambda: session.exchange.call(Sweep("p", 0)).renewed)
+    Moods().serve(session)
+    assert ([message.text for message in remote.messages], session.dead_letters) == (["hello"], [])

@@ -1,0 +1,1 @@
+"""Faults on purpose: harmed connections, killed and frozen processes, and a checker of what is left."""

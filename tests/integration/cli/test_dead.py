@@ -1,0 +1,161 @@
+"""Dead letters and paused branches on the command line: looked at, sent again, edited, dropped, resumed."""
+
+import json
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lion_broker import Branch, Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
+from lion_broker.mail.verbs import Promote
+from lion_broker.testing import wait_until
+from tests.stage import Stage
+
+pytestmark = pytest.mark.redis
+
+Told = Callable[..., Any]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    """Runs a command with `--json` and returns what it printed."""
+
+    def run(*words: str, code: int = Code.OK) -> Any:
+        assert main([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def session(stage: Stage) -> Iterator[Session]:
+    """A session with automatic delivery."""
+    with Session(name="mine", exchange=stage.exchange, delivery="auto") as session:
+        yield session
+
+
+@pytest.fixture
+def ben(session: Session) -> Branch:
+    """A branch that has three dead letters: two tools that are not there, and a mail that came too late."""
+    ben: Branch = session.new_branch(name="ben", tools=[len])
+    for _ in range(2):
+        session.default_branch.send(ben, "tool", _other_len)
+        ben.receive_all()
+        session.flush()
+    return ben
+
+
+def _other_len(value: str) -> int:
+    """Count otherwise."""
+    return 7
+
+
+_other_len.__name__ = "len"
+
+
+def test_they_are_listed_and_shown(session: Session, ben: Branch, told: Told) -> None:
+    """With the reason, the error, and for one everything that is known of it."""
+    rows = told("dead", "ls", session.id[:13])
+    assert [(row["branch"], row["reason"], row["session"]) for row in rows] == [(ben.id, "not_applied", session.id)] * 2
+    assert told("dead", "ls", "--reason", "expired") == []
+    shown = told("dead", "show", session.id, rows[0]["id"])
+    assert (shown["from"], shown["lineage"], shown["category"]) == (session.default_branch.id, [], "tool")
+
+
+def test_they_are_sent_again(session: Session, ben: Branch, told: Told) -> None:
+    """By id, and all that match; `--dry-run` says which and does nothing."""
+    first, second = (row["id"] for row in told("dead", "ls"))
+    would = told("dead", "retry", session.id, "--all", "--dry-run")
+    assert would == {"session": session.id, "would": [first, second], "left": {}}
+    assert told("dead", "retry", session.id, first)["sent"] == [first]
+    assert told("dead", "retry", session.id, "--reason", "not_applied", "--branch", "ben")["sent"] == [second]
+    assert told("dead", "ls") == []
+    ben.delete_tools("len")
+    ben.receive_all()
+    assert ben.tools["len"].func_callable is _other_len
+
+
+def test_what_stays_is_told(session: Session, ben: Branch, told: Told) -> None:
+    """Exit code 1, and why."""
+    first, second = (row["id"] for row in told("dead", "ls"))
+    session.remove_branch(ben)
+    done = told("dead", "retry", session.id, "--all", code=Code.ERROR)
+    assert done["sent"] == []
+    assert done["left"] == dict.fromkeys((first, second), "its branch was removed")
+
+
+@pytest.mark.parametrize("way", ["text", "file", "stdin"])
+def test_they_are_edited(
+    session: Session, told: Told, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes instead is a text, JSON, the content of a file, or what comes on stdin."""
+    cleo = session.new_branch(name="cleo")
+    session.default_branch.send(cleo, "signal", {"n": 1}, ttl=0.001)
+    sent = session.exchange.call(Promote()).now
+    wait_until(lambda: session.exchange.call(Promote()).now > sent + 1)
+    cleo.receive_all()
+    session.flush()
+    (row,) = told("dead", "ls")
+    assert row["reason"] == "expired"
+    text = '{"n": 2}'
+    tmp_path.joinpath("item").write_text(text)
+    monkeypatch.setattr("sys.stdin", StringIO(text))
+    item = {"text": text, "file": f"@{tmp_path / 'item'}", "stdin": "-"}[way]
+    assert told("dead", "edit", session.id, row["id"], "--item", item)["sent"] == [row["id"]]
+    assert told("dead", "ls") == []
+
+
+def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
+    """For good."""
+    told("dead", "drop", session.id, "--all")
+    assert (told("dead", "ls"), session.counters()["dead"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("retry",), Code.USAGE, "--reason, --branch or --all"),
+        (("drop",), Code.USAGE, "--reason, --branch or --all"),
+        (("retry", "1-1", "--all"), Code.USAGE, "not both"),
+        (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
+        (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
+        (("edit", "1-1", "--item", "x"), Code.NOT_FOUND, "no dead letter 1-1"),
+        (("edit", "1-1", "--item", "@/no/such/file"), Code.USAGE, "cannot be read"),
+        (("retry", "--branch", "nobody"), Code.NOT_FOUND, "nobody"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done(
+    session: Session, ben: Branch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, said: str
+) -> None:
+    """One sentence on stderr, the exit code of its kind, and nothing has changed."""
+    command, *rest = words
+    assert main(["dead", command, session.id, *rest]) == code
+    assert said in capsys.readouterr().err
+    assert len(session.dead_letters) == 2
+
+
+def test_a_branch_is_paused_and_resumed(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name; the list says why it does nothing."""
+    remote = session.new_branch(name="remote", pool="p")
+    told("branch", "pause", session.id, "remote", "--reason", "a rest")
+    (row,) = [row for row in told("branch", "ls", session.id) if row["name"] == "remote"]
+    assert (row["paused"], row["retrying"], row["delayed"]) == ("a rest", 0, 0)
+    assert told("branch", "resume", session.id[:13], remote.id) == {"branch": remote.id, "paused": ""}
+    assert main(["branch", "pause", session.id, session.default_branch.id]) == Code.USAGE
+    assert "lives in a process" in capsys.readouterr().err
+
+
+def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns, and a sentence about what was done."""
+    assert main(["dead", "retry", session.id, "--all", "--dry-run"]) == Code.OK
+    assert "2 would be sent again." in capsys.readouterr().out
+    letter = session.dead_letters[0].id
+    assert main(["dead", "show", session.id, letter]) == Code.OK
+    assert "No other mail led to it." in capsys.readouterr().out
+    assert main(["dead", "drop", session.id, letter]) == Code.OK
+    assert "1 dropped." in capsys.readouterr().out

@@ -1,0 +1,115 @@
+"""What must hold in every state, and over every step; each law is a function that says whether it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.model.state import CLOSED, OPEN, Mails, State
+from tests.model.world import Step
+
+__all__ = ["OF_STATES", "OF_STEPS"]
+
+
+def each_mail_once(s: State) -> bool:
+    """A mail has one effect at most, or becomes one dead letter, and then it waits nowhere."""
+    places = (*s.log, *s.dead, *s.deferred, *s.waiting)
+    return len(set(places)) == len(places)
+
+
+def in_order(s: State) -> bool:
+    """The effects of one sender's mails come in the order of sending."""
+    return all(sorted(mails) == mails for mails in _by_sender(s.log))
+
+
+def nothing_lost(s: State) -> bool:
+    """Each mail that was accepted waits, has had its effect, or is a dead letter."""
+    return {*s.waiting, *s.deferred, *s.log, *s.dead} == {*s.arrived}
+
+
+def one_entry(s: State) -> bool:
+    """The mark is the id of the branch's only ready entry; without a mark there is none."""
+    return s.halfway or [ready.id for ready in s.ready] == [s.mark] * bool(s.mark)
+
+
+def work_is_marked(s: State) -> bool:
+    """An open branch with mail waiting has a mark; so has one with a lane that is due, once somebody has looked."""
+    if s.halfway or s.standing != OPEN or s.mark:
+        return True
+    due = {lane.sender for lane in s.lanes if lane.due}
+    return not s.waiting and (not due or s.planned in due)
+
+
+def lanes_are_planned(s: State) -> bool:
+    """While a lane is not due yet, the branch is among those that somebody will look at."""
+    return s.standing != OPEN or all(lane.due for lane in s.lanes) or s.planned != ""
+
+
+def owners_are_marked(s: State) -> bool:
+    """A living lease has a mark, and a token."""
+    return s.halfway or not s.alive or (s.mark != 0 and s.token != 0)
+
+
+def closed_is_clear(s: State) -> bool:
+    """A closed branch has no mail, no mark and no owner."""
+    return s.standing != CLOSED or not (s.waiting or s.lanes or s.mark or s.token)
+
+
+def _by_sender(mails: Mails) -> list[list[str]]:
+    return [[mail for mail in mails if mail[0] == sender] for sender in {mail[0] for mail in mails}]
+
+
+def strangers_change_nothing(before: State, step: Step) -> bool:
+    """What asks with a token that is not the owner's is FENCED, and the server is as it was."""
+    request = step.request
+    if request is None or request.half or request.verb not in ("commit", "renew", "release"):
+        return True
+    return request.token == before.token or before.served == step.state.served
+
+
+def the_living_keep_what_they_have(before: State, step: Step) -> bool:
+    """While a lease lives, nobody else's claim and no sweep takes the branch or its entry away."""
+    request, after = step.request, step.state
+    if not before.alive or request is None or request.verb not in ("claim", "sweep") or request.token == before.token:
+        return True
+    return (after.token, after.alive, after.mark) == (before.token, True, before.mark)
+
+
+def cursors_only_advance(before: State, step: Step) -> bool:
+    """Neither cursor nor version ever goes back, and effects are never taken back."""
+    after = step.state
+    kept = after.log[: len(before.log)] == before.log
+    return kept and after.cursor >= before.cursor and after.version >= before.version
+
+
+def what_is_answered_is_true(before: State, step: Step) -> bool:
+    """Whoever is told OK, DRAINED or ALREADY finds its turn in the log."""
+    request, answer = step.request, step.answer
+    if request is None or answer is None or request.verb != "commit":
+        return True
+    effects = (before.arrived[place - 1] for place in request.effects)
+    return answer.word not in ("OK", "DRAINED", "ALREADY") or set(effects) <= set(step.state.log)
+
+
+OF_STATES: Mapping[str, Callable[[State], bool]] = {
+    law.__name__: law
+    for law in (
+        each_mail_once,
+        in_order,
+        nothing_lost,
+        one_entry,
+        work_is_marked,
+        lanes_are_planned,
+        owners_are_marked,
+        closed_is_clear,
+    )
+}
+
+OF_STEPS: Mapping[str, Callable[[State, Step], bool]] = {
+    law.__name__: law
+    for law in (
+        strangers_change_nothing,
+        the_living_keep_what_they_have,
+        cursors_only_advance,
+        what_is_answered_is_true,
+    )
+}
