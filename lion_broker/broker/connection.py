@@ -307,7 +307,7 @@ class AsyncLine:
                 continue
             at = 0
             for one in group:
-                one.settle(replies[at : at + one.count], replies[-1])
+                one.settle(replies[at : at + one.count], replies[-1] if copies is not None else None)
                 at += one.count
 
     async def _exchange(self, packed: bytes, count: int, timeout: float) -> list[Any]:

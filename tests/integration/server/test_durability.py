@@ -203,9 +203,8 @@ async def test_a_worker_ends_on_a_server_that_would_lose_mail(opened: Open) -> N
     with running(find_bundled(), appendonly="no") as server:
         exchange = opened(server)
         async with Worker(Registry(), exchange=exchange) as worker:
-            with pytest.raises(ExceptionGroup) as raised:
+            with pytest.raises(ServerUnsafe):
                 await worker.run()
-        assert raised.group_contains(ServerUnsafe)
         await exchange.aclose()
 
 
