@@ -40,7 +40,9 @@ _PASSING_KINDS: Final = (
     errors.TryAgainError,
     OSError,
 )
-_PASSING_REPLIES: Final = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE")
+_PASSING_REPLIES: Final = (
+    "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "NOBLOB",
+)  # fmt: skip
 
 
 class TooFewCopies(errors.ConnectionError):
@@ -85,7 +87,7 @@ def without_secrets(url: str) -> str:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
+    """Whether asking again may help: the connection broke, the server is starting, a blob went before its mail came."""
     if isinstance(error, (errors.AuthenticationError, errors.NoPermissionError)):
         return False
     if isinstance(error, _PASSING_KINDS):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lion_broker.broker.blobs import put
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
@@ -196,6 +197,25 @@ def test_a_blob_that_is_not_what_it_was(auto: Road, server: Server | None, harm:
     assert isinstance(lost.mail, Rejected)
     assert lost.mail.reason == "lost_blob"
     assert texts([fine]) == [2]
+
+
+def test_a_body_that_goes_before_its_mail_comes(
+    auto: Road, server: Server | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last other mail that named it has taken effect in between: it is put again, and nobody hears of it."""
+    if server is None:
+        pytest.skip("in process nothing is put before it is accepted")
+    auto.pooled("ada")
+    puts: list[object] = []
+
+    def put_too_early(*asked: Any) -> tuple[Any, ...]:
+        puts.append(asked)
+        return put(*asked) if len(puts) > 1 else ()
+
+    monkeypatch.setattr("lion_broker.broker.exchange.put", put_too_early)
+    auto.say("ben", "ada", *larges(1))
+    assert len(puts) == 2
+    assert names(texts(auto.take("ada").entries)) == [1]
 
 
 def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: Server | None) -> None:

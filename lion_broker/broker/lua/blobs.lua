@@ -29,14 +29,16 @@ local function size_of(mail)
   return #(mail.h or '') + #(mail.b or '') + #(mail.s or '') + blob_size(mail.x)
 end
 
--- An error reply when a mail names a blob that is not there, or nil.
+-- An error reply when a mail names a blob that is not there, or nil. NOBLOB: it may have gone with the last other mail
+-- that named it after it was put, and is to be put again.
 local function check_blob(session, mail)
   local digest = digest_of(mail)
   if not digest then return nil end
   local kind = redis.call('TYPE', session.key .. ':blob:' .. digest)['ok']
   local counted = redis.call('TYPE', session.key .. ':blobs')['ok']
+  if kind == 'none' then return redis.error_reply('NOBLOB The blob ' .. digest .. ' is not there; nothing was changed.') end
   if kind == 'string' and (counted == 'hash' or counted == 'none') then return nil end
-  return redis.error_reply('The blob ' .. digest .. ' is not there; nothing was changed.')
+  return redis.error_reply('The blob ' .. digest .. ' is no string, or nothing counts it; nothing was changed.')
 end
 
 -- One more entry names a blob: from now on it stays.
