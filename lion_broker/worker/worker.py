@@ -165,20 +165,21 @@ class Worker:
                 self._slots = anyio.Event()
                 await self._slots.wait()
                 continue
-            # A read is never cut short: what it was given would wait for the sweeper.
-            found = await self._read_ready(min(free, _MOST_READ))
+            try:
+                # A read is never cut short: what it was given would wait for the sweeper.
+                found = await self._exchange.acall(
+                    ReadReady(self._place.pool, self.owner, min(free, _MOST_READ), _WAIT_MS)
+                )
+                idle = until_idle and not found and not self._active and not await self._place.retries()
+            except BrokerUnavailable as error:
+                # Nobody knows whether anything waits.
+                log.warning("waiting for the server: %s", error)
+                continue
             for ready in found:
                 self._active += 1
                 seats.start_soon(self._serve, ready)
-            if until_idle and not found and not self._active and not await self._place.retries():
+            if idle:
                 self._stop.set()
-
-    async def _read_ready(self, count: int) -> tuple[ReadyEntry, ...]:
-        try:
-            return await self._exchange.acall(ReadReady(self._place.pool, self.owner, count, _WAIT_MS))
-        except BrokerUnavailable as error:
-            log.warning("waiting for the server: %s", error)
-            return ()
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:
