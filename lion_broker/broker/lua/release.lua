@@ -22,8 +22,8 @@ register('release', function(keys, args)
       redis.call('HDEL', key, unpack(LEASE_FIELDS))
       words[i] = 'OK'
     else
-      local work = has_work(key, now_ms(), values[6], values[7])
       uncount(key, values[8])
+      local work = has_work(key, now_ms(), values[6], values[7])
       let_go(root_of(key), key, values[4], values[5], values[2], values[3], work)
       words[i] = 'OK'
     end
