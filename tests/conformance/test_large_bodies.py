@@ -10,7 +10,7 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Burial, Deferral, Rejected
-from lion_broker.mail.verbs import DeleteSession, Drop, Exhume, Promote, ReadInbox
+from lion_broker.mail.verbs import Commit, DeleteSession, Drop, Exhume, Post, Promote, ReadInbox
 from lion_broker.mail.wire import BLOB_BYTES
 from tests.conformance.road import Road, Stand, texts, wait_until
 from tests.conformance.servers import Server
@@ -235,10 +235,33 @@ def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: S
     assert stand.outcome is Outcome.DRAINED
 
 
-def test_a_body_that_nobody_accepted_goes_by_itself(auto: Road, server: Server | None) -> None:
-    """A refused mail leaves its blob with an expiry."""
+@pytest.mark.parametrize("by", ["post", "commit"])
+def test_a_body_that_nobody_accepts_goes_at_once(
+    open_road: Callable[..., Road], server: Server | None, by: str
+) -> None:
+    """Who asks again and again where a mailbox is full does not fill the server; what others name stays."""
+    road = open_road(cap=1)
+    road.pooled("ada")
+    road.local("ben")
+    road.say("ben", "ada", *larges(1))
+    stand = road.claim("ben", "mine")
+    for item in larges(1, 2):
+        mail = road.mail("ben", "ada", item)
+        verb: Post | Commit = Post(road.session, "road", 2, (mail,))
+        if by == "commit":
+            verb = road.turn("ben", "mine", stand, mails=(mail,), strict=True)
+        assert road.exchange.call_all([verb])[0].outcome is Outcome.FULL
+        expect(server, 1)
+    road.commit("ada", "t1", road.take("ada"))
+    expect(server, 0)
+
+
+def test_a_body_whose_mail_never_came_goes_by_itself(auto: Road, server: Server | None) -> None:
+    """It was put with an expiry, and then whoever put it was gone."""
     if server is None:
         pytest.skip("in process nothing is put before it is accepted")
-    auto.post(auto.mail("ben", "nobody", larges(1)[0]))
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1)
+    auto.commit("ada", "another", auto.take("ada"), mails=(auto.mail("ada", "ben", larges(1)[0]),))
     (key,) = server.client.scan_iter("*:blob:*")
     assert 0 < server.client.ttl(key) <= 3600

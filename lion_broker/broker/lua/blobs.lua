@@ -49,6 +49,18 @@ local function hold_blob(session, mail)
   if redis.call('HINCRBY', session.key .. ':blobs', digest, 1) == 1 then count(session, 'blobs', 1) end
 end
 
+-- Mails that are not accepted leave no blobs behind that no entry names: who is told to wait and asks again and again
+-- would fill the server with them. Somebody who has put the same for a mail that comes yet is told NOBLOB.
+local function forget_blobs(session, mails)
+  if not is_kind(session.key .. ':blobs', 'hash') then return end
+  for _, mail in ipairs(mails) do
+    local digest = digest_of(mail)
+    if digest and redis.call('HEXISTS', session.key .. ':blobs', digest) == 0 then
+      redis.call('UNLINK', session.key .. ':blob:' .. digest)
+    end
+  end
+end
+
 -- An entry that named a blob is gone for good.
 local function let_blob_go(session, mail)
   local digest = digest_of(mail)
