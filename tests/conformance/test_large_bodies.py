@@ -256,6 +256,20 @@ def test_a_body_that_nobody_accepts_goes_at_once(
     expect(server, 0)
 
 
+def test_an_edited_letter_that_finds_no_room(open_road: Callable[..., Road], server: Server | None) -> None:
+    """It stays, and what was to be sent instead leaves no body."""
+    road = open_road(cap=1)
+    road.pooled("ada")
+    road.say("ben", "ada", 1)
+    stand = road.take("ada")
+    road.commit("ada", "t1", stand, buried=(Burial(stand.entries[0].id, "failed", "no"),), handled=0)
+    road.say("ben", "ada", 2)
+    (letter,) = road.dead()
+    edited = road.mail("ben", "ada", larges(1)[0])
+    assert road.call(Exhume(road.session, (letter.id,), ((letter.id, edited),))) == (Outcome.FULL,)
+    expect(server, 0)
+
+
 def test_a_body_whose_mail_never_came_goes_by_itself(auto: Road, server: Server | None) -> None:
     """It was put with an expiry, and then whoever put it was gone."""
     if server is None:

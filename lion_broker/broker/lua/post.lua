@@ -49,10 +49,8 @@ register('post', function(keys, args)
   end
   for _, mail in ipairs(mails) do
     local refused = refusal(session, mail) or check_blob(session, mail)
-    if refused then
-      if not refused.err then forget_blobs(session, mails) end
-      return refused
-    end
+    if refused and not refused.err then forget_blobs(session, mails) end
+    if refused then return refused end
   end
   redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)
   for _, mail in ipairs(mails) do
