@@ -41,7 +41,7 @@ _PASSING_KINDS: Final = (
     OSError,
 )
 _PASSING_REPLIES: Final = (
-    "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF",
+    "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF", "NOBLOB",
 )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def without_secrets(url: str) -> str:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether asking again later may help: the connection broke, or the server is starting or changing its role."""
+    """Whether asking again may help: the connection broke, the server is starting, a blob went before its mail came."""
     if _refuses_user(error):
         return False
     if isinstance(error, _PASSING_KINDS):

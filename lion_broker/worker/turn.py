@@ -131,7 +131,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> N
         elif turn.has_to_wait(entry.mail):
             turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
         elif turn.is_late(entry, entry.mail):
-            _give_up_late(turn, host, entry, entry.mail)
+            _give_up_late(turn, host, entry, entry.mail, attempts - 1)
         elif attempts > care.attempts and _runs_code(behaviour, entry.mail):
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
@@ -149,12 +149,12 @@ def _runs_code(behaviour: Behaviour | None, mail: WireMail) -> bool:
     return behaviour is not None or mail.header.category == PackageCategory.COMMAND
 
 
-def _give_up_late(turn: Turn, host: Host, entry: Entry, mail: WireMail) -> None:
-    """A late mail is a dead letter; a late command is dropped, since whoever asked no longer waits."""
+def _give_up_late(turn: Turn, host: Host, entry: Entry, mail: WireMail, attempts: int) -> None:
+    """A late mail is a dead letter, also after attempts; a late command is dropped: whoever asked no longer waits."""
     if mail.header.category == PackageCategory.COMMAND:
         host.took_command(mail)
     else:
-        turn.buried.append(Burial(entry.id, "expired", mail.too_late(), 0))
+        turn.buried.append(Burial(entry.id, "expired", mail.too_late(), attempts))
 
 
 def _take_care(turn: Turn, care: Care, entry: Entry, mail: WireMail, failure: Failure, attempts: int) -> None:

@@ -170,31 +170,34 @@ class Worker:
                 self._slots = anyio.Event()
                 await self._slots.wait()
                 continue
-            # A read is never cut short: what it was given would wait for the sweeper.
-            found = await self._read_ready(min(free, _MOST_READ))
+            try:
+                # A read is never cut short: what it was given would wait for the sweeper.
+                found = await self._exchange.acall(
+                    ReadReady(self._place.pool, self.owner, min(free, _MOST_READ), _WAIT_MS)
+                )
+                idle = until_idle and not found and not self._active and not await self._place.retries()
+            except BrokerError as error:
+                # Nobody knows whether anything waits.
+                await self._put_up_with(error)
+                continue
+            self._trouble = ""
             for ready in found:
                 self._active += 1
                 seats.start_soon(self._serve, ready)
-            if until_idle and not found and not self._active and not await self._place.retries():
+            if idle:
                 self._stop.set()
 
-    async def _read_ready(self, count: int) -> tuple[ReadyEntry, ...]:
-        try:
-            found = await self._exchange.acall(ReadReady(self._place.pool, self.owner, count, _WAIT_MS))
-        except BrokerUnavailable as error:
+    async def _put_up_with(self, error: BrokerError) -> None:
+        """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
+        if isinstance(error, BrokerUnavailable):
             log.warning("waiting for the server: %s", error)
-            return ()
-        except BrokerError as error:
-            # It was let in when it began, and goes on when it is let in again.
-            if isinstance(error, ProtocolMismatch):
-                raise
-            if self._trouble != str(error):
-                log.error("waiting until it is mended: %s", error)
-                self._trouble = str(error)
-            await anyio.sleep(_TROUBLED_SECONDS)
-            return ()
-        self._trouble = ""
-        return found
+            return
+        if isinstance(error, ProtocolMismatch):
+            raise error
+        if self._trouble != str(error):
+            log.error("waiting until it is mended: %s", error)
+            self._trouble = str(error)
+        await anyio.sleep(_TROUBLED_SECONDS)
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:

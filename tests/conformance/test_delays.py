@@ -52,7 +52,7 @@ def test_due_mail_of_a_local_branch_comes_into_its_inbox(auto: Road) -> None:
 def test_much_that_is_due_comes_in_pieces(auto: Road) -> None:
     """What a call has not come to is due at once for the next."""
     auto.local("ada")
-    post(auto, *range(150), delay_ms=1)
+    post(auto, *range(150), delay_ms=200)
     came = wait_until(lambda: auto.inbox("ada") if promoted(auto) is None else ())
     assert texts(came) == list(range(150))
 

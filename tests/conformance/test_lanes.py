@@ -195,11 +195,12 @@ def test_a_cut_turn_is_done_again_first(auto: Road) -> None:
 
 
 def test_a_released_lane_is_ready_again(auto: Road) -> None:
-    """A worker that hands the branch back in a lane leaves it to the next."""
+    """A worker that hands the branch back in a lane leaves it to the next, and no attempt is counted."""
     failed(auto, pause_ms=SOON)
-    take_due(auto)
+    assert take_due(auto).attempts == 2
     assert auto.release("ada", "t2") is Outcome.OK
-    assert auto.take("ada", "t3").lane == "ben"
+    claimed = auto.take("ada", "t3")
+    assert (claimed.lane, claimed.attempts) == ("ben", 2)
 
 
 def test_a_round_waits_for_deferred_mail(auto: Road) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from lion_broker.broker.blobs import put
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Burial, Deferral, Rejected
-from lion_broker.mail.verbs import DeleteSession, Drop, Exhume, Promote, ReadInbox
+from lion_broker.mail.verbs import Commit, DeleteSession, Drop, Exhume, Post, Promote, ReadInbox
 from lion_broker.mail.wire import BLOB_BYTES
 from tests.conformance.road import Road, Stand, texts, wait_until
 from tests.conformance.servers import Server
@@ -198,6 +199,25 @@ def test_a_blob_that_is_not_what_it_was(auto: Road, server: Server | None, harm:
     assert texts([fine]) == [2]
 
 
+def test_a_body_that_goes_before_its_mail_comes(
+    auto: Road, server: Server | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last other mail that named it has taken effect in between: it is put again, and nobody hears of it."""
+    if server is None:
+        pytest.skip("in process nothing is put before it is accepted")
+    auto.pooled("ada")
+    puts: list[object] = []
+
+    def put_too_early(*asked: Any) -> tuple[Any, ...]:
+        puts.append(asked)
+        return put(*asked) if len(puts) > 1 else ()
+
+    monkeypatch.setattr("lion_broker.broker.exchange.put", put_too_early)
+    auto.say("ben", "ada", *larges(1))
+    assert len(puts) == 2
+    assert names(texts(auto.take("ada").entries)) == [1]
+
+
 def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: Server | None) -> None:
     """Whoever has written it past all verbs breaks off no commit with it."""
     if server is None:
@@ -215,10 +235,47 @@ def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: S
     assert stand.outcome is Outcome.DRAINED
 
 
-def test_a_body_that_nobody_accepted_goes_by_itself(auto: Road, server: Server | None) -> None:
-    """A refused mail leaves its blob with an expiry."""
+@pytest.mark.parametrize("by", ["post", "commit"])
+def test_a_body_that_nobody_accepts_goes_at_once(
+    open_road: Callable[..., Road], server: Server | None, by: str
+) -> None:
+    """Who asks again and again where a mailbox is full does not fill the server; what others name stays."""
+    road = open_road(cap=1)
+    road.pooled("ada")
+    road.local("ben")
+    road.say("ben", "ada", *larges(1))
+    stand = road.claim("ben", "mine")
+    for item in larges(1, 2):
+        mail = road.mail("ben", "ada", item)
+        verb: Post | Commit = Post(road.session, "road", 2, (mail,))
+        if by == "commit":
+            verb = road.turn("ben", "mine", stand, mails=(mail,), strict=True)
+        assert road.exchange.call_all([verb])[0].outcome is Outcome.FULL
+        expect(server, 1)
+    road.commit("ada", "t1", road.take("ada"))
+    expect(server, 0)
+
+
+def test_an_edited_letter_that_finds_no_room(open_road: Callable[..., Road], server: Server | None) -> None:
+    """It stays, and what was to be sent instead leaves no body."""
+    road = open_road(cap=1)
+    road.pooled("ada")
+    road.say("ben", "ada", 1)
+    stand = road.take("ada")
+    road.commit("ada", "t1", stand, buried=(Burial(stand.entries[0].id, "failed", "no"),), handled=0)
+    road.say("ben", "ada", 2)
+    (letter,) = road.dead()
+    edited = road.mail("ben", "ada", larges(1)[0])
+    assert road.call(Exhume(road.session, (letter.id,), ((letter.id, edited),))) == (Outcome.FULL,)
+    expect(server, 0)
+
+
+def test_a_body_whose_mail_never_came_goes_by_itself(auto: Road, server: Server | None) -> None:
+    """It was put with an expiry, and then whoever put it was gone."""
     if server is None:
         pytest.skip("in process nothing is put before it is accepted")
-    auto.post(auto.mail("ben", "nobody", larges(1)[0]))
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1)
+    auto.commit("ada", "another", auto.take("ada"), mails=(auto.mail("ada", "ben", larges(1)[0]),))
     (key,) = server.client.scan_iter("*:blob:*")
     assert 0 < server.client.ttl(key) <= 3600

@@ -29,14 +29,16 @@ local function size_of(mail)
   return #(mail.h or '') + #(mail.b or '') + #(mail.s or '') + blob_size(mail.x)
 end
 
--- An error reply when a mail names a blob that is not there, or nil.
+-- An error reply when a mail names a blob that is not there, or nil. NOBLOB: it may have gone with the last other mail
+-- that named it after it was put, and is to be put again.
 local function check_blob(session, mail)
   local digest = digest_of(mail)
   if not digest then return nil end
   local kind = redis.call('TYPE', session.key .. ':blob:' .. digest)['ok']
   local counted = redis.call('TYPE', session.key .. ':blobs')['ok']
+  if kind == 'none' then return redis.error_reply('NOBLOB The blob ' .. digest .. ' is not there; nothing was changed.') end
   if kind == 'string' and (counted == 'hash' or counted == 'none') then return nil end
-  return redis.error_reply('The blob ' .. digest .. ' is not there; nothing was changed.')
+  return redis.error_reply('The blob ' .. digest .. ' is no string, or nothing counts it; nothing was changed.')
 end
 
 -- One more entry names a blob: from now on it stays.
@@ -45,6 +47,18 @@ local function hold_blob(session, mail)
   if not digest then return end
   redis.call('PERSIST', session.key .. ':blob:' .. digest)
   if redis.call('HINCRBY', session.key .. ':blobs', digest, 1) == 1 then count(session, 'blobs', 1) end
+end
+
+-- Mails that are not accepted leave no blobs behind that no entry names: who is told to wait and asks again and again
+-- would fill the server with them. Somebody who has put the same for a mail that comes yet is told NOBLOB.
+local function forget_blobs(session, mails)
+  if not is_kind(session.key .. ':blobs', 'hash') then return end
+  for _, mail in ipairs(mails) do
+    local digest = digest_of(mail)
+    if digest and redis.call('HEXISTS', session.key .. ':blobs', digest) == 0 then
+      redis.call('UNLINK', session.key .. ':blob:' .. digest)
+    end
+  end
 end
 
 -- An entry that named a blob is gone for good.

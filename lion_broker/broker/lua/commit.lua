@@ -312,7 +312,10 @@ register('commit', function(keys, args)
   if broken then return broken end
   local wrong, full = address(session, turn)
   if wrong then return wrong end
-  if full then return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0) end
+  if full then
+    forget_blobs(session, turn.mails)
+    return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0)
+  end
   local left = leaving(session, turn)
   turn.owners = owners_of(key, turn, was)
   if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end

@@ -47,7 +47,9 @@ register('exhume', function(keys, args)
   end
   for i, letter in ipairs(letters) do
     words[i] = letter.word
-    if letter.word == 'OK' then
+    if letter.word ~= 'OK' then
+      if session then forget_blobs(session, {wanted[i]}) end
+    else
       redis.call('XDEL', session.key .. ':dead', letter.id)
       count(session, 'dead', -1)
       tell(session, 'k', sends and 'exhumed' or 'dropped', 'branch', letter.branch, 'letter', letter.id)

@@ -43,9 +43,13 @@ register('post', function(keys, args)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', ''} end
   local known = seen_before(keys[1] .. ':producers', producer, seq, digest)
-  if known then return {known} end
+  if known then
+    forget_blobs(session, mails)
+    return {known}
+  end
   for _, mail in ipairs(mails) do
     local refused = refusal(session, mail) or check_blob(session, mail)
+    if refused and not refused.err then forget_blobs(session, mails) end
     if refused then return refused end
   end
   redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)

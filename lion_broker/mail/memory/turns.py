@@ -309,6 +309,8 @@ def _release(store: Store, station: v.Station) -> Outcome:
     found = store.find(station.session, station.branch)
     if found is None or found[1].token != station.token:
         return Outcome.FENCED
+    if lane := found[1].lanes.get(found[1].lane):
+        lane.attempts = max(0, lane.attempts - 1)
     store.end_lease(*found)
     return Outcome.OK
 

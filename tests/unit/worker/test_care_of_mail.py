@@ -271,6 +271,17 @@ def test_mail_that_comes_too_late(session: Session, remote: RemoteBranch) -> Non
     ]
 
 
+def test_mail_that_has_failed_until_it_was_too_late(session: Session, remote: RemoteBranch) -> None:
+    """It is `expired` too, and says how often it was tried."""
+    moods = Moods(attempts=1000, backoff=0.01, max_backoff=0.01)
+    moods.fails = {"a1": 1000}
+    say(session, remote, "a1", ttl=0.2)
+    moods.serve(session)
+    (letter,) = session.dead_letters
+    assert (letter.reason, letter.attempts) == ("expired", len(moods.seen))
+    assert letter.attempts > 0
+
+
 def _waited(session: Session, seconds: float) -> bool:
     """Whether so much time has passed since the last event."""
     from lion_broker.mail.verbs import Promote

@@ -2,19 +2,37 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import anyio
 import pytest
 
-from lion_broker import Branch, ConfigError, Mail, ModelError, Registry, Session, Worker
+from lion_broker import Branch, BrokerUnavailable, ConfigError, Mail, ModelError, Registry, Session, Worker
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Cancel, Claim, Release, Station
+from lion_broker.mail.verbs import Cancel, Claim, ReadBranches, ReadReady, Release, Station, Verb
 from lion_broker.testing import wait_until
 from tests.conftest import RunningWorker
 from tests.ledger import Ledger
+
+
+class Away(MemoryExchange):
+    """Does not answer some questions of a kind, of a worker that has found nothing to do."""
+
+    def __init__(self, kind: type[Verb[Any]]) -> None:
+        super().__init__()
+        self.kind, self.left, self.quiet = kind, 0, True
+
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+        """Do the verbs; raises BrokerUnavailable while it is away."""
+        if self.left and self.quiet and isinstance(verbs[0], self.kind):
+            self.left -= 1
+            raise BrokerUnavailable("Nobody is there.")
+        answers = await super().acall_all(verbs)
+        if isinstance(verbs[0], ReadReady):
+            self.quiet = not answers[0]
+        return answers
 
 
 @pytest.fixture
@@ -73,6 +91,27 @@ async def test_only_its_own_pool(session: Session, registry: Registry) -> None:
     session.default_branch.receive_all()
     assert [message.text for message in session.default_branch.messages] == ["mine: hello"]
     assert session.counters()["inflight"] == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("asked", [ReadReady, ReadBranches])
+async def test_a_server_that_is_away_is_not_idle(asked: type[Verb[Any]]) -> None:
+    """A worker that ends when nothing waits asks again, whichever of its questions nobody has answered."""
+    exchange, registry, seen = Away(asked), Registry(), list[str]()
+
+    @registry.behaviour("moody", attempts=2, backoff=1.2)
+    async def moody(branch: Branch, mail: Mail) -> None:
+        seen.append(mail.id)
+        exchange.left = 3
+        raise ValueError("no")
+
+    async with Session(exchange=exchange, delivery="auto") as session:
+        branch = await session.anew_branch(name="b", pool="p", behaviour="moody")
+        await session.default_branch.asend(branch, "signal", {"n": 1})
+        exchange.left = 3 if asked is ReadReady else 0
+        with anyio.fail_after(20):
+            await Worker(registry, exchange=exchange, pool="p").run(until_idle=True)
+        assert (len(seen), session.counters()["dead"]) == (2, 1)
 
 
 @pytest.mark.anyio
