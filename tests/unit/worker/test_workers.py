@@ -26,11 +26,11 @@ class Away(MemoryExchange):
 
     async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs; raises BrokerUnavailable while it is away."""
-        if self.left and self.quiet and isinstance(verbs[0], self.kind):
+        if self.left and self.quiet and verbs and isinstance(verbs[0], self.kind):
             self.left -= 1
             raise BrokerUnavailable("Nobody is there.")
         answers = await super().acall_all(verbs)
-        if isinstance(verbs[0], ReadReady):
+        if verbs and isinstance(verbs[0], ReadReady):
             self.quiet = not answers[0]
         return answers
 
