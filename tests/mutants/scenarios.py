@@ -303,4 +303,4 @@ def the_answer_of_a_move_goes_by_itself(rig: Rig) -> None:
     road.pooled("ada", "ben")
     road.say("ben", "ada", 1)
     assert road.send(nonce="this one").targets
-    assert rig.client.pttl(f"{rig.keys.session(road.session)}:moved:this one") > 0
+    assert rig.client.pttl(f"{rig.keys.session(road.session)}:moved") > 0

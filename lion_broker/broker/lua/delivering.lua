@@ -184,16 +184,22 @@ local function forget_steps(key)
   redis.call('HDEL', key, 'stepped')
 end
 
--- What a moving verb has answered, for whoever asks for the very same again after a lost answer. Nobody asks later.
+-- What moving verbs have answered, for whoever asks for the very same again after a lost answer. Nobody asks later.
+--
+--   moved   <session key>:moved   hash with expiry: packed answers by their nonces, the latest ones
 local ANSWER_TTL_MS = 60000
+local ANSWERS_KEPT = 64
 
 local function recall(session, nonce)
-  local kept = nonce ~= '' and redis.pcall('GET', session.key .. ':moved:' .. nonce)
+  local kept = nonce ~= '' and redis.pcall('HGET', session.key .. ':moved', nonce)
   return type(kept) == 'string' and cmsgpack.unpack(kept) or nil
 end
 
 local function remember(session, nonce, answer)
   -- An answer that names nobody is the same when it comes again.
   if nonce == '' or #answer <= 4 then return end
-  redis.pcall('SET', session.key .. ':moved:' .. nonce, cmsgpack.pack(answer), 'PX', ANSWER_TTL_MS)
+  local key = session.key .. ':moved'
+  if redis.pcall('HLEN', key) == ANSWERS_KEPT then redis.call('UNLINK', key) end
+  redis.pcall('HSET', key, nonce, cmsgpack.pack(answer))
+  redis.pcall('PEXPIRE', key, ANSWER_TTL_MS)
 end
