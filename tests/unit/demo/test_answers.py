@@ -37,7 +37,7 @@ ON_PYTHON = [
 ]
 ON_THE_DOCS = [
     ("What happens when a worker is killed?", "branch is free when the lease has run out"),
-    ("How long does a lease last?", "A lease is renewed every third of its length"),
+    ("How often is a lease renewed?", "A lease is renewed every third of its length"),
     ("What is a dead letter?", "cannot be delivered or applied is kept, with the reason"),
     ("How do I test a behaviour with a scripted model?", "A `ScriptedModel` lives in the test's process"),
 ]
