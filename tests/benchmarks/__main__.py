@@ -6,13 +6,13 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from .drain import drain
 from .hostile import hostile
 from .latency import latency
-from .rig import Figure, rig
+from .rig import Curve, Figure, rig
 from .rounds import rounds
 from .startup import startup
 from .takeover import takeover
@@ -28,9 +28,9 @@ def main() -> None:
     options = parser.parse_args()
     wanted = set(options.only.upper().split(",")) - {""}
     quick = options.quick
-    figures: list[Figure] = []
+    figures: list[Figure | Curve] = []
     with rig() as server:
-        plan: dict[str, Callable[[], list[Figure]]] = {
+        plan: dict[str, Callable[[], Sequence[Figure | Curve]]] = {
             "P1": lambda: drain(server, 10_000 if quick else 20_000, 1 if quick else 3),
             "P3": lambda: latency(server, 200 if quick else 1000),
             "P5": lambda: rounds(server, 1 if quick else 3),
@@ -49,6 +49,10 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}\n")
     print(f"{'':4} {'work':56} {'measured':>12} {'':8} goal")
     for row in figures:
+        if isinstance(row, Curve):
+            shown = ", ".join(f"{x:,.6g}: {y:,.6g}" for x, y in row.points)
+            print(f"{row.number:4} {row.work}: {row.y} by {row.x}: {shown}  {row.goal}")
+            continue
         print(f"{row.number:4} {row.work:56} {row.value:>12,.2f} {row.unit:8} {row.goal}")
 
 

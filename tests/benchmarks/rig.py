@@ -19,7 +19,7 @@ from lion_broker.broker.embedded import attach, stop
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.wire import Header, WireMail, encode_json
 
-__all__ = ["Figure", "Rig", "median_of", "rig"]
+__all__ = ["Curve", "Figure", "Rig", "median_of", "rig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,18 @@ class Figure:
     work: str
     value: float
     unit: str
+    goal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How one value grows with another: `points` are (x, y), `goal` in words what shape is wanted."""
+
+    number: str
+    work: str
+    x: str
+    y: str
+    points: tuple[tuple[float, float], ...]
     goal: str = ""
 
 
