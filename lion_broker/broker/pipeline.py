@@ -75,6 +75,7 @@ class Pipeline(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         # The one thing of redis-py that has no public name: the stream of a connection that it has opened. The writer
         # is kept, for it closes its transport when nobody does.
+        ended = connection._reader.at_eof()
         self._writer, connection._reader, connection._writer = connection._writer, None, None
         self._transport: asyncio.Transport = self._writer.transport
         self._reader = hiredis.Reader(replyError=DefaultParser.parse_error, notEnoughData=_NOTHING)
@@ -90,6 +91,10 @@ class Pipeline(asyncio.Protocol):
         self._error: Exception = errors.ConnectionError("Connection closed by server.")
         self.lost = False
         self._transport.set_protocol(self)
+        if ended or self._transport.is_closing():
+            # The other side has hung up already, and nobody would tell us again.
+            self._give_up(self._error)
+            self._gone.set_result(None)
 
     @classmethod
     async def open(cls, pool: Any) -> Pipeline:
@@ -97,8 +102,11 @@ class Pipeline(asyncio.Protocol):
         connection: Any = pool.connection_class(**pool.connection_kwargs)
         try:
             await connection.connect()
-        except BaseException:
+        except BaseException as error:
             await connection.disconnect(nowait=True)
+            if isinstance(error, RuntimeError):
+                # What uvloop says when the other side hangs up in the middle of the handshake.
+                raise errors.ConnectionError("Connection closed by server.") from error
             raise
         return cls(connection)
 
@@ -181,7 +189,7 @@ class Pipeline(asyncio.Protocol):
                 most = max(wanted, key=lambda one: one.ms)
                 self._confirmation = Waiting(packed((most.command,)), 1, self._unconfirmed[-1].seconds)
                 self._take(self._confirmation, chunk)
-            if chunk:
+            if chunk and not self._transport.is_closing():
                 self._transport.write(b"".join(chunk))
                 self._watch_over(self._pending[-1])
 
