@@ -1,7 +1,7 @@
 """Who may write mail: HMAC-SHA256 (RFC 2104) over its exact bytes, with a key derived for its session.
 
-The hash states after the two padded keys are kept, as section 4 of the RFC proposes: a call of `hmac.digest` costs twice
-as much for a mail of a kilobyte.
+The hash states after the two padded keys are kept, as section 4 of the RFC proposes: a call of `hmac.digest` costs
+twice as much for a mail of a kilobyte.
 """
 
 from __future__ import annotations

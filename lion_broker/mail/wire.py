@@ -31,6 +31,7 @@ __all__ = [
     "Header",
     "WireMail",
     "decode_header",
+    "decode_with_care",
     "encode_json",
     "read_json",
 ]
@@ -164,10 +165,11 @@ def decode_header(raw: bytes) -> Header:
             return Header(
                 session, sender, recipient, category, mail_id, float(created), int(seq), None, None, None, cause
             )
-    return _decode_with_care(raw)
+    return decode_with_care(raw)
 
 
-def _decode_with_care(raw: bytes) -> Header:
+def decode_with_care(raw: bytes) -> Header:
+    """Return the header that `raw` describes, whoever has written it; raises MailMalformed with what is wrong."""
     value = read_json(raw, "header")
     if not isinstance(value, dict):
         raise MailMalformed("The header is no JSON object.")

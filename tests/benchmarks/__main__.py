@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from .drain import drain
+from .fairness import fairness
 from .hostile import hostile
 from .latency import latency
 from .rig import Curve, Figure, rig
@@ -36,6 +37,7 @@ def main() -> None:
             "P5": lambda: rounds(server, 1 if quick else 3),
             "P6": lambda: takeover(server, 3 if quick else 10),
             "P12": lambda: startup(server, 3 if quick else 7),
+            "FAIR": lambda: fairness(server, 100 if quick else 500),
             "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),
         }
