@@ -21,18 +21,18 @@ from .robin import RoundRobin
 
 __all__ = ["Passage", "Schedule"]
 
-_WIDE: Final = 600
-"""Mails on their way while one session has the worker for itself: three large turns."""
-_NARROW: Final = 96
-"""The same while sessions share it, about 4 ms of server and worker at 40 µs a mail."""
+_WIDE: Final = 400
+"""Mails on their way while one session has the worker for itself: two large turns."""
+_NARROW: Final = 64
+"""The same while sessions share it: two small turns."""
 _SMALL_BATCH: Final = 32
-_LONG_SLICE: Final = 0.05
-_SHORT_SLICE: Final = 0.005
+_LONG_SLICE: Final = 0.01
+_SHORT_SLICE: Final = 0.002
 """Seconds that a turn may work before its commit."""
 _SHARED_SECONDS: Final = 10.0
 """For how long a session that was served counts as at work."""
 _AHEAD_SECONDS: Final = 0.5
-"""Ready branches are read ahead for so long at the pace of late: others can hardly serve them sooner."""
+"""As many ready branches are read ahead as turns have ended in so long: others can hardly serve them sooner."""
 _MOST_AHEAD: Final = 1024
 _SESSIONS_KNOWN: Final = 1024
 _LEARNING: Final = 0.5
@@ -72,8 +72,9 @@ class Schedule:
         self._under_way = 0.0
         self._usual: OrderedDict[str, float] = OrderedDict()
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._starts: deque[float] = deque(maxlen=_MOST_AHEAD)
+        self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
         self._changed = anyio.Event()
+        self._parked = 0
         self._seated: Counter[str] = Counter()
         self.active = 0
 
@@ -81,9 +82,9 @@ class Schedule:
     def room(self) -> int:
         """How many more ready branches may be read: for free seats, and ahead as far as they are soon needed."""
         now = self._clock()
-        while self._starts and self._starts[0] < now - _AHEAD_SECONDS:
-            self._starts.popleft()
-        return self._concurrency - self.active - len(self._seats) + len(self._starts)
+        while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
+            self._turns.popleft()
+        return self._concurrency - self.active - len(self._seats) + len(self._turns)
 
     @property
     def busy(self) -> bool:
@@ -121,11 +122,11 @@ class Schedule:
         self.nudge()
 
     def crowds(self, session: str) -> bool:
-        """Whether a session holds more than its share of the seats while another one waits for one."""
-        if self.active < self._concurrency or not self._seats.others_than(session):
-            return False
-        sessions = len(self._seated.keys() | self._seats.sessions)
-        return self._seated[session] > self._concurrency // sessions
+        """Whether a session's branch has to give up its seat: too many are at work, or it has more than its share."""
+        if self.active - self._parked > self._concurrency:
+            return True
+        others_wait = self.active >= self._concurrency and self._seats.others_than(session)
+        return others_wait and self._seated[session] > self._share
 
     async def changed(self) -> None:
         """Wait until there may be more room."""
@@ -137,19 +138,23 @@ class Schedule:
         self._changed.set()
 
     @asynccontextmanager
-    async def passage(self, session: str) -> AsyncIterator[Passage]:
-        """Go to the server and back when there is room in the window."""
+    async def passage(self, session: str, *, ends_turn: bool = False) -> AsyncIterator[Passage]:
+        """Go to the server and back when there is room in the window; where a turn ends, its seat may go to another."""
         self._note(session)
         # Of a session that is new nothing is known but how much it may be.
         passage = Passage(min(self.batch, max(1.0, self._usual.get(session, self._batch))))
         if self._ways or not self._fits(passage):
             self._ways.put(session, passage)
+            self._parked += 1
+            self._fill()
             try:
                 await passage.free.wait()
             except BaseException:
-                self._ways.drop(session, passage)
                 if passage.free.is_set():
                     self._arrive(session, passage)
+                else:
+                    self._ways.drop(session, passage)
+                    self._parked -= 1
                 raise
         else:
             self._under_way += passage.expected
@@ -157,6 +162,9 @@ class Schedule:
             yield passage
         finally:
             self._arrive(session, passage)
+            if ends_turn:
+                self._turns.append(self._clock())
+                self.nudge()
 
     def _fits(self, passage: Passage) -> bool:
         window = _NARROW if self.shared else _WIDE
@@ -173,17 +181,31 @@ class Schedule:
             self._usual.popitem(last=False)
         while (following := self._ways.head()) is not None and self._fits(following):
             self._ways.take()
+            self._parked -= 1
             self._under_way += following.expected
             following.free.set()
 
+    @property
+    def _share(self) -> int:
+        """The seats that a session has a right to."""
+        return self._concurrency // max(1, len(self._seated.keys() | self._seats.sessions))
+
     def _fill(self) -> None:
-        while self.active < self._concurrency and (taken := self._seats.take()) is not None:
-            session, ready = taken
-            self._seats.charge(session, 1)
+        while (ready := self._seats.head()) is not None and self._has_seat(ready.session):
+            self._seats.take()
+            self._seats.charge(ready.session, 1)
             self.active += 1
-            self._seated[session] += 1
-            self._starts.append(self._clock())
+            self._seated[ready.session] += 1
             self._start(ready)
+
+    def _has_seat(self, session: str) -> bool:
+        if self.active < self._concurrency:
+            return True
+        # Who waits for the way to the server does nothing meanwhile: a session with few seats need not wait for one.
+        at_work = self.active - self._parked
+        return at_work < self._concurrency <= self.active < 2 * self._concurrency and (
+            self._seated[session] < self._share
+        )
 
     def _note(self, session: str) -> None:
         now = self._clock()

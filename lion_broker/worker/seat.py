@@ -141,25 +141,32 @@ class Seat:
 
     async def _claim(self) -> Claimed:
         place = self._place
-        return await self._ask(
-            Claim(
-                self._ready.session,
-                self._ready.branch,
-                self._token,
-                entry=self._ready.id,
-                pool=place.pool,
-                owner=place.owner,
-                lease_ms=place.lease_ms,
-                batch=place.schedule.batch,
+        async with place.schedule.passage(self._ready.session) as passage:
+            claimed = await place.exchange.acall(
+                Claim(
+                    self._ready.session,
+                    self._ready.branch,
+                    self._token,
+                    entry=self._ready.id,
+                    pool=place.pool,
+                    owner=place.owner,
+                    lease_ms=place.lease_ms,
+                    batch=place.schedule.batch,
+                )
             )
-        )
+            passage.mails = len(claimed.entries)
+        return claimed
 
-    async def _ask(self, verb: Claim | Commit) -> Claimed:
-        """Go to the server for mails, when it is this session's turn."""
-        async with self._place.schedule.passage(self._ready.session) as passage:
-            answer = await self._place.exchange.acall(verb)
+    async def _commit(self, turn: Turn, host: Host) -> tuple[Commit, Claimed]:
+        """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
+        place = self._place
+        async with place.schedule.passage(self._ready.session, ends_turn=True) as passage:
+            crowds = place.schedule.crowds(self._ready.session)
+            stop = place.stopping or self._served >= _SHARE or crowds
+            verb = result(turn, host, 0 if stop else place.schedule.batch)
+            answer: Claimed = await place.exchange.acall(verb)
             passage.mails = len(answer.entries)
-        return answer
+        return verb, answer
 
     async def _take_turns(self, claimed: Claimed) -> None:
         self._cursor, self._version = claimed.cursor, claimed.version
@@ -167,8 +174,7 @@ class Seat:
         turn = Turn.given(claimed)
         while True:
             host = await self._work(turn)
-            verb = self._commit_of(turn, host)
-            answer = await self._ask(verb)
+            verb, answer = await self._commit(turn, host)
             if verb.deferred and self._place.until_idle:
                 self._place.retrying.add((self._ready.session, self._ready.branch))
             if not self._absorb(verb, answer, turn, host):
@@ -244,11 +250,6 @@ class Seat:
         host.load(chronicle)
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
-
-    def _commit_of(self, turn: Turn, host: Host) -> Commit:
-        place = self._place
-        stop = place.stopping or self._served >= _SHARE or place.schedule.crowds(self._ready.session)
-        return result(turn, host, 0 if stop else place.schedule.batch)
 
     def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host) -> bool:
         """Take note of a commit's answer; False when the branch is no longer ours."""

@@ -28,9 +28,9 @@ class Office:
             self._number += 1
             self.schedule.add(ReadyEntry(f"{self._number}-0", session, f"{session}{self._number}"))
 
-    async def turn(self, session: str, mails: int) -> None:
+    async def turn(self, session: str, mails: int, *, ends: bool = False) -> None:
         """Go to the server and come back with so many mails."""
-        async with self.schedule.passage(session) as passage:
+        async with self.schedule.passage(session, ends_turn=ends) as passage:
             passage.mails = mails
 
 
@@ -66,14 +66,20 @@ async def test_who_has_more_than_its_share_gives_way() -> None:
 
 
 async def test_how_many_are_read_ahead() -> None:
-    """As many as have begun in the last half second, and none where nothing moves."""
+    """As many as turns have ended in the last half second, for at that pace seats are given up."""
     office = Office(10)
     office.arrive("a", 10)
-    assert office.schedule.room == 10
-    office.now = 1.0
     assert office.schedule.room == 0
+    for _ in range(3):
+        await office.turn("a", 1, ends=True)
+        await office.turn("a", 1)
+    assert office.schedule.room == 3
+    office.arrive("b")
+    assert office.schedule.room == 2
+    office.now = 1.0
+    assert office.schedule.room == -1
     office.schedule.leave("a")
-    assert office.schedule.room == 1
+    assert office.schedule.room == 0
 
 
 async def test_who_waits_for_room_is_told() -> None:
@@ -100,6 +106,33 @@ async def test_turns_are_small_while_sessions_share_a_worker() -> None:
     office.arrive("a")
     assert (office.schedule.batch, office.schedule.shared) == (BATCH, False)
     assert office.schedule.slice_seconds > slow
+
+
+async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
+    """A session with few branches at work begins at once; then too many are at work, and one has to give way."""
+    office = Office(4)
+    office.arrive("a", 4)
+    begun = anyio.Event()
+    done: list[str] = []
+
+    async def go() -> None:
+        async with office.schedule.passage("a", ends_turn=True) as passage:
+            await begun.wait()
+            passage.mails = BATCH
+            done.append("a")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        office.arrive("b", 4)
+        assert office.started[4:] == ["b5", "b6"]
+        begun.set()
+    assert len(done) == 4
+    assert [office.schedule.crowds(session) for session in "ab"] == [True, True]
+    office.schedule.leave("a")
+    office.schedule.leave("a")
+    assert [office.schedule.crowds(session) for session in "ab"] == [False, False]
 
 
 async def test_a_small_batch_stays_small() -> None:
@@ -132,7 +165,7 @@ async def count_under_way(office: Office, session: str, turns: int) -> int:
 async def test_the_window_holds_few_large_turns_or_many_small_ones() -> None:
     """What a session's turns usually bring is learnt; of a new one the most is expected."""
     office = Office(1000)
-    assert await count_under_way(office, "a", 100) == 3
+    assert await count_under_way(office, "a", 100) == 2
     for _ in range(20):
         await office.turn("a", 1)
     assert await count_under_way(office, "a", 1000) > 100
@@ -175,10 +208,10 @@ async def test_a_turn_that_is_given_up_makes_room(where: str) -> None:
                 async with office.schedule.passage("a"):
                     await anyio.sleep_forever()
 
-            for _ in range(3 if where == "under way" else 10):
+            for _ in range(2 if where == "under way" else 10):
                 tasks.start_soon(go)
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
     with anyio.fail_after(5):
         await office.turn("a", 1)
-    assert await count_under_way(office, "b", 100) == 3
+    assert await count_under_way(office, "b", 100) == 2
