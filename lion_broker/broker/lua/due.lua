@@ -155,7 +155,7 @@ end
 
 -- Delivers a mail now, or keeps it until it is due; false when it became a dead letter.
 local function deliver_when_due(session, recipient, straight, mail, due)
-  weigh(session, recipient.key, size_of(mail))
+  if session.cap_bytes > 0 then weigh(session, recipient.key, size_of(mail)) end
   if due and due > session.now then
     delay(session, recipient, straight, mail, due)
     return true

@@ -8,7 +8,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved, Posted
 from lion_broker.mail.wire import WireMail
 
-from .verb import BATCH, Verb
+from .verb import MOVED, Verb
 
 __all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send"]
 
@@ -36,7 +36,7 @@ class Collect(Verb[Moved]):
 
     session: str
     branches: tuple[str, ...] | None = None
-    limit: int = BATCH
+    limit: int = MOVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Send(Verb[Moved]):
     session: str
     recipients: tuple[str, ...] | None = None
     receive: bool = False
-    limit: int = BATCH
+    limit: int = MOVED
     resume: str = ""
     nonce: str = ""
 
@@ -66,7 +66,7 @@ class Receive(Verb[Moved]):
 
     session: str
     branches: tuple[str, ...] | None = None
-    limit: int = BATCH
+    limit: int = MOVED
     nonce: str = ""
 
 
