@@ -33,12 +33,15 @@ local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   return answer
 end
 
--- An error reply that names the first key that holds something else than it must, or nil.
-local function check_kinds(kinds)
+-- An error reply that names the first key that holds something else than it must, or nil. With a session a key that was
+-- found sound is not looked at again in this call.
+local function check_kinds(kinds, session)
+  local sound = session and session.sound or {}
   for name, kind in pairs(kinds) do
-    if not is_kind(name, kind) then
+    if not sound[name] and not is_kind(name, kind) then
       return redis.error_reply(name .. ' is no ' .. kind .. '; nothing was changed.')
     end
+    sound[name] = true
   end
   return nil
 end
@@ -57,7 +60,7 @@ local function check_station(session, recipient, straight, delayed)
   if delayed or session.cap > 0 then kinds[recipient.key .. ':delayed'] = 'zset' end
   if session.cap > 0 then kinds[recipient.key .. ':' .. station_of(recipient, straight)] = 'stream' end
   recipient.sound = looked_at
-  return check_kinds(kinds)
+  return check_kinds(kinds, session)
 end
 
 -- The lane that has been due for longest, or nil.
