@@ -68,4 +68,4 @@ class Batches:
     @property
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
-        return any(one.is_open and one._batches is self for one in _open.get())
+        return any([one.is_open and one._batches is self for one in _open.get()])
