@@ -237,7 +237,7 @@ class RedisExchange(Exchange):
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
             return []
-        requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
+        requests = [(FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb) for verb in verbs]
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
         commands = (*blobs, *(command for request in requests for command in request.commands))

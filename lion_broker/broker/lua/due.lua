@@ -52,7 +52,8 @@ local function check_station(session, recipient, straight, delayed)
   if (recipient.sound or 0) >= looked_at then return nil end
   local kinds = {[session.key .. ':dead'] = ROOMY}
   if station_of(recipient, straight) == 'mailbox' then
-    kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY
+    -- A branch that has a mark gets no other one.
+    if not recipient.q then kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY end
   elseif recipient.pool ~= '' then
     kinds[session.key .. ':inboxes'] = 'set'
   end

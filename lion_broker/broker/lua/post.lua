@@ -24,6 +24,8 @@ local function refusal(session, mail)
     local broken = check_station(session, recipient, true, mail.delay > 0)
     if broken then return broken end
     if not fits(session, recipient, station, mail, 1) then return {'FULL', mail.recipient} end
+    -- The session itself cannot be closed.
+    if mail.sender == session.id then return nil end
     return look(session, mail.sender).refused == 'CLOSED' and {'CLOSED', mail.sender} or nil
   end
   local sender = look(session, mail.sender)
