@@ -165,8 +165,8 @@ class _Warm(NamedTuple):
 class SyncLine:
     """Commands to a server from ordinary code; safe to use from several threads.
 
-    `seconds` is how long it may take to get a connection. Connections that were used a moment ago are used again without
-    the pool, which asks the system about each: between calls in a row that costs more than the calls.
+    `seconds` is how long it may take to get a connection. One that was used a moment ago is used again without the
+    pool, which asks the system about each: between calls in a row that costs more than the calls.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
