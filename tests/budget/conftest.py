@@ -28,7 +28,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def exchange(server: Server) -> Iterator[RedisExchange]:
     """A namespace of its own on it, open."""
-    with RedisExchange(server.url, SECRET, namespace=f"ns-{uuid4().hex}") as exchange:
+    exchange = RedisExchange(server.url, SECRET, namespace=f"ns-{uuid4().hex}")
+    with exchange:
         exchange.call_all(())
         yield exchange
 
