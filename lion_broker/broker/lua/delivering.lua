@@ -41,6 +41,7 @@ end
 
 -- True when one more mail fits under `times` the session's limits, counting those that this call has let through.
 local function fits(session, recipient, station, mail, times)
+  if session.cap == 0 and session.cap_bytes == 0 then return true end
   if session.cap > 0 then
     recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
       + redis.call('ZCARD', recipient.key .. ':delayed') + recipient.deferred

@@ -37,15 +37,15 @@ local function move_front(stream, left, take)
     local asked = math.min(MOVED_PAGE, left.mails)
     local entries = entries_from(stream, start, asked)
     ended = #entries < asked
-    for _, entry in ipairs(entries) do
-      if used_up(left) then
+    for i = 1, #entries do
+      if left.bytes <= 0 then
         ended = false
         break
       end
-      local mail = waiting_mail(entry)
+      local mail = waiting_mail(entries[i])
       use(left, mail)
       take(mail)
-      moved, last = moved + 1, entry[1]
+      moved, last = moved + 1, entries[i][1]
     end
     if last then start = '(' .. last end
   end
