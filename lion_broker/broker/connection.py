@@ -6,8 +6,10 @@ every command is one that may be repeated, and `RedisExchange` repeats it.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from redis import exceptions as errors
@@ -23,6 +25,8 @@ __all__ = ["SyncLine", "is_passing", "pool_of", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
+_WARM_SECONDS: Final = 1.0
+"""For how long a connection is taken to be there still after it was used."""
 _OURS: Final = {"protocol": 2, "decode_responses": False}
 _PASSING_KINDS: Final = (
     errors.ConnectionError,
@@ -121,14 +125,24 @@ def pool_of(kind: Any, url: str, retry: Any, seconds: float) -> Any:
         ) from None
 
 
+class _Warm(NamedTuple):
+    """A connection, when it was used last by the monotonic clock, and in which process."""
+
+    connection: Any
+    used: float
+    process: int
+
+
 class SyncLine:
     """Commands to a server from ordinary code; safe to use from several threads.
 
-    `seconds` is how long it may take to get a connection.
+    `seconds` is how long it may take to get a connection. One that was used a moment ago is used again without the
+    pool, which asks the system about each: between calls in a row that costs more than the calls.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
         self._pool = pool_of(redis.ConnectionPool, url, Retry(NoBackoff(), 0), seconds)
+        self._warm: list[_Warm] = []
 
     def call(self, commands: Sequence[Command], seconds: float, *, copies: Copies | None = None) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list.
@@ -140,20 +154,43 @@ class SyncLine:
             copies.insist(confirmed)
             return replies
         whole = packed(commands)
-        connection: Any = self._pool.get_connection()
+        connection = self._take()
         try:
             connection.send_packed_command([whole], check_health=False)
-            return [_reply_of(connection, seconds) for _ in commands]
+            replies = [_reply_of(connection, seconds) for _ in commands]
         except BaseException:
             # Half-read replies must not reach the next caller.
             connection.disconnect()
-            raise
-        finally:
             self._pool.release(connection)
+            self._cool_down()
+            raise
+        self._warm.append(_Warm(connection, time.monotonic(), os.getpid()))
+        return replies
 
     def close(self) -> None:
         """Close the connections."""
+        self._cool_down()
         self._pool.disconnect()
+
+    def _take(self) -> Any:
+        try:
+            last = self._warm.pop()
+        except IndexError:
+            return self._pool.get_connection()
+        if time.monotonic() - last.used < _WARM_SECONDS and last.process == os.getpid():
+            return last.connection
+        self._pool.release(last.connection)
+        self._cool_down()
+        return self._pool.get_connection()
+
+    def _cool_down(self) -> None:
+        """Give the pool what it is to look at before it is used again; the others were used even earlier."""
+        while self._warm:
+            try:
+                last = self._warm.pop()
+            except IndexError:  # another thread was quicker
+                return
+            self._pool.release(last.connection)
 
 
 def _reply_of(connection: Any, timeout: float) -> Any:

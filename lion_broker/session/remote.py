@@ -263,17 +263,18 @@ class RemoteBranch(BaseBranch):
         self, recipient: Any, category: PackageCategory | str, item: Any, source: Any, when: Timing
     ) -> Steps[None]:
         kind = PackageCategory.validate(category)
-        around = self._reach.around
+        reach = self._reach
+        around = reach.around
         place = yield from around.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
         header = Header(around.session, self.id, place.id, kind.value, ttl=when.ttl)
         wire = WireMail(header, body, delay_ms=when.delay_ms)
         if around.batches.holding:
-            self._reach.postbox.hold(wire)
+            reach.postbox.hold(wire)
         else:
             try:
-                yield from self._reach.postbox.post_steps([wire])
+                yield from reach.postbox.post_steps([wire])
             except BrokerUnavailable as error:
                 raise BrokerUnavailable(
                     f"{error} Nobody knows whether the mail was stored: look before you send it again."
@@ -311,12 +312,14 @@ class RemoteBranch(BaseBranch):
         return mailbox
 
     def _run(self, steps: Steps[Any]) -> Any:
-        self._reach.check_open()
-        return self._reach.around.run(steps)
+        reach = self._reach
+        reach.check_open()
+        return reach.around.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        self._reach.check_open()
-        return await self._reach.around.arun(steps)
+        reach = self._reach
+        reach.check_open()
+        return await reach.around.arun(steps)
 
     def __repr__(self) -> str:
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lion_broker import Session
@@ -53,9 +54,13 @@ def _waits(rig: Rig, mails: int, *, flooded: bool) -> list[float]:
             for number in range(mails):
                 time.sleep(0.02)
                 quiet.default_branch.send(remote, "message", repr(time.monotonic()))
-                wait_until(lambda count=number + 1: len(read_stamps(stamps)) >= count, 60)
+                wait_until(partial(_are_there, stamps, number + 1), 60)
             quiet.delete()
         return read_stamps(stamps)
+
+
+def _are_there(stamps: Path, count: int) -> bool:
+    return len(read_stamps(stamps)) >= count
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Behaviours for benchmarks that measure from one process to another: the system's monotonic clock is the same for all."""
+"""Behaviours for benchmarks from one process to another: the system's monotonic clock is the same for all."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ async def stamp(branch: Branch, mail: Mail) -> None:
     """Write down how many seconds ago the mail was sent, by the time that is its text."""
     item = mail.package.item
     if isinstance(item, Instruction):
-        waited = time.monotonic() - float(str(item.instruction))
-        with Path(os.environ[FILE]).open("a") as file:
-            file.write(f"{waited}\n")
+        _write(time.monotonic() - float(str(item.instruction)))
+
+
+def _write(seconds: float) -> None:
+    with Path(os.environ[FILE]).open("a") as file:
+        file.write(f"{seconds}\n")
 
 
 @registry.behaviour("note", record=False)
