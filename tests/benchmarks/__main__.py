@@ -10,6 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from .drain import drain
+from .growth_branches import growth_branches
+from .growth_fan import growth_fan
+from .growth_history import growth_history
+from .growth_mailbox import growth_mailbox
 from .hostile import hostile
 from .latency import latency
 from .rig import Curve, Figure, rig
@@ -36,6 +40,10 @@ def main() -> None:
             "P5": lambda: rounds(server, 1 if quick else 3),
             "P6": lambda: takeover(server, 3 if quick else 10),
             "P12": lambda: startup(server, 3 if quick else 7),
+            "G1": lambda: growth_branches(server, quick),
+            "P7": lambda: growth_mailbox(server, quick),
+            "P8": lambda: growth_history(server, quick),
+            "G2": lambda: growth_fan(server, quick),
             "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),
         }
