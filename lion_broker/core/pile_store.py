@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
@@ -39,7 +40,7 @@ class PileChange(Generic[T]):
 class PileStore(Element, Collective[T], Generic[T]):
     """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
 
-    __slots__ = ("_items", "_lock", "_observer", "_order", "_strict", "_types")
+    __slots__ = ("_edits", "_items", "_lock", "_observer", "_order", "_strict", "_types")
 
     if TYPE_CHECKING:
         _items: dict[IDType, T]
@@ -47,11 +48,13 @@ class PileStore(Element, Collective[T], Generic[T]):
         _types: frozenset[type[T]] | None
         _strict: bool
         _lock: TaskLock
+        _edits: int
         _observer: Callable[[PileChange[T]], None] | None
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
         self._lock = TaskLock()
+        self._edits = 0
         self._observer = None
         self._types = _item_types(item_type)
         self._strict = strict_type
@@ -85,7 +88,23 @@ class PileStore(Element, Collective[T], Generic[T]):
         with self._lock:
             wanted = self._permutation(ids)
             self._tell("order", ids=tuple(wanted))
+            self._edits += 1
             self._order = deque(wanted)
+
+    @property
+    def edits(self) -> int:
+        """How often there was a change that was not an addition at the end.
+
+        Changes inside of items count where the pile is observed, which is when it hears of them.
+        """
+        return self._edits
+
+    def last(self, count: int) -> list[T]:
+        """Return the last `count` items in order, in a time that grows with their number only."""
+        with self._lock:
+            items = [self._items[id_] for id_ in islice(reversed(self._order), max(count, 0))]
+            items.reverse()
+            return items
 
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
         """Call `callback(change)` at every change of members, items or order; None ends it.
@@ -238,8 +257,10 @@ class PileStore(Element, Collective[T], Generic[T]):
             known = self._items.get(item.id)
             if known is None:
                 self._order.append(item.id)
-            elif known is not item:
-                self._unwatch(known)
+            else:
+                self._edits += 1
+                if known is not item:
+                    self._unwatch(known)
             self._items[item.id] = item
             self._watch(item)
 
@@ -249,6 +270,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         order[index:index] = [item.id for item in items]
         if items:
             self._tell("include", items, index=None if index >= len(self._items) else index)
+        self._edits += 1
         self._items.update((item.id, item) for item in items)
         self._order = deque(order)
         for item in items:
@@ -260,6 +282,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         items = [self._items[id_] for id_ in gone]
         if items:
             self._tell("exclude", ids=tuple(gone))
+            self._edits += 1
         for item in items:
             del self._items[item.id]
             self._unwatch(item)
@@ -283,6 +306,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _changed_in_place(self, item: T) -> None:
         with self._lock:
             self._tell("include", [item])
+            self._edits += 1
 
     def _tell(
         self,

@@ -31,6 +31,7 @@ from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadSession
 
 from .command import Commander
 from .desk import Desk
+from .gathered import Gathered
 from .household import Household
 from .postbox import Postbox
 from .remote import Reach, RemoteBranch
@@ -93,6 +94,7 @@ class Estate:
         self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open)
         self.desk = Desk(self.around)
         self.branches: Pile[Any] = Pile()
+        self.gathered: Gathered | None = None
         self.closed = False
 
     @property
@@ -116,8 +118,8 @@ class Estate:
                 branch = yield from self.household.take_over_steps(record)
             self.branches.include(branch or self.reach_branch(record))
 
-    def sync_steps(self) -> Steps[None]:
-        """Take note of branches that other processes have created or removed."""
+    def sync_steps(self) -> Steps[list[BranchRecord]]:
+        """Take note of branches that other processes have created or removed; returns where all of them stand."""
         records = yield from self.around.directory.read_steps()
         for record in records:
             if record.id not in self.branches:
@@ -125,6 +127,7 @@ class Estate:
         open_ids = {record.id for record in records}
         gone = [one for one in self.branches if isinstance(one, RemoteBranch) and one.id not in open_ids]
         self.branches.exclude(gone)
+        return records
 
     def find_steps(self, ref: Any) -> Steps[Any]:
         """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
