@@ -70,6 +70,10 @@ class Directory:
             if not alike:
                 del self._by_name[place.name]
 
+    def named(self, name: str) -> list[Place]:
+        """Return the branches with a name among those that are remembered; no search, however many there are."""
+        return list(self._by_name.get(name, {}).values())
+
     def locate_steps(self, ref: Any) -> Steps[Place]:
         """Return the branch that an id, a name or an object names; asks the exchange if it is unknown.
 
@@ -120,7 +124,7 @@ class Directory:
     def _named(self, name: Any) -> list[Place]:
         if not isinstance(name, str) or not name:
             raise ItemNotFoundError(f"{name!r} names no branch: an id, a name or a branch is needed.")
-        return list(self._by_name.get(name, {}).values())
+        return self.named(name)
 
 
 def gone(session: str) -> ItemNotFoundError:

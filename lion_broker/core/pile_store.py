@@ -40,11 +40,12 @@ class PileChange(Generic[T]):
 class PileStore(Element, Collective[T], Generic[T]):
     """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
 
-    __slots__ = ("_edits", "_items", "_lock", "_observer", "_order", "_strict", "_types")
+    __slots__ = ("_edits", "_gone", "_items", "_line", "_lock", "_observer", "_strict", "_types")
 
     if TYPE_CHECKING:
         _items: dict[IDType, T]
-        _order: deque[IDType]
+        _line: deque[IDType]
+        _gone: set[IDType]
         _types: frozenset[type[T]] | None
         _strict: bool
         _lock: TaskLock
@@ -59,7 +60,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         self._types = _item_types(item_type)
         self._strict = strict_type
         self._items = {item.id: item for item in self._read(collections)}
-        self._order = deque(self._items if order is None else self._permutation(validate_order(order)))
+        self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:
@@ -80,7 +81,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def progression(self) -> Progression:
         """A copy of the order; assign ids, each exactly once, to change the order."""
         with self._lock:
-            return Progression.of_ids(self._order)
+            return Progression.of_ids(self._ordered())
 
     @progression.setter
     def progression(self, order: Any) -> None:
@@ -89,7 +90,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             wanted = self._permutation(ids)
             self._tell("order", ids=tuple(wanted))
             self._edits += 1
-            self._order = deque(wanted)
+            self._line_up(wanted)
 
     @property
     def edits(self) -> int:
@@ -102,7 +103,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def last(self, count: int) -> list[T]:
         """Return the last `count` items in order, in a time that grows with their number only."""
         with self._lock:
-            items = [self._items[id_] for id_ in islice(reversed(self._order), max(count, 0))]
+            items = [self._items[id_] for id_ in islice(reversed(self._ordered()), max(count, 0))]
             items.reverse()
             return items
 
@@ -175,7 +176,7 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _snapshot(self) -> list[T]:
         with self._lock:
-            return [self._items[id_] for id_ in self._order]
+            return [self._items[id_] for id_ in self._ordered()]
 
     @abstractmethod
     def _derive(self, items: Iterable[T], **fields: Any) -> Self:
@@ -243,7 +244,7 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _at(self, index: int) -> IDType:
         try:
-            return self._order[index]
+            return self._ordered()[index]
         except IndexError:
             raise ItemNotFoundError(f"no position {index} among {len(self)} items") from None
 
@@ -256,7 +257,9 @@ class PileStore(Element, Collective[T], Generic[T]):
         for item in items:
             known = self._items.get(item.id)
             if known is None:
-                self._order.append(item.id)
+                if item.id in self._gone:
+                    self._ordered()
+                self._line.append(item.id)
             else:
                 self._edits += 1
                 if known is not item:
@@ -266,13 +269,13 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _place(self, index: int, items: list[T]) -> None:
         """Put new items before a position from 0 to the length of the pile."""
-        order = list(self._order)
+        order = list(self._ordered())
         order[index:index] = [item.id for item in items]
         if items:
             self._tell("include", items, index=None if index >= len(self._items) else index)
         self._edits += 1
         self._items.update((item.id, item) for item in items)
-        self._order = deque(order)
+        self._line_up(order)
         for item in items:
             self._watch(item)
 
@@ -286,14 +289,22 @@ class PileStore(Element, Collective[T], Generic[T]):
         for item in items:
             del self._items[item.id]
             self._unwatch(item)
-        # From either end is the usual way to go, and the quick one.
-        while gone and self._order[0] in gone:
-            del gone[self._order.popleft()]
-        while gone and self._order[-1] in gone:
-            del gone[self._order.pop()]
-        if gone:
-            self._order = deque(id_ for id_ in self._order if id_ not in gone)
+        self._gone.update(gone)
+        for end, pop in ((0, self._line.popleft), (-1, self._line.pop)):
+            while self._line and self._line[end] in self._gone:
+                self._gone.remove(pop())
+        if len(self._gone) > len(self._items):
+            self._ordered()
         return items
+
+    def _ordered(self) -> deque[IDType]:
+        """The ids in order, without those that have gone from the middle, which are taken out when somebody looks."""
+        if self._gone:
+            self._line_up([id_ for id_ in self._line if id_ not in self._gone])
+        return self._line
+
+    def _line_up(self, ids: Iterable[IDType]) -> None:
+        self._line, self._gone = deque(ids), set()
 
     def _watch(self, item: T) -> None:
         if self._observer is not None and isinstance(item, Watchable):

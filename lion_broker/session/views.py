@@ -93,7 +93,7 @@ def _gathered(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load:
 
 def _among(estate: Estate, chosen: Chosen) -> list[Any]:
     wanted = None if chosen is None else set(chosen)
-    return [one for one in estate.branches if wanted is None or one.id in wanted]
+    return [one for one in estate.found if wanted is None or one.id in wanted]
 
 
 def _is_own(estate: Estate, chosen: Chosen) -> bool:

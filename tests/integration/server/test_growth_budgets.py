@@ -1,20 +1,22 @@
 """What grows with a session stays small and flat: bytes on the server, and what is asked of it, counted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from lion_broker import Session
+from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import CreateBranch, ReadBranches, ReadLog, Verb
+from lion_broker.mail.verbs import CreateBranch, ReadBranches, ReadLog, ReadSession, Verb
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
 
 SYSTEM = "You are one of many. Be brief."
 MOST_BYTES = 2048
+MANY, PAGES = 1005, 2
 
 
 class Asked:
@@ -82,3 +84,46 @@ def test_opening_reads_no_history(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         with Session.open(session.id, exchange=stage.exchange) as again:
             assert asked.verbs[ReadLog] == 0
             assert [one.version_read for one in again.branches] == [0] * 11
+
+
+def test_large_sessions_are_taken_up_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more branches than one page, only those that are named by id are read, until somebody asks for all."""
+    with Session(exchange=stage.exchange, delivery="auto") as session:
+        for number in range(MANY):
+            session.new_branch(name=f"branch-{number}", pool="p")
+        ids = session.branches.keys()
+        asked = Asked(stage.exchange, monkeypatch)
+        with Session.open(session.id, exchange=stage.exchange) as again:
+            assert again.default_branch.id == ids[0]
+            assert asked.verbs == {ReadSession: 1, ReadBranches: 1}
+            last = again.get_branch(ids[-1])
+            again.get_branch(ids[5]).send(ids[6], "message", "hello")
+            assert f"{MANY + 1} branches" in repr(again)
+            created = again.new_branch(name="created", pool="p")
+            assert asked.verbs[ReadBranches] == 1 + 3
+            assert again.branches.keys() == [*ids, created.id]
+            assert again.branches[-2] is last
+            assert asked.verbs[ReadBranches] == 1 + 3 + PAGES
+            asked.clear()
+            assert again.get_branch(f"branch-{MANY - 1}") is last
+            assert asked.times == 0
+
+
+def test_a_large_session_knows_its_branches_in_a_round(stage: Stage) -> None:
+    """What concerns all branches reads them first; an unknown one is looked for among all."""
+    with Session(exchange=stage.exchange, pool="p") as session:
+        for number in range(MANY):
+            session.new_branch(name=f"branch-{number}")
+        uses: tuple[Callable[[Session], object], ...] = (
+            lambda one: one.collect_send_all(),
+            lambda one: one.get_branch("branch-7"),
+            lambda one: one.to_df(),
+            lambda one: one.get_branch(IDType.create(), None),
+            lambda one: one.remove_branch(one.default_branch),
+        )
+        for use in uses:
+            with Session.open(session.id, exchange=stage.exchange) as again:
+                before = again.counters()
+                use(again)
+                assert before == again.counters()
+                assert len(again._estate.found) >= MANY

@@ -27,13 +27,19 @@ def watched(*messages: Instruction) -> Pile[Any]:
     return pile
 
 
+def include_in(piles: list[Pile[Any]], message: Instruction) -> None:
+    """Give several piles the same message."""
+    for pile in piles:
+        pile.include(message)
+
+
 Change = Callable[[Pile[Any], Pile[Any]], object]
 CHANGES: dict[str, Change] = {
     "nothing": lambda a, b: None,
     "later": lambda a, b: a.include([said("x", 90.0), said("y", 80.0)]),
     "earlier": lambda a, b: b.include(said("x", 0.5)),
     "between": lambda a, b: b.include([said("x", 15.5), said("y", 25.5)]),
-    "in both": lambda a, b: [pile.include(message) for message in [said("x", 50.0)] for pile in (b, a)],
+    "in both": lambda a, b: include_in([b, a], said("x", 50.0)),
     "of the other": lambda a, b: a.include(b[0]),
     "removed": lambda a, b: a.exclude(a[0]) if a else None,
     "changed": lambda a, b: b[0].update(instruction="changed"),
@@ -68,7 +74,7 @@ def test_sources_come_and_go() -> None:
     for sources in ([one], [two, one], [two], [Source(two.messages, "renamed")], []):
         kept.take(sources)
         frame = kept.frame()
-        shown.append(list(zip((m.instruction for m in kept.messages), frame["branch"], strict=True)))
+        shown.append(list(zip((m.content["instruction"] for m in kept.messages), frame["branch"], strict=True)))
     assert shown == [[("1", "one")], [("1", "one"), ("2", "two")], [("2", "two")], [("2", "renamed")], []]
 
 
