@@ -18,6 +18,7 @@ from .hostile import hostile
 from .latency import latency
 from .rig import Curve, Figure, rig
 from .rounds import rounds
+from .soak import soak
 from .startup import startup
 from .takeover import takeover
 from .thinking import thinking
@@ -44,11 +45,12 @@ def main() -> None:
             "P7": lambda: growth_mailbox(server, quick),
             "P8": lambda: growth_history(server, quick),
             "G2": lambda: growth_fan(server, quick),
+            "SOAK": lambda: soak(server, quick),
             "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),
         }
         for number, measure in plan.items():
-            if not wanted or number in wanted:
+            if number in wanted or not (wanted or number == "SOAK"):
                 sys.stderr.write(f"{number} …\n")
                 figures += measure()
     if options.json:
