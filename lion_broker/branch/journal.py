@@ -15,11 +15,11 @@ kinds of records
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any
 from uuid import UUID, uuid5
 
 from pydantic_core import from_json, to_json
@@ -44,6 +44,10 @@ log = logger("branch")
 _PAGE = 1000
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
+
+
+Head = tuple[str, str, str, float]
+"""What a history needs of a mail's header: id, sender, recipient, time of creation."""
 
 
 class Kind(StrEnum):
@@ -79,36 +83,26 @@ def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     return records
 
 
-def received_message(head: _Head, body: bytes) -> RoledMessage:
+def received_message(head: Head, body: bytes) -> RoledMessage:
     """Return the message that a message mail puts into its recipient's history.
 
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
-    item = from_json(body)["item"]
-    return clone_of(item, _id_of(head.sender), _id_of(head.recipient), IDType(head.id), head.created)
+    mail_id, sender, recipient, created = head
+    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), IDType(mail_id), created)
 
 
-class _Head(NamedTuple):
-    """What a history needs of a mail's header."""
-
-    id: str
-    sender: str
-    recipient: str
-    created: float
-
-    @classmethod
-    def of(cls, raw: bytes) -> _Head:
-        """Read a header out of a log; whoever wrote it there had read it strictly, so only odd ones are again."""
-        found = from_json(raw)
-        if type(found) is dict and found.keys() >= _HEAD:
-            names, created = (found["id"], found["sender"], found["recipient"]), found["created"]
-            if type(names[0]) is type(names[1]) is type(names[2]) is str and type(created) is float:
-                return cls(*names, created)
-        header = decode_header(raw)
-        return cls(header.id, header.sender, header.recipient, header.created)
-
-
-_HEAD: Final = frozenset(_Head._fields)
+def _head_of(raw: bytes) -> Head:
+    """Read a header out of a log; whoever wrote it there had read it strictly, so only odd ones are again."""
+    found = from_json(raw)
+    try:
+        head: Head = found["id"], found["sender"], found["recipient"], found["created"]
+        if type(head[3]) is float and type(head[0]) is type(head[1]) is type(head[2]) is str:
+            return head
+    except (LookupError, TypeError):
+        pass
+    header = decode_header(raw)
+    return header.id, header.sender, header.recipient, header.created
 
 
 @lru_cache(maxsize=4096)
@@ -153,9 +147,9 @@ class Chronicle:
         while True:
             page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
             rows = page if until is None else tuple(row for row in page if (row.version, row.place) <= until)
-            for of_mails, run in groupby(rows, lambda row: row.record.kind == Kind.MAIL):
+            for of_mails, run in groupby(rows, lambda row: row.record.kind == "mail"):
                 if of_mails:
-                    self._join(run)
+                    self._join(list(run))
                     continue
                 for row in run:
                     yield from self._apply_silently(row)
@@ -164,28 +158,28 @@ class Chronicle:
             if len(rows) < _PAGE:
                 return count
 
-    def _join(self, rows: Iterable[LogRecord]) -> None:
+    def _join(self, rows: Sequence[LogRecord]) -> None:
         """Put the messages that mails brought at the end, many at once."""
         with collector_paused():
-            arrived = [message for row in rows for message in self._arrived(row)]
+            arrived = [message for row in rows if (message := self._arrived(row)) is not None]
             self._reading = True
             try:
                 self.msgs.messages.include(arrived)
             finally:
                 self._reading = False
+        self.version, self.place = rows[-1].version, rows[-1].place
 
-    def _arrived(self, row: LogRecord) -> tuple[RoledMessage, ...]:
-        """The message that a mail brought, or none."""
-        self.version, self.place = row.version, row.place
+    def _arrived(self, row: LogRecord) -> RoledMessage | None:
+        """The message that a mail brought, if it did."""
         try:
-            head = _Head.of(row.record.head)
-            before = self.mails.get(head.id, 0)
-            self.mails[head.id] = before + 1
+            head = _head_of(row.record.head)
+            before = self.mails.get(head[0], 0)
+            self.mails[head[0]] = before + 1
             # A copy of a mail that was taken before has no effect, also where it was written down unread.
-            return () if before else (received_message(head, row.record.body),)
+            return None if before else received_message(head, row.record.body)
         except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
             self._leave_out(row, error)
-            return ()
+            return None
 
     def _leave_out(self, row: LogRecord, error: Exception) -> None:
         """Something else wrote it. One record that nobody can read must not hide the rest of the history."""

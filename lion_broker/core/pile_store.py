@@ -118,8 +118,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             for item in self._items.values():
                 self._unwatch(item)
             self._observer = callback
-            for item in self._items.values():
-                self._watch(item)
+            self._watch(self._items.values())
 
     def __enter__(self) -> Self:
         self._lock.__enter__()
@@ -189,10 +188,11 @@ class PileStore(Element, Collective[T], Generic[T]):
         if isinstance(value, Observable) and not isinstance(value, Collective):
             self._check(value)
             return [value]  # type: ignore[list-item]  # checked above
-        items: list[Any] = [
-            Element.from_dict(item) if isinstance(item, Mapping) else item for item in to_list_type(value)
-        ]
-        for item in items:
+        items = to_list_type(value)
+        if any(issubclass(kind, Mapping) for kind in set(map(type, items))):
+            items = [Element.from_dict(item) if isinstance(item, Mapping) else item for item in items]
+        # One of each kind, for there may be very many of the same.
+        for item in {type(item): item for item in items}.values():
             self._check(item)
         return items
 
@@ -265,7 +265,7 @@ class PileStore(Element, Collective[T], Generic[T]):
                 if known is not item:
                     self._unwatch(known)
             self._items[item.id] = item
-            self._watch(item)
+        self._watch(item for item in items if self._items[item.id] is item)
 
     def _place(self, index: int, items: list[T]) -> None:
         """Put new items before a position from 0 to the length of the pile."""
@@ -276,8 +276,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         self._edits += 1
         self._items.update((item.id, item) for item in items)
         self._line_up(order)
-        for item in items:
-            self._watch(item)
+        self._watch(items)
 
     def _discard(self, ids: list[IDType]) -> list[T]:
         """Remove and return items that are here."""
@@ -306,9 +305,12 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _line_up(self, ids: Iterable[IDType]) -> None:
         self._line, self._gone = deque(ids), set()
 
-    def _watch(self, item: T) -> None:
-        if self._observer is not None and isinstance(item, Watchable):
-            item.observe(self._changed_in_place)
+    def _watch(self, items: Iterable[T]) -> None:
+        if self._observer is not None:
+            callback = self._changed_in_place
+            for item in items:
+                if isinstance(item, Watchable):
+                    item.observe(callback)
 
     def _unwatch(self, item: T) -> None:
         if self._observer is not None and isinstance(item, Watchable):

@@ -217,6 +217,7 @@ class RoledMessage(Node, Sendable, Watchable):
         _set(message, "__pydantic_fields_set__", _GIVEN)
         _set(message, "__pydantic_extra__", None)
         _set(message, "__pydantic_private__", None)
+        _set(message, "_watchers", ())
         return message
 
     def to_log(self) -> Log:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from lion_broker.core.element import element_class
 from lion_broker.core.ids import IDType
@@ -18,21 +18,16 @@ from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, Se
 
 __all__ = ["clone_of", "message_of"]
 
-_SHAPE: Final = frozenset({"id", "created_at", "metadata", "role", "content", "sender", "recipient"})
+_FIELDS: Final = 7
+"""How many a message has that has no template, embedding or flag."""
 _ROLES: Final = {role.value: role for role in MessageRole}
 _ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _END: Final = 253_402_300_800
 """The year 10000, in seconds since the epoch."""
 
 
-class _Usual(NamedTuple):
-    """What had to be looked at of a message before it could be made."""
-
-    kind: type[RoledMessage]
-    id: IDType
-    role: MessageRole
-    sender: SenderRecipient
-    recipient: SenderRecipient
+_Usual: TypeAlias = tuple[type[RoledMessage], IDType, MessageRole, SenderRecipient, SenderRecipient]
+"""What had to be looked at of a message before it could be made: kind, id, role, sender, recipient."""
 
 
 def message_of(values: dict[str, Any]) -> RoledMessage:
@@ -40,18 +35,19 @@ def message_of(values: dict[str, Any]) -> RoledMessage:
     usual = _usual(values)
     if usual is None:
         return RoledMessage.from_dict(values, loaded=False)
+    kind, id_, role, sender, recipient = usual
     metadata = values["metadata"]
     del metadata["lion_class"]
-    return usual.kind._made_of_valid(
+    return kind._made_of_valid(
         {
-            "id": usual.id,
+            "id": id_,
             "created_at": values["created_at"],
             "metadata": metadata,
             "content": values["content"],
             "embedding": None,
-            "role": usual.role,
-            "sender": usual.sender,
-            "recipient": usual.recipient,
+            "role": role,
+            "sender": sender,
+            "recipient": recipient,
             "template": None,
             "flag": None,
         }
@@ -64,25 +60,26 @@ def clone_of(values: dict[str, Any], sender: IDType, recipient: IDType, id: IDTy
     if usual is None or type(created_at) is not float:
         original = RoledMessage.from_dict(values, loaded=False)
         return original.clone(sender=sender, recipient=recipient, id=id, created_at=created_at)
+    kind, _, role, said_by, said_to = usual
     metadata = values["metadata"]
     name = metadata.pop("lion_class")
     metadata.pop("clone_from", None)
     metadata["clone_from"] = {
         "original_id": values["id"],
         "created_at": values["created_at"],
-        "sender": str(usual.sender),
-        "recipient": str(usual.recipient),
+        "sender": str(said_by),
+        "recipient": str(said_to),
         "lion_class": name,
         "role": values["role"],
     }
-    return usual.kind._made_of_valid(
+    return kind._made_of_valid(
         {
             "id": id,
             "created_at": created_at,
             "metadata": metadata,
             "content": values["content"],
             "embedding": None,
-            "role": usual.role,
+            "role": role,
             "sender": sender,
             "recipient": recipient,
             "template": None,
@@ -93,11 +90,14 @@ def clone_of(values: dict[str, Any], sender: IDType, recipient: IDType, id: IDTy
 
 def _usual(values: dict[str, Any]) -> _Usual | None:
     """Look at a message; None for one that is not as almost every one is, and wants a closer look."""
-    if values.keys() != _SHAPE:
+    try:
+        id_, metadata, created, role = values["id"], values["metadata"], values["created_at"], values["role"]
+        sender, recipient, content = values["sender"], values["recipient"], values["content"]
+    except KeyError:
         return None
-    id_, metadata, created, role = values["id"], values["metadata"], values["created_at"], values["role"]
-    sender, recipient = values["sender"], values["recipient"]
-    if not (type(metadata) is type(values["content"]) is dict and type(created) is float and 0 <= created < _END):
+    if len(values) != _FIELDS:
+        return None
+    if not (type(metadata) is type(content) is dict and type(created) is float and 0 <= created < _END):
         return None
     if not (type(id_) is type(role) is type(sender) is type(recipient) is str and sender and recipient):
         return None
@@ -105,7 +105,7 @@ def _usual(values: dict[str, Any]) -> _Usual | None:
     kind = _built_in(name) if type(name) is str else None
     if kind is None or role not in _ROLES or not _ID(id_):
         return None
-    return _Usual(kind, IDType(id_), _ROLES[role], named_party(sender), named_party(recipient))
+    return kind, IDType(id_), _ROLES[role], named_party(sender), named_party(recipient)
 
 
 @lru_cache(maxsize=64)

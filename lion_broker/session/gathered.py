@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.collector import collector_paused
@@ -94,13 +95,15 @@ class Gathered:
         """
         exclude_clone, exclude_load = self.terms
         fresh: dict[str, RoledMessage] = {}
+        homes = self._homes
         for mark, new in looks:
+            home = mark.source.home
             for message in new:
                 if (exclude_clone and message.is_clone()) or (exclude_load and message.is_loaded()):
                     continue
-                if not doubles and message.id in self._homes and message.id not in fresh:
+                if not doubles and message.id in homes and message.id not in fresh:
                     return False
-                self._homes.setdefault(message.id, mark.source.home)
+                homes.setdefault(message.id, home)
                 fresh.setdefault(message.id, message)
         arrived = _sorted(fresh.values())
         if not arrived:
@@ -113,8 +116,8 @@ class Gathered:
 
 def _sorted(messages: Iterable[RoledMessage]) -> list[RoledMessage]:
     # One key after the other: a pair for each message would be as many more objects as there are messages.
-    found = sorted(messages, key=lambda message: message.id)
-    found.sort(key=lambda message: message.created_at)
+    found = sorted(messages, key=attrgetter("id"))
+    found.sort(key=attrgetter("created_at"))
     return found
 
 
