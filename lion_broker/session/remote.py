@@ -66,36 +66,43 @@ class RemoteBranch(BaseBranch):
     behaviour: str = ""
 
     _reach: Reach = PrivateAttr()
-    _chronicle: Chronicle = PrivateAttr()
+    _chronicle: Chronicle | None = PrivateAttr(default=None)
 
     def __init__(self, reach: Reach, **fields: Any) -> None:
         super().__init__(**fields)
         self._reach = reach
-        self._chronicle = Chronicle(reach.around.session, self.id)
-        self._chronicle.guard(self._only_read)
 
     @property
     def msgs(self) -> MessageManager:
         """The conversation as it stands now; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return self._chronicle.msgs
+        self._run(self.chronicle.read_steps())
+        return self.chronicle.msgs
 
     @property
     def logs(self) -> LogPile:
         """The branch's own log as it stands now; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return self._chronicle.logs
+        self._run(self.chronicle.read_steps())
+        return self.chronicle.logs
 
     @property
     def chronicle(self) -> Chronicle:
         """What has been read of its log so far; no round trip."""
+        if self._chronicle is None:
+            # Of many branches most are never read, and an empty history is larger than all the rest of one.
+            self._chronicle = Chronicle(self._reach.around.session, self.id)
+            self._chronicle.guard(self._only_read)
         return self._chronicle
+
+    @property
+    def version_read(self) -> int:
+        """The version up to which its log was read, 0 when it was not."""
+        return 0 if self._chronicle is None else self._chronicle.version
 
     @property
     def tools(self) -> dict[str, dict[str, Any]]:
         """The names of its tools and where each is from."""
-        self._run(self._chronicle.read_steps())
-        return dict(self._chronicle.tools)
+        self._run(self.chronicle.read_steps())
+        return dict(self.chronicle.tools)
 
     @property
     def has_tools(self) -> bool:
@@ -105,8 +112,8 @@ class RemoteBranch(BaseBranch):
     @property
     def model_names(self) -> dict[str, str]:
         """The models by their use: a registered name, or `provider/model`; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return {slot: _model_name(row) for slot, row in self._chronicle.models.items()}
+        self._run(self.chronicle.read_steps())
+        return {slot: _model_name(row) for slot, row in self.chronicle.models.items()}
 
     @property
     def mailbox(self) -> Mailbox:
@@ -122,7 +129,7 @@ class RemoteBranch(BaseBranch):
 
     async def sync(self) -> None:
         """Read what is new without blocking the event loop."""
-        await self._arun(self._chronicle.read_steps())
+        await self._arun(self.chronicle.read_steps())
 
     def send(
         self,

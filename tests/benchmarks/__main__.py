@@ -11,10 +11,15 @@ from dataclasses import asdict
 
 from .drain import drain
 from .fairness import fairness
+from .growth_branches import growth_branches
+from .growth_fan import growth_fan
+from .growth_history import growth_history
+from .growth_mailbox import growth_mailbox
 from .hostile import hostile
 from .latency import latency
 from .rig import Curve, Figure, rig
 from .rounds import rounds
+from .soak import soak
 from .startup import startup
 from .takeover import takeover
 from .thinking import thinking
@@ -38,11 +43,16 @@ def main() -> None:
             "P6": lambda: takeover(server, 3 if quick else 10),
             "P12": lambda: startup(server, 3 if quick else 7),
             "FAIR": lambda: fairness(server, 100 if quick else 500),
+            "G1": lambda: growth_branches(server, quick),
+            "P7": lambda: growth_mailbox(server, quick),
+            "P8": lambda: growth_history(server, quick),
+            "G2": lambda: growth_fan(server, quick),
+            "SOAK": lambda: soak(server, quick),
             "M2": hostile,
             "M1": lambda: thinking(1 if quick else 5),
         }
         for number, measure in plan.items():
-            if not wanted or number in wanted:
+            if number in wanted or not (wanted or number == "SOAK"):
                 sys.stderr.write(f"{number} …\n")
                 figures += measure()
     if options.json:
