@@ -350,7 +350,7 @@ class Branch(LocalBranch):
             to, body = yield from host.address_steps(recipient, kind, item, request_source)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error} The mail was not taken: send it again.") from error
-        mail = Mail(sender=self.id, recipient=to, package=package)
+        mail = Mail.of_valid(package, self.id, to)
         host.sending(mail, body, when)
         self._mailbox.append_out(mail)
         yield from host.sent_steps()

@@ -137,10 +137,10 @@ class ID:
 
         Raises IDError for a text that is no id, ValueError for any other object.
         """
-        if isinstance(item, Observable):
-            return item.id
         if isinstance(item, str | UUID):
             return IDType.validate(item)
+        if isinstance(item, Observable):
+            return item.id
         raise ConfigError(f"cannot get an id from {type(item).__name__}: expected an element or an id")
 
     @staticmethod
@@ -169,7 +169,9 @@ def validate_order(refs: Any, /) -> list[IDType]:
 def _flatten(refs: Any, order: list[IDType]) -> None:
     if refs is None:
         return
-    if isinstance(refs, str | Observable):
+    if type(refs) is IDType:
+        order.append(refs)
+    elif isinstance(refs, str | Observable):
         order.append(ID.get_id(refs))
     elif isinstance(refs, Mapping):
         order.extend(map(ID.get_id, refs))

@@ -107,6 +107,11 @@ class PileStore(Element, Collective[T], Generic[T]):
             items.reverse()
             return items
 
+    def present(self, refs: Iterable[ID.Ref]) -> list[T]:
+        """Return those of some items that are here."""
+        with self._lock:
+            return [self._items[id_] for id_ in map(ID.get_id, refs) if id_ in self._items]
+
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
         """Call `callback(change)` at every change of members, items or order; None ends it.
 
@@ -144,6 +149,8 @@ class PileStore(Element, Collective[T], Generic[T]):
         return iter(self._snapshot())
 
     def __contains__(self, key: Any) -> bool:
+        if type(key) is IDType:
+            return key in self._items
         with self._lock:
             try:
                 self._locate(key)
@@ -218,9 +225,11 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _locate(self, key: Any) -> list[IDType]:
         """Return the ids of the items that a key stands for; ItemNotFoundError when one is not here."""
+        if isinstance(key, str):
+            return [self._known(key)]
         if isinstance(key, Observable):
             return [self._known(key.id)]
-        if isinstance(key, str | UUID):
+        if isinstance(key, UUID):
             return [self._known(str(key))]
         if isinstance(key, Iterable) and not isinstance(key, bytes):
             return [id_ for part in key for id_ in self._locate(part)]
@@ -229,7 +238,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _known(self, text: str) -> IDType:
         """Return the id that `text` is, or that of the one item with this name."""
         if text in self._items:
-            return IDType.validate(text)
+            return text if type(text) is IDType else IDType.validate(text)
         if ID.is_id(text):
             id_ = IDType.validate(text)
             if id_ in self._items:
