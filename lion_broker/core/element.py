@@ -114,6 +114,20 @@ class Element(BaseModel, Observable):
         """Make an element of this very class from the values of its dict, which it may change."""
         return cls._made_of(values)
 
+    def _born_with(self, fields: dict[str, Any]) -> None:
+        """Do what pydantic's `__init__` does, past pydantic where it is asked for nothing and the class is ours.
+
+        Every branch has some collections, and a worker makes a branch for many a turn.
+        """
+        if fields or not type(self).__module__.startswith("lion_broker."):
+            super().__init__(**fields)
+            return
+        born = {"id": IDType.create(), "created_at": time.time(), "metadata": {}}
+        for name, value in (("__dict__", born), ("__pydantic_fields_set__", set())):
+            object.__setattr__(self, name, value)
+        for name in ("__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(self, name, None)
+
     @classmethod
     def _made_of(cls, fields: dict[str, Any]) -> Self:
         """Make an element; what pydantic says against the fields becomes an error of this package."""
