@@ -86,7 +86,12 @@ class IDType(str):
     @classmethod
     def create(cls) -> "IDType":
         """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
-        digits = f"{_number():032x}"
+        return cls.of_number(_number())
+
+    @classmethod
+    def of_number(cls, number: int, /) -> "IDType":
+        """Return the id whose UUID has these 128 bits."""
+        digits = f"{number:032x}"
         return cls(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
 
     @classmethod
