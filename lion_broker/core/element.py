@@ -34,6 +34,14 @@ _classes: dict[str, type["Element"]] = {}
 _set = object.__setattr__
 
 
+def _bear(element: "Element", fields: dict[str, Any], given: set[str]) -> None:
+    """Give a new element its fields, as pydantic would once it had looked at them."""
+    _set(element, "__dict__", fields)
+    _set(element, "__pydantic_fields_set__", given)
+    _set(element, "__pydantic_extra__", None)
+    _set(element, "__pydantic_private__", None)
+
+
 @lru_cache(maxsize=256)
 def _given(kind: type["Element"]) -> set[str]:
     return set(kind.model_fields)
@@ -124,6 +132,16 @@ class Element(BaseModel, Observable):
         """Make an element of this very class from the values of its dict, which it may change."""
         return cls._made_of(values)
 
+    def _born_with(self, fields: dict[str, Any]) -> None:
+        """Do what pydantic's `__init__` does, past pydantic where it is asked for nothing and the class is ours.
+
+        Every branch has some collections, and a worker makes a branch for many a turn.
+        """
+        if fields or not type(self).__module__.startswith("lion_broker."):
+            super().__init__(**fields)
+            return
+        _bear(self, {"id": IDType.create(), "created_at": time.time(), "metadata": {}}, set())
+
     @classmethod
     def _made_of(cls, fields: dict[str, Any]) -> Self:
         """Make an element; what pydantic says against the fields becomes an error of this package."""
@@ -140,10 +158,7 @@ class Element(BaseModel, Observable):
         """Make an element of all its fields, which are valid and become its own; only for kinds of this package."""
         made = cls.__new__(cls)
         # What pydantic notes of the fields that were given, nothing here asks for: all of a kind share one note.
-        _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", _given(cls))
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        _bear(made, fields, _given(cls))
         return made
 
     @classmethod

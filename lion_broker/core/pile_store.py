@@ -3,12 +3,14 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
+from lion_broker.core.collector import collector_paused
 from lion_broker.core.concepts import Collective, Observable, Watchable
 from lion_broker.core.element import Element, element_class
 from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
@@ -19,6 +21,10 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
 __all__ = ["PileChange", "PileStore"]
 
 T = TypeVar("T", bound=Observable)
+
+# Past pydantic, which looks every name up, for what is no field.
+_set = object.__setattr__
+_MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,12 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
-        self._lock = TaskLock()
-        self._edits = 0
-        self._observer = None
-        self._types = _item_types(item_type)
-        self._strict = strict_type
-        self._items = {item.id: item for item in self._read(collections)}
+        _set(self, "_lock", TaskLock())
+        _set(self, "_edits", 0)
+        _set(self, "_observer", None)
+        _set(self, "_types", _item_types(item_type))
+        _set(self, "_strict", strict_type)
+        _set(self, "_items", {item.id: item for item in self._read(collections)})
         self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
@@ -261,6 +267,10 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
+        with collector_paused() if len(items) > _MANY else nullcontext():
+            self._put(items)
+
+    def _put(self, items: list[T]) -> None:
         if items:
             self._tell("include", items)
         for item in items:
@@ -312,7 +322,8 @@ class PileStore(Element, Collective[T], Generic[T]):
         return self._line
 
     def _line_up(self, ids: Iterable[IDType]) -> None:
-        self._line, self._gone = deque(ids), set()
+        _set(self, "_line", deque(ids))
+        _set(self, "_gone", set())
 
     def _watch(self, items: Iterable[T]) -> None:
         if self._observer is not None:
