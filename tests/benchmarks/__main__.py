@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from .collecting import collecting
 from .contest import Contest
 from .drain import drain, relay
 from .enqueue import enqueue
@@ -22,6 +24,9 @@ from .startup import startup
 from .tables import plain
 from .takeover import takeover
 from .thinking import thinking
+
+# What takes long enough that it runs only when it is named.
+LONG = frozenset({"SOAK"})
 
 
 def main() -> None:
@@ -48,7 +53,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
         "P2": lambda: relay(contest, 4_000 if quick else 10_000),
         "P3": lambda: latency(contest, 400 if quick else 2_000),
         "P4": lambda: enqueue(contest, 2_000 if quick else 8_000, 10_000 if quick else 20_000),
-        "P5": lambda: rounds(server, 1 if quick else 3),
+        "P5": lambda: [*rounds(server, 1 if quick else 3), *collecting(contest)],
         "P6": lambda: takeover(server, 3 if quick else 10),
         "P10": lambda: scaling(server, 1_000 if quick else 4_000, 1 if quick else 3),
         "P12": lambda: startup(server, 3 if quick else 7),
@@ -62,9 +67,11 @@ def _measure(options: argparse.Namespace) -> Results:
     with rig() as server:
         contest = Contest(server, _contenders(options), 1 if options.quick else options.rounds)
         for number, measure in _plan(server, contest, options.quick).items():
-            if not options.only or number in options.only:
-                sys.stderr.write(f"{number} …\n")
+            if number in (options.only or {number} - LONG):
+                sys.stderr.write(f"{number} … ")
+                begun = time.perf_counter()
                 rows += measure()
+                sys.stderr.write(f"{time.perf_counter() - begun:.0f} s\n")
         return Results(machine(), versions(server), contest.about, rows, _command(options))
 
 

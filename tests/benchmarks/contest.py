@@ -102,7 +102,7 @@ class Round:
             peers = []
             for role in roles:
                 peer = stack.enter_context(started(contender, url, self.rig.environment()))
-                self.contest.about.setdefault(contender.name, peer.hello)
+                self.contest.about.setdefault(contender.name, {"kind": contender.kind.value, **peer.hello})
                 peer.ask("open", queue=self.queue, role=role, work=work, items=items)
                 peers.append(peer)
             yield Cast(peers[-1], peers[-1] if contender.alone else peers[-2], peers[0] if contender.hub else None)

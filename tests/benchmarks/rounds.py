@@ -36,6 +36,13 @@ def rounds(rig: Rig, repeats: int) -> list[Figure]:
         session.delete()
         exchange.close()
     return [
-        Figure("P5", "collect_send_all, 100 branches × 100 mails", statistics.median(rates), "mails/s", "100,000"),
+        Figure(
+            "P5",
+            "collect_send_all, 100 branches × 100 mails",
+            statistics.median(rates),
+            "mails/s",
+            "at least 100,000",
+            at_least=100_000,
+        ),
         Figure("P5", "function calls of that round", statistics.median(trips), "calls", "one a bounded batch"),
     ]

@@ -33,6 +33,7 @@ COLUMNS = (
     ("p50 ms", STARTS_P50),
     ("p99 ms", STARTS_P99),
 )
+MOST_POINTS = 6
 KINDS = {one.name: one.kind for one in (OURS, HOP, *PEERS)}
 
 
@@ -64,11 +65,13 @@ def plain(found: Results) -> str:
 
 def contenders(found: Results) -> list[str]:
     """Return the table of everybody who was measured, a column for each work; failures say so in their row."""
-    names = [name for name in KINDS if any(figure.who == name for figure in found.figures)]
-    used = [(title, work) for title, work in COLUMNS if any(figure.work == work for figure in found.figures)]
+    shared = [figure for figure in found.figures if figure.work in dict(COLUMNS).values()]
+    used = [(title, work) for title, work in COLUMNS if any(figure.work == work for figure in shared)]
     rows = []
-    for name in names:
-        own = {figure.work: figure for figure in found.figures if figure.who == name}
+    for name in KINDS:
+        own = {figure.work: figure for figure in shared if figure.who == name}
+        if not own:
+            continue
         cells = [_cell(own.get(work)) for _, work in used]
         shown = f"**{name}**" if KINDS[name] is Kind.OURS else name
         rows.append([shown, KINDS[name].value, *cells])
@@ -84,7 +87,7 @@ def failures(found: Results) -> list[str]:
 def goals(found: Results) -> list[str]:
     """Return the table of our own figures and goals."""
     rows = [
-        [row.number, row.work, f"{number(row.value)} {row.unit}", row.goal, verdict(row)]
+        [row.number, _whose(row), f"{number(row.value)} {row.unit}", row.goal, verdict(row)]
         for row in found.figures
         if row.goal or row.met is not None or not row.who
     ]
@@ -112,6 +115,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
+def _whose(figure: Figure) -> str:
+    return figure.work if figure.who in ("", OURS.name) else f"{figure.who}: {figure.work}"
+
+
 def _cell(figure: Figure | None) -> str:
     if figure is None:
         return ""
@@ -119,4 +126,6 @@ def _cell(figure: Figure | None) -> str:
 
 
 def _points(curve: Curve) -> str:
-    return ", ".join(f"{x:,.6g}: {number(y)}" for x, y in curve.points)
+    """Return the points of a curve, of many only some that lie at the same distance from each other."""
+    step = -(-(len(curve.points) - 1) // MOST_POINTS) or 1
+    return ", ".join(f"{x:,.0f}: {number(y)}" for x, y in curve.points[::step])

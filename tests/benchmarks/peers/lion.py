@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.util import find_spec
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 
@@ -15,6 +16,7 @@ class Lion(Program):
     """A session with automatic delivery and 100 branches on one worker; for the relay 50 of them answer the others."""
 
     packages = "lion-broker redis hiredis uvloop"
+    uvloop = find_spec("uvloop") is not None
     settings = "automatic delivery, 100 branches, each mail signed and applied to a durable log, a worker's defaults"
 
     async def open(self, role: str) -> None:

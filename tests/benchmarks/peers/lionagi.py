@@ -13,7 +13,7 @@ BRANCHES = 100
 
 
 class LionAGI(Program):
-    """Mail from one branch to 100 others, or to 50 that answer 50 others."""
+    """Mail from one branch to 100 others, or to 50 that answer 50 others; in a round, from each of 100 to others."""
 
     packages = "lionagi"
     settings = "Session.exchange: send, collect, pop_message; 100 branches, nothing durable"
@@ -27,6 +27,12 @@ class LionAGI(Program):
         self.answering = dict(zip(self.branches[:half], self.branches[half:], strict=True)) if self.relay else {}
 
     async def enqueue(self, first: int, items: int, bulk: bool) -> None:
+        if self.work == "round":
+            for number in range(first, first + items):
+                sender, further = number % BRANCHES, 1 + number // BRANCHES
+                recipient = self.branches[(sender + further) % BRANCHES]
+                self.session.send(self.branches[sender].id, recipient.id, {"n": number, "text": TEXT})
+            return
         recipients = list(self.answering) or self.branches
         for number in range(first, first + items):
             recipient = recipients[number % len(recipients)]
@@ -34,7 +40,11 @@ class LionAGI(Program):
 
     async def serve(self) -> None:
         self.begin()
-        await self.session.sync()
+        moved = await self.session.sync()
+        if self.work == "round":
+            for number in range(moved):
+                self.done(number)
+            return
         for branch in list(self.answering) or self.branches:
             for content in self._taken(branch, self.sender):
                 if self.relay:

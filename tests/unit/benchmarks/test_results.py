@@ -2,14 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.__main__ import main
 from tests.benchmarks.page import BEGIN, END, rendered, replaced
 from tests.benchmarks.results import FORMAT, Results, load
 from tests.benchmarks.rig import Curve, Figure
-from tests.benchmarks.tables import contenders, failures, goals, number, plain
+from tests.benchmarks.tables import contenders, curves, failures, goals, number, plain
 from tests.benchmarks.works import DRAINED, STARTS_P50
 
 NAN = float("nan")
@@ -27,6 +29,7 @@ FOUND = Results(
         Figure("P3", STARTS_P50, NAN, "ms", who="arq", error="ConnectionError: refused"),
         Figure("P1", "drained / fastest peer (arq)", 7.25, "ratio", "at least 8", at_least=8),
         Figure("P12", "lion-broker --help", 0.21, "s", "0.4"),
+        Figure("P5", "sync", 1_035.0, "mails/s", "the opponent", who="LionAGI 0.36"),
         Curve("P7", "drain", "backlog", "mails/s", ((10, 20_000.0), (1_000_000, NAN)), "within 20 %"),
     ],
 )
@@ -66,7 +69,7 @@ def test_the_json_says_what_it_is() -> None:
     assert found.keys() == {"format", "command", "machine", "versions", "contenders", "figures", "curves"}
     assert found["format"] == FORMAT
     assert found["figures"][0]["samples"] == [20_000.0, 20_123.4, 21_000.0]
-    assert [row["met"] for row in found["figures"]] == [None, None, True, None, False, None]
+    assert [row["met"] for row in found["figures"]] == [None, None, True, None, False, None, None]
     assert found["figures"][3]["value"] is None
 
 
@@ -101,6 +104,7 @@ def test_goals_say_met_and_missed() -> None:
         "| P3 | publish → handler starts, p50 | 0.90 ms | at most 1.0 | met |",
         "| P1 | drained / fastest peer (arq) | 7.25 ratio | at least 8 | missed |",
         "| P12 | lion-broker --help | 0.21 s | 0.4 |  |",
+        "| P5 | LionAGI 0.36: sync | 1,035 mails/s | the opponent |  |",
     ]
 
 
@@ -109,7 +113,26 @@ def test_the_terminal_shows_every_row() -> None:
     text = plain(FOUND)
     assert "ConnectionError: refused" in text
     assert text.count("missed") == 1
-    assert "10: 20,000, 1e+06: –" in text
+    assert "10: 20,000, 1,000,000: –" in text
+
+
+def test_of_many_points_some_are_shown() -> None:
+    """A curve with a sample every few seconds does not fill the table; its first point is there."""
+    curve = Curve("SOAK", "worker", "seconds", "MB", tuple((n, 200.0) for n in range(60)), "level")
+    (row,) = curves(replace(FOUND, rows=[curve]))[2:]
+    assert row.count(": 200") == 6
+    assert "| 0: 200, 10: 200," in row
+
+
+def test_a_missed_goal_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kept results are shown without measuring; the command has succeeded, whatever they say."""
+    path = tmp_path / "results.json"
+    path.write_text(FOUND.dumps())
+    monkeypatch.setattr("sys.argv", ["scripts/bench", "--from", str(path)])
+    main()
+    assert capsys.readouterr().out == f"{plain(FOUND)}\n"
 
 
 def test_the_page_keeps_its_words() -> None:
