@@ -51,7 +51,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
     return {
         "P1": lambda: drain(contest, 10_000 if quick else 20_000),
         "P2": lambda: relay(contest, 4_000 if quick else 10_000),
-        "P3": lambda: latency(contest, 400 if quick else 2_000),
+        "P3": lambda: latency(contest, 400 if quick else 1_200),
         "P4": lambda: enqueue(contest, 2_000 if quick else 8_000, 10_000 if quick else 20_000),
         "P5": lambda: [*rounds(server, 1 if quick else 3), *collecting(contest)],
         "P6": lambda: takeover(server, 3 if quick else 10),
@@ -87,7 +87,7 @@ def _command(options: argparse.Namespace) -> str:
 def _contenders(options: argparse.Namespace) -> list[Contender]:
     peers = QUICK if options.quick else PEERS
     if options.peers is not None:
-        peers = tuple(one for one in PEERS if options.peers & {one.name.lower(), one.program})
+        peers = tuple(one for one in PEERS if options.peers & {"all", one.name.lower(), one.program})
     return [OURS, HOP, *peers]
 
 
@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="two minutes: fewer items, one round, the two fastest peers"
     )
     parser.add_argument("--only", type=_words, default=set(), metavar="P1,P3", help="numbers to run")
-    parser.add_argument("--peers", type=_names, metavar="NAMES", help="peers to run, with commas: arq,celery; or none")
+    parser.add_argument("--peers", type=_names, metavar="NAMES", help="peers to run: all, none, or arq,celery")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds of all contenders, 3 unless given")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument(

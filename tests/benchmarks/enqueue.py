@@ -12,8 +12,8 @@ __all__ = ["enqueue"]
 
 def enqueue(contest: Contest, single: int, bulk: int) -> list[Figure]:
     """One client process puts items of 1 KB into an idle system; one by one, the next when the last is stored."""
-    alone = contest.run(lambda turn: _put(turn, single, bulk=False), lambda one: not one.alone and not one.live)
-    many = contest.run(lambda turn: _put(turn, bulk, bulk=True), lambda one: one.bulk)
+    alone = contest.run(lambda turn: _put(turn, single, bulk=False), lambda one: one.puts)
+    many = contest.run(lambda turn: _put(turn, bulk, bulk=True), lambda one: one.puts and one.bulk)
     return [
         *[one.figure("P4", SINGLE, "rate", "items/s") for one in alone],
         *[one.figure("P4", CLIENT_CPU, "client", "µs/item") for one in alone],

@@ -12,14 +12,14 @@ from celery import Celery
 
 from .program import TEXT, Program, main
 
-CONCURRENCY = {"threads": 4, "prefork": 2}
+CONCURRENCY = {"threads": 8, "prefork": 4}
 
 
 class CeleryApp(Program):
     """Two tasks on two queues; with prefork the handlers count in shared memory, and the parent looks."""
 
     packages = "celery kombu billiard redis hiredis"
-    settings = "4 threads or 2 processes, no results, acks late, prefetch 100 a slot, no gossip, mingle or heartbeat"
+    settings = "8 threads or 4 processes, no results, acks late, prefetch 100 a slot, no gossip, mingle or heartbeat"
 
     async def open(self, role: str) -> None:
         self.app: Any = Celery("bench", broker=self.url.replace("unix://", "redis+socket://"))

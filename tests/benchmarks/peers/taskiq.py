@@ -47,7 +47,7 @@ class Taskiq(Program):
         self.broker.is_worker_process = True
         await self.broker.startup()
         self.begin()
-        await run_receiver_task(self.broker, validate_params=False, max_async_tasks=100, max_prefetch=100)
+        await run_receiver_task(self.broker, validate_params=False, max_async_tasks=100, max_prefetch=0)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tests.benchmarks.works import DRAINED, MANY, RELAYED, SINGLE, STARTS_P50
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
-ABSENT = Contender("absent", "absent", Kind.BROKER)
+ABSENT = Contender("absent", "absent", Kind.RAW)
 
 
 @pytest.fixture(scope="module")
