@@ -25,9 +25,8 @@ class Contender:
     `program` is its module in this package, which is told its `variant`. `alone` says that producer and handler are one
     process, `live` that items go to a running worker as nothing keeps them, `hub` that a process between the two does
     what the server does for others, `bulk` that many items can be put in at once, `idles` that its handler is called by
-    itself when an item comes, `puts` that its producer is measured, and not the same as another contender's. Of the items
-    of a benchmark it gets a `share`: a rate depends little on how long it is measured, and all for the slowest would take
-    hours.
+    itself when an item comes, `puts` that its producer is measured and not that of another contender. Of the items of a
+    benchmark it gets a `share`: a rate depends little on how long it is measured, and all of them would take hours.
     """
 
     name: str
