@@ -68,4 +68,5 @@ class Batches:
     @property
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
-        return any(one.is_open and one._batches is self for one in _open.get())
+        batches = _open.get()
+        return bool(batches) and any(one.is_open and one._batches is self for one in batches)

@@ -35,7 +35,7 @@ class Directory:
     def __init__(self, session: str) -> None:
         self._session = IDType(session)
         self._places: dict[str, Place] = {self._session: Place(self._session)}
-        self._read = 0
+        self._by_name: dict[str, dict[str, Place]] = {}
 
     @property
     def session(self) -> IDType:
@@ -52,16 +52,27 @@ class Directory:
     def add(self, records: Iterable[BranchRecord]) -> None:
         """Remember branches."""
         for record in records:
-            place = Place(IDType(record.id), record.seed.name, record.seed.pool)
-            self._places[place.id] = place
+            self.know(Place(IDType(record.id), record.seed.name, record.seed.pool))
 
     def know(self, place: Place) -> None:
         """Remember a branch."""
+        self.forget(place.id)
         self._places[place.id] = place
+        if place.name:
+            self._by_name.setdefault(place.name, {})[place.id] = place
 
     def forget(self, branch: str) -> None:
         """Remember a branch no longer."""
-        self._places.pop(branch, None)
+        place = self._places.pop(branch, None)
+        if place is not None and place.name:
+            alike = self._by_name[place.name]
+            del alike[branch]
+            if not alike:
+                del self._by_name[place.name]
+
+    def named(self, name: str) -> list[Place]:
+        """Return the branches with a name among those that are remembered; no search, however many there are."""
+        return list(self._by_name.get(name, {}).values())
 
     def locate_steps(self, ref: Any) -> Steps[Place]:
         """Return the branch that an id, a name or an object names; asks the exchange if it is unknown.
@@ -113,7 +124,7 @@ class Directory:
     def _named(self, name: Any) -> list[Place]:
         if not isinstance(name, str) or not name:
             raise ItemNotFoundError(f"{name!r} names no branch: an id, a name or a branch is needed.")
-        return [place for place in self._places.values() if place.name == name]
+        return self.named(name)
 
 
 def gone(session: str) -> ItemNotFoundError:

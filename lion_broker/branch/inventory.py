@@ -22,9 +22,9 @@ __all__ = ["equip", "first_records", "message_records", "model_record", "tool_re
 log = logger("branch")
 
 
-def first_records(branch: Branch) -> tuple[Record, ...]:
-    """Return the records of everything that a branch of this process has."""
-    records = message_records(branch.messages)
+def first_records(branch: Branch, with_messages: bool = True) -> tuple[Record, ...]:
+    """Return the records of everything that a branch of this process has, or of all but its messages."""
+    records = message_records(branch.messages) if with_messages else []
     records += [_local_tool(tool) for tool in branch.tools.values()]
     records += [_local_model(slot, model) for slot, model in branch.mdls.registry.items()]
     records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in branch.logs]

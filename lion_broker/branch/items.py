@@ -100,7 +100,7 @@ def decode_item(
 
 def _encode_message(item: Any, objects: LocalObjects | None) -> Any:
     if isinstance(item, str) and item:
-        item = Instruction.create(instruction=item)
+        return Instruction.dict_of(item)
     if not isinstance(item, RoledMessage):
         shown = "an empty text" if item == "" else type(item).__name__
         raise ValueError(f"A message mail carries a message or a text, not {shown}.")

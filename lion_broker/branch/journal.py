@@ -15,13 +15,16 @@ kinds of records
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid5
 
 from pydantic_core import from_json, to_json
 
+from lion_broker.core.collector import collector_paused
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
 from lion_broker.core.pile_store import PileChange
@@ -29,8 +32,9 @@ from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
-from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
+from lion_broker.messages.written import clone_of, message_of
 from lion_broker.telemetry import logger
 
 __all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message", "record_of"]
@@ -40,6 +44,10 @@ log = logger("branch")
 _PAGE = 1000
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
+
+
+Head = tuple[str, str, str, float]
+"""What a history needs of a mail's header: id, sender, recipient, time of creation."""
 
 
 class Kind(StrEnum):
@@ -75,19 +83,32 @@ def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     return records
 
 
-def received_message(mail: WireMail) -> RoledMessage:
+def received_message(head: Head, body: bytes) -> RoledMessage:
     """Return the message that a message mail puts into its recipient's history.
 
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
-    header = mail.header
-    original = RoledMessage.from_dict(mail.item()["item"], loaded=False)
-    return original.clone(
-        sender=IDType(header.sender),
-        recipient=IDType(header.recipient),
-        id=IDType(header.id),
-        created_at=header.created,
-    )
+    mail_id, sender, recipient, created = head
+    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), IDType(mail_id), created)
+
+
+def _head_of(raw: bytes) -> Head:
+    """Read a header out of a log; whoever wrote it there had read it strictly, so only odd ones are again."""
+    found = from_json(raw)
+    try:
+        head: Head = found["id"], found["sender"], found["recipient"], found["created"]
+        if type(head[3]) is float and type(head[0]) is type(head[1]) is type(head[2]) is str:
+            return head
+    except (LookupError, TypeError):
+        pass
+    header = decode_header(raw)
+    return header.id, header.sender, header.recipient, header.created
+
+
+@lru_cache(maxsize=4096)
+def _id_of(text: str) -> IDType:
+    """An id that many messages name, kept once."""
+    return IDType(text)
 
 
 def copied_id(branch: str, message: str) -> IDType:
@@ -125,14 +146,45 @@ class Chronicle:
         count = 0
         while True:
             page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
-            for row in page:
-                if until is not None and (row.version, row.place) > until:
-                    return count
-                yield from self._apply_silently(row)
-                self.version, self.place = row.version, row.place
-                count += 1
-            if len(page) < _PAGE:
+            rows = page if until is None else tuple(row for row in page if (row.version, row.place) <= until)
+            for of_mails, run in groupby(rows, lambda row: row.record.kind == "mail"):
+                if of_mails:
+                    self._join(list(run))
+                    continue
+                for row in run:
+                    yield from self._apply_silently(row)
+                    self.version, self.place = row.version, row.place
+            count += len(rows)
+            if len(rows) < _PAGE:
                 return count
+
+    def _join(self, rows: Sequence[LogRecord]) -> None:
+        """Put the messages that mails brought at the end, many at once."""
+        with collector_paused():
+            arrived = [message for row in rows if (message := self._arrived(row)) is not None]
+            self._reading = True
+            try:
+                self.msgs.messages.include(arrived)
+            finally:
+                self._reading = False
+        self.version, self.place = rows[-1].version, rows[-1].place
+
+    def _arrived(self, row: LogRecord) -> RoledMessage | None:
+        """The message that a mail brought, if it did."""
+        try:
+            head = _head_of(row.record.head)
+            before = self.mails.get(head[0], 0)
+            self.mails[head[0]] = before + 1
+            # A copy of a mail that was taken before has no effect, also where it was written down unread.
+            return None if before else received_message(head, row.record.body)
+        except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
+            self._leave_out(row, error)
+            return None
+
+    def _leave_out(self, row: LogRecord, error: Exception) -> None:
+        """Something else wrote it. One record that nobody can read must not hide the rest of the history."""
+        place = f"{row.version}-{row.place}"
+        log.warning("branch %s: the log's entry %s is left out: %s", self.branch, place, type(error).__name__)
 
     def _apply_silently(self, row: LogRecord) -> Steps[None]:
         applying, answers = self._apply(row), None
@@ -143,9 +195,7 @@ class Chronicle:
             except StopIteration:
                 return
             except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
-                # Something else wrote it. One record that nobody can read must not hide the rest of the history.
-                place = f"{row.version}-{row.place}"
-                log.warning("branch %s: the log's entry %s is left out: %s", self.branch, place, type(error).__name__)
+                self._leave_out(row, error)
                 return
             finally:
                 self._reading = False
@@ -153,18 +203,11 @@ class Chronicle:
 
     def _apply(self, row: LogRecord) -> Steps[None]:
         record = row.record
-        if record.kind == Kind.MAIL:
-            mail = WireMail(decode_header(record.head), record.body, record.head)
-            # A copy of a mail that was taken before has no effect, also where it was written down unread.
-            if mail.id not in self.mails:
-                self._join(mail)
-            self._note(mail.header)
-            return
         body = from_json(record.body)
         if record.kind == Kind.COPY:
             yield from self._copy(body)
         elif record.kind == Kind.MESSAGE:
-            self._include(RoledMessage.from_dict(body["message"], loaded=False), body.get("at"))
+            self._include(message_of(body["message"]), body.get("at"))
         elif record.kind == Kind.REMOVE:
             self.msgs.messages.exclude(body["ids"])
         elif record.kind == Kind.ORDER:
@@ -180,15 +223,6 @@ class Chronicle:
         elif record.kind == Kind.TOOK:
             self.mails[body["mail"]] = self.mails.get(body["mail"], 0) + 1
 
-    def _join(self, mail: WireMail) -> None:
-        try:
-            message = received_message(mail)
-        except (LionError, ValueError, TypeError, LookupError) as error:
-            # Another program wrote it. One mail that nobody can read must not hide the rest of the history.
-            log.warning("branch %s: the mail %s is no message and is left out: %s", self.branch, mail.id, error)
-            return
-        self.msgs.messages.include(message)
-
     def _include(self, message: RoledMessage, at: int | None) -> None:
         pile = self.msgs.messages
         if at is None or message.id in pile:
@@ -203,9 +237,6 @@ class Chronicle:
             self.msgs.messages.include(message)
         self.tools.update(source.tools)
         self.models.update(source.models)
-
-    def _note(self, header: Header) -> None:
-        self.mails[header.id] = self.mails.get(header.id, 0) + 1
 
 
 def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> list[RoledMessage]:

@@ -23,6 +23,8 @@ class Timing:
     @classmethod
     def of(cls, delay: float | None, ttl: float | None) -> Self:
         """Return the timing that somebody asks for; raises ConfigError for what is no number of seconds."""
+        if delay is ttl is None:
+            return cls()
         for name, value in (("delay", delay), ("ttl", ttl)):
             if value is not None and not _is_seconds(value):
                 raise ConfigError(f"{name} is {value!r:.80}; it is a number of seconds, at most ten years of them.")

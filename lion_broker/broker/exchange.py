@@ -20,12 +20,14 @@ from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
 
+from .async_line import AsyncLine
 from .blobs import fetch, missing, put, with_bodies
 from .checkup.facts import QUESTIONS, read_facts
 from .checkup.inspection import Inspection
 from .checkup.profile import Profile
 from .codec import Codec
-from .connection import AsyncLine, Copies, SyncLine, is_passing, translate, without_secrets
+from .connection import SyncLine, is_passing, translate, without_secrets
+from .copies import Copies
 from .functions import FUNCTIONS, Road, call
 from .keys import Keys
 from .library import PROTOCOL, library
@@ -40,6 +42,8 @@ _LONGEST_PAUSE: Final = 1.0
 _SLACK: Final = 2.0
 """Seconds beyond the patience that a server has for an answer which it has begun to work on."""
 _ABSENT_FUNCTION: Final = "Function not found"
+
+_FUNCTIONS: Final = {**FUNCTIONS, **READS}
 
 T = TypeVar("T")
 
@@ -237,7 +241,7 @@ class RedisExchange(Exchange):
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
             return []
-        requests = [{**FUNCTIONS, **READS}[type(verb)](road, verb) for verb in verbs]
+        requests = [_FUNCTIONS[type(verb)](road, verb) for verb in verbs]
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
         commands = (*blobs, *(command for request in requests for command in request.commands))

@@ -47,7 +47,7 @@ VERBS: Final = (
     "reserve",
     "settle",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due")
+SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
 
 
 @dataclass(frozen=True, slots=True)

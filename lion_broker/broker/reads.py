@@ -223,8 +223,13 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
 
 
 def _log_record(entry: Sequence[Any]) -> LogRecord:
-    version, _, place = entry[0].decode().partition("-")
-    fields = _flat(entry[1])
+    version, _, place = entry[0].partition(b"-")
+    stored = entry[1]
+    # As verbs write it; long histories are made of these.
+    if len(stored) in (4, 6) and stored[0] == b"k" and stored[2] == b"d" and stored[-2] in (b"d", b"h"):
+        head = stored[5] if len(stored) == 6 else b""
+        return LogRecord(int(version), int(place), Record(stored[1].decode("utf-8", "replace"), stored[3], head))
+    fields = _flat(stored)
     kind = fields.get("k", b"").decode("utf-8", "replace")
     record = Record(kind, fields.get("d", b""), fields.get("h", b""))
     return LogRecord(int(version), int(place), record)

@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Argument", "Command", "Request"]
+from hiredis import pack_command
+
+from lion_broker.errors import ConfigError
+
+__all__ = ["Argument", "Command", "Request", "packed"]
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
@@ -28,3 +32,11 @@ class Request:
     parse: Callable[[Sequence[Any]], Any]
     wait_ms: int = 0
     again: Callable[[Sequence[Any]], bool] = _never
+
+
+def packed(commands: Sequence[Command]) -> bytes:
+    """Return commands as the bytes of one write; raises ConfigError for half a character."""
+    try:
+        return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"Half a character (a lone surrogate) cannot be sent to a server: {error}.") from error

@@ -64,6 +64,7 @@ def worker(
     stdout says when it is ready, and one what it has done.
     """
     from lion_broker.config import Settings
+    from lion_broker.worker import collector
     from lion_broker.worker.worker import Worker
 
     from .loading import load_registry
@@ -82,6 +83,7 @@ def worker(
             grace=grace,
             lease=settings.lease,
         )
+        collector.settle()
         raise typer.Exit(run(partial(_serve, made, exchange, until_idle, until_eof, as_json)))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MESSAGE_COLUMNS", "DataFrame", "MessageLike", "messages_to_frame", "pile_to_frame"]
+__all__ = ["MESSAGE_COLUMNS", "DataFrame", "MessageLike", "copied", "extended", "messages_to_frame", "pile_to_frame"]
 
 # For annotations elsewhere, which then need no pandas.
 DataFrame: TypeAlias = "pd.DataFrame"
@@ -65,6 +65,20 @@ def messages_to_frame(messages: Iterable[M], branch_of: Callable[[M], str | None
         "branch": _texts((branch_of(message) if branch_of else None) for message in rows),
     }
     return pd.DataFrame(columns, columns=list(MESSAGE_COLUMNS))
+
+
+def extended(frame: DataFrame, kept: int, part: DataFrame) -> DataFrame:
+    """Return the first `kept` rows of a frame, and below them those of another one with the same columns."""
+    import pandas as pd
+
+    return pd.concat([frame.iloc[:kept], part], ignore_index=True)
+
+
+def copied(frame: DataFrame) -> DataFrame:
+    """Return a frame that may be changed without changing this one; pandas 3 copies only what is changed."""
+    import pandas as pd
+
+    return frame.copy(deep=pd.__version__ < "3")
 
 
 def pile_to_frame(items: Iterable[Any], columns: Sequence[str] | None = None) -> DataFrame:

@@ -19,11 +19,15 @@ __all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
+
+    def _new_text() -> str:
+        return str(uuid7())
+
 else:
     _COUNTER_BITS = 42
 
-    def _uuid7_source() -> Callable[[], UUID]:
-        """Return a generator of version 7 UUIDs that are strictly increasing in this process.
+    def _uuid7_source() -> Callable[[], int]:
+        """Return a generator of version 7 UUIDs, as numbers, that are strictly increasing in this process.
 
         Layout as in RFC 9562, method 1: 48 bits of milliseconds, a 42-bit counter around version and
         variant, 32 random bits. The counter starts anew, at random, with every millisecond.
@@ -31,7 +35,7 @@ else:
         lock = threading.Lock()
         last_ms = counter = 0
 
-        def new() -> UUID:
+        def new() -> int:
             nonlocal last_ms, counter
             now = time.time_ns() // 1_000_000
             noise = int.from_bytes(os.urandom(9), "big")
@@ -45,11 +49,19 @@ else:
                     last_ms, counter = last_ms + 1, 0
                 ms, count = last_ms, counter
             high, low = count >> 30, count & (1 << 30) - 1
-            return UUID(int=ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | noise & 0xFFFFFFFF)
+            return ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | noise & 0xFFFFFFFF
 
         return new
 
-    uuid7 = _uuid7_source()
+    _new_number = _uuid7_source()
+
+    def uuid7() -> UUID:
+        """Return a new UUID of version 7."""
+        return UUID(int=_new_number())
+
+    def _new_text() -> str:
+        digits = f"{_new_number():032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _canonical(text: str) -> str | None:
@@ -79,7 +91,7 @@ class IDType(str):
     @classmethod
     def create(cls) -> "IDType":
         """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
-        return cls(uuid7())
+        return cls(_new_text())
 
     @classmethod
     def validate(cls, value: object, /) -> "IDType":

@@ -100,7 +100,7 @@ class Pile(PileAlgebra[T]):
     def clear(self) -> None:
         """Remove all items."""
         with self._lock:
-            self._discard(list(self._order))
+            self._discard(list(self._ordered()))
 
     @overload
     def get(self, key: int | str | UUID | Observable) -> T: ...
@@ -144,7 +144,7 @@ class Pile(PileAlgebra[T]):
     def keys(self) -> list[IDType]:
         """Return the ids in order."""
         with self._lock:
-            return list(self._order)
+            return list(self._ordered())
 
     def values(self) -> list[T]:
         """Return the items in order."""
@@ -199,7 +199,7 @@ class Pile(PileAlgebra[T]):
         if isinstance(key, int):
             return [self._at(key)]
         if isinstance(key, slice):
-            return list(self._order)[key]
+            return list(self._ordered())[key]
         return self._locate(key)
 
     def _replace_at(self, key: int | slice, items: list[T]) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
@@ -39,24 +40,27 @@ class PileChange(Generic[T]):
 class PileStore(Element, Collective[T], Generic[T]):
     """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
 
-    __slots__ = ("_items", "_lock", "_observer", "_order", "_strict", "_types")
+    __slots__ = ("_edits", "_gone", "_items", "_line", "_lock", "_observer", "_strict", "_types")
 
     if TYPE_CHECKING:
         _items: dict[IDType, T]
-        _order: deque[IDType]
+        _line: deque[IDType]
+        _gone: set[IDType]
         _types: frozenset[type[T]] | None
         _strict: bool
         _lock: TaskLock
+        _edits: int
         _observer: Callable[[PileChange[T]], None] | None
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
         self._lock = TaskLock()
+        self._edits = 0
         self._observer = None
         self._types = _item_types(item_type)
         self._strict = strict_type
         self._items = {item.id: item for item in self._read(collections)}
-        self._order = deque(self._items if order is None else self._permutation(validate_order(order)))
+        self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:
@@ -77,7 +81,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def progression(self) -> Progression:
         """A copy of the order; assign ids, each exactly once, to change the order."""
         with self._lock:
-            return Progression.of_ids(self._order)
+            return Progression.of_ids(self._ordered())
 
     @progression.setter
     def progression(self, order: Any) -> None:
@@ -85,7 +89,23 @@ class PileStore(Element, Collective[T], Generic[T]):
         with self._lock:
             wanted = self._permutation(ids)
             self._tell("order", ids=tuple(wanted))
-            self._order = deque(wanted)
+            self._edits += 1
+            self._line_up(wanted)
+
+    @property
+    def edits(self) -> int:
+        """How often there was a change that was not an addition at the end.
+
+        Changes inside of items count where the pile is observed, which is when it hears of them.
+        """
+        return self._edits
+
+    def last(self, count: int) -> list[T]:
+        """Return the last `count` items in order, in a time that grows with their number only."""
+        with self._lock:
+            items = [self._items[id_] for id_ in islice(reversed(self._ordered()), max(count, 0))]
+            items.reverse()
+            return items
 
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
         """Call `callback(change)` at every change of members, items or order; None ends it.
@@ -98,8 +118,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             for item in self._items.values():
                 self._unwatch(item)
             self._observer = callback
-            for item in self._items.values():
-                self._watch(item)
+            self._watch(self._items.values())
 
     def __enter__(self) -> Self:
         self._lock.__enter__()
@@ -156,7 +175,7 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _snapshot(self) -> list[T]:
         with self._lock:
-            return [self._items[id_] for id_ in self._order]
+            return [self._items[id_] for id_ in self._ordered()]
 
     @abstractmethod
     def _derive(self, items: Iterable[T], **fields: Any) -> Self:
@@ -169,10 +188,11 @@ class PileStore(Element, Collective[T], Generic[T]):
         if isinstance(value, Observable) and not isinstance(value, Collective):
             self._check(value)
             return [value]  # type: ignore[list-item]  # checked above
-        items: list[Any] = [
-            Element.from_dict(item) if isinstance(item, Mapping) else item for item in to_list_type(value)
-        ]
-        for item in items:
+        items = to_list_type(value)
+        if any(issubclass(kind, Mapping) for kind in set(map(type, items))):
+            items = [Element.from_dict(item) if isinstance(item, Mapping) else item for item in items]
+        # One of each kind, for there may be very many of the same.
+        for item in {type(item): item for item in items}.values():
             self._check(item)
         return items
 
@@ -224,7 +244,7 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _at(self, index: int) -> IDType:
         try:
-            return self._order[index]
+            return self._ordered()[index]
         except IndexError:
             raise ItemNotFoundError(f"no position {index} among {len(self)} items") from None
 
@@ -237,22 +257,26 @@ class PileStore(Element, Collective[T], Generic[T]):
         for item in items:
             known = self._items.get(item.id)
             if known is None:
-                self._order.append(item.id)
-            elif known is not item:
-                self._unwatch(known)
+                if item.id in self._gone:
+                    self._ordered()
+                self._line.append(item.id)
+            else:
+                self._edits += 1
+                if known is not item:
+                    self._unwatch(known)
             self._items[item.id] = item
-            self._watch(item)
+        self._watch(item for item in items if self._items[item.id] is item)
 
     def _place(self, index: int, items: list[T]) -> None:
         """Put new items before a position from 0 to the length of the pile."""
-        order = list(self._order)
+        order = list(self._ordered())
         order[index:index] = [item.id for item in items]
         if items:
             self._tell("include", items, index=None if index >= len(self._items) else index)
+        self._edits += 1
         self._items.update((item.id, item) for item in items)
-        self._order = deque(order)
-        for item in items:
-            self._watch(item)
+        self._line_up(order)
+        self._watch(items)
 
     def _discard(self, ids: list[IDType]) -> list[T]:
         """Remove and return items that are here."""
@@ -260,21 +284,33 @@ class PileStore(Element, Collective[T], Generic[T]):
         items = [self._items[id_] for id_ in gone]
         if items:
             self._tell("exclude", ids=tuple(gone))
+            self._edits += 1
         for item in items:
             del self._items[item.id]
             self._unwatch(item)
-        # From either end is the usual way to go, and the quick one.
-        while gone and self._order[0] in gone:
-            del gone[self._order.popleft()]
-        while gone and self._order[-1] in gone:
-            del gone[self._order.pop()]
-        if gone:
-            self._order = deque(id_ for id_ in self._order if id_ not in gone)
+        self._gone.update(gone)
+        for end, pop in ((0, self._line.popleft), (-1, self._line.pop)):
+            while self._line and self._line[end] in self._gone:
+                self._gone.remove(pop())
+        if len(self._gone) > len(self._items):
+            self._ordered()
         return items
 
-    def _watch(self, item: T) -> None:
-        if self._observer is not None and isinstance(item, Watchable):
-            item.observe(self._changed_in_place)
+    def _ordered(self) -> deque[IDType]:
+        """The ids in order, without those that have gone from the middle, which are taken out when somebody looks."""
+        if self._gone:
+            self._line_up([id_ for id_ in self._line if id_ not in self._gone])
+        return self._line
+
+    def _line_up(self, ids: Iterable[IDType]) -> None:
+        self._line, self._gone = deque(ids), set()
+
+    def _watch(self, items: Iterable[T]) -> None:
+        if self._observer is not None:
+            callback = self._changed_in_place
+            for item in items:
+                if isinstance(item, Watchable):
+                    item.observe(callback)
 
     def _unwatch(self, item: T) -> None:
         if self._observer is not None and isinstance(item, Watchable):
@@ -283,6 +319,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _changed_in_place(self, item: T) -> None:
         with self._lock:
             self._tell("include", [item])
+            self._edits += 1
 
     def _tell(
         self,

@@ -195,12 +195,17 @@ def _check_entry_of_pool(verb: v.Claim) -> None:
 
 
 def _check_mails(session: str, mails: Iterable[WireMail]) -> None:
+    # Many mails, few branches: each name is looked at once.
+    known: set[Any] = set()
     for mail in mails:
-        if mail.header.session != session:
-            raise ConfigError(f"Mail {mail.id} is of session {mail.header.session}, not of session {session}.")
-        for end in (mail.header.sender, mail.header.recipient):
-            if not is_id(end):
-                raise ConfigError(f"Mail {mail.id} cannot be from or to {end!r}: {_AN_ID.needed}.")
+        header = mail.header
+        if header.session != session:
+            raise ConfigError(f"Mail {mail.id} is of session {header.session}, not of session {session}.")
+        for end in (header.sender, header.recipient):
+            if end not in known:
+                if not is_id(end):
+                    raise ConfigError(f"Mail {mail.id} cannot be from or to {end!r}: {_AN_ID.needed}.")
+                known.add(end)
 
 
 def _check_post(verb: v.Post) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from enum import StrEnum
+from functools import lru_cache
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 from uuid import UUID
@@ -24,6 +25,7 @@ __all__ = [
     "RoledMessage",
     "SenderRecipient",
     "json_text",
+    "named_party",
     "validate_sender_recipient",
 ]
 
@@ -47,6 +49,9 @@ class MessageFlag(StrEnum):
 
 SenderRecipient: TypeAlias = IDType | MessageRole | str
 
+# Past pydantic, which looks every name up: for what is no field, and for fields that are valid.
+_set = object.__setattr__
+
 _ROLES = {role.value: role for role in MessageRole}
 
 
@@ -58,12 +63,18 @@ def validate_sender_recipient(value: Any, /) -> SenderRecipient:
     if isinstance(value, IDType | MessageRole):
         return value
     if isinstance(value, str) and value:
-        return _ROLES.get(value) or (IDType.validate(value) if ID.is_id(value) else str(value))
+        return named_party(str(value))
     if value is None:
         return MessageRole.UNSET
     if isinstance(value, Observable | UUID):
         return ID.get_id(value) if isinstance(value, Observable) else IDType.validate(value)
     raise ConfigError(f"a sender or recipient is an id, an element, a role or a name, not {value!r:.80}")
+
+
+@lru_cache(maxsize=4096)
+def named_party(text: str) -> SenderRecipient:
+    """Return who a text is; a conversation names the same few again and again, and keeps each once."""
+    return _ROLES.get(text) or (IDType.validate(text) if ID.is_id(text) else text)
 
 
 # A field that holds a SenderRecipient.
@@ -174,20 +185,40 @@ class RoledMessage(Node, Sendable, Watchable):
         created_at sender recipient lion_class role`.
         """
         metadata = {key: value for key, value in self.metadata.items() if key != "clone_from"}
-        fields: dict[str, Any] = {"id": id, "created_at": created_at}
-        return type(self)._made_of(
-            {
-                **{name: value for name, value in fields.items() if value is not None},
-                "content": self.content,
-                "metadata": {**deepcopy(metadata), "clone_from": self._origin()},
-                "role": self.role if keep_role else MessageRole.UNSET,
-                "sender": sender,
-                "recipient": recipient,
-                "template": self.template,
-                "embedding": self.embedding,
-                "flag": MessageFlag.MESSAGE_CLONE,
-            }
-        )
+        identity: dict[str, Any] = {"id": id, "created_at": created_at}
+        fields = {
+            **{name: value for name, value in identity.items() if value is not None},
+            "content": self.content,
+            "metadata": {**deepcopy(metadata), "clone_from": self._origin()},
+            "role": self.role if keep_role else MessageRole.UNSET,
+            "sender": sender,
+            "recipient": recipient,
+            "template": self.template,
+            "embedding": self.embedding,
+            "flag": MessageFlag.MESSAGE_CLONE,
+        }
+        if type(id) is IDType and type(created_at) is float and self.is_built_in():
+            # A copy of what is valid is valid; asking pydantic again would take most of the time of a long split.
+            parties = {"sender": validate_sender_recipient(sender), "recipient": validate_sender_recipient(recipient)}
+            return type(self)._made_of_valid({**fields, **parties, "content": to_portable(self.content)})
+        return type(self)._made_of(fields)
+
+    @classmethod
+    def is_built_in(cls) -> bool:
+        """Return whether this kind of message is one of this package, which has no fields but those of all messages."""
+        return cls.__module__.startswith("lion_broker.messages.")
+
+    @classmethod
+    def _made_of_valid(cls, fields: dict[str, Any]) -> Self:
+        """Make a message of a built-in kind from all its fields, which are valid and become its own."""
+        message = cls.__new__(cls)
+        # What pydantic notes of the fields that were given, nothing here asks for: so all messages share one note.
+        _set(message, "__dict__", fields)
+        _set(message, "__pydantic_fields_set__", _GIVEN)
+        _set(message, "__pydantic_extra__", None)
+        _set(message, "__pydantic_private__", None)
+        _set(message, "_watchers", ())
+        return message
 
     def to_log(self) -> Log:
         """Return a Log of the message as it is now."""
@@ -200,13 +231,13 @@ class RoledMessage(Node, Sendable, Watchable):
         """
         watchers = getattr(self, "_watchers", ())
         if callback is None:
-            self._watchers = ()
+            _set(self, "_watchers", ())
         elif callback not in watchers:
-            self._watchers = (*watchers, callback)
+            _set(self, "_watchers", (*watchers, callback))
 
     def unobserve(self, callback: Callable[[Any], None], /) -> None:
         """Forget one callback; an unknown one is ignored."""
-        self._watchers = tuple(known for known in getattr(self, "_watchers", ()) if known != callback)
+        _set(self, "_watchers", tuple(known for known in getattr(self, "_watchers", ()) if known != callback))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as plain JSON values; `template embedding flag` only when they are set."""
@@ -287,6 +318,9 @@ class RoledMessage(Node, Sendable, Watchable):
     def __repr__(self) -> str:
         text = _shortened(self.text)
         return f"{type(self).__name__}(role={self.role}, sender={self.sender}, content={text!r})"
+
+
+_GIVEN = set(RoledMessage.model_fields)
 
 
 class _PlainFormatter(Formatter):

@@ -11,6 +11,9 @@ _FORMAT = "Answer with one JSON object in a ```json block."
 
 def instruction_text(content: Mapping[str, Any]) -> str:
     """Return the sections that are there under headings, or the bare instruction when it is all there is."""
+    bare = content.get("instruction")
+    if type(bare) is str and (len(content) == 1 or (len(content) == 2 and content.get("context") == [])):
+        return bare
     sections = list(_sections(content))
     if len(sections) == 1 and "instruction" in content:
         return sections[0][1]

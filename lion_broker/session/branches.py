@@ -72,11 +72,13 @@ def open_steps(
     lease_ms = int(Settings.load().lease * 1000)
     delivery = record.fields["delivery"]
     estate = Estate(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
-    yield from estate.open_steps(host)
+    yield from estate.open_steps(host, record.branches)
     default = fields.pop("default_branch", None)
+    if default:
+        yield from estate.look_up_steps(IDType(default))
     fields.update(id=session_id, pool=pool, estate=estate)
     session = kind(**fields)
-    session._default = estate.branches.get(default, None) if default else None
+    session._default = estate.found.get(default, None) if default else None
     return session
 
 
@@ -155,7 +157,7 @@ def include_steps(session: Session, branches: Any) -> Steps[None]:
     for branch in many:
         if not isinstance(branch, (Branch, RemoteBranch)):
             raise ValueError(f"A session includes branches, not {type(branch).__name__}.")
-        if branch in session.branches:
+        if branch in session._estate.found:
             continue
         if isinstance(branch, RemoteBranch) or branch._host is not None:
             raise ItemExistsError(f"The branch {branch.name or branch.id} belongs to another session.")
@@ -240,11 +242,12 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
         raise gone(session.id)
     estate.household.leave(branch.id, "it was removed from its session")
     estate.around.directory.forget(branch.id)
-    estate.branches.exclude(branch)
+    estate.found.exclude(branch)
     if outcome == Outcome.CLOSED:
         raise ItemNotFoundError(f"The branch {branch.name or branch.id} had been removed before.")
     if session._default is branch:
-        yield from _set_default(session, estate.branches[0] if estate.branches else None)
+        yield from estate.known_steps()
+        yield from _set_default(session, estate.found[0] if estate.found else None)
 
 
 def default_steps(session: Session, ref: Any) -> Steps[None]:
@@ -278,7 +281,7 @@ def _find_tool(session: Session, name: str, known: dict[str, Tool]) -> Any:
     for tools in (estate.desk.tools, estate.around.registry.tools):
         if name in tools:
             return tools[name]
-    for branch in estate.branches:
+    for branch in estate.found:
         if isinstance(branch, Branch) and name in branch.tools:
             return branch.tools[name]
     raise ToolUnknown(

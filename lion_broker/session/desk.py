@@ -7,6 +7,7 @@ from lion_broker.branch.journal import Chronicle, Kind, record_of
 from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
+from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome
@@ -14,6 +15,7 @@ from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, Burial, Entry, Record, Rejected
 from lion_broker.mail.verbs import Claim, Commit, ReadInbox, Release, Station
 from lion_broker.mail.wire import WireMail
+from lion_broker.messages import RoledMessage
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
@@ -31,6 +33,8 @@ class Desk:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self.chronicle = Chronicle(around.session, around.session)
+        # Whoever changes them here changes a picture, but one that is to be gathered as it is.
+        self.chronicle.msgs.observe(_heed)
         self.tools: dict[str, Tool] = {}
         self.models: dict[str, iModel] = {}
 
@@ -100,3 +104,7 @@ class Desk:
         yield from ask(Release((Station(around.session, around.session, token),)))
         # STALE: another process was quicker with the same mail; it is applied either way.
         return len(taken) if answer.outcome in (Outcome.OK, Outcome.ALREADY) else 0
+
+
+def _heed(change: PileChange[RoledMessage]) -> None:
+    """Have messages tell their pile of changes; nothing else is to be done about them."""

@@ -27,10 +27,11 @@ from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
-from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadSession
+from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadBranches, ReadSession
 
 from .command import Commander
 from .desk import Desk
+from .gathered import Gathered
 from .household import Household
 from .postbox import Postbox
 from .remote import Reach, RemoteBranch
@@ -39,6 +40,8 @@ __all__ = ["DELIVERY", "Estate", "Limits"]
 
 DELIVERY = ("manual", "auto")
 _NAMES_SHOWN = 5
+_READ_AT_ONCE = 1000
+"""Branches that whoever takes a session up reads in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,28 @@ class Estate:
         self.postbox = Postbox(session)
         self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open)
         self.desk = Desk(self.around)
-        self.branches: Pile[Any] = Pile()
+        self.found: Pile[Any] = Pile()
+        """The branches that are known here; all of them, but for a large session that was taken up."""
+        self._unread = 0
+        self.gathered: Gathered | None = None
         self.closed = False
 
     @property
     def session(self) -> IDType:
         """The session's id."""
         return self.around.session
+
+    @property
+    def branches(self) -> Pile[Any]:
+        """All branches, in order of creation. Those of a large session that was taken up are read now, blocking."""
+        if self._unread and not self.closed:
+            self.around.run(self.known_steps())
+        return self.found
+
+    @property
+    def size(self) -> int:
+        """How many branches there are, as far as it is known without asking."""
+        return max(len(self.found), self._unread)
 
     def found_steps(self, limits: Limits, fields: Mapping[str, Any]) -> Steps[None]:
         """Create the session; raises ItemExistsError when its id is taken."""
@@ -108,23 +126,37 @@ class Estate:
         if outcome == Outcome.DUPLICATE:
             raise ItemExistsError(f"The session {self.session} exists already; take it up with Session.open().")
 
-    def open_steps(self, host: bool) -> Steps[None]:
-        """Take up the branches of a session; with `host` those whose process is gone live here from now on."""
+    def open_steps(self, host: bool, count: int) -> Steps[None]:
+        """Take up the `count` branches of a session; with `host` those whose process is gone live here from now on.
+
+        The branches of a large session are read when somebody asks for all of them, or one by one by their ids.
+        """
+        if count > _READ_AT_ONCE and not host:
+            self._unread = count
+            return
         for record in (yield from self.around.directory.read_steps()):
             branch: Any = None
             if host and not record.seed.pool:
                 branch = yield from self.household.take_over_steps(record)
-            self.branches.include(branch or self.reach_branch(record))
+            self.found.include(branch or self.reach_branch(record))
 
-    def sync_steps(self) -> Steps[None]:
-        """Take note of branches that other processes have created or removed."""
+    def known_steps(self) -> Steps[None]:
+        """Read the branches of a large session, if that has not been done."""
+        if self._unread:
+            yield from self.sync_steps()
+
+    def sync_steps(self) -> Steps[list[BranchRecord]]:
+        """Take note of branches that other processes have created or removed; returns where all of them stand."""
         records = yield from self.around.directory.read_steps()
-        for record in records:
-            if record.id not in self.branches:
-                self.branches.include(self.reach_branch(record))
+        self.found.include([self.reach_branch(record) for record in records if record.id not in self.found])
         open_ids = {record.id for record in records}
-        gone = [one for one in self.branches if isinstance(one, RemoteBranch) and one.id not in open_ids]
-        self.branches.exclude(gone)
+        self.found.exclude([one for one in self.found if isinstance(one, RemoteBranch) and one.id not in open_ids])
+        if self._unread:
+            # Some were found before the others, which are older.
+            places = {record.id: place for place, record in enumerate(records)}
+            self.found.progression = sorted(self.found.keys(), key=lambda one: places.get(one, len(places)))
+            self._unread = 0
+        return records
 
     def find_steps(self, ref: Any) -> Steps[Any]:
         """Return a branch by id, name or object; raises ItemNotFoundError, ValueError when a name is ambiguous."""
@@ -134,17 +166,38 @@ class Estate:
             raise ConfigError(f"A branch is named by its id, its name or itself, not by a {type(ref).__name__}.")
         if ref == "":
             raise ItemNotFoundError("An empty text names no branch.")
-        if ref not in self.branches:
-            yield from self.sync_steps()
+        if isinstance(ref, str) and not self._unread:
+            # A pile searches for names; this is no search, and is right unless somebody has renamed a branch.
+            named = self.around.directory.named(ref)
+            branch = self.found.get(named[0].id, None) if len(named) == 1 else None
+            if branch is not None and branch.name == ref:
+                return branch
+        yield from self._look_steps(ref)
         try:
-            return self.branches[ref]
+            return self.found[ref]
         except ItemNotFoundError:
             yield from session_steps(self.session)
             raise ItemNotFoundError(self._no_branch(ref)) from None
 
+    def look_up_steps(self, branch: IDType) -> Steps[None]:
+        """Take note of one open branch that may be among those which have not been read."""
+        if branch not in self.found:
+            records = yield from ask(ReadBranches(self.session, ids=(branch,)))
+            self.around.directory.add(records)
+            self.found.include([self.reach_branch(record) for record in records if record.state == "open"])
+
+    def _look_steps(self, ref: Any) -> Steps[None]:
+        """Take note of a branch that is named; where it is not found by its id, of all that there are."""
+        if self._unread and isinstance(ref, (Observable, UUID, str)) and (isinstance(ref, Observable) or ID.is_id(ref)):
+            yield from self.look_up_steps(ID.get_id(ref))
+        elif self._unread or ref not in self.found:
+            yield from self.sync_steps()
+        if ref not in self.found:
+            yield from self.known_steps()
+
     def _no_branch(self, ref: Any) -> str:
         """Say that a branch is not there, and which are."""
-        names = [branch.name or str(branch.id) for branch in self.branches]
+        names = [branch.name or str(branch.id) for branch in self.found]
         there = ", ".join(names[:_NAMES_SHOWN]) + (
             f" and {len(names) - _NAMES_SHOWN} more" * (len(names) > _NAMES_SHOWN)
         )
@@ -196,7 +249,7 @@ class Estate:
         """Make a branch of this process part of the session."""
         self.check_branch(branch)
         yield from self.household.settle_steps(branch, copied_from)
-        self.branches.include(branch)
+        self.found.include(branch)
         return branch
 
     def place_steps(
@@ -228,7 +281,7 @@ class Estate:
         record = BranchRecord(seed, "open", "", False, "0-0", 1 if records else 0, 0, 0, 0)
         self.around.directory.add([record])
         branch = self.reach_branch(record)
-        self.branches.include(branch)
+        self.found.include(branch)
         return branch
 
     def flush_steps(self) -> Steps[None]:

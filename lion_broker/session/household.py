@@ -42,10 +42,9 @@ class Household:
     def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[None]:
         """Create a branch in the exchange and host it. `copied_from` is the branch that it was split off."""
         token = str(IDType.create())
-        records: tuple[Record, ...] = first_records(branch)
+        records = first_records(branch, copied_from is None)
         if copied_from is not None:
-            source = self.hosts[copied_from.id]
-            records = (_copy_record(source, branch), *(r for r in records if r.kind != Kind.MESSAGE))
+            records = (_copy_record(self.hosts[copied_from.id], branch), *records)
         outcome = yield from ask(
             CreateBranch(
                 session=self.around.session,

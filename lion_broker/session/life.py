@@ -101,7 +101,10 @@ class SessionLife(Element, Communicatable, Relational):
 
     @property
     def branches(self) -> Pile[Any]:
-        """The branches in order of creation; keys are ids, names, places or branches."""
+        """The branches in order of creation; keys are ids, names, places or branches.
+
+        Of a session that was taken up with more than a thousand of them they are read the first time. Blocks then.
+        """
         return self._estate.branches
 
     @property
@@ -183,7 +186,7 @@ class SessionLife(Element, Communicatable, Relational):
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
-        return f"Session({name}{self.id}, {len(self.branches)} branches, {self.delivery}, {self.exchange!r})"
+        return f"Session({name}{self.id}, {self._estate.size} branches, {self.delivery}, {self.exchange!r})"
 
 
 def _leave(estate: Estate) -> None:

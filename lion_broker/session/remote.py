@@ -66,36 +66,43 @@ class RemoteBranch(BaseBranch):
     behaviour: str = ""
 
     _reach: Reach = PrivateAttr()
-    _chronicle: Chronicle = PrivateAttr()
+    _chronicle: Chronicle | None = PrivateAttr(default=None)
 
     def __init__(self, reach: Reach, **fields: Any) -> None:
         super().__init__(**fields)
         self._reach = reach
-        self._chronicle = Chronicle(reach.around.session, self.id)
-        self._chronicle.guard(self._only_read)
 
     @property
     def msgs(self) -> MessageManager:
         """The conversation as it stands now; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return self._chronicle.msgs
+        self._run(self.chronicle.read_steps())
+        return self.chronicle.msgs
 
     @property
     def logs(self) -> LogPile:
         """The branch's own log as it stands now; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return self._chronicle.logs
+        self._run(self.chronicle.read_steps())
+        return self.chronicle.logs
 
     @property
     def chronicle(self) -> Chronicle:
         """What has been read of its log so far; no round trip."""
+        if self._chronicle is None:
+            # Of many branches most are never read, and an empty history is larger than all the rest of one.
+            self._chronicle = Chronicle(self._reach.around.session, self.id)
+            self._chronicle.guard(self._only_read)
         return self._chronicle
+
+    @property
+    def version_read(self) -> int:
+        """The version up to which its log was read, 0 when it was not."""
+        return 0 if self._chronicle is None else self._chronicle.version
 
     @property
     def tools(self) -> dict[str, dict[str, Any]]:
         """The names of its tools and where each is from."""
-        self._run(self._chronicle.read_steps())
-        return dict(self._chronicle.tools)
+        self._run(self.chronicle.read_steps())
+        return dict(self.chronicle.tools)
 
     @property
     def has_tools(self) -> bool:
@@ -105,8 +112,8 @@ class RemoteBranch(BaseBranch):
     @property
     def model_names(self) -> dict[str, str]:
         """The models by their use: a registered name, or `provider/model`; one round trip."""
-        self._run(self._chronicle.read_steps())
-        return {slot: _model_name(row) for slot, row in self._chronicle.models.items()}
+        self._run(self.chronicle.read_steps())
+        return {slot: _model_name(row) for slot, row in self.chronicle.models.items()}
 
     @property
     def mailbox(self) -> Mailbox:
@@ -122,7 +129,7 @@ class RemoteBranch(BaseBranch):
 
     async def sync(self) -> None:
         """Read what is new without blocking the event loop."""
-        await self._arun(self._chronicle.read_steps())
+        await self._arun(self.chronicle.read_steps())
 
     def send(
         self,
@@ -263,17 +270,18 @@ class RemoteBranch(BaseBranch):
         self, recipient: Any, category: PackageCategory | str, item: Any, source: Any, when: Timing
     ) -> Steps[None]:
         kind = PackageCategory.validate(category)
-        around = self._reach.around
+        reach = self._reach
+        around = reach.around
         place = yield from around.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
         header = Header(around.session, self.id, place.id, kind.value, ttl=when.ttl)
         wire = WireMail(header, body, delay_ms=when.delay_ms)
         if around.batches.holding:
-            self._reach.postbox.hold(wire)
+            reach.postbox.hold(wire)
         else:
             try:
-                yield from self._reach.postbox.post_steps([wire])
+                yield from reach.postbox.post_steps([wire])
             except BrokerUnavailable as error:
                 raise BrokerUnavailable(
                     f"{error} Nobody knows whether the mail was stored: look before you send it again."
@@ -311,12 +319,14 @@ class RemoteBranch(BaseBranch):
         return mailbox
 
     def _run(self, steps: Steps[Any]) -> Any:
-        self._reach.check_open()
-        return self._reach.around.run(steps)
+        reach = self._reach
+        reach.check_open()
+        return reach.around.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        self._reach.check_open()
-        return await self._reach.around.arun(steps)
+        reach = self._reach
+        reach.check_open()
+        return await reach.around.arun(steps)
 
     def __repr__(self) -> str:
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"

@@ -19,6 +19,7 @@ Chosen = tuple[IDType, ...] | None
 
 def collect_steps(estate: Estate, from_: Any, timeout: float | None) -> Steps[None]:
     """Take outgoing mail into the exchange, then apply what was delivered before to the same branches."""
+    yield from estate.known_steps()
     chosen = yield from estate.chosen_steps(from_)
     yield from gather_steps(estate, chosen)
     yield from _apply(estate, chosen, timeout)
@@ -48,6 +49,7 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     The same as `collect` and `send` one after the other, with mail moved once instead of twice: what is collected
     would be sent in the same breath.
     """
+    yield from estate.known_steps()
     yield from estate.flush_steps()
     yield from _apply(estate, None, timeout)
     yield from estate.flush_steps()
@@ -81,4 +83,4 @@ def _apply(estate: Estate, chosen: Chosen, timeout: float | None, started: dict[
 def _is_local(estate: Estate, branch: str) -> bool:
     if branch in estate.household.hosts or branch == estate.session:
         return True
-    return branch in estate.branches and not estate.branches[branch].pool
+    return branch in estate.found and not estate.found[branch].pool

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.branch.branch import Branch
-from lion_broker.core.frames import messages_to_frame
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile, pile
 from lion_broker.mail.exchange import Steps, ask, together
@@ -16,7 +14,8 @@ from lion_broker.mail.verbs import DeleteSession, ReadInbox
 from lion_broker.messages import RoledMessage
 
 from .estate import Estate
-from .remote import picture
+from .gathered import Gathered, Source
+from .remote import RemoteBranch, picture
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -25,28 +24,38 @@ __all__ = ["chosen_steps", "concat", "delete_steps", "mailbox_steps", "to_df"]
 
 Chosen = tuple[IDType, ...] | None
 
+_READ_TOGETHER = 50
+
 
 def concat(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Pile[RoledMessage]:
     """Return messages of branches in order of creation, none twice."""
-    kept = {message.id: message for message, _ in _said(estate, chosen, exclude_clone, exclude_load)}
-    return pile(sorted(kept.values(), key=_when))
+    with estate.around.lock:
+        return pile(_gathered(estate, chosen, exclude_clone, exclude_load).messages)
 
 
 def to_df(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:
     """Return the same as a frame, with the branch in which each message was first found."""
-    homes: dict[str, str] = {}
-    kept: dict[str, RoledMessage] = {}
-    for message, home in _said(estate, chosen, exclude_clone, exclude_load):
-        kept.setdefault(message.id, message)
-        homes.setdefault(message.id, home)
-    return messages_to_frame(sorted(kept.values(), key=_when), branch_of=lambda message: homes[message.id])
+    with estate.around.lock:
+        return _gathered(estate, chosen, exclude_clone, exclude_load).frame()
 
 
 def chosen_steps(estate: Estate, branches: Any) -> Steps[Chosen]:
-    """Return the ids of branches; for all of them (None) take note of those that other processes have created since."""
+    """Return the ids of branches and read what is new in them; for all of them (None) also which there are now."""
+    versions: dict[str, int] | None = None
     if branches is None:
-        yield from estate.sync_steps()
-    return (yield from estate.chosen_steps(branches))
+        versions = {record.id: record.version for record in (yield from estate.sync_steps())}
+    chosen = yield from estate.chosen_steps(branches)
+    readers = [
+        one.chronicle
+        for one in _among(estate, chosen)
+        if isinstance(one, RemoteBranch) and (versions is None or versions.get(one.id) != one.version_read)
+    ]
+    if _is_own(estate, chosen):
+        readers.append(estate.desk.chronicle)
+    # So many at once as are sure to fit into memory, each with a whole page of large messages.
+    for first in range(0, len(readers), _READ_TOGETHER):
+        yield from together([reader.read_steps() for reader in readers[first : first + _READ_TOGETHER]])
+    return chosen
 
 
 def mailbox_steps(estate: Estate) -> Steps[Mailbox]:
@@ -66,27 +75,26 @@ def delete_steps(estate: Estate) -> Steps[None]:
         pass
 
 
-def _said(
-    estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool
-) -> Iterator[tuple[RoledMessage, str]]:
-    """Yield each message with the name of the branch it was found in."""
-    branches = [one for one in estate.branches if chosen is None or one.id in chosen]
-    remote = [one for one in branches if not isinstance(one, Branch)]
-    readers = [one.chronicle for one in remote]
-    own = chosen is None or estate.session in chosen
-    if own:
-        readers.append(estate.desk.chronicle)
-    estate.around.run(together([reader.read_steps() for reader in readers]))
-    homes: list[tuple[Any, str]] = [
-        (one.msgs if isinstance(one, Branch) else one.chronicle.msgs, one.name or str(one.id)) for one in branches
+def _gathered(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Gathered:
+    """Gather the messages of branches; the last that was gathered on the same terms is gone on with."""
+    terms = (exclude_clone, exclude_load)
+    if estate.gathered is None or estate.gathered.terms != terms:
+        estate.gathered = Gathered(*terms)
+    sources = [
+        Source(one.msgs.messages if isinstance(one, Branch) else one.chronicle.msgs.messages, one.name or str(one.id))
+        for one in _among(estate, chosen)
+        if isinstance(one, Branch) or one.version_read
     ]
-    if own:
-        homes.append((estate.desk.chronicle.msgs, "session"))
-    for msgs, home in homes:
-        for message in msgs.messages:
-            if not (exclude_clone and message.is_clone()) and not (exclude_load and message.is_loaded()):
-                yield message, home
+    if _is_own(estate, chosen):
+        sources.append(Source(estate.desk.chronicle.msgs.messages, "session"))
+    estate.gathered.take(sources)
+    return estate.gathered
 
 
-def _when(message: RoledMessage) -> tuple[float, str]:
-    return message.created_at, message.id
+def _among(estate: Estate, chosen: Chosen) -> list[Any]:
+    wanted = None if chosen is None else set(chosen)
+    return [one for one in estate.found if wanted is None or one.id in wanted]
+
+
+def _is_own(estate: Estate, chosen: Chosen) -> bool:
+    return chosen is None or estate.session in chosen

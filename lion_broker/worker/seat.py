@@ -25,6 +25,7 @@ from lion_broker.mail.records import Claimed, ReadyEntry
 from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Station
 from lion_broker.telemetry import logger
 
+from .schedule import Schedule
 from .turn import Turn, can_be_written_down, result, work_through, write_down
 
 __all__ = ["Seat", "Workplace"]
@@ -49,7 +50,7 @@ class Workplace:
     pool: str
     owner: str
     lease_ms: int
-    batch: int
+    schedule: Schedule
     stopping: bool = False
     turns: int = 0
     mails: int = 0
@@ -140,18 +141,32 @@ class Seat:
 
     async def _claim(self) -> Claimed:
         place = self._place
-        return await place.exchange.acall(
-            Claim(
-                self._ready.session,
-                self._ready.branch,
-                self._token,
-                entry=self._ready.id,
-                pool=place.pool,
-                owner=place.owner,
-                lease_ms=place.lease_ms,
-                batch=place.batch,
+        async with place.schedule.passage(self._ready.session) as passage:
+            claimed = await place.exchange.acall(
+                Claim(
+                    self._ready.session,
+                    self._ready.branch,
+                    self._token,
+                    entry=self._ready.id,
+                    pool=place.pool,
+                    owner=place.owner,
+                    lease_ms=place.lease_ms,
+                    batch=place.schedule.batch,
+                )
             )
-        )
+            passage.mails = len(claimed.entries)
+        return claimed
+
+    async def _commit(self, turn: Turn, host: Host) -> tuple[Commit, Claimed]:
+        """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
+        place = self._place
+        async with place.schedule.passage(self._ready.session, ends_turn=True) as passage:
+            crowds = place.schedule.crowds(self._ready.session)
+            stop = place.stopping or self._served >= _SHARE or crowds
+            verb = result(turn, host, 0 if stop else place.schedule.batch)
+            answer: Claimed = await place.exchange.acall(verb)
+            passage.mails = len(answer.entries)
+        return verb, answer
 
     async def _take_turns(self, claimed: Claimed) -> None:
         self._cursor, self._version = claimed.cursor, claimed.version
@@ -159,8 +174,7 @@ class Seat:
         turn = Turn.given(claimed)
         while True:
             host = await self._work(turn)
-            verb = self._commit_of(turn, host)
-            answer: Claimed = await self._place.exchange.acall(verb)
+            verb, answer = await self._commit(turn, host)
             if verb.deferred and self._place.until_idle:
                 self._place.retrying.add((self._ready.session, self._ready.branch))
             if not self._absorb(verb, answer, turn, host):
@@ -194,7 +208,7 @@ class Seat:
             return self._host
         host = await self._loaded()
         with host.turns.enter():
-            await work_through(turn, host, self._behaviour)
+            await work_through(turn, host, self._behaviour, self._place.schedule.slice_seconds)
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
             log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
@@ -236,10 +250,6 @@ class Seat:
         host.load(chronicle)
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
-
-    def _commit_of(self, turn: Turn, host: Host) -> Commit:
-        stop = self._place.stopping or self._served >= _SHARE
-        return result(turn, host, 0 if stop else self._place.batch)
 
     def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host) -> bool:
         """Take note of a commit's answer; False when the branch is no longer ours."""

@@ -27,7 +27,6 @@ from .attempt import Failure, attempt
 
 __all__ = ["Turn", "can_be_written_down", "result", "work_through", "write_down"]
 
-_SLICE_SECONDS: Final = 0.05
 _KINDS: Final = frozenset(
     kind.class_name() for kind in (System, Instruction, AssistantResponse, ActionRequest, ActionResponse)
 )
@@ -112,13 +111,13 @@ def write_down(turn: Turn) -> None:
     turn.done, turn.handled = len(turn.entries), len(known)
 
 
-async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None) -> None:
-    """Apply mails one after the other until all are done, a slice of time is used up, or one fails.
+async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float) -> None:
+    """Apply mails one after the other until all are done, so many seconds are used up, or one fails.
 
     What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
     care = behaviour.care if behaviour else DEFAULT_CARE
-    until = time.monotonic() + _SLICE_SECONDS
+    until = time.monotonic() + seconds
     for entry in turn.left:
         if turn.done and time.monotonic() > until:
             return

@@ -28,6 +28,7 @@ from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
 
 from .inspector import Inspector
+from .schedule import Schedule
 from .seat import Seat, Workplace
 from .sweeper import Sweeper
 
@@ -82,12 +83,11 @@ class Worker:
         self._owned = self._exchange is not exchange
         registry.share_limits(self._exchange)
         self._lease_ms = int((settings.lease if lease is None else lease) * 1000)
-        self._concurrency = concurrency
         self._grace = grace
-        self._active = 0
         self._trouble = ""
-        self._slots = anyio.Event()
         self._stop = anyio.Event()
+        self._seats: TaskGroup | None = None
+        self._schedule = Schedule(concurrency, batch, self._seat)
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
@@ -95,7 +95,7 @@ class Worker:
             pool=pool,
             owner=self.owner,
             lease_ms=self._lease_ms,
-            batch=batch,
+            schedule=self._schedule,
         )
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
@@ -106,7 +106,13 @@ class Worker:
         """A picture of the worker as it is now."""
         place = self._place
         return WorkerState(
-            self.owner, place.pool, self._active, place.turns, place.mails, self._sweeper.renewed, place.stopping
+            self.owner,
+            place.pool,
+            self._schedule.active,
+            place.turns,
+            place.mails,
+            self._sweeper.renewed,
+            place.stopping,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -128,8 +134,8 @@ class Worker:
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
             try:
                 with anyio.CancelScope() as patience:
-                    async with anyio.create_task_group() as seats:
-                        await self._take_in(seats, until_idle)
+                    async with anyio.create_task_group() as self._seats:
+                        await self._take_in(until_idle)
                         self._place.stopping = True
                         patience.deadline = anyio.current_time() + self._grace
             finally:
@@ -145,7 +151,7 @@ class Worker:
         self._place.stopping = True
         self._stop.set()
         # Intake may be waiting for a free seat, and the grace begins when it ends.
-        self._slots.set()
+        self._schedule.nudge()
 
     async def aclose(self) -> None:
         """Let go of the exchange; call it after `run` has returned. Idempotent."""
@@ -163,29 +169,31 @@ class Worker:
         if self._helpers is not None:
             self._helpers.start_soon(self._place.stop_cancelled, station)
 
-    async def _take_in(self, seats: TaskGroup, until_idle: bool) -> None:
+    async def _take_in(self, until_idle: bool) -> None:
         while not self._stop.is_set():
-            free = self._concurrency - self._active
-            if free <= 0:
-                self._slots = anyio.Event()
-                await self._slots.wait()
+            room = self._schedule.room
+            if room <= 0:
+                await self._schedule.changed()
                 continue
             try:
                 # A read is never cut short: what it was given would wait for the sweeper.
                 found = await self._exchange.acall(
-                    ReadReady(self._place.pool, self.owner, min(free, _MOST_READ), _WAIT_MS)
+                    ReadReady(self._place.pool, self.owner, min(room, _MOST_READ), _WAIT_MS)
                 )
-                idle = until_idle and not found and not self._active and not await self._place.retries()
+                idle = until_idle and not found and not self._schedule.busy and not await self._place.retries()
             except BrokerError as error:
                 # Nobody knows whether anything waits.
                 await self._put_up_with(error)
                 continue
             self._trouble = ""
             for ready in found:
-                self._active += 1
-                seats.start_soon(self._serve, ready)
+                self._schedule.add(ready)
             if idle:
                 self._stop.set()
+
+    def _seat(self, ready: ReadyEntry) -> None:
+        if self._seats is not None:
+            self._seats.start_soon(self._serve, ready)
 
     async def _put_up_with(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
@@ -209,8 +217,7 @@ class Worker:
             # Whatever it is, it is this branch's alone: the other seats go on.
             log.exception("branch %s was left", ready.branch)
         finally:
-            self._active -= 1
-            self._slots.set()
+            self._schedule.leave(ready.session)
 
     async def _hand_back(self) -> None:
         try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lion_broker.errors import BrokerError, MailboxFull
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Deferral, Reply, Swept
-from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Promote, Resume, Say, Step
+from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Promote, Resume, Say, Send, Step
 from tests.conformance.road import Road, texts
 from tests.mutants.rig import Rig
 
@@ -211,6 +211,18 @@ def a_round_goes_on_without_memory(rig: Rig) -> None:
         assert road.collect().count == 1
         assert road.send().count == 1
         assert road.receive().count == 1
+
+
+def a_step_moves_about_a_mebibyte(rig: Rig) -> None:
+    """Large mails hold the server no longer than small ones; what a step leaves comes with the next, in order."""
+    road = Road(rig.exchange, "manual").open()
+    road.pooled("ada", "ben")
+    road.say("ben", "ada", *("x" * 40_000 + str(number) for number in range(60)))
+    moved = road.send()
+    assert moved.more
+    assert moved.count == 27
+    assert road.move_all(Send(road.session)).count == 33
+    assert texts(road.inbox("ada")) == ["x" * 40_000 + str(number) for number in range(60)]
 
 
 def a_person_can_mend_a_full_server(rig: Rig) -> None:

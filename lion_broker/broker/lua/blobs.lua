@@ -16,11 +16,12 @@ local function mail_fields(mail)
 end
 
 local function digest_of(mail)
-  return mail.x and string.match(mail.x, '^(%x+):%d+$')
+  return mail.x and mail.x ~= '' and string.match(mail.x, '^(%x+):%d+$')
 end
 
 -- What no verb has written counts nothing: a number that is none would break off a call that has begun to write.
 local function blob_size(x)
+  if x == '' then return 0 end
   local bytes = x and tonumber(string.match(x, ':(%d+)$')) or 0
   return bytes <= LARGEST_BLOB and bytes or 0
 end

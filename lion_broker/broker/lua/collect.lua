@@ -13,20 +13,19 @@ local function into_transit(session, mail)
     bury(session, recipient.id, mail, REFUSALS[recipient.refused])
     return 0
   end
-  local fields = mail_fields(mail)
-  if mail.d then fields[#fields + 1], fields[#fields + 2] = 'd', mail.d end
-  local added = redis.pcall('XADD', recipient.key .. ':transit', '*', 'r', mail.r, unpack(fields))
+  local added = add_waiting(recipient.key .. ':transit', mail.r, mail, mail.d)
   if type(added) == 'table' then
     bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = added.err})
     return 0
   end
-  redis.call('SADD', session.key .. ':transits', recipient.id)
+  if not recipient.collected then redis.call('SADD', session.key .. ':transits', recipient.id) end
+  recipient.collected = true
   return 1
 end
 
 register('collect', function(keys, args)
   local text, number, list = reader(args)
-  local left, named = number(), number()
+  local left, named = allowance(number()), number()
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
   local index = keys[1] .. ':outboxes'
@@ -39,22 +38,18 @@ register('collect', function(keys, args)
     for i = 1, named do branches[i] = text() end
   end
   local moved, more = 0, named < 0 and redis.call('SCARD', index) > PICKED
+  local function take(mail)
+    moved = moved + into_transit(session, mail)
+  end
   for _, branch in ipairs(branches) do
     local outbox = branch_key(keys[1], branch) .. ':outbox'
-    if left > 0 then
-      local ids = {}
-      for i, entry in ipairs(entries_from(outbox, '-', left)) do
-        ids[i] = entry[1]
-        moved = moved + into_transit(session, fields_of(entry))
-      end
-      left = left - #ids
-      delete_entries(outbox, ids)
-    end
-    if length_of(outbox) > 0 then
-      more = true
-    else
+    local _, ended = move_front(outbox, left, take)
+    if ended then
       redis.call('UNLINK', outbox)
       redis.call('SREM', index, branch)
+    else
+      more = true
+      if used_up(left) then break end
     end
   end
   local dead = session.counts.dead or 0

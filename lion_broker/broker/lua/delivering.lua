@@ -24,6 +24,7 @@ local function look(session, branch)
   seen = {
     id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
     deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
+    mailbox = key .. ':mailbox', inbox = key .. ':inbox',
   }
   if not values[1] then
     seen.refused = 'UNKNOWN'
@@ -40,13 +41,18 @@ end
 
 -- True when one more mail fits under `times` the session's limits, counting those that this call has let through.
 local function fits(session, recipient, station, mail, times)
+  if session.cap == 0 and session.cap_bytes == 0 then return true end
   if session.cap > 0 then
     recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
       + redis.call('ZCARD', recipient.key .. ':delayed') + recipient.deferred
     if recipient.waiting + recipient.added >= session.cap * times then return false end
   end
-  if session.cap_bytes > 0 and recipient.bytes + size_of(mail) > session.cap_bytes * times then return false end
-  recipient.added, recipient.bytes = recipient.added + 1, recipient.bytes + size_of(mail)
+  if session.cap_bytes > 0 then
+    local bytes = recipient.bytes + size_of(mail)
+    if bytes > session.cap_bytes * times then return false end
+    recipient.bytes = bytes
+  end
+  recipient.added = recipient.added + 1
   return true
 end
 
@@ -96,15 +102,22 @@ local function answer_client(root, client, mail, body)
   redis.pcall('PEXPIRE', key, REPLY_TTL_MS)
 end
 
+-- Almost every mail has three fields; for those no table is made.
 local function add_mail(key, mail)
-  local added = redis.pcall('XADD', key, '*', unpack(mail_fields(mail)))
+  local h, b, s, x = mail.h or '', mail.b or '', mail.s or '', mail.x or ''
+  local added
+  if x == '' then
+    added = redis.pcall('XADD', key, '*', 'h', h, 'b', b, 's', s)
+  else
+    added = redis.pcall('XADD', key, '*', 'h', h, 'b', b, 's', s, 'x', x)
+  end
   if type(added) == 'table' then return nil, added.err end
   return added
 end
 
 -- The same for a station that may have come to its end: when all of it is done it begins anew, and the cursor with it.
 local function add_to_station(recipient, station, mail)
-  local key = recipient.key .. ':' .. station
+  local key = recipient[station]
   local added, refused = add_mail(key, mail)
   if added or not is_stream(key) or length_of(key) > 0 then return added, refused end
   redis.call('UNLINK', key)
@@ -129,21 +142,32 @@ local function deliver(session, recipient, straight, mail)
   if station == 'mailbox' then
     count(session, 'inflight', 1)
     mark(session, recipient)
-  elseif recipient.pool ~= '' then
+  elseif recipient.pool ~= '' and not recipient.listed then
     redis.call('SADD', session.key .. ':inboxes', recipient.id)
+    recipient.listed = true
   end
   return added
 end
 
-local function into_outbox(session, sender, mail)
+-- A mail that waits for a round: the recipient before it, and behind it when it is due, where it was sent with a delay.
+local function add_waiting(key, recipient, mail, due)
+  if not due and (mail.x or '') == '' then
+    return redis.pcall('XADD', key, '*', 'r', recipient, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+  end
   local fields = mail_fields(mail)
-  if mail.delay > 0 then fields[#fields + 1], fields[#fields + 2] = 'd', session.now + mail.delay end
+  if due then fields[#fields + 1], fields[#fields + 2] = 'd', due end
+  return redis.pcall('XADD', key, '*', 'r', recipient, unpack(fields))
+end
+
+local function into_outbox(session, sender, mail)
   local key = branch_key(session.key, sender) .. ':outbox'
-  local added = redis.pcall('XADD', key, '*', 'r', mail.recipient, unpack(fields))
+  local added = add_waiting(key, mail.recipient, mail, mail.delay > 0 and session.now + mail.delay)
   if type(added) == 'table' then
     return bury(session, mail.recipient, mail, {reason = 'broken_mailbox', detail = added.err})
   end
-  redis.call('SADD', session.key .. ':outboxes', sender)
+  -- Once a call is enough; the next mail of a turn or a post is of the same sender, as a rule.
+  if session.listed ~= sender then redis.call('SADD', session.key .. ':outboxes', sender) end
+  session.listed = sender
 end
 
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.

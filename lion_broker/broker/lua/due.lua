@@ -33,12 +33,15 @@ local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   return answer
 end
 
--- An error reply that names the first key that holds something else than it must, or nil.
-local function check_kinds(kinds)
+-- An error reply that names the first key that holds something else than it must, or nil. With a session a key that was
+-- found sound is not looked at again in this call.
+local function check_kinds(kinds, session)
+  local sound = session and session.sound or {}
   for name, kind in pairs(kinds) do
-    if not is_kind(name, kind) then
+    if not sound[name] and not is_kind(name, kind) then
       return redis.error_reply(name .. ' is no ' .. kind .. '; nothing was changed.')
     end
+    sound[name] = true
   end
   return nil
 end
@@ -49,7 +52,8 @@ local function check_station(session, recipient, straight, delayed)
   if (recipient.sound or 0) >= looked_at then return nil end
   local kinds = {[session.key .. ':dead'] = ROOMY}
   if station_of(recipient, straight) == 'mailbox' then
-    kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY
+    -- A branch that has a mark gets no other one.
+    if not recipient.q then kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY end
   elseif recipient.pool ~= '' then
     kinds[session.key .. ':inboxes'] = 'set'
   end
@@ -57,7 +61,7 @@ local function check_station(session, recipient, straight, delayed)
   if delayed or session.cap > 0 then kinds[recipient.key .. ':delayed'] = 'zset' end
   if session.cap > 0 then kinds[recipient.key .. ':' .. station_of(recipient, straight)] = 'stream' end
   recipient.sound = looked_at
-  return check_kinds(kinds)
+  return check_kinds(kinds, session)
 end
 
 -- The lane that has been due for longest, or nil.
@@ -155,7 +159,7 @@ end
 
 -- Delivers a mail now, or keeps it until it is due; false when it became a dead letter.
 local function deliver_when_due(session, recipient, straight, mail, due)
-  weigh(session, recipient.key, size_of(mail))
+  if session.cap_bytes > 0 then weigh(session, recipient.key, size_of(mail)) end
   if due and due > session.now then
     delay(session, recipient, straight, mail, due)
     return true

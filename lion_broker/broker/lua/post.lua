@@ -19,27 +19,38 @@ local function refusal(session, mail)
   if recipient.refused then return {recipient.refused, mail.recipient} end
   if session.auto or mail.direct then
     local station = station_of(recipient, true)
-    if not is_stream(recipient.key .. ':' .. station) then return {'FULL', mail.recipient} end
+    if recipient.takes == nil then recipient.takes = is_stream(recipient[station]) end
+    if not recipient.takes then return {'FULL', mail.recipient} end
     local broken = check_station(session, recipient, true, mail.delay > 0)
     if broken then return broken end
     if not fits(session, recipient, station, mail, 1) then return {'FULL', mail.recipient} end
+    -- The session itself cannot be closed.
+    if mail.sender == session.id then return nil end
     return look(session, mail.sender).refused == 'CLOSED' and {'CLOSED', mail.sender} or nil
   end
   local sender = look(session, mail.sender)
   if sender.refused then return {sender.refused, mail.sender} end
-  if not is_stream(sender.key .. ':outbox') then return {'FULL', mail.sender} end
-  return check_kinds({[session.key .. ':outboxes'] = 'set'})
+  if sender.sends == nil then sender.sends = is_stream(sender.key .. ':outbox') end
+  if not sender.sends then return {'FULL', mail.sender} end
+  return nil
+end
+
+-- The mails of a list, whose length is the argument at a place; by place, since there are many.
+local function mails_at(args, at)
+  local mails = {}
+  for i = 1, tonumber(args[at]) do
+    mails[i] = {
+      sender = args[at + 1], recipient = args[at + 2], direct = args[at + 3] == '1', h = args[at + 4], b = args[at + 5],
+      s = args[at + 6], x = args[at + 7], delay = tonumber(args[at + 8]),
+    }
+    at = at + 8
+  end
+  return mails
 end
 
 register('post', function(keys, args)
-  local text, number, list = reader(args)
-  local producer, seq, digest = text(), number(), text()
-  local mails = list(function()
-    return {
-      sender = text(), recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), x = text(),
-      delay = number(),
-    }
-  end)
+  local producer, seq, digest = args[1], tonumber(args[2]), args[3]
+  local mails = mails_at(args, 4)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', ''} end
   local known = seen_before(keys[1] .. ':producers', producer, seq, digest)
@@ -47,6 +58,8 @@ register('post', function(keys, args)
     forget_blobs(session, mails)
     return {known}
   end
+  local broken = not session.auto and check_kinds({[session.key .. ':outboxes'] = 'set'})
+  if broken then return broken end
   for _, mail in ipairs(mails) do
     local refused = refusal(session, mail) or check_blob(session, mail)
     if refused and not refused.err then forget_blobs(session, mails) end

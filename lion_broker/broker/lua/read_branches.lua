@@ -17,7 +17,9 @@ register('read_branches', function(keys, args)
   local start, size, named = number(), number(), number()
   local ids = {}
   if named < 0 then
-    ids = redis.call('ZRANGEBYSCORE', keys[1] .. ':branches', '(0', '+inf', 'LIMIT', start, size)
+    -- By rank: a LIMIT would walk over all branches before the first one. Removed ones stand in front.
+    local first = redis.call('ZCOUNT', keys[1] .. ':branches', '-inf', '(0') + start
+    ids = redis.call('ZRANGE', keys[1] .. ':branches', first, first + size - 1)
   else
     for i = 1, named do ids[i] = text() end
   end

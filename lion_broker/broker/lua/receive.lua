@@ -6,11 +6,10 @@
 
 local PICKED = 128
 
+-- How many mails went into a mailbox, the newest entry there, and whether the inbox holds more.
 local function into_mailbox(session, recipient, left)
-  local ids, newest = {}, nil
-  for i, entry in ipairs(entries_from(recipient.key .. ':inbox', '-', left)) do
-    local mail = fields_of(entry)
-    ids[i] = entry[1]
+  local newest
+  local moved, ended = move_front(recipient.inbox, left, function(mail)
     local added, refused = add_to_station(recipient, 'mailbox', mail)
     if refused then
       bury(session, recipient.id, mail, {reason = 'broken_mailbox', detail = refused})
@@ -18,15 +17,15 @@ local function into_mailbox(session, recipient, left)
       newest = added
       count(session, 'inflight', 1)
     end
-  end
-  delete_entries(recipient.key .. ':inbox', ids)
+  end)
+  if ended and moved > 0 then redis.call('UNLINK', recipient.inbox) end
   if newest then mark(session, recipient) end
-  return #ids, newest
+  return moved, newest, not ended
 end
 
 register('receive', function(keys, args)
   local text, number, list = reader(args)
-  local left, nonce, named = number(), text(), number()
+  local left, nonce, named = allowance(number()), text(), number()
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
   local before = recall(session, nonce)
@@ -44,20 +43,19 @@ register('receive', function(keys, args)
   local more = named < 0 and redis.call('SCARD', index) > PICKED
   for _, branch in ipairs(branches) do
     local recipient = look(session, branch)
-    if not recipient.refused and recipient.pool ~= '' and is_stream(recipient.key .. ':mailbox') then
-      if left > 0 then
-        local moved, newest = into_mailbox(session, recipient, left)
-        left, answer[1] = left - moved, answer[1] + moved
-        if newest then
-          answer[#answer + 1] = branch
-          answer[#answer + 1] = newest
-        end
+    local holds_more = false
+    if not recipient.refused and recipient.pool ~= '' and is_stream(recipient.mailbox) then
+      local moved, newest
+      moved, newest, holds_more = into_mailbox(session, recipient, left)
+      answer[1] = answer[1] + moved
+      if newest then
+        answer[#answer + 1] = branch
+        answer[#answer + 1] = newest
       end
-      if length_of(recipient.key .. ':inbox') > 0 then
-        more = true
-      else
-        redis.call('SREM', index, branch)
-      end
+    end
+    if holds_more then
+      more = true
+      if used_up(left) then break end
     else
       redis.call('SREM', index, branch)
     end

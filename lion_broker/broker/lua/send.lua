@@ -13,62 +13,40 @@ local PAGES = 10
 local function arrive(session, targets, receive, mail)
   local recipient = look(session, mail.r or '')
   local refused = recipient.refused
-  -- Mail must not overtake what waits in the inbox already.
-  local straight = receive and recipient.pool ~= '' and not refused
-    and length_of(recipient.key .. ':inbox') == 0
+  if receive and recipient.straight == nil then
+    -- Mail must not overtake what waits in the inbox already.
+    recipient.straight = recipient.pool ~= '' and not refused
+      and length_of(recipient.inbox) == 0
+  end
+  local straight = receive and recipient.straight
   if not refused and not fits(session, recipient, station_of(recipient, straight), mail, 2) then refused = 'FULL' end
   if refused then
     bury(session, recipient.id, mail, REFUSALS[refused])
     return 0
   end
-  local id = deliver_when_due(session, recipient, straight, mail, tonumber(mail.d))
+  local id = deliver_when_due(session, recipient, straight, mail, mail.d and tonumber(mail.d))
   if not id then return 0 end
   -- Delayed mail has no entry yet, and nobody waits for it.
   if id ~= true then targets[recipient.id] = id end
   return 1
 end
 
-local function from_transit(session, targets, receive, branches, left)
+-- Everything that waits in one kind of stream: of branches that an index names, from the front.
+local function from_front(session, targets, receive, kind, index, branches, left)
   local moved = 0
+  local function take(mail)
+    moved = moved + arrive(session, targets, receive, mail)
+  end
   for _, branch in ipairs(branches) do
-    local transit = branch_key(session.key, branch) .. ':transit'
-    if left > 0 then
-      local ids = {}
-      for i, entry in ipairs(entries_from(transit, '-', left)) do
-        ids[i] = entry[1]
-        moved = moved + arrive(session, targets, receive, fields_of(entry))
-      end
-      left = left - #ids
-      delete_entries(transit, ids)
-    end
-    if length_of(transit) == 0 then
-      redis.call('UNLINK', transit)
-      redis.call('SREM', session.key .. ':transits', branch)
+    if used_up(left) then break end
+    local stream = branch_key(session.key, branch) .. kind
+    local _, ended = move_front(stream, left, take)
+    if ended then
+      redis.call('UNLINK', stream)
+      redis.call('SREM', index, branch)
     end
   end
-  return moved, left
-end
-
--- Everything in the outboxes is wanted: take from the front.
-local function from_outboxes(session, targets, receive, left)
-  local moved = 0
-  for _, sender in ipairs(redis.call('SRANDMEMBER', session.key .. ':outboxes', PICKED)) do
-    local outbox = branch_key(session.key, sender) .. ':outbox'
-    if left > 0 then
-      local ids = {}
-      for i, entry in ipairs(entries_from(outbox, '-', left)) do
-        ids[i] = entry[1]
-        moved = moved + arrive(session, targets, receive, fields_of(entry))
-      end
-      left = left - #ids
-      delete_entries(outbox, ids)
-    end
-    if length_of(outbox) == 0 then
-      redis.call('UNLINK', outbox)
-      redis.call('SREM', session.key .. ':outboxes', sender)
-    end
-  end
-  return moved, left
+  return moved
 end
 
 -- Only some recipients are wanted: look through the outboxes in order, a bounded number of pages a call.
@@ -82,21 +60,22 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
       local outbox = branch_key(session.key, sender) .. ':outbox'
       local start = sender == from_sender and '(' .. from_entry or '-'
       while start do
-        if left <= 0 or pages >= PAGES then
-          return moved, left, sender .. '/' .. (start == '-' and '0-0' or string.sub(start, 2))
+        if used_up(left) or pages >= PAGES then
+          return moved, sender .. '/' .. (start == '-' and '0-0' or string.sub(start, 2))
         end
         pages = pages + 1
-        local entries = entries_from(outbox, start, math.min(PAGE, left))
+        local entries = entries_from(outbox, start, math.min(PAGE, left.mails))
         local ids = {}
         for _, entry in ipairs(entries) do
-          local mail = fields_of(entry)
+          if used_up(left) then break end
+          local mail = waiting_mail(entry)
           start = '(' .. entry[1]
           if wanted[mail.r] then
             ids[#ids + 1] = entry[1]
+            use(left, mail)
             moved = moved + arrive(session, targets, receive, mail)
           end
         end
-        left = left - #ids
         delete_entries(outbox, ids)
         if #entries == 0 then start = nil end
       end
@@ -106,31 +85,33 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
       end
     end
   end
-  return moved, left, ''
+  return moved, ''
 end
 
 register('send', function(keys, args)
   local text, number, list = reader(args)
-  local left, receive, resume, nonce, named = number(), text() == '1', text(), text(), number()
+  local left, receive, resume, nonce, named = allowance(number()), text() == '1', text(), text(), number()
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN'} end
   local before = recall(session, nonce)
   if before then return before end
+  local transits, outboxes = keys[1] .. ':transits', keys[1] .. ':outboxes'
   local broken = check_kinds({
-    [keys[1] .. ':outboxes'] = 'set', [keys[1] .. ':transits'] = 'set', [keys[1] .. ':inboxes'] = 'set',
+    [outboxes] = 'set', [transits] = 'set', [keys[1] .. ':inboxes'] = 'set',
     [keys[1] .. ':dead'] = ROOMY, [session.root .. 'due'] = 'zset',
   })
   if broken then return broken end
   local targets, moved, picked = {}, 0, 0
   local more = false
   if named < 0 then
-    local waiting = redis.call('SRANDMEMBER', keys[1] .. ':transits', PICKED)
-    moved, left = from_transit(session, targets, receive, waiting, left)
+    local waiting = redis.call('SRANDMEMBER', transits, PICKED)
+    moved = from_front(session, targets, receive, ':transit', transits, waiting, left)
     -- Collected mail is older than what is still in an outbox, so it goes first, all of it.
-    if left > 0 and redis.call('SCARD', keys[1] .. ':transits') == 0 then
-      picked, left = from_outboxes(session, targets, receive, left)
+    if not used_up(left) and redis.call('SCARD', transits) == 0 then
+      local senders = redis.call('SRANDMEMBER', outboxes, PICKED)
+      picked = from_front(session, targets, receive, ':outbox', outboxes, senders, left)
     end
-    more = redis.call('SCARD', keys[1] .. ':transits') + redis.call('SCARD', keys[1] .. ':outboxes') > 0
+    more = redis.call('SCARD', transits) + redis.call('SCARD', outboxes) > 0
     resume = ''
   else
     local wanted, recipients = {}, {}
@@ -138,11 +119,11 @@ register('send', function(keys, args)
       recipients[i] = text()
       wanted[recipients[i]] = true
     end
-    moved, left = from_transit(session, targets, receive, recipients, left)
-    if left > 0 then
-      picked, left, resume = pick_from_outboxes(session, targets, receive, wanted, left, resume)
+    moved = from_front(session, targets, receive, ':transit', transits, recipients, left)
+    if not used_up(left) then
+      picked, resume = pick_from_outboxes(session, targets, receive, wanted, left, resume)
     end
-    more = left <= 0 or resume ~= ''
+    more = used_up(left) or resume ~= ''
   end
   local answer = {moved + picked, session.counts.dead or 0, more and 1 or 0, resume}
   write_counts(session)

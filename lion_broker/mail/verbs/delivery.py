@@ -8,7 +8,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved, Posted
 from lion_broker.mail.wire import WireMail
 
-from .verb import BATCH, Verb
+from .verb import MOVED, Verb
 
 __all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send"]
 
@@ -32,16 +32,16 @@ class Post(Verb[Posted]):
 
 @dataclass(frozen=True, slots=True)
 class Collect(Verb[Moved]):
-    """Take up to `limit` mails out of the outboxes of `branches` (None: of all) into the exchange, in order."""
+    """Take up to `limit` mails, fewer large ones, out of the outboxes of `branches` (None: of all), in order."""
 
     session: str
     branches: tuple[str, ...] | None = None
-    limit: int = BATCH
+    limit: int = MOVED
 
 
 @dataclass(frozen=True, slots=True)
 class Send(Verb[Moved]):
-    """Deliver up to `limit` mails addressed to `recipients` (None: to all), collected or still in an outbox.
+    """Deliver up to `limit` mails, fewer large ones, to `recipients` (None: to all), collected or still in an outbox.
 
     They arrive in inboxes; with `receive`, mail for a branch with a pool goes on into its mailbox. Mail to a branch
     that is unknown or closed becomes a dead letter. Order per sender and recipient is kept. `resume` is that of the
@@ -52,21 +52,21 @@ class Send(Verb[Moved]):
     session: str
     recipients: tuple[str, ...] | None = None
     receive: bool = False
-    limit: int = BATCH
+    limit: int = MOVED
     resume: str = ""
     nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receive(Verb[Moved]):
-    """Move up to `limit` mails of branches with a pool from inboxes into mailboxes, marking the branches ready.
+    """Move up to `limit` mails, fewer large ones, from inboxes into mailboxes of branches with a pool, marking these.
 
     `nonce` as for `Send`.
     """
 
     session: str
     branches: tuple[str, ...] | None = None
-    limit: int = BATCH
+    limit: int = MOVED
     nonce: str = ""
 
 

@@ -1,5 +1,6 @@
 """Signatures: one key a session, rotation, and not one byte may change."""
 
+import hmac
 import secrets
 
 import pytest
@@ -29,6 +30,14 @@ def test_not_one_byte_may_change(head: bytes, body: bytes, data: st.DataObject) 
     parts[place] = parts[place][:at] + bytes([flipped]) + parts[place][at + 1 :]
     with pytest.raises(SignatureInvalid):
         signer.verify("s", *parts)
+
+
+@given(st.binary(min_size=16, max_size=200), st.text(max_size=20), st.binary(max_size=300), st.binary(max_size=3000))
+def test_it_is_the_hmac_of_the_standard_library(secret: bytes, session: str, head: bytes, body: bytes) -> None:
+    """Whatever the lengths of the secret, the session's name and the mail."""
+    key = hmac.digest(secret, f"lion-broker/1/mail/default/{session}".encode(), "sha256")
+    signature = Signer(secret).sign(session, head, body)
+    assert signature.partition(b":")[2] == hmac.digest(key, head + b"\n" + body, "sha256")
 
 
 @given(st.binary(max_size=40))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from lion_broker.errors import ConfigError
 from lion_broker.messages import Instruction, RoledMessage
@@ -13,6 +14,14 @@ class Report(BaseModel):
     """The form of an answer."""
 
     title: str
+
+
+def test_a_text_is_written_down_without_a_message() -> None:
+    """What is mailed for a text is byte for byte what the message would have been, but for its id and time."""
+    written, message = Instruction.dict_of("2+2?"), Instruction.create("2+2?")
+    assert RoledMessage.from_dict(written, loaded=False).to_dict() == written
+    own = {"id": written["id"], "created_at": written["created_at"]}
+    assert to_json(message.to_dict() | own) == to_json(written)
 
 
 def test_an_instruction_alone_is_its_text() -> None:

@@ -1,0 +1,103 @@
+"""Commands to a server from one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+
+from .connection import pool_of
+from .copies import Copies
+from .pipeline import Pipeline, Waiting
+from .requests import Command, packed
+
+__all__ = ["AsyncLine"]
+
+
+class AsyncLine:
+    """Commands to a server from one event loop.
+
+    Commands go out as they are issued, those of the same turn of the event loop together, and nobody waits for the
+    answers of others; only where replicas have to confirm, commands that come meanwhile wait for the next confirmation
+    and share it. What cannot be written as bytes fails for its own caller only, before it shares anything. A command
+    that the server may hold has a connection of its own. What nobody has closed is closed when the loop ends, for
+    afterwards nobody could. `seconds` as for SyncLine.
+    """
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self._pool = pool_of(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0), seconds)
+        self._main: Pipeline | None = None
+        self._opening: asyncio.Task[Pipeline] | None = None
+        self._spare: list[Pipeline] = []
+        self._held: set[Pipeline] = set()
+        self._open: AsyncGenerator[None] | None = None
+
+    async def call(
+        self, commands: Sequence[Command], seconds: float, *, held: bool = False, copies: Copies | None = None
+    ) -> list[Any]:
+        """Send commands and return their replies in order; `held` says that the server may take its time.
+
+        Raises TooFewCopies unless so many `copies` exist of what they have written.
+        """
+        waiting = Waiting(packed(commands), len(commands), seconds, copies)
+        if self._open is None:
+            self._open = self._until_the_loop_ends()
+            await anext(self._open)
+        if held:
+            return await self._call_held(waiting)
+        main = self._main
+        if main is None or main.lost:
+            async with asyncio.timeout(seconds):
+                main = await self._opened()
+        main.submit(waiting)
+        return await waiting.answered
+
+    async def aclose(self) -> None:
+        """Close the connections, after what is on its way has come back."""
+        if self._open is not None:
+            opened, self._open = self._open, None
+            await opened.aclose()
+
+    async def _opened(self) -> Pipeline:
+        """The connection that all share; who comes while it is being opened waits for the same one."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(Pipeline.open(self._pool))
+        self._main = await asyncio.shield(self._opening)
+        return self._main
+
+    async def _call_held(self, waiting: Waiting) -> list[Any]:
+        # Around all of it: a silent server may take a new connection and then leave its first words unanswered.
+        async with asyncio.timeout(waiting.seconds):
+            while self._spare and self._spare[-1].lost:
+                self._spare.pop()
+            pipeline = self._spare.pop() if self._spare else await Pipeline.open(self._pool)
+            self._held.add(pipeline)
+            try:
+                pipeline.submit(waiting)
+                replies = await waiting.answered
+            except BaseException:
+                # A reply that still comes must not reach the next caller.
+                pipeline.abort()
+                raise
+            finally:
+                self._held.discard(pipeline)
+            self._spare.append(pipeline)
+            return replies
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
+        """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""
+        try:
+            yield
+        finally:
+            self._open = None
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
+            if self._main is not None:
+                await self._main.idle()
+            for pipeline in (*self._spare, *self._held, *((self._main,) if self._main is not None else ())):
+                await pipeline.close()
+            self._main, self._opening = None, None
+            self._spare.clear()

@@ -1,0 +1,36 @@
+"""How many replicas are to have what was written before its answer counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis import exceptions as errors
+
+from .requests import Command
+
+__all__ = ["Copies", "TooFewCopies"]
+
+
+class TooFewCopies(errors.ConnectionError):
+    """Raised when too few replicas have confirmed a write in time; asking again waits for the same write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How many replicas must have what commands have written, and for how many ms they may take."""
+
+    count: int
+    ms: int
+
+    @property
+    def command(self) -> Command:
+        """What waits for them, on the connection of the writes."""
+        return ("WAIT", self.count, self.ms)
+
+    def insist(self, reply: Any) -> None:
+        """Raise TooFewCopies unless the reply to the command says that there are enough."""
+        if isinstance(reply, Exception):
+            raise reply
+        if reply < self.count:
+            raise TooFewCopies(f"{reply} of {self.count} replicas have confirmed it within {self.ms / 1000:g} s")

@@ -1,0 +1,58 @@
+-- What takes mail out of the streams in which it waits for a round. Shared by the verbs.
+--
+-- One call moves a bounded number of mails, and about a mebibyte, so that nobody waits long for the server.
+local MOVED_BYTES = 1048576
+-- Entries that are read at once: a page of the largest there are is still small.
+local MOVED_PAGE = 64
+
+local function allowance(mails)
+  return {mails = mails, bytes = MOVED_BYTES}
+end
+
+local function used_up(left)
+  return left.mails <= 0 or left.bytes <= 0
+end
+
+-- Counts a mail that was taken.
+local function use(left, mail)
+  left.mails, left.bytes = left.mails - 1, left.bytes - #(mail.h or '') - #(mail.b or '')
+end
+
+-- The mail of an entry by the names of its fields; what verbs write is recognised by its shape.
+local function waiting_mail(entry)
+  local v = entry[2]
+  if #v == 8 and v[1] == 'r' and v[3] == 'h' and v[5] == 'b' and v[7] == 's' then
+    return {r = v[2], h = v[4], b = v[6], s = v[8]}
+  end
+  if #v == 6 and v[1] == 'h' and v[3] == 'b' and v[5] == 's' then return {h = v[2], b = v[4], s = v[6]} end
+  return fields_of(entry)
+end
+
+-- Gives `take` the mails at the front of a stream while something is left to move, and takes them away. Returns how many
+-- there were, and whether the stream ends with them: then the caller removes it.
+local function move_front(stream, left, take)
+  local moved, start, ended = 0, '-', false
+  local last
+  while not ended and not used_up(left) do
+    local asked = math.min(MOVED_PAGE, left.mails)
+    local entries = entries_from(stream, start, asked)
+    ended = #entries < asked
+    for i = 1, #entries do
+      if left.bytes <= 0 then
+        ended = false
+        break
+      end
+      local mail = waiting_mail(entries[i])
+      use(left, mail)
+      take(mail)
+      moved, last = moved + 1, entries[i][1]
+    end
+    if last then start = '(' .. last end
+  end
+  if ended then return moved, true end
+  if last then
+    redis.call('XTRIM', stream, 'MINID', last)
+    redis.call('XDEL', stream, last)
+  end
+  return moved, length_of(stream) == 0
+end

@@ -1,0 +1,118 @@
+"""Messages made of values that this package wrote, without asking pydantic where nothing can be wrong.
+
+A history of a million messages is read message by message, and pydantic's part of one takes longer than all the rest.
+Only the kinds of this package, in the shape that their own `to_dict` gives, go this way; all else goes the usual one,
+and gets its errors.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from lion_broker.core.element import element_class
+from lion_broker.core.ids import IDType
+from lion_broker.errors import ItemNotFoundError
+from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, SenderRecipient, named_party
+
+__all__ = ["clone_of", "message_of"]
+
+_FIELDS: Final = 7
+"""How many a message has that has no template, embedding or flag."""
+_ROLES: Final = {role.value: role for role in MessageRole}
+_ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_END: Final = 253_402_300_800
+"""The year 10000, in seconds since the epoch."""
+
+
+_Usual: TypeAlias = tuple[type[RoledMessage], IDType, MessageRole, SenderRecipient, SenderRecipient]
+"""What had to be looked at of a message before it could be made: kind, id, role, sender, recipient."""
+
+
+def message_of(values: dict[str, Any]) -> RoledMessage:
+    """Return what `RoledMessage.from_dict(values, loaded=False)` does, of JSON values that become the message's own."""
+    usual = _usual(values)
+    if usual is None:
+        return RoledMessage.from_dict(values, loaded=False)
+    kind, id_, role, sender, recipient = usual
+    metadata = values["metadata"]
+    del metadata["lion_class"]
+    return kind._made_of_valid(
+        {
+            "id": id_,
+            "created_at": values["created_at"],
+            "metadata": metadata,
+            "content": values["content"],
+            "embedding": None,
+            "role": role,
+            "sender": sender,
+            "recipient": recipient,
+            "template": None,
+            "flag": None,
+        }
+    )
+
+
+def clone_of(values: dict[str, Any], sender: IDType, recipient: IDType, id: IDType, created_at: float) -> RoledMessage:
+    """Return the `clone` of the message that `message_of` would return, which then need not be made."""
+    usual = _usual(values)
+    if usual is None or type(created_at) is not float:
+        original = RoledMessage.from_dict(values, loaded=False)
+        return original.clone(sender=sender, recipient=recipient, id=id, created_at=created_at)
+    kind, _, role, said_by, said_to = usual
+    metadata = values["metadata"]
+    name = metadata.pop("lion_class")
+    metadata.pop("clone_from", None)
+    metadata["clone_from"] = {
+        "original_id": values["id"],
+        "created_at": values["created_at"],
+        "sender": str(said_by),
+        "recipient": str(said_to),
+        "lion_class": name,
+        "role": values["role"],
+    }
+    return kind._made_of_valid(
+        {
+            "id": id,
+            "created_at": created_at,
+            "metadata": metadata,
+            "content": values["content"],
+            "embedding": None,
+            "role": role,
+            "sender": sender,
+            "recipient": recipient,
+            "template": None,
+            "flag": MessageFlag.MESSAGE_CLONE,
+        }
+    )
+
+
+def _usual(values: dict[str, Any]) -> _Usual | None:
+    """Look at a message; None for one that is not as almost every one is, and wants a closer look."""
+    try:
+        id_, metadata, created, role = values["id"], values["metadata"], values["created_at"], values["role"]
+        sender, recipient, content = values["sender"], values["recipient"], values["content"]
+    except KeyError:
+        return None
+    if len(values) != _FIELDS:
+        return None
+    if not (type(metadata) is type(content) is dict and type(created) is float and 0 <= created < _END):
+        return None
+    if not (type(id_) is type(role) is type(sender) is type(recipient) is str and sender and recipient):
+        return None
+    name = metadata.get("lion_class")
+    kind = _built_in(name) if type(name) is str else None
+    if kind is None or role not in _ROLES or not _ID(id_):
+        return None
+    return kind, IDType(id_), _ROLES[role], named_party(sender), named_party(recipient)
+
+
+@lru_cache(maxsize=64)
+def _built_in(name: str) -> type[RoledMessage] | None:
+    """The kind of this package that has a name; it stays that, for nobody else may take the name."""
+    try:
+        kind = element_class(name)
+    except ItemNotFoundError:
+        return None
+    return kind if issubclass(kind, RoledMessage) and kind.is_built_in() else None

@@ -1,0 +1,97 @@
+"""Deficit round robin between sessions (Shreedhar and Varghese, 1995), for costs that are known only afterwards."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Set
+from typing import Final, Generic, TypeVar
+
+__all__ = ["RoundRobin"]
+
+T = TypeVar("T")
+
+_REMEMBERED: Final = 1024
+"""Sessions whose account is kept while they have nothing in line."""
+
+
+class RoundRobin(Generic[T]):
+    """Lines of items, one a session, served in turn: each round lets a session cost `quantum` more.
+
+    A session is served while it has credit, and is charged afterwards. One that comes with credit left goes first, as
+    new flows do in RFC 8290: who asks for little hardly waits; its credit grows again only in its place in the round.
+    """
+
+    def __init__(self, quantum: float) -> None:
+        self._quantum = quantum
+        self._lines: OrderedDict[str, deque[T]] = OrderedDict()
+        self._credit: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._lines.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    @property
+    def sessions(self) -> Set[str]:
+        """The sessions that have anything in line."""
+        return self._lines.keys()
+
+    def others_than(self, session: str) -> bool:
+        """Whether another session has anything in line."""
+        return len(self._lines) > (session in self._lines)
+
+    def put(self, session: str, item: T) -> None:
+        """Put an item at the end of its session's line."""
+        line = self._lines.get(session)
+        if line is None:
+            line = self._lines[session] = deque()
+            if self._credit_of(session) > 0:
+                self._lines.move_to_end(session, last=False)
+        line.append(item)
+
+    def head(self) -> T | None:
+        """Return the item that `take` would, or None when nothing is in line."""
+        session = self._turn()
+        return None if session is None else self._lines[session][0]
+
+    def take(self) -> tuple[str, T] | None:
+        """Return the next item and its session, or None when nothing is in line."""
+        session = self._turn()
+        if session is None:
+            return None
+        line = self._lines[session]
+        item = line.popleft()
+        if not line:
+            del self._lines[session]
+        return session, item
+
+    def _turn(self) -> str | None:
+        """Go round to the first session that has credit."""
+        while self._lines:
+            session = next(iter(self._lines))
+            if self._credit_of(session) > 0:
+                return session
+            self._credit[session] += self._quantum
+            self._lines.move_to_end(session)
+        return None
+
+    def drop(self, session: str, item: T) -> None:
+        """Take an item out of its line; one that is not there is ignored."""
+        line = self._lines.get(session)
+        if line is not None and item in line:
+            line.remove(item)
+            if not line:
+                del self._lines[session]
+
+    def charge(self, session: str, cost: float) -> None:
+        """Note what an item of a session has cost."""
+        self._credit[session] = self._credit_of(session) - cost
+
+    def _credit_of(self, session: str) -> float:
+        credit = self._credit.setdefault(session, self._quantum)
+        self._credit.move_to_end(session)
+        if len(self._credit) > _REMEMBERED + len(self._lines):
+            oldest = next(one for one in self._credit if one not in self._lines)
+            del self._credit[oldest]
+        return credit

@@ -1,0 +1,215 @@
+"""Which branch goes next on a worker: seats and the way to the server are dealt out fairly between sessions.
+
+Two things are scarce. Seats: a branch has one from its claim until it is handed back. And the way to the server and
+back: a mail of another session waits behind what is on its way, so all that is fits into a window, which is small while
+more than one session is at work here. Inside the window turns overlap: the server works on one, we on another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+
+from lion_broker.mail.records import ReadyEntry
+
+from .robin import RoundRobin
+
+__all__ = ["Passage", "Schedule"]
+
+_WIDE: Final = 400
+"""Mails on their way while one session has the worker for itself: two large turns."""
+_NARROW: Final = 64
+"""The same while sessions share it: two small turns."""
+_SMALL_BATCH: Final = 32
+_LONG_SLICE: Final = 0.01
+_SHORT_SLICE: Final = 0.002
+"""Seconds that a turn may work before its commit."""
+_SHARED_SECONDS: Final = 10.0
+"""For how long a session that was served counts as at work."""
+_AHEAD_SECONDS: Final = 0.5
+"""As many ready branches are read ahead as turns have ended in so long: others can hardly serve them sooner."""
+_MOST_AHEAD: Final = 1024
+_SESSIONS_KNOWN: Final = 1024
+_LEARNING: Final = 0.5
+"""The weight of the latest turn in what is expected of a session's next one."""
+
+
+class Passage:
+    """The way of one turn to the server and back; `mails` is how many came with the answer."""
+
+    __slots__ = ("expected", "free", "mails")
+
+    def __init__(self, expected: float) -> None:
+        self.expected = expected
+        self.mails = 0
+        self.free = anyio.Event()
+
+
+class Schedule:
+    """Deals out `concurrency` seats, and the way to the server, between sessions; `start` begins to serve a branch.
+
+    A turn takes at most `batch` mails. `clock` counts seconds.
+    """
+
+    def __init__(
+        self,
+        concurrency: int,
+        batch: int,
+        start: Callable[[ReadyEntry], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._concurrency = concurrency
+        self._batch = batch
+        self._start = start
+        self._clock = clock
+        self._seats: RoundRobin[ReadyEntry] = RoundRobin(1)
+        self._ways: RoundRobin[Passage] = RoundRobin(_SMALL_BATCH)
+        self._under_way = 0.0
+        self._usual: OrderedDict[str, float] = OrderedDict()
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
+        self._changed = anyio.Event()
+        self._parked = 0
+        self._seated: Counter[str] = Counter()
+        self.active = 0
+
+    @property
+    def room(self) -> int:
+        """How many more ready branches may be read: for free seats, and ahead as far as they are soon needed."""
+        now = self._clock()
+        while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
+            self._turns.popleft()
+        return self._concurrency - self.active - len(self._seats) + len(self._turns)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any branch has a seat; one that waits for a seat does so because others have them all."""
+        return self.active > 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether more than one session is at work here."""
+        return len(self._seen) > 1
+
+    @property
+    def batch(self) -> int:
+        """How many mails a turn may take now."""
+        return min(self._batch, _SMALL_BATCH) if self.shared else self._batch
+
+    @property
+    def slice_seconds(self) -> float:
+        """How long a turn may work before its commit."""
+        return _SHORT_SLICE if self.shared else _LONG_SLICE
+
+    def add(self, ready: ReadyEntry) -> None:
+        """Take a branch that is ready; it begins as soon as it is its turn."""
+        self._seats.put(ready.session, ready)
+        self._note(ready.session)
+        self._fill()
+
+    def leave(self, session: str) -> None:
+        """Note that a branch of a session has given up its seat."""
+        self.active -= 1
+        self._seated[session] -= 1
+        if not self._seated[session]:
+            del self._seated[session]
+        self._fill()
+        self.nudge()
+
+    def crowds(self, session: str) -> bool:
+        """Whether a session's branch has to give up its seat: too many are at work, or it has more than its share."""
+        if self.active - self._parked > self._concurrency:
+            return True
+        others_wait = self.active >= self._concurrency and self._seats.others_than(session)
+        return others_wait and self._seated[session] > self._share
+
+    async def changed(self) -> None:
+        """Wait until there may be more room."""
+        self._changed = anyio.Event()
+        await self._changed.wait()
+
+    def nudge(self) -> None:
+        """Let whoever waits for room look again."""
+        self._changed.set()
+
+    @asynccontextmanager
+    async def passage(self, session: str, *, ends_turn: bool = False) -> AsyncIterator[Passage]:
+        """Go to the server and back when there is room in the window; where a turn ends, its seat may go to another."""
+        self._note(session)
+        # Of a session that is new nothing is known but how much it may be.
+        passage = Passage(min(self.batch, max(1.0, self._usual.get(session, self._batch))))
+        if self._ways or not self._fits(passage):
+            self._ways.put(session, passage)
+            self._parked += 1
+            self._fill()
+            try:
+                await passage.free.wait()
+            except BaseException:
+                if passage.free.is_set():
+                    self._arrive(session, passage)
+                else:
+                    self._ways.drop(session, passage)
+                    self._parked -= 1
+                raise
+        else:
+            self._under_way += passage.expected
+        try:
+            yield passage
+        finally:
+            self._arrive(session, passage)
+            if ends_turn:
+                self._turns.append(self._clock())
+                self.nudge()
+
+    def _fits(self, passage: Passage) -> bool:
+        window = _NARROW if self.shared else _WIDE
+        return self._under_way == 0 or self._under_way + passage.expected <= window
+
+    def _arrive(self, session: str, passage: Passage) -> None:
+        self._under_way -= passage.expected
+        if self._under_way < 1:
+            self._under_way = 0  # halves do not add up exactly
+        self._ways.charge(session, max(1, passage.mails))
+        usual = self._usual.pop(session, float(self._batch))
+        self._usual[session] = usual + _LEARNING * (passage.mails - usual)
+        if len(self._usual) > _SESSIONS_KNOWN:
+            self._usual.popitem(last=False)
+        while (following := self._ways.head()) is not None and self._fits(following):
+            self._ways.take()
+            self._parked -= 1
+            self._under_way += following.expected
+            following.free.set()
+
+    @property
+    def _share(self) -> int:
+        """The seats that a session has a right to."""
+        return self._concurrency // max(1, len(self._seated.keys() | self._seats.sessions))
+
+    def _fill(self) -> None:
+        while (ready := self._seats.head()) is not None and self._has_seat(ready.session):
+            self._seats.take()
+            self._seats.charge(ready.session, 1)
+            self.active += 1
+            self._seated[ready.session] += 1
+            self._start(ready)
+
+    def _has_seat(self, session: str) -> bool:
+        if self.active < self._concurrency:
+            return True
+        # Who waits for the way to the server does nothing meanwhile: a session with few seats need not wait for one.
+        at_work = self.active - self._parked
+        return at_work < self._concurrency <= self.active < 2 * self._concurrency and (
+            self._seated[session] < self._share
+        )
+
+    def _note(self, session: str) -> None:
+        now = self._clock()
+        self._seen.pop(session, None)
+        self._seen[session] = now
+        while next(iter(self._seen.values())) < now - _SHARED_SECONDS:
+            self._seen.popitem(last=False)

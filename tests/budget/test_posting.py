@@ -1,0 +1,89 @@
+"""What a mail from outside of a turn costs: one call alone, a share of one in a batch, and few bytes beside its own."""
+
+from typing import Any
+
+from lion_broker import Session
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.mail.exchange import run
+from lion_broker.mail.verbs import Post
+from lion_broker.mail.wire import Header, WireMail
+from lion_broker.session.postbox import Postbox
+from tests.budget.counting import Counter
+
+MAILS = 1000
+BODY = b'{"item":"%b"}' % (b"x" * 1000)
+
+
+def opened(exchange: RedisExchange, branches: int) -> tuple[Session, list[Any]]:
+    """A session that delivers at once, and branches whom nobody hosts."""
+    session = Session(exchange=exchange, delivery="auto")
+    return session, [session.new_branch(pool="nobody") for _ in range(branches)]
+
+
+def mails(session: Session, recipients: list[Any], count: int) -> list[WireMail]:
+    """Mails of a kibibyte, dealt to recipients in turn."""
+    return [
+        WireMail(Header(session.id, session.id, recipients[n % len(recipients)].id, "message"), BODY)
+        for n in range(count)
+    ]
+
+
+def test_a_single_mail_is_one_call(exchange: RedisExchange, counter: Counter) -> None:
+    """`branch.send` to a branch that is known sends one command, with about a dozen inside."""
+    session, (ada, ben) = opened(exchange, 2)
+    ada.send(ben, "message", "so that ben is marked")
+    with counter.counting() as count:
+        ada.send(ben, "message", "hello")
+    assert (count.trips, count["xadd"]) == (1, 1)
+    assert count.inner <= 12
+    session.close()
+
+
+def test_a_batch_goes_in_pieces_of_200(exchange: RedisExchange, counter: Counter) -> None:
+    """A block of mail is posted with a call for each 200; each recipient is looked at once a call."""
+    session, branches = opened(exchange, 10)
+    with counter.counting() as count, session.batch():
+        for number in range(MAILS):
+            branches[0].send(branches[number % 10], "message", "hello")
+    calls = MAILS // 200
+    assert count.trips == calls
+    assert count["xadd"] == MAILS + 10
+    assert count["hmget"] <= calls * 11
+    assert count.inner <= MAILS * 1.2
+    session.close()
+
+
+def test_a_mail_travels_with_little_beside_it(exchange: RedisExchange, counter: Counter) -> None:
+    """The server reads each mail once, with names, signature and framing of less than 200 bytes."""
+    session, branches = opened(exchange, 10)
+    posted = mails(session, branches, MAILS)
+    own = sum(len(mail.head) + len(mail.body) for mail in posted)
+    with counter.counting() as count:
+        run(exchange, Postbox(session.id).post_steps(posted))
+    assert own < count.bytes_read < own + 200 * MAILS
+    session.close()
+
+
+def test_pieces_are_bounded_by_bytes(exchange: RedisExchange, counter: Counter) -> None:
+    """No call carries more than about a mebibyte, unless it is one mail."""
+    session, branches = opened(exchange, 1)
+    large = [
+        WireMail(Header(session.id, session.id, branches[0].id, "message"), b'"%b"' % (b"x" * 60_000))
+        for _ in range(40)
+    ]
+    with counter.counting() as count:
+        run(exchange, Postbox(session.id).post_steps(large))
+    assert count["fcall"] == 3
+    session.close()
+
+
+def test_a_repeated_post_moves_nothing(exchange: RedisExchange, counter: Counter) -> None:
+    """What has come already costs three questions, however many mails it has."""
+    session, branches = opened(exchange, 10)
+    verb = Post(session.id, "producer", 1, tuple(mails(session, branches, 100)))
+    exchange.call(verb)
+    with counter.counting() as count:
+        exchange.call(verb)
+    assert count["xadd"] == 0
+    assert count.inner <= 4
+    session.close()

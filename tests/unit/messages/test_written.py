@@ -1,0 +1,112 @@
+"""Messages made of what this package wrote are the same as those that pydantic makes, and odd ones go to pydantic."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from lion_broker import ActionRequest, ActionResponse, AssistantResponse, Instruction, LionError, RoledMessage, System
+from lion_broker.core.ids import IDType
+from lion_broker.messages.written import clone_of, message_of
+
+REQUEST = ActionRequest.create("add", {"a": 1})
+MESSAGES: list[RoledMessage] = [
+    System.create("Be brief.", sender="someone"),
+    Instruction.create("Do.", context=[{"a": [1, 2.5, None]}], sender=IDType.create(), recipient="user"),
+    AssistantResponse.create({"choices": [{"message": {"content": "Done."}}]}),
+    REQUEST,
+    ActionResponse.create(REQUEST, 3),
+    Instruction.create("Do.").clone(sender=IDType.create()),
+    Instruction.create("Do {instruction}.", template="{instruction}"),
+]
+ODD: list[dict[str, Any]] = [
+    {"id": "no id"},
+    {"id": "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"},
+    {"created_at": 5},
+    {"created_at": "2026-01-01"},
+    {"created_at": -1.0},
+    {"metadata": {}},
+    {"metadata": {"lion_class": "Nobody"}},
+    {"metadata": {"lion_class": ["Instruction"]}},
+    {"metadata": {"lion_class": "Node"}},
+    {"role": "nobody"},
+    {"role": None},
+    {"content": []},
+    {"sender": None},
+    {"sender": ""},
+    {"flag": "MESSAGE_CLONE"},
+    {"embedding": [1.0]},
+    {"more": 1},
+]
+
+PARTIES: dict[str, Any] = {
+    "sender": IDType.create(),
+    "recipient": IDType.create(),
+    "id": IDType.create(),
+    "created_at": 12.5,
+}
+
+
+def fields(message: RoledMessage) -> dict[str, Any]:
+    """All that a message is."""
+    return {"kind": type(message), "fields": message.__dict__, "again": message.to_dict(), "text": message.text}
+
+
+def outcome(make: Any, *given: Any, **more: Any) -> Any:
+    """What a call returns, or the class of what it raises."""
+    try:
+        return fields(make(*given, **more))
+    except LionError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=["system", "asked", "said", "call", "output", "clone", "template"])
+def test_the_same_as_from_pydantic(message: RoledMessage) -> None:
+    """A message and its clone, from the values that it was written as."""
+    values = message.to_dict()
+    slow = RoledMessage.from_dict(deepcopy(values), loaded=False)
+    assert fields(message_of(deepcopy(values))) == fields(slow)
+    clone = clone_of(deepcopy(values), **PARTIES)
+    assert fields(clone) == fields(slow.clone(**PARTIES))
+    assert type(clone.sender) is type(clone.id) is IDType
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_odd_values_are_looked_at(odd: dict[str, Any]) -> None:
+    """What is not as `to_dict` writes it becomes what pydantic makes of it, or its error."""
+    values = Instruction.create("Do.").to_dict() | odd
+    expected = outcome(RoledMessage.from_dict, deepcopy(values), loaded=False)
+    assert outcome(message_of, deepcopy(values)) == expected
+    slow = (
+        expected
+        if isinstance(expected, type)
+        else fields(RoledMessage.from_dict(values, loaded=False).clone(**PARTIES))
+    )
+    assert outcome(clone_of, deepcopy(values), **PARTIES) == slow
+
+
+def test_made_messages_are_messages() -> None:
+    """They are changed, watched and copied like all others, and share nothing."""
+    values = Instruction.create("Do.").to_dict()
+    first, second = (message_of(deepcopy(values)) for _ in range(2))
+    told: list[RoledMessage] = []
+    first.observe(told.append)
+    first.update(instruction="Do more.")
+    first.metadata = {"a": 1}
+    assert told == [first, first]
+    assert (first.text, second.text) != (second.text, first.text)
+    assert second.metadata == {}
+    assert first.model_copy(deep=True).content == first.content
+
+
+class Remark(Instruction):
+    """A kind of message that its user has made, with a field of its own."""
+
+    loud: bool = False
+
+
+def test_kinds_of_others_go_the_usual_way() -> None:
+    """What this package does not know it does not guess at."""
+    message = message_of(Remark(loud=True).to_dict() | {"loud": "yes"})
+    assert isinstance(message, Remark)
+    assert message.loud is True

@@ -1,0 +1,217 @@
+"""Seats and the way to the server: who waits, who goes next, and how much a turn may take."""
+
+from functools import partial
+
+import anyio
+import pytest
+
+from lion_broker.mail.records import ReadyEntry
+from lion_broker.worker.schedule import Schedule
+
+pytestmark = pytest.mark.anyio
+
+BATCH = 200
+
+
+class Office:
+    """A schedule with a clock of its own, and what it has started."""
+
+    def __init__(self, seats: int, batch: int = BATCH) -> None:
+        self.now = 0.0
+        self.started: list[str] = []
+        self.schedule = Schedule(seats, batch, lambda ready: self.started.append(ready.branch), lambda: self.now)
+        self._number = 0
+
+    def arrive(self, session: str, count: int = 1) -> None:
+        """Branches of a session are ready."""
+        for _ in range(count):
+            self._number += 1
+            self.schedule.add(ReadyEntry(f"{self._number}-0", session, f"{session}{self._number}"))
+
+    async def turn(self, session: str, mails: int, *, ends: bool = False) -> None:
+        """Go to the server and come back with so many mails."""
+        async with self.schedule.passage(session, ends_turn=ends) as passage:
+            passage.mails = mails
+
+
+async def test_seats_are_filled_in_turn() -> None:
+    """A session that came late gets the next seat, however many of another one wait."""
+    office = Office(2)
+    office.arrive("a", 5)
+    office.arrive("b")
+    assert office.started == ["a1", "a2"]
+    assert office.schedule.crowds("a")
+    office.schedule.leave("a")
+    assert office.started[2:] == ["b6"]
+    assert not office.schedule.crowds("a")
+    assert not office.schedule.crowds("b")
+    office.schedule.leave("b")
+    assert office.started[3:] == ["a3"]
+    assert not office.schedule.crowds("a")
+
+
+async def test_who_has_more_than_its_share_gives_way() -> None:
+    """With one seat it goes round; with more, only a session that holds too many hands one back."""
+    office = Office(1)
+    office.arrive("a", 2)
+    assert not office.schedule.crowds("a")
+    office.arrive("b")
+    assert office.schedule.crowds("a")
+    office = Office(4)
+    office.arrive("a", 2)
+    office.arrive("b", 6)
+    assert not office.schedule.crowds("b")
+    office.arrive("c")
+    assert [office.schedule.crowds(session) for session in "abc"] == [True, True, False]
+
+
+async def test_how_many_are_read_ahead() -> None:
+    """As many as turns have ended in the last half second, for at that pace seats are given up."""
+    office = Office(10)
+    office.arrive("a", 10)
+    assert office.schedule.room == 0
+    for _ in range(3):
+        await office.turn("a", 1, ends=True)
+        await office.turn("a", 1)
+    assert office.schedule.room == 3
+    office.arrive("b")
+    assert office.schedule.room == 2
+    office.now = 1.0
+    assert office.schedule.room == -1
+    office.schedule.leave("a")
+    assert office.schedule.room == 0
+
+
+async def test_who_waits_for_room_is_told() -> None:
+    """When a seat becomes free, and when the worker is to stop."""
+    office = Office(1)
+    office.arrive("a")
+    office.now = 1.0
+    for tell in (office.schedule.nudge, partial(office.schedule.leave, "a")):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(office.schedule.changed)
+            await anyio.wait_all_tasks_blocked()
+            tell()
+
+
+async def test_turns_are_small_while_sessions_share_a_worker() -> None:
+    """And large again when the other one has not been seen for a while."""
+    office = Office(10)
+    office.arrive("a")
+    assert (office.schedule.batch, office.schedule.shared) == (BATCH, False)
+    office.arrive("b")
+    assert (office.schedule.batch, office.schedule.shared) == (32, True)
+    slow = office.schedule.slice_seconds
+    office.now = 11.0
+    office.arrive("a")
+    assert (office.schedule.batch, office.schedule.shared) == (BATCH, False)
+    assert office.schedule.slice_seconds > slow
+
+
+async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
+    """A session with few branches at work begins at once; then too many are at work, and one has to give way."""
+    office = Office(4)
+    office.arrive("a", 4)
+    begun = anyio.Event()
+    done: list[str] = []
+
+    async def go() -> None:
+        async with office.schedule.passage("a", ends_turn=True) as passage:
+            await begun.wait()
+            passage.mails = BATCH
+            done.append("a")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        office.arrive("b", 4)
+        assert office.started[4:] == ["b5", "b6"]
+        begun.set()
+    assert len(done) == 4
+    assert [office.schedule.crowds(session) for session in "ab"] == [True, True]
+    office.schedule.leave("a")
+    office.schedule.leave("a")
+    assert [office.schedule.crowds(session) for session in "ab"] == [False, False]
+
+
+async def test_a_small_batch_stays_small() -> None:
+    """Nobody gets more than was asked for."""
+    office = Office(10, batch=5)
+    assert office.schedule.batch == 5
+    office.arrive("a")
+    office.arrive("b")
+    assert office.schedule.batch == 5
+
+
+async def count_under_way(office: Office, session: str, turns: int) -> int:
+    """How many of these turns are let go at once."""
+    gone = 0
+
+    async def go() -> None:
+        nonlocal gone
+        async with office.schedule.passage(session):
+            gone += 1
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(turns):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    return gone
+
+
+async def test_the_window_holds_few_large_turns_or_many_small_ones() -> None:
+    """What a session's turns usually bring is learnt; of a new one the most is expected."""
+    office = Office(1000)
+    assert await count_under_way(office, "a", 100) == 2
+    for _ in range(20):
+        await office.turn("a", 1)
+    assert await count_under_way(office, "a", 1000) > 100
+
+
+async def test_a_quiet_session_goes_before_a_flood() -> None:
+    """Of turns that wait for the window, one of a session that has had little goes first."""
+    office = Office(1000)
+    order: list[str] = []
+    office.arrive("quiet")
+    begun = anyio.Event()
+
+    async def go(session: str, mails: int) -> None:
+        async with office.schedule.passage(session) as passage:
+            order.append(session)
+            if len(order) == 1:
+                await begun.wait()
+            passage.mails = mails
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(go, "flood", 32)
+        await anyio.wait_all_tasks_blocked()
+        ahead = len(order)
+        tasks.start_soon(go, "quiet", 1)
+        await anyio.wait_all_tasks_blocked()
+        begun.set()
+    assert "quiet" in order[ahead : ahead + 2]
+    assert len(order) == 21
+
+
+@pytest.mark.parametrize("where", ["in line", "under way"])
+async def test_a_turn_that_is_given_up_makes_room(where: str) -> None:
+    """Nothing of it stays, whether it was in line or under way."""
+    office = Office(1000)
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+
+            async def go() -> None:
+                async with office.schedule.passage("a"):
+                    await anyio.sleep_forever()
+
+            for _ in range(2 if where == "under way" else 10):
+                tasks.start_soon(go)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+    with anyio.fail_after(5):
+        await office.turn("a", 1)
+    assert await count_under_way(office, "b", 100) == 2
