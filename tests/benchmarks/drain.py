@@ -1,94 +1,94 @@
-"""P1 and P11: draining a full pool, beside the bare hop with redis-py in the same run."""
+"""P1, P2 and P11: draining full queues, as they are and with an answer to each item, beside hop and peers."""
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
-import time
-from typing import Any
+from collections.abc import Sequence
 
-from lion_broker import Session
-from lion_broker.mail.exchange import run
-from lion_broker.session.postbox import Postbox
+from .contest import Contest, Outcome, Round, Sample
+from .peers.driver import Failed
+from .peers.table import HOP, OURS, Contender, Kind
+from .rig import Figure
+from .works import DRAINED, RELAY_CPU, RELAYED, SERVER_CPU, WORKER_CPU
 
-from .rig import Figure, Rig, kilobyte_mails
+__all__ = ["BRANCHES", "MICROSECONDS", "beside_fastest", "drain", "relay", "share_of"]
 
 BRANCHES = 100
-HOP_BATCH = 100
+MICROSECONDS = 1e6
 
 
-def drain(rig: Rig, mails: int, rounds: int) -> list[Figure]:
-    """20,000 mails of 1 KB to 100 branches, one worker process; and the bare hop, interleaved."""
-    ours, bare = [], []
-    for _ in range(rounds):
-        bare.append(_bare_hop(rig, mails))
-        ours.append(_drain_once(rig, mails))
-    rate = statistics.median(one["rate"] for one in ours)
-    hop = statistics.median(bare)
-    worker = statistics.median(one["worker"] for one in ours)
-    server = statistics.median(one["server"] for one in ours)
-    enqueue = statistics.median(one["enqueue"] for one in ours)
-    calls = statistics.median(one["calls"] for one in ours)
+def drain(contest: Contest, items: int) -> list[Figure]:
+    """Items of 1 KB wait in a queue (ours: 100 branches) and one worker process handles them all."""
+    outcomes = contest.run(lambda turn: _drained(turn, "drain", items))
+    ours, hop = outcomes[0], _of(outcomes, HOP)
+    ratio = ours.median("rate") / hop.median("rate")
     return [
-        Figure("P1", "drained by one worker", rate, "mails/s", "26,400: 8 × the fastest peer's 3,300"),
-        Figure("P1", "bare redis-py hop, pipelined", hop, "mails/s", "the opponent"),
-        Figure("P1", "drained / bare hop", rate / hop, "ratio", "at least 0.35"),
-        Figure("P1", "CPU of the worker", worker, "µs/mail", "at most 40"),
-        Figure("P1", "CPU of the server", server, "µs/mail", "at most 20"),
-        Figure("P4", "enqueued in pieces of 200", enqueue, "mails/s", "40,000"),
-        Figure("P11", "calls a turn, claims and ready reads included", calls, "calls", "1, at most 2"),
+        *[one.figure("P1", DRAINED, "rate", "items/s") for one in outcomes],
+        *[one.figure("P1", WORKER_CPU, "worker", "µs/item") for one in outcomes[1:]],
+        *[one.figure("P1", SERVER_CPU, "server", "µs/item") for one in outcomes[1:] if not one.contender.alone],
+        ours.figure("P1", WORKER_CPU, "worker", "µs/item", "at most 40", at_most=40),
+        ours.figure("P1", SERVER_CPU, "server", "µs/item", "at most 20", at_most=20),
+        Figure("P1", "drained / bare hop", ratio, "ratio", "at least 0.35", at_least=0.35),
+        beside_fastest("P1", "drained", outcomes, "rate", 8),
+        ours.figure(
+            "P11", "calls a turn, claims and ready reads included", "calls", "calls", "1, at most 2", at_most=2
+        ),
     ]
 
 
-def _drain_once(rig: Rig, mails: int) -> dict[str, float]:
-    exchange = rig.exchange()
-    pool = f"bench-{time.monotonic_ns()}"
-    session = Session(exchange=exchange, delivery="auto")
-    recipients = [session.new_branch(pool=pool).id for _ in range(BRANCHES)]
-    start = time.perf_counter()
-    run(exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, recipients, mails)))
-    enqueue = mails / (time.perf_counter() - start)
-    rig.reset()
-    server = rig.server_cpu()
-    command = [sys.executable, "-m", "tests.benchmarks.consumer", pool, str(mails)]
-    done = subprocess.run(command, env=rig.environment(), check=True, capture_output=True, text=True)
-    server = rig.server_cpu() - server
-    cost: dict[str, Any] = json.loads(done.stdout)
-    calls = rig.calls()
-    applied = session.counters()["applied"]
-    if applied != mails:
-        raise SystemExit(f"P1: {applied} of {mails} mails were applied; the figure would be worthless.")
-    session.delete()
-    exchange.close()
+def relay(contest: Contest, items: int) -> list[Figure]:
+    """Each item is answered by its handler with another one, into a second queue that the same worker drains too."""
+    outcomes = contest.run(lambda turn: _drained(turn, "relay", items))
+    return [
+        *[one.figure("P2", RELAYED, "rate", "items/s") for one in outcomes],
+        *[one.figure("P2", RELAY_CPU, "worker", "µs/item") for one in outcomes],
+        beside_fastest("P2", "answered", outcomes, "rate", 3),
+    ]
+
+
+def beside_fastest(number: str, work: str, outcomes: Sequence[Outcome], name: str, factor: float) -> Figure:
+    """Return our rate over that of the fastest peer that has a broker between processes and a handler per item."""
+    rates = {
+        one.contender.name: one.median(name) for one in outcomes if one.contender.kind is Kind.BROKER and not one.error
+    }
+    if not rates:
+        return Figure(number, f"{work} / fastest peer", float("nan"), "ratio", error="no peer was measured")
+    fastest = max(rates, key=lambda peer: rates[peer])
+    ratio = outcomes[0].median(name) / rates[fastest]
+    goal = f"at least {factor:g}"
+    return Figure(number, f"{work} / fastest peer ({fastest})", ratio, "ratio", goal, at_least=factor)
+
+
+def _drained(turn: Round, work: str, items: int) -> Sample:
+    contender = turn.contender
+    items = share_of(contender, items)
+    with turn.cast(work, items) as cast:
+        fed = None
+        if not contender.live and contender is not HOP:
+            fed = cast.client.ask("enqueue", items=items, bulk=contender.bulk)
+        turn.rig.reset()
+        server = turn.server_cpu(cast)
+        cast.worker.ask("drain")
+        if contender.live:
+            fed = cast.client.ask("enqueue", items=items, bulk=contender.bulk)
+        cost = cast.worker.hear()
+        server = turn.server_cpu(cast) - server
+        calls = turn.rig.calls()
+        if wrong := cast.client.ask("check")["wrong"]:
+            raise Failed(wrong)
+    began = fed["began"] if fed is not None and contender.live else cost["began"]
+    asked = sum(calls.get(name, 0) for name in ("fcall", "xreadgroup"))
     return {
-        "rate": mails / cost["seconds"],
-        "worker": cost["cpu"] / mails * 1e6,
-        "server": server / mails * 1e6,
-        "enqueue": enqueue,
-        "calls": (calls.get("fcall", 0) + calls.get("xreadgroup", 0)) / cost["turns"],
+        "rate": items / (cost["ended"] - began) * 1e9,
+        "worker": cost["cpu"] / items * MICROSECONDS,
+        "server": server / items * MICROSECONDS,
+        "calls": asked / cost["turns"] if contender is OURS else 0.0,
     }
 
 
-def _bare_hop(rig: Rig, mails: int) -> float:
-    """XADD, XREADGROUP, XACK and XDEL of 1 KB entries, pipelined in hundreds, with redis-py and nothing else."""
-    raw: Any = rig.raw
-    key, group, payload = "bare", "g", b"x" * 1000
-    raw.delete(key)
-    raw.xgroup_create(key, group, id="0", mkstream=True)
-    start = time.perf_counter()
-    for _ in range(mails // HOP_BATCH):
-        pipe = raw.pipeline(transaction=False)
-        for _ in range(HOP_BATCH):
-            pipe.xadd(key, {"m": payload})
-        pipe.execute()
-        ((_, entries),) = raw.xreadgroup(group, "c", {key: ">"}, count=HOP_BATCH)
-        ids = [entry_id for entry_id, _ in entries]
-        pipe = raw.pipeline(transaction=False)
-        pipe.xack(key, group, *ids)
-        pipe.xdel(key, *ids)
-        pipe.execute()
-    seconds = time.perf_counter() - start
-    raw.delete(key)
-    return mails / seconds
+def share_of(contender: Contender, items: int) -> int:
+    """Return how many of so many items a contender gets, in whole hundreds."""
+    return max(100, round(items * contender.share / 100) * 100)
+
+
+def _of(outcomes: Sequence[Outcome], contender: Contender) -> Outcome:
+    return next(one for one in outcomes if one.contender is contender)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lion_broker.testing import wait_until
 
-from .rig import Rig
+from .rig import Rig, WrongResult
 
 __all__ = ["measured", "points", "resident", "server_bytes", "settled", "started", "told"]
 
@@ -30,7 +30,7 @@ def told(program: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for the end of a program; returns what it has printed as JSON."""
     text, _ = program.communicate()
     if program.returncode:
-        raise SystemExit(f"{program.args!r} has failed; without it there is nothing to compare.")
+        raise WrongResult(f"{program.args!r} has failed; without it there is nothing to compare.")
     found: dict[str, Any] = json.loads(text)
     return found
 

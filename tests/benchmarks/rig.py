@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import tempfile
@@ -19,18 +20,40 @@ from lion_broker.broker.embedded import attach, stop
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.wire import Header, WireMail, encode_json
 
-__all__ = ["Curve", "Figure", "Rig", "median_of", "rig"]
+__all__ = ["Curve", "Figure", "Rig", "WrongResult", "median_of", "rig"]
+
+
+class WrongResult(Exception):
+    """Raised when a benchmark has not done what it measures, such as when mail is missing; it ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value; `goal` is what it is compared with, in words."""
+    """One measured value; `goal` is what it is compared with, in words, and `at_least` or `at_most` in numbers.
+
+    `who` is whose value it is, empty for lion-broker. `samples` are the values that it is the median of. A contender
+    that could not be measured has an `error` and no value (NaN).
+    """
 
     number: str
     work: str
     value: float
     unit: str
     goal: str = ""
+    who: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    samples: tuple[float, ...] = ()
+    error: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; None where there is none, or nothing was measured."""
+        if math.isnan(self.value) or (self.at_least is None and self.at_most is None):
+            return None
+        return (self.at_least is None or self.value >= self.at_least) and (
+            self.at_most is None or self.value <= self.at_most
+        )
 
 
 @dataclass(frozen=True, slots=True)

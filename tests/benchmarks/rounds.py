@@ -9,7 +9,7 @@ from lion_broker import Session
 from lion_broker.mail.exchange import run
 from lion_broker.session.postbox import Postbox
 
-from .rig import Figure, Rig, kilobyte_mails
+from .rig import Figure, Rig, WrongResult, kilobyte_mails
 
 BRANCHES = 100
 EACH = 100
@@ -32,10 +32,17 @@ def rounds(rig: Rig, repeats: int) -> list[Figure]:
         trips.append(rig.calls().get("fcall", 0))
         delivered = sum(session.branches[one].record.inbox for one in branches)
         if delivered != BRANCHES * EACH:
-            raise SystemExit(f"P5: {delivered} of {BRANCHES * EACH} mails arrived; the figure would be worthless.")
+            raise WrongResult(f"P5: {delivered} of {BRANCHES * EACH} mails arrived.")
         session.delete()
         exchange.close()
     return [
-        Figure("P5", "collect_send_all, 100 branches × 100 mails", statistics.median(rates), "mails/s", "100,000"),
+        Figure(
+            "P5",
+            "collect_send_all, 100 branches × 100 mails",
+            statistics.median(rates),
+            "mails/s",
+            "at least 100,000",
+            at_least=100_000,
+        ),
         Figure("P5", "function calls of that round", statistics.median(trips), "calls", "one a bounded batch"),
     ]

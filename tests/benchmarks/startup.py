@@ -30,9 +30,11 @@ def startup(rig: Rig, repeats: int) -> list[Figure]:
     helped = statistics.median(_seconds(rig, "-m", "lion_broker", "--help") for _ in range(repeats))
     ready = statistics.median(_cpu(rig, _READY) for _ in range(repeats))
     return [
-        Figure("P12", "import lion_broker, the bare interpreter taken off", imported - bare, "s", "under 0.3"),
-        Figure("P12", "lion-broker --help, the interpreter included", helped, "s", "0.4"),
-        Figure("P12", "worker ready, embedded server running: CPU", ready, "s", "0.7"),
+        Figure(
+            "P12", "import lion_broker, the bare interpreter taken off", imported - bare, "s", "under 0.3", at_most=0.3
+        ),
+        Figure("P12", "lion-broker --help, the interpreter included", helped, "s", "at most 0.4", at_most=0.4),
+        Figure("P12", "worker ready, embedded server running: CPU", ready, "s", "at most 0.7", at_most=0.7),
     ]
 
 

@@ -1,0 +1,13 @@
+"""The works that all contenders do, by the names that stand in results, tables and pictures."""
+
+DRAINED = "drained by one worker process"
+RELAYED = "answered by one worker process"
+SINGLE = "put in one by one"
+MANY = "put in many at once"
+STARTS_P50 = "publish → handler starts, p50"
+STARTS_P99 = "publish → handler starts, p99"
+WORKER_CPU = "CPU of the worker"
+SERVER_CPU = "CPU of the server"
+RELAY_CPU = "CPU of the worker, answers included"
+CLIENT_CPU = "CPU of the client, one by one"
+CLIENT_CPU_MANY = "CPU of the client, many at once"
