@@ -43,8 +43,6 @@ _SLACK: Final = 2.0
 """Seconds beyond the patience that a server has for an answer which it has begun to work on."""
 _ABSENT_FUNCTION: Final = "Function not found"
 
-_FUNCTIONS: Final = {**FUNCTIONS, **READS}
-
 T = TypeVar("T")
 
 _FLEETING: Final = (
@@ -241,7 +239,7 @@ class RedisExchange(Exchange):
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
             return []
-        requests = [_FUNCTIONS[type(verb)](road, verb) for verb in verbs]
+        requests = [(FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb) for verb in verbs]
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
         commands = (*blobs, *(command for request in requests for command in request.commands))

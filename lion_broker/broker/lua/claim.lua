@@ -54,7 +54,7 @@ register('claim', function(keys, args)
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
   local ready_key = root_of(keys[1]) .. 'ready:' .. pool
-  local was, now = stands(key), now_ms()
+  local was, now = stands(key), session and session.now or now_ms()
   local function no(word) return answer_of(word, was, now, 0) end
   if not session or not was.state then
     drop_own(ready_key, entry, branch)

@@ -115,6 +115,7 @@ local function address(session, turn)
     local recipient = look(session, mail.recipient)
     mail.straight = session.auto or mail.direct
     mail.refused = recipient.refused
+    turn.waits = turn.waits or not (mail.straight or mail.refused)
     if mail.straight and not mail.refused then
       local broken = check_station(session, recipient, true, mail.delay > 0)
       if broken then return broken end
@@ -136,7 +137,7 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
   end
   if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
-  if #turn.mails > 0 then
+  if turn.waits then
     kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
   end
   if #turn.aside > 0 then
@@ -146,7 +147,7 @@ local function check_keys(session, key, turn, was)
     kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', ROOMY
   end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
-  return check_kinds(kinds)
+  return check_kinds(kinds, session)
 end
 
 local function dispatch(session, turn)
@@ -262,9 +263,8 @@ end
 local function go_on(session, key, turn, was, now, deferred)
   local stands_at = {cursor = turn.consumed, version = turn.version + 1}
   local lease = now + turn.lease_ms
-  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce)
+  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce, 'lease', lease)
   if was.pool == '' then
-    redis.call('HSET', key, 'lease', lease)
     return answer_of('OK', stands_at, now, 0)
   end
   local paused = was.paused or turn.pause ~= ''
@@ -274,7 +274,6 @@ local function go_on(session, key, turn, was, now, deferred)
   local lane = deferred > 0 and due_lane(key, now) or nil
   if lane then
     local entries, attempts = hand_out_lane(session, key, lane, was.owner, turn.batch, false)
-    redis.call('HSET', key, 'lease', lease)
     -- What a lane goes before has been tried no less: lanes do not make a mail that kills its workers any younger.
     if not turn.of_lane then redis.call('HSET', key, 'handed', turn.consumed, 'tries', 0) end
     return answer_of('OK', stands_at, now, attempts, lane, lanes_of(key), entries)
@@ -290,7 +289,7 @@ local function go_on(session, key, turn, was, now, deferred)
   local newest = #entries > 0 and entries[#entries][1] or from
   if was.handed and after(was.handed, newest) then newest = was.handed end
   local attempts = tried and turn.of_lane and was.tries + 1 or 1
-  redis.call('HSET', key, 'lease', lease, 'handed', newest, 'tries', attempts)
+  redis.call('HSET', key, 'handed', newest, 'tries', attempts)
   if attempts > 1 then
     redis.call('HDEL', key, 'lane')
     count(session, 'redelivered', 1)
@@ -305,13 +304,12 @@ register('commit', function(keys, args)
   local session = open_session(keys[1])
   local key = branch_key(keys[1], turn.branch)
   turn.source = turn.of_lane and lane_key(key, turn.lane) or key .. ':mailbox'
-  local was, now = stands(key), now_ms()
+  local was, now = stands(key), session and session.now or now_ms()
   local refused = session and refusal(key, turn, was) or (not session and 'UNKNOWN') or nil
   if refused then return answer_of(refused, was, now, 0) end
-  local broken = check_keys(session, key, turn, was)
-  if broken then return broken end
   local wrong, full = address(session, turn)
-  if wrong then return wrong end
+  local broken = wrong or check_keys(session, key, turn, was)
+  if broken then return broken end
   if full then
     forget_blobs(session, turn.mails)
     return answer_of('FULL', {cursor = was.cursor, version = was.version, behaviour = full}, now, 0)

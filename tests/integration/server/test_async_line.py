@@ -1,0 +1,131 @@
+"""The line of an event loop: commands follow one another without waiting, and every caller gets its own replies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import RedisError
+
+from lion_broker.broker.async_line import AsyncLine
+from lion_broker.broker.requests import Command
+from tests.stage import Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.anyio]
+
+SECONDS = 10.0
+
+
+@pytest.fixture
+async def line(stage: Stage) -> AsyncIterator[AsyncLine]:
+    """A line to the stage's server."""
+    line = AsyncLine(stage.server.url, SECONDS)
+    yield line
+    await line.aclose()
+
+
+def echo(text: str) -> list[Command]:
+    """Commands that answer with a text, and with its length."""
+    return [("ECHO", text), ("EVAL", f"return {len(text)}", 0)]
+
+
+async def test_every_caller_gets_its_own(line: AsyncLine) -> None:
+    """However many ask at once, and however large what they send and get."""
+    texts = [f"{number}:" + "x" * (number * 997 % 100_000) for number in range(300)]
+    answers = await asyncio.gather(*(line.call(echo(text), SECONDS) for text in texts))
+    assert answers == [[text.encode(), len(text)] for text in texts]
+
+
+async def test_commands_are_done_in_the_order_in_which_they_were_issued(line: AsyncLine, stage: Stage) -> None:
+    """Also where nobody waits for the answers before."""
+    await asyncio.gather(*(line.call([("RPUSH", "order", number)], SECONDS) for number in range(100)))
+    assert stage.server.client.lpop("order", 100) == [b"%d" % number for number in range(100)]
+
+
+async def test_who_leaves_takes_nothing_along(line: AsyncLine) -> None:
+    """Neither the replies of others nor the connection; whether it left before or after its command went out."""
+    await line.call([("PING",)], SECONDS)
+    for waits in (0, 1, 3):
+        leaving = [asyncio.create_task(line.call(echo(f"gone {number}"), SECONDS)) for number in range(10)]
+        staying = [asyncio.create_task(line.call(echo(f"here {number}"), SECONDS)) for number in range(10)]
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        assert [answer[0] for answer in await asyncio.gather(*staying)] == [b"here %d" % n for n in range(10)]
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+
+async def test_errors_stand_among_the_replies(line: AsyncLine) -> None:
+    """One command that the server refuses says nothing of the others."""
+    first, error, last = await line.call([("ECHO", "a"), ("NO SUCH",), ("ECHO", "b")], SECONDS)
+    assert (first, last) == (b"a", b"b")
+    assert isinstance(error, RedisError)
+
+
+async def test_a_connection_that_ends_is_replaced(line: AsyncLine, stage: Stage) -> None:
+    """Who waits on it is told, and the next command goes over a new one."""
+    await line.call([("PING",)], SECONDS)
+    blocked = asyncio.create_task(line.call([("BLPOP", "nothing", 0)], SECONDS))
+    await asyncio.sleep(0)
+    stage.server.client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises((RedisError, OSError)):
+        await blocked
+    assert await line.call([("ECHO", "again")], SECONDS) == [b"again"]
+
+
+async def test_a_command_that_is_held_holds_nobody_up(line: AsyncLine) -> None:
+    """It has a connection of its own, which others use after it; and one that is given up is not used again."""
+    held = asyncio.create_task(line.call([("BLPOP", "queue", 0)], SECONDS, held=True))
+    assert await line.call([("ECHO", "meanwhile")], SECONDS) == [b"meanwhile"]
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    await line.call([("RPUSH", "queue", "late")], SECONDS)
+    assert await line.call([("BLPOP", "queue", 1)], SECONDS, held=True) == [[b"queue", b"late"]]
+
+
+async def test_a_server_that_says_too_much_is_not_listened_to() -> None:
+    """A reply that nobody asked for means that no reply can be told from another."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while command := await reader.read(65536):
+            writer.write(b"+OK\r\n" * (command.count(b"*") + (b"ECHO" in command)))
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        first = asyncio.create_task(line.call([("ECHO", "a")], SECONDS))
+        assert await first == [b"OK"]
+        assert line._main is not None
+        assert line._main.lost
+        await line.aclose()
+
+
+async def test_a_silent_server_is_given_up() -> None:
+    """By all who wait, when it has said nothing for as long as one of them waits."""
+
+    async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while command := await reader.read(65536):
+            if b"ECHO" not in command:
+                writer.write(b"+OK\r\n" * command.count(b"*"))
+        writer.close()
+
+    async with await asyncio.start_server(hush, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        patient, hasty = (asyncio.create_task(line.call([("ECHO", "a")], seconds)) for seconds in (60.0, 0.2))
+        for task in (hasty, patient):
+            with pytest.raises(TimeoutError):
+                await task
+        await line.aclose()
+
+
+async def test_what_nobody_waited_for_to_open_is_closed(stage: Stage) -> None:
+    """A connection that was being opened when its only caller left is not left open."""
+    line = AsyncLine(stage.server.url, SECONDS)
+    caller = asyncio.create_task(line.call([("PING",)], SECONDS))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await line.aclose()
+    assert line._main is None
