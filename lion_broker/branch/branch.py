@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from pydantic import PrivateAttr
 
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
@@ -49,13 +48,17 @@ class Branch(LocalBranch):
     operation, `flush` or the end of the session.
     """
 
-    _msgs: MessageManager = PrivateAttr()
-    _logs: LogPile = PrivateAttr(default_factory=LogPile)
-    _mailbox: Mailbox = PrivateAttr(default_factory=Mailbox)
-    _acts: ActionManager = PrivateAttr()
-    _mdls: iModelManager = PrivateAttr()
-    _host: Host | None = PrivateAttr(default=None)
-    _left: str = PrivateAttr(default="")
+    # Slots rather than pydantic's private attributes, which take a microsecond to be found, several times a mail.
+    __slots__ = ("_acts", "_host", "_left", "_logs", "_mailbox", "_mdls", "_msgs")
+
+    if TYPE_CHECKING:
+        _msgs: MessageManager
+        _logs: LogPile
+        _mailbox: Mailbox
+        _acts: ActionManager
+        _mdls: iModelManager
+        _host: Host | None
+        _left: str
 
     def __init__(
         self,
@@ -86,6 +89,8 @@ class Branch(LocalBranch):
         if unknown := fields.keys() - Branch.model_fields.keys():
             raise ConfigError(f"Branch does not know {', '.join(sorted(unknown))}.")
         super().__init__(user=user, name=name, **fields)
+        self._host, self._left = None, ""
+        self._logs, self._mailbox = LogPile(), Mailbox()
         self._acts = tool_manager if tool_manager is not None else ActionManager()
         self._mdls = iModelManager(chat=as_model(chat_model or imodel), parse=as_model(parse_model))
         self._msgs = MessageManager(messages=messages, progression=progress)
@@ -350,7 +355,7 @@ class Branch(LocalBranch):
             to, body = yield from host.address_steps(recipient, kind, item, request_source)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error} The mail was not taken: send it again.") from error
-        mail = Mail(sender=self.id, recipient=to, package=package)
+        mail = Mail.of_valid(package, self.id, to)
         host.sending(mail, body, when)
         self._mailbox.append_out(mail)
         yield from host.sent_steps()

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
 from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
-from lion_broker.errors import BrokerUnavailable, MailboxFull
+from lion_broker.errors import BrokerUnavailable, MailboxFull, MailMalformed
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
@@ -67,7 +68,6 @@ class Host:
         self.cursor, self.version = START, 0
         self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
-        self.blank = False
         self.ledger: Ledger | None = None
         self.known: set[str] = set()
         self._draft = Draft()
@@ -170,10 +170,10 @@ class Host:
         header = wire.header
         category = PackageCategory(header.category)
         item, source = decode_item(category, wire.item(), self.around.registry, self.around.objects)
-        package = Package(category, item, source, IDType(header.id), header.created)
-        return Mail(
-            id=header.id, created_at=header.created, sender=header.sender, recipient=header.recipient, package=package
-        )
+        if not header.created < END_OF_TIME:
+            raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
+        package = Package(category, item, source, IDType.validate(header.id), float(header.created))
+        return Mail.of_valid(package, IDType.validate(header.sender), IDType.validate(header.recipient))
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
         """Record that a mail took effect; its entry leaves the inbox with the commit."""

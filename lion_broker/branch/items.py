@@ -19,6 +19,7 @@ from lion_broker.errors import ItemNotFoundError, MailMalformed, NotPortable, To
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.wire import encode_json
 from lion_broker.messages import Instruction, RoledMessage
+from lion_broker.messages.written import message_of
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
@@ -88,7 +89,7 @@ def decode_item(
         return find_model(item, registry, objects), value.get("source")
     try:
         if category == PackageCategory.MESSAGE:
-            return RoledMessage.from_dict(item, loaded=False), value.get("source")
+            return _message(item), value.get("source")
         if category == PackageCategory.NODE:
             return Node.from_dict(item), value.get("source")
         if category == PackageCategory.NODE_LIST:
@@ -96,6 +97,13 @@ def decode_item(
     except (ValueError, TypeError, KeyError) as error:
         raise MailMalformed(f"The item is no {category}: {error}") from error
     return item, value.get("source")
+
+
+def _message(item: Any) -> RoledMessage:
+    if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict):
+        return RoledMessage.from_dict(item, loaded=False)
+    # The message takes what it is made of; the body may be read once more.
+    return message_of({**item, "metadata": {**item["metadata"]}})
 
 
 def _encode_message(item: Any, objects: LocalObjects | None) -> Any:

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha1
 from itertools import groupby
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
@@ -42,6 +43,7 @@ __all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message
 log = logger("branch")
 
 _PAGE = 1000
+_VERSION_AND_VARIANT = 15 << 76 | 3 << 62
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
@@ -113,7 +115,14 @@ def _id_of(text: str) -> IDType:
 
 def copied_id(branch: str, message: str) -> IDType:
     """Return the id of a message's copy in a split-off branch, the same for the same two (RFC 9562, version 5)."""
-    return IDType(str(uuid5(UUID(branch), message)))
+    digest = sha1(_bytes_of(branch) + message.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & ~_VERSION_AND_VARIANT
+    return IDType.of_number(number | 5 << 76 | 2 << 62)
+
+
+@lru_cache(maxsize=64)
+def _bytes_of(branch: str) -> bytes:
+    return UUID(branch).bytes
 
 
 class Chronicle:
@@ -241,15 +250,12 @@ class Chronicle:
 
 def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> list[RoledMessage]:
     """Return the clones that a branch split off from these messages begins with."""
-    return [
-        message.clone(
-            sender=IDType(sender),
-            recipient=IDType(branch),
-            id=copied_id(branch, message.id),
-            created_at=message.created_at,
-        )
-        for message in messages
-    ]
+    who: dict[str, Any] = {"sender": IDType(sender), "recipient": IDType(branch)}
+    with collector_paused():
+        return [
+            message.clone(**who, id=copied_id(branch, message.id), created_at=message.created_at)
+            for message in messages
+        ]
 
 
 def sent_record(mails: Iterable[WireMail]) -> Record:

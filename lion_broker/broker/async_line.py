@@ -30,7 +30,7 @@ class AsyncLine:
     def __init__(self, url: str, seconds: float) -> None:
         self._pool = pool_of(redis.asyncio.ConnectionPool, url, redis.asyncio.retry.Retry(NoBackoff(), 0), seconds)
         self._main: Pipeline | None = None
-        self._opening: asyncio.Task[Pipeline] | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._spare: list[Pipeline] = []
         self._held: set[Pipeline] = set()
         self._open: AsyncGenerator[None] | None = None
@@ -48,10 +48,9 @@ class AsyncLine:
             await anext(self._open)
         if held:
             return await self._call_held(waiting)
-        main = self._main
-        if main is None or main.lost:
+        while (main := self._main) is None or main.lost:
             async with asyncio.timeout(seconds):
-                main = await self._opened()
+                await self._open_main()
         main.submit(waiting)
         return await waiting.answered
 
@@ -61,12 +60,15 @@ class AsyncLine:
             opened, self._open = self._open, None
             await opened.aclose()
 
-    async def _opened(self) -> Pipeline:
-        """The connection that all share; who comes while it is being opened waits for the same one."""
+    async def _open_main(self) -> None:
+        """Open the connection that all share; who comes meanwhile waits for the same one, who leaves stops nobody."""
+
+        async def open_it() -> None:
+            self._main = await Pipeline.open(self._pool)
+
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(Pipeline.open(self._pool))
-        self._main = await asyncio.shield(self._opening)
-        return self._main
+            self._opening = asyncio.create_task(open_it())
+        await asyncio.shield(self._opening)
 
     async def _call_held(self, waiting: Waiting) -> list[Any]:
         # Around all of it: a silent server may take a new connection and then leave its first words unanswered.

@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
-from typing import Annotated, Any, Self
+from functools import lru_cache
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -23,11 +24,27 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.portable import plain_dict
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
-__all__ = ["Element", "Timestamp", "element_class"]
+__all__ = ["END_OF_TIME", "Element", "Timestamp", "element_class"]
 
 # The closed registry: class names in data are looked up here and nowhere else, and nothing but this package's own
 # modules is ever imported for them.
 _classes: dict[str, type["Element"]] = {}
+
+# Past pydantic, which looks every name up: for fields that are valid.
+_set = object.__setattr__
+
+
+def _bear(element: "Element", fields: dict[str, Any], given: set[str]) -> None:
+    """Give a new element its fields, as pydantic would once it had looked at them."""
+    _set(element, "__dict__", fields)
+    _set(element, "__pydantic_fields_set__", given)
+    _set(element, "__pydantic_extra__", None)
+    _set(element, "__pydantic_private__", None)
+
+
+@lru_cache(maxsize=256)
+def _given(kind: type["Element"]) -> set[str]:
+    return set(kind.model_fields)
 
 
 def _seconds(value: Any) -> float:
@@ -39,8 +56,9 @@ def _seconds(value: Any) -> float:
         raise ConfigError(f"{value!r:.80} is no time: expected seconds since the epoch or a datetime") from None
 
 
-# From 1970 to 9999, which also tells seconds from milliseconds.
-Timestamp = Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=253_402_300_800)]
+END_OF_TIME: Final = 253_402_300_800
+"""The year 10000, in seconds since the epoch; what comes after it is taken for milliseconds."""
+Timestamp = Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=END_OF_TIME)]
 
 
 class Element(BaseModel, Observable):
@@ -114,6 +132,16 @@ class Element(BaseModel, Observable):
         """Make an element of this very class from the values of its dict, which it may change."""
         return cls._made_of(values)
 
+    def _born_with(self, fields: dict[str, Any]) -> None:
+        """Do what pydantic's `__init__` does, past pydantic where it is asked for nothing and the class is ours.
+
+        Every branch has some collections, and a worker makes a branch for many a turn.
+        """
+        if fields or not type(self).__module__.startswith("lion_broker."):
+            super().__init__(**fields)
+            return
+        _bear(self, {"id": IDType.create(), "created_at": time.time(), "metadata": {}}, set())
+
     @classmethod
     def _made_of(cls, fields: dict[str, Any]) -> Self:
         """Make an element; what pydantic says against the fields becomes an error of this package."""
@@ -124,6 +152,14 @@ class Element(BaseModel, Observable):
             raise kind(f"not a valid {cls.__name__}: {_reasons(error)}") from error
         except TypeError as error:  # a class with its own arguments
             raise ConfigError(f"not a valid {cls.__name__}: {error}") from error
+
+    @classmethod
+    def _made_of_valid(cls, fields: dict[str, Any]) -> Self:
+        """Make an element of all its fields, which are valid and become its own; only for kinds of this package."""
+        made = cls.__new__(cls)
+        # What pydantic notes of the fields that were given, nothing here asks for: all of a kind share one note.
+        _bear(made, fields, _given(cls))
+        return made
 
     @classmethod
     def _named_in(cls, values: Mapping[str, Any]) -> type[Self]:

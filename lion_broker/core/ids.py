@@ -20,8 +20,8 @@ __all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
 if sys.version_info >= (3, 14):
     from uuid import uuid7
 
-    def _new_text() -> str:
-        return str(uuid7())
+    def _number() -> int:
+        return uuid7().int
 
 else:
     _COUNTER_BITS = 42
@@ -53,15 +53,11 @@ else:
 
         return new
 
-    _new_number = _uuid7_source()
+    _number = _uuid7_source()
 
     def uuid7() -> UUID:
-        """Return a new UUID of version 7."""
-        return UUID(int=_new_number())
-
-    def _new_text() -> str:
-        digits = f"{_new_number():032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        """Return a UUID version 7 that is greater than all made before in this process."""
+        return UUID(int=_number())
 
 
 def _canonical(text: str) -> str | None:
@@ -91,7 +87,13 @@ class IDType(str):
     @classmethod
     def create(cls) -> "IDType":
         """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
-        return cls(_new_text())
+        return cls.of_number(_number())
+
+    @classmethod
+    def of_number(cls, number: int, /) -> "IDType":
+        """Return the id whose UUID has these 128 bits."""
+        digits = f"{number:032x}"
+        return cls(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
 
     @classmethod
     def validate(cls, value: object, /) -> "IDType":
@@ -137,10 +139,10 @@ class ID:
 
         Raises IDError for a text that is no id, ValueError for any other object.
         """
-        if isinstance(item, Observable):
-            return item.id
         if isinstance(item, str | UUID):
             return IDType.validate(item)
+        if isinstance(item, Observable):
+            return item.id
         raise ConfigError(f"cannot get an id from {type(item).__name__}: expected an element or an id")
 
     @staticmethod
@@ -169,7 +171,9 @@ def validate_order(refs: Any, /) -> list[IDType]:
 def _flatten(refs: Any, order: list[IDType]) -> None:
     if refs is None:
         return
-    if isinstance(refs, str | Observable):
+    if type(refs) is IDType:
+        order.append(refs)
+    elif isinstance(refs, str | Observable):
         order.append(ID.get_id(refs))
     elif isinstance(refs, Mapping):
         order.extend(map(ID.get_id, refs))

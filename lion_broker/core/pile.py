@@ -56,7 +56,7 @@ class Pile(PileAlgebra[T]):
         `item_type`: the class or classes that items may have, exactly these when `strict_type`; TypeError for
         other items. `order`: the ids of all items in the order they shall have; ValueError for other ids.
         """
-        super().__init__(**fields)
+        self._born_with(fields)
         self._fill(collections, item_type, order, strict_type)
 
     def include(self, item: Any, /) -> None:

@@ -3,12 +3,14 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
+from lion_broker.core.collector import collector_paused
 from lion_broker.core.concepts import Collective, Observable, Watchable
 from lion_broker.core.element import Element, element_class
 from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
@@ -19,6 +21,10 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
 __all__ = ["PileChange", "PileStore"]
 
 T = TypeVar("T", bound=Observable)
+
+# Past pydantic, which looks every name up, for what is no field.
+_set = object.__setattr__
+_MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,12 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
-        self._lock = TaskLock()
-        self._edits = 0
-        self._observer = None
-        self._types = _item_types(item_type)
-        self._strict = strict_type
-        self._items = {item.id: item for item in self._read(collections)}
+        _set(self, "_lock", TaskLock())
+        _set(self, "_edits", 0)
+        _set(self, "_observer", None)
+        _set(self, "_types", _item_types(item_type))
+        _set(self, "_strict", strict_type)
+        _set(self, "_items", {item.id: item for item in self._read(collections)})
         self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
@@ -107,6 +113,11 @@ class PileStore(Element, Collective[T], Generic[T]):
             items.reverse()
             return items
 
+    def present(self, refs: Iterable[ID.Ref]) -> list[T]:
+        """Return those of some items that are here."""
+        with self._lock:
+            return [self._items[id_] for id_ in map(ID.get_id, refs) if id_ in self._items]
+
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
         """Call `callback(change)` at every change of members, items or order; None ends it.
 
@@ -144,6 +155,8 @@ class PileStore(Element, Collective[T], Generic[T]):
         return iter(self._snapshot())
 
     def __contains__(self, key: Any) -> bool:
+        if type(key) is IDType:
+            return key in self._items
         with self._lock:
             try:
                 self._locate(key)
@@ -218,9 +231,11 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _locate(self, key: Any) -> list[IDType]:
         """Return the ids of the items that a key stands for; ItemNotFoundError when one is not here."""
+        if isinstance(key, str):
+            return [self._known(key)]
         if isinstance(key, Observable):
             return [self._known(key.id)]
-        if isinstance(key, str | UUID):
+        if isinstance(key, UUID):
             return [self._known(str(key))]
         if isinstance(key, Iterable) and not isinstance(key, bytes):
             return [id_ for part in key for id_ in self._locate(part)]
@@ -229,7 +244,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _known(self, text: str) -> IDType:
         """Return the id that `text` is, or that of the one item with this name."""
         if text in self._items:
-            return IDType.validate(text)
+            return text if type(text) is IDType else IDType.validate(text)
         if ID.is_id(text):
             id_ = IDType.validate(text)
             if id_ in self._items:
@@ -252,6 +267,10 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
+        with collector_paused() if len(items) > _MANY else nullcontext():
+            self._put(items)
+
+    def _put(self, items: list[T]) -> None:
         if items:
             self._tell("include", items)
         for item in items:
@@ -303,7 +322,8 @@ class PileStore(Element, Collective[T], Generic[T]):
         return self._line
 
     def _line_up(self, ids: Iterable[IDType]) -> None:
-        self._line, self._gone = deque(ids), set()
+        _set(self, "_line", deque(ids))
+        _set(self, "_gone", set())
 
     def _watch(self, items: Iterable[T]) -> None:
         if self._observer is not None:

@@ -12,6 +12,9 @@ from lion_broker.errors import ConfigError, IDError, ItemNotFoundError
 
 __all__ = ["Progression", "prog"]
 
+# Past pydantic, which looks every name up, for what is no field.
+_set = object.__setattr__
+
 
 class Progression(Element, Ordering[IDType]):
     """An ordered list of ids, with an optional name.
@@ -29,11 +32,11 @@ class Progression(Element, Ordering[IDType]):
     name: str | None = None
 
     def __init__(self, order: Any = None, name: str | None = None, **fields: Any) -> None:
-        super().__init__(**fields)
-        self.name = name
-        self._order = deque(validate_order(order))
+        self._born_with(fields)
+        self.__dict__["name"] = name
+        _set(self, "_order", deque(validate_order(order)))
         # How often each id stands here; made when it is first asked for.
-        self._counts = None
+        _set(self, "_counts", None)
 
     @property
     def order(self) -> list[IDType]:

@@ -34,6 +34,20 @@ class Mail(Element, Sendable):
     def _to_id(cls, value: Any) -> IDType:
         return ID.get_id(value)
 
+    @classmethod
+    def of_valid(cls, package: Package, sender: IDType, recipient: IDType) -> Self:
+        """Return the mail of a package, with its id and time; for ids that were looked at already."""
+        return cls._made_of_valid(
+            {
+                "id": package.id,
+                "created_at": package.created_at,
+                "metadata": {},
+                "sender": sender,
+                "recipient": recipient,
+                "package": package,
+            }
+        )
+
     @property
     def category(self) -> PackageCategory:
         """How the recipient applies the item."""

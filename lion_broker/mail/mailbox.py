@@ -57,7 +57,7 @@ class Mailbox:
 
     def let_go(self, mails: Iterable[Mail | str]) -> int:
         """Let go of mails that have gone where they were to go; returns how many were here."""
-        known = [self.pile_[mail] for mail in map(ID.get_id, mails) if mail in self.pile_]
+        known = self.pile_.present(mails)
         ids = [mail.id for mail in known]
         self.pile_.exclude(ids)
         self.pending_outs.exclude(ids)

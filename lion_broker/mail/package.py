@@ -49,4 +49,5 @@ class Package:
     created_at: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "category", PackageCategory.validate(self.category))
+        if type(self.category) is not PackageCategory:
+            object.__setattr__(self, "category", PackageCategory.validate(self.category))

@@ -11,7 +11,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -46,7 +46,8 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_NOTHING_SPECIAL: Final = (None,) * 5
+_SPECIAL: Final = ("ttl", "traceparent", "reply_to", "in_reply_to", "blob")
+_NOTHING_SPECIAL: Final = (None,) * len(_SPECIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +73,24 @@ class Header:
 
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""
+        # A kind of text of its own, as an IDType is, takes four times as long to be written.
+        shown: dict[str, Any] = {
+            "v": WIRE_VERSION,
+            "session": str(self.session),
+            "sender": str(self.sender),
+            "recipient": str(self.recipient),
+            "category": str(self.category),
+            "id": str(self.id),
+            "created": self.created,
+            "seq": self.seq,
+        }
         special = (self.ttl, self.traceparent, self.reply_to, self.in_reply_to, self.blob)
-        if special == _NOTHING_SPECIAL:
-            # A kind of text of its own, as an IDType is, takes four times as long to be written.
-            return to_json(
-                {
-                    "v": WIRE_VERSION,
-                    "session": str(self.session),
-                    "sender": str(self.sender),
-                    "recipient": str(self.recipient),
-                    "category": str(self.category),
-                    "id": str(self.id),
-                    "created": self.created,
-                    "seq": self.seq,
-                }
-            )
-        shown = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-        return to_json({"v": WIRE_VERSION, **shown})
+        if special != _NOTHING_SPECIAL:
+            given = zip(_SPECIAL, special, strict=True)
+            shown |= {name: str(one) if isinstance(one, str) else one for name, one in given if one is not None}
+        return to_json(shown)
 
 
-_NAMES: Final = tuple(f.name for f in fields(Header))
 # A header as this package writes it, with values that need no escapes: read at a glance. All others are read with care.
 _TEXT: Final = r'"([!#-\[\]-~ ]{1,512})"'
 _USUAL: Final = re.compile(
@@ -99,7 +98,7 @@ _USUAL: Final = re.compile(
     rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"in_reply_to":{_TEXT})?\}}'
 )
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
-_OPTIONAL: Final = frozenset({"ttl", "traceparent", "reply_to", "in_reply_to", "blob"})
+_OPTIONAL: Final = frozenset(_SPECIAL)
 _CATEGORIES: Final = frozenset(str(category) for category in PackageCategory)
 
 

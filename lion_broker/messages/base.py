@@ -210,13 +210,7 @@ class RoledMessage(Node, Sendable, Watchable):
 
     @classmethod
     def _made_of_valid(cls, fields: dict[str, Any]) -> Self:
-        """Make a message of a built-in kind from all its fields, which are valid and become its own."""
-        message = cls.__new__(cls)
-        # What pydantic notes of the fields that were given, nothing here asks for: so all messages share one note.
-        _set(message, "__dict__", fields)
-        _set(message, "__pydantic_fields_set__", _GIVEN)
-        _set(message, "__pydantic_extra__", None)
-        _set(message, "__pydantic_private__", None)
+        message = super()._made_of_valid(fields)
         _set(message, "_watchers", ())
         return message
 
@@ -318,9 +312,6 @@ class RoledMessage(Node, Sendable, Watchable):
     def __repr__(self) -> str:
         text = _shortened(self.text)
         return f"{type(self).__name__}(role={self.role}, sender={self.sender}, content={text!r})"
-
-
-_GIVEN = set(RoledMessage.model_fields)
 
 
 class _PlainFormatter(Formatter):

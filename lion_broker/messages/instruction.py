@@ -246,7 +246,8 @@ class Instruction(RoledMessage):
     ) -> Self:
         """Return a copy as every message does; the class of the answer goes with it."""
         clone = super().clone(sender, recipient, keep_role, id, created_at)
-        clone._response_format = self.response_format
+        if self.response_format is not None:
+            clone._response_format = self.response_format
         return clone
 
     @property

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from lion_broker.core.element import element_class
+from lion_broker.core.element import END_OF_TIME, element_class
 from lion_broker.core.ids import IDType
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, SenderRecipient, named_party
@@ -22,8 +22,6 @@ _FIELDS: Final = 7
 """How many a message has that has no template, embedding or flag."""
 _ROLES: Final = {role.value: role for role in MessageRole}
 _ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-_END: Final = 253_402_300_800
-"""The year 10000, in seconds since the epoch."""
 
 
 _Usual: TypeAlias = tuple[type[RoledMessage], IDType, MessageRole, SenderRecipient, SenderRecipient]
@@ -97,7 +95,7 @@ def _usual(values: dict[str, Any]) -> _Usual | None:
         return None
     if len(values) != _FIELDS:
         return None
-    if not (type(metadata) is type(content) is dict and type(created) is float and 0 <= created < _END):
+    if not (type(metadata) is type(content) is dict and type(created) is float and 0 <= created < END_OF_TIME):
         return None
     if not (type(id_) is type(role) is type(sender) is type(recipient) is str and sender and recipient):
         return None

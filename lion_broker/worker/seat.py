@@ -9,11 +9,12 @@ from typing import Final, TypeVar
 from pydantic_core import from_json
 
 from lion_broker.branch.branch import Branch
-from lion_broker.branch.directory import Directory
+from lion_broker.branch.directory import Directory, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip
 from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.ledger import Ledger
+from lion_broker.branch.refusal import lease_lost
 from lion_broker.branch.registry import Behaviour, Registry
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
@@ -26,7 +27,7 @@ from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, S
 from lion_broker.telemetry import logger
 
 from .schedule import Schedule
-from .turn import Turn, can_be_written_down, result, work_through, write_down
+from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
 
 __all__ = ["Seat", "Workplace"]
 
@@ -131,7 +132,7 @@ class Seat:
         if claimed.outcome != Outcome.OK:
             log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
             return
-        self._place.keeper.add(Station(self._ready.session, self._ready.branch, self._token))
+        self._place.keeper.add(self._station())
         try:
             await self._take_turns(claimed)
         finally:
@@ -157,13 +158,14 @@ class Seat:
             passage.mails = len(claimed.entries)
         return claimed
 
-    async def _commit(self, turn: Turn, host: Host) -> tuple[Commit, Claimed]:
+    async def _commit(self, turn: Turn, host: Host | None) -> tuple[Commit, Claimed]:
         """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
         place = self._place
         async with place.schedule.passage(self._ready.session, ends_turn=True) as passage:
             crowds = place.schedule.crowds(self._ready.session)
             stop = place.stopping or self._served >= _SHARE or crowds
-            verb = result(turn, host, 0 if stop else place.schedule.batch)
+            batch = 0 if stop else place.schedule.batch
+            verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
             answer: Claimed = await place.exchange.acall(verb)
             passage.mails = len(answer.entries)
         return verb, answer
@@ -199,13 +201,12 @@ class Seat:
         except BehaviourUnknown as error:
             return _unknown_behaviour(name, error)
 
-    async def _work(self, turn: Turn) -> Host:
+    async def _work(self, turn: Turn) -> Host | None:
+        """Do the work of a turn; returns the host of the branch, or None where the branch was not needed."""
         # A branch that has been read is told everything, or it would go on with less than its log says.
-        read = self._host is not None and not self._host.blank
-        if not read and self._behaviour is None and can_be_written_down(turn):
-            self._host = self._host or self._blank()
+        if self._host is None and self._behaviour is None and can_be_written_down(turn):
             write_down(turn)
-            return self._host
+            return None
         host = await self._loaded()
         with host.turns.enter():
             await work_through(turn, host, self._behaviour, self._place.schedule.slice_seconds)
@@ -216,15 +217,15 @@ class Seat:
             log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
 
-    def _blank(self) -> Host:
-        """A host for a branch whose history is not needed."""
-        host = Host(Branch(id=IDType(self._ready.branch)), self._place.around(self._ready.session), token=self._token)
-        host.cursor, host.version, host.blank = self._cursor, self._version, True
-        return host
+    def _station(self) -> Station:
+        return Station(self._ready.session, self._ready.branch, self._token)
+
+    def _stand(self) -> Stand:
+        return Stand(self._station(), self._cursor, self._version, self._place.lease_ms)
 
     async def _loaded(self) -> Host:
         """The host with the branch as its log says, warm from an earlier turn if nobody has changed it since."""
-        if self._host is not None and not self._host.blank:
+        if self._host is not None:
             return self._host
         host = self._place.take_warm(self._ready.branch, self._version)
         if host is None:
@@ -251,20 +252,25 @@ class Seat:
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
-    def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host) -> bool:
+    def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host | None) -> bool:
         """Take note of a commit's answer; False when the branch is no longer ours."""
         try:
-            host.absorb(verb, answer)
+            if host is not None:
+                host.absorb(verb, answer)
+            elif answer.outcome == Outcome.UNKNOWN:
+                raise gone(self._ready.session)
+            elif answer.outcome in (Outcome.FENCED, Outcome.STALE):
+                raise lease_lost(self._ready.branch, answer)
         except LionError as error:
             # Somebody else took over: this copy is void, and so is everything it did here.
             log.warning("%s", error)
             return False
-        self._cursor, self._version = host.cursor, host.version
+        self._cursor, self._version = verb.consumed, verb.version + 1
         self._served += turn.done
         self._place.turns += 1
         self._place.mails += turn.done
         if answer.outcome == Outcome.DRAINED:
-            if self._host is not None and not (self._host.blank or turn.failed):
+            if self._host is not None and not turn.failed:
                 self._place.keep_warm(self._host)
             return False
         return answer.outcome in (Outcome.OK, Outcome.ALREADY)

@@ -1,7 +1,8 @@
 """One turn of a branch: from the mails that were handed out to the commit that writes what they did.
 
-The steps, in order: `can_be_written_down` (as they are, or is the branch needed?), `work_through` (defer what has to
-wait for others, refuse what is no mail, too late or handed out too often, apply the rest), `result` (one Commit).
+The steps, in order: `can_be_written_down` (as they are, or is the branch needed?); if so `write_down` and `written`,
+else `work_through` (defer what has to wait for others, refuse what is no mail, too late or handed out too often, apply
+the rest) and `result`: one Commit either way.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Final
 
 from lion_broker.branch.care import DEFAULT_CARE, Care, OnFailure
@@ -19,13 +21,13 @@ from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected
-from lion_broker.mail.verbs import Commit
+from lion_broker.mail.verbs import Commit, Station
 from lion_broker.mail.wire import WireMail
 from lion_broker.messages import ActionRequest, ActionResponse, AssistantResponse, Instruction, System
 
 from .attempt import Failure, attempt
 
-__all__ = ["Turn", "can_be_written_down", "result", "work_through", "write_down"]
+__all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
 
 _KINDS: Final = frozenset(
     kind.class_name() for kind in (System, Instruction, AssistantResponse, ActionRequest, ActionResponse)
@@ -96,6 +98,16 @@ def can_be_written_down(turn: Turn) -> bool:
             for entry in turn.entries
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a branch stands of which nothing else is known, nor needed, but who owns it."""
+
+    station: Station
+    cursor: str
+    version: int
+    lease_ms: int
 
 
 def write_down(turn: Turn) -> None:
@@ -194,6 +206,25 @@ def result(turn: Turn, host: Host, batch: int) -> Commit:
         after=turn.entries[-1].id if not turn.lane else START,
         batch=batch,
         first=tuple(turn.records),
+    )
+
+
+def written(turn: Turn, stand: Stand, batch: int) -> Commit:
+    """Return the commit of a turn that was written down."""
+    return Commit(
+        session=stand.station.session,
+        branch=stand.station.branch,
+        token=stand.station.token,
+        cursor=stand.cursor,
+        consumed=turn.last_done,
+        version=stand.version,
+        records=tuple(turn.records),
+        buried=tuple(turn.buried),
+        handled=turn.handled,
+        after=turn.last_done,
+        batch=batch,
+        lease_ms=stand.lease_ms,
+        nonce=token_hex(8),
     )
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lion_broker.testing import wait_until
+
 from .rig import Rig, WrongResult
 
-__all__ = ["measured", "points", "resident", "server_bytes", "started", "told"]
+__all__ = ["measured", "points", "resident", "server_bytes", "settled", "started", "told"]
 
 
 def points(most: int) -> list[int]:
@@ -38,8 +40,21 @@ def measured(rig: Rig, module: str, *words: str | int) -> dict[str, Any]:
     return told(started(rig, module, *words))
 
 
+def settled(rig: Rig) -> None:
+    """Wait until the server has freed what was deleted and has rewritten its log."""
+    raw: Any = rig.raw
+
+    def quiet() -> bool:
+        rewriting = raw.info("persistence")
+        busy = rewriting["aof_rewrite_in_progress"] or rewriting["aof_rewrite_scheduled"]
+        return not (busy or raw.info("memory")["lazyfree_pending_objects"])
+
+    wait_until(quiet, 120)
+
+
 def server_bytes(rig: Rig) -> int:
     """How many bytes the server's data takes, by its own count."""
+    settled(rig)
     memory: Any = rig.raw.info("memory")
     return int(memory["used_memory"]) - int(memory["mem_clients_normal"])
 

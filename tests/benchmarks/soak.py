@@ -61,9 +61,8 @@ async def _load(rig: Rig, seconds: float, worker: int) -> list[Sample]:
             group.start_soon(_generations, exchange, done)
         group.start_soon(_trickle, stays, lasting, done)
         begin = time.monotonic()
-        log = f"lion:{{default:0}}:s:{stays.id}:b:{lasting.id}:log"
         while (now := time.monotonic() - begin) < seconds:
-            samples.append({"at": now, **_sample(rig, worker, log), **{f"done {k}": v for k, v in done.items()}})
+            samples.append({"at": now, **_sample(rig, worker, stays.id), **{f"done {k}": v for k, v in done.items()}})
             await anyio.sleep(seconds / SAMPLES)
         group.cancel_scope.cancel()
     with anyio.CancelScope(shield=True):
@@ -108,18 +107,22 @@ async def _trickle(session: Session, branch: Any, done: Counter[str]) -> None:
         await anyio.sleep(0.05)
 
 
-def _sample(rig: Rig, worker: int, log: str) -> Sample:
+def _sample(rig: Rig, worker: int, lasting: str) -> Sample:
     raw: Any = rig.raw
     memory = raw.info("memory")
-    kinds = Counter(_KIND.sub("", key.decode()).partition(":")[0] or "hash" for key in raw.scan_iter(count=1000))
+    keys = [key.decode() for key in raw.scan_iter(count=1000)]
+    kinds = Counter(_KIND.sub("", key).partition(":")[0] or "hash" for key in keys)
+    # What lives on keeps its history; answers that nobody has read to the end expire after ten minutes.
+    kept = sum(raw.memory_usage(key) or 0 for key in keys if lasting in key)
+    answers = sum(raw.memory_usage(key) or 0 for key in keys if ":reply:" in key)
     return {
         "worker": resident(worker),
         "client": resident(),
         "server": memory["used_memory_rss"],
-        "data": memory["used_memory"] - memory["mem_clients_normal"] - (raw.memory_usage(log) or 0),
-        # Answers that nobody has read to the end expire after ten minutes.
-        "keys": raw.dbsize() - kinds["reply"],
-        "log": raw.xlen(log),
+        "data": memory["used_memory"] - memory["mem_clients_normal"] - kept - answers,
+        "data of the session that stays": kept,
+        "answers": answers,
+        "keys": len(keys) - kinds["reply"],
         **{f"keys {kind}": count for kind, count in kinds.items()},
     }
 
@@ -131,8 +134,8 @@ def _curves(samples: list[Sample]) -> list[Figure | Curve]:
         points = tuple((round(one["at"], 1), one.get(name, 0.0) / scale) for one in samples)
         return Curve("SOAK", name, "seconds", unit, points, "level")
 
-    found: list[Figure | Curve] = [curve(name, "MB", 1e6) for name in ("worker", "client", "server", "data")]
-    found += [curve(name, "count") for name in names if name.startswith(("keys", "log"))]
+    found: list[Figure | Curve] = [curve(name, "MB", 1e6) for name in names if not name.startswith(("keys", "done"))]
+    found += [curve(name, "count") for name in names if name.startswith("keys")]
     for name in ("worker", "client", "server", "data", "keys"):
         half = samples[len(samples) // 2 :]
         per_second = statistics.linear_regression(

@@ -15,10 +15,16 @@ _OUTSIDE: Final = frozenset({"fcall", "info", "config|resetstat"})
 
 @dataclass
 class Count:
-    """The commands of a block by their names, and the bytes that the server has read from all clients."""
+    """The commands of a block by their names, the bytes that were read from all clients, and new connections."""
 
     commands: dict[str, int] = field(default_factory=dict)
     bytes_read: int = 0
+    connections: int = 0
+
+    @property
+    def own(self) -> int:
+        """Commands that the counting itself has sent."""
+        return self["info"] + self["config|resetstat"]
 
     def __getitem__(self, name: str) -> int:
         return self.commands.get(name, 0)
@@ -46,6 +52,7 @@ class Counter:
         count = Count()
         self.client.config_resetstat()
         yield count
-        count.bytes_read = self.client.info("stats")["total_net_input_bytes"]
+        stats = self.client.info("stats")
+        count.bytes_read, count.connections = stats["total_net_input_bytes"], stats["total_connections_received"]
         found = self.client.info("commandstats")
         count.commands = {name.removeprefix("cmdstat_"): row["calls"] for name, row in found.items()}

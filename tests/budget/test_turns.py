@@ -1,0 +1,174 @@
+"""What a turn costs: commands in the server, bytes on the wire, calls and objects in the worker; no clock is read."""
+
+import cProfile
+import gc
+import pstats
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from lion_broker import Branch, Mail, Registry, Session
+from lion_broker.broker.codec import Codec
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.signing import Signer
+from lion_broker.mail.exchange import run
+from lion_broker.mail.verbs import Claim, ReadReady
+from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.messages import Instruction
+from lion_broker.session.postbox import Postbox
+from tests.budget.counting import Count, Counter
+from tests.conftest import RunningWorker
+
+pytestmark = pytest.mark.anyio
+
+MAILS, BATCH = 2000, 100
+"""Twenty turns of a hundred mails."""
+TURNS = MAILS // BATCH
+STARTING = 20
+"""Calls of the claim, of sweeps, and of whoever waits for the end."""
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """A behaviour that does nothing, and one that sends every mail on."""
+    registry = Registry()
+
+    @registry.behaviour("idle", record=False)
+    async def idle(branch: Branch, mail: Mail) -> None:
+        pass
+
+    @registry.behaviour("relay", record=False)
+    async def relay(branch: Branch, mail: Mail) -> None:
+        branch.send("sink", "message", mail.package.item)
+
+    return registry
+
+
+def kilobytes(session: Session, recipient: Any, count: int = MAILS) -> list[WireMail]:
+    """Message mails of about a kibibyte."""
+    body = encode_json({"item": Instruction.create(instruction="x" * 500).to_dict()}, "message")
+    return [WireMail(Header(session.id, session.id, recipient.id, "message", seq=n + 1), body) for n in range(count)]
+
+
+@contextmanager
+def calls() -> Iterator[cProfile.Profile]:
+    """Count the calls of Python and C functions in a block."""
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        yield profile
+    finally:
+        profile.disable()
+
+
+class Drained:
+    """What draining the mails has cost, with the worker's start and its sweeps; a slow machine takes more turns."""
+
+    def __init__(self, count: Count, profile: cProfile.Profile, turns: int) -> None:
+        self.count = count
+        self.turns = turns
+        stats: Any = pstats.Stats(profile)
+        self.calls_a_mail = stats.total_calls / MAILS
+
+    def beside(self, entries: int) -> int:
+        """Commands inside of functions beside so many that each mail needs."""
+        return self.count.inner - entries * MAILS
+
+
+@pytest.fixture
+def drained(exchange: RedisExchange, counter: Counter, registry: Registry, running_worker: RunningWorker) -> Any:
+    """Drains the mails of one branch with a behaviour."""
+
+    async def drain(behaviour: str) -> Drained:
+        async with Session(exchange=exchange, delivery="auto") as session:
+            await session.anew_branch(name="sink")
+            remote = await session.anew_branch(pool="p", behaviour=behaviour or None)
+            run(exchange, Postbox(session.id).post_steps(kilobytes(session, remote)))
+            with counter.counting() as count, calls() as profile:
+                async with running_worker(registry, exchange, pool="p", lease=60, batch=BATCH) as worker:
+                    await session.await_idle()
+            assert session.counters()["applied"] == MAILS
+            assert worker.state.turns >= TURNS
+            return Drained(count, profile, worker.state.turns)
+
+    return drain
+
+
+async def test_a_turn_of_mail_that_is_written_down(drained: Any) -> None:
+    """One call of a function, one entry in the log a mail, and few commands beside; the branch is not even read."""
+    cost = await drained("")
+    assert cost.count["fcall"] <= 1.5 * cost.turns + STARTING
+    assert cost.count["xadd"] <= MAILS + cost.turns + STARTING
+    assert cost.beside(1) <= 20 * cost.turns + 10 * STARTING
+    assert cost.calls_a_mail <= 90
+
+
+async def test_a_turn_of_a_behaviour(drained: Any) -> None:
+    """The same, and the worker makes a mail with its message of each."""
+    cost = await drained("idle")
+    assert cost.count["fcall"] <= 1.5 * cost.turns + STARTING
+    assert cost.beside(1) <= 20 * cost.turns + 10 * STARTING
+    assert cost.calls_a_mail <= 220
+
+
+async def test_a_turn_that_answers_every_mail(drained: Any) -> None:
+    """Mails that go out cost one entry more each, and the recipient is looked at once a turn."""
+    cost = await drained("relay")
+    assert cost.count["fcall"] <= 1.5 * cost.turns + STARTING
+    assert cost.count["xadd"] <= 2 * MAILS + 2 * cost.turns + STARTING
+    assert cost.beside(2) <= 30 * cost.turns + 10 * STARTING
+    assert cost.calls_a_mail <= 550
+
+
+async def test_a_mail_crosses_the_wire_once_each_way(drained: Any) -> None:
+    """What the worker sends back of a mail that it writes down is what came, with little around it."""
+    cost = await drained("")
+    body = len(encode_json({"item": Instruction.create(instruction="x" * 500).to_dict()}, "message"))
+    assert cost.count.bytes_read / MAILS <= body + 400
+
+
+async def test_a_claim_answers_with_what_waits(exchange: RedisExchange, counter: Counter) -> None:
+    """However many mails it hands out, it runs the same few commands."""
+    found = []
+    async with Session(exchange=exchange, delivery="auto") as session:
+        for waiting in (1, 100):
+            remote = await session.anew_branch(pool=f"p{waiting}")
+            run(exchange, Postbox(session.id).post_steps(kilobytes(session, remote, waiting)))
+            (ready,) = exchange.call(ReadReady(f"p{waiting}", "me", 1))
+            claim = Claim(
+                session.id,
+                remote.id,
+                "t" * 32,
+                entry=ready.id,
+                pool=f"p{waiting}",
+                owner="me",
+                lease_ms=9999,
+                batch=100,
+            )
+            with counter.counting() as count:
+                assert len(exchange.call(claim).entries) == waiting
+            found.append(count.inner)
+    assert found[0] == found[1] <= 12
+
+
+def test_the_objects_of_a_mail() -> None:
+    """A mail that was opened is a dozen objects that the garbage collector has to look at."""
+    session, branch = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
+    body = encode_json({"item": Instruction.create(instruction="x" * 500).to_dict()}, "message")
+    codec = Codec(Signer(b"s" * 32))
+    raw: Any = []
+    for number in range(1000):
+        sealed = codec.seal(WireMail(Header(session, session, branch, "message"), body))
+        raw.append((b"%d-0" % number, [b"h", sealed.head, b"b", sealed.body, b"s", sealed.signature]))
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        opened = [codec.open(entry, session, branch) for entry in raw]
+        made = len(gc.get_objects()) - before
+    finally:
+        gc.enable()
+    assert all(isinstance(entry.mail, WireMail) for entry in opened)
+    assert made / len(opened) <= 12
