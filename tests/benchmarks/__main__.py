@@ -80,8 +80,9 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
 
 def _measure(options: argparse.Namespace) -> Results:
     rows: list[Figure | Curve] = []
+    contenders = _contenders(options)
     with rig() as server:
-        contest = Contest(server, _contenders(options), 1 if options.quick else options.rounds)
+        contest = Contest(server, contenders, 1 if options.quick else options.rounds)
         plan = _plan(server, contest, options.quick)
         if unknown := options.only - plan.keys():
             raise SystemExit(f"No benchmark is called {', '.join(unknown)}; there are {', '.join(plan)}.")
@@ -108,7 +109,10 @@ def _command(options: argparse.Namespace) -> str:
 def _contenders(options: argparse.Namespace) -> list[Contender]:
     peers = QUICK if options.quick else PEERS
     if options.peers is not None:
-        peers = tuple(one for one in PEERS if options.peers & {"all", one.name.lower(), one.program})
+        programs = dict.fromkeys(one.program for one in PEERS)
+        if unknown := options.peers - {"all", "none", *programs}:
+            raise SystemExit(f"No peer is called {', '.join(unknown)}; there are {', '.join(programs)}, all, none.")
+        peers = tuple(one for one in PEERS if options.peers & {"all", one.program})
     return [OURS, HOP, *peers]
 
 

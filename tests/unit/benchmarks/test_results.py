@@ -134,6 +134,13 @@ def test_a_missed_goal_is_no_error(
     assert capsys.readouterr().out == f"{plain(FOUND)}\n"
 
 
+def test_a_peer_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the hand does not measure us beside nobody."""
+    monkeypatch.setattr("sys.argv", ["scripts/bench", "--peers", "arq,celry"])
+    with pytest.raises(SystemExit, match=r"called celry; there are faststream, "):
+        main()
+
+
 def test_the_page_keeps_its_words() -> None:
     """Only what is between the marks is replaced, once and again."""
     page = f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n"
