@@ -31,8 +31,11 @@ from .tables import plain
 from .takeover import takeover
 from .thinking import thinking
 
+ROUNDS = 3
 # What takes so long that it runs only when it is named; and what the two minutes are too short for.
 LONG = frozenset({"SOAK"})
+# What is measured along with another.
+PARTS = {"P9": "P8", "P11": "P1"}
 LONGER = LONG | {"G1", "P7", "P8", "G2", "M1", "M2"}
 
 
@@ -77,9 +80,13 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
 
 def _measure(options: argparse.Namespace) -> Results:
     rows: list[Figure | Curve] = []
+    contenders = _contenders(options)
     with rig() as server:
-        contest = Contest(server, _contenders(options), 1 if options.quick else options.rounds)
-        for number, measure in _plan(server, contest, options.quick).items():
+        contest = Contest(server, contenders, 1 if options.quick else options.rounds)
+        plan = _plan(server, contest, options.quick)
+        if unknown := options.only - plan.keys():
+            raise SystemExit(f"No benchmark is called {', '.join(unknown)}; there are {', '.join(plan)}.")
+        for number, measure in plan.items():
             if number in (options.only or {number} - (LONGER if options.quick else LONG)):
                 sys.stderr.write(f"{number} … ")
                 begun = time.perf_counter()
@@ -93,14 +100,19 @@ def _command(options: argparse.Namespace) -> str:
     words = ["scripts/bench", *(["--quick"] if options.quick else [])]
     for name in ("only", "peers"):
         if given := getattr(options, name):
-            words += [f"--{name}", ",".join(sorted(given))]
+            words += [f"--{name}", ",".join(sorted(given, key=lambda word: (len(word), word)))]
+    if options.rounds != ROUNDS and not options.quick:
+        words += ["--rounds", str(options.rounds)]
     return " ".join(words)
 
 
 def _contenders(options: argparse.Namespace) -> list[Contender]:
     peers = QUICK if options.quick else PEERS
     if options.peers is not None:
-        peers = tuple(one for one in PEERS if options.peers & {"all", one.name.lower(), one.program})
+        programs = dict.fromkeys(one.program for one in PEERS)
+        if unknown := options.peers - {"all", "none", *programs}:
+            raise SystemExit(f"No peer is called {', '.join(unknown)}; there are {', '.join(programs)}, all, none.")
+        peers = tuple(one for one in PEERS if options.peers & {"all", one.program})
     return [OURS, HOP, *peers]
 
 
@@ -111,7 +123,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", type=_words, default=set(), metavar="P1,P3", help="numbers to run")
     parser.add_argument("--peers", type=_names, metavar="NAMES", help="peers to run: all, none, or arq,celery")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds of all contenders, 3 unless given")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"interleaved rounds of all contenders, {ROUNDS} unless given"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument(
         "--from", type=Path, dest="source", metavar="FILE", help="show results of --json, measure nothing"
@@ -121,7 +135,8 @@ def _options() -> argparse.Namespace:
 
 
 def _words(text: str) -> set[str]:
-    return {word.strip().upper() for word in text.split(",")} - {""}
+    words = {word.strip().upper() for word in text.split(",")} - {""}
+    return {PARTS.get(word, word) for word in words}
 
 
 def _names(text: str) -> set[str]:

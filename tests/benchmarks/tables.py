@@ -96,8 +96,8 @@ def goals(found: Results) -> list[str]:
 
 def curves(found: Results) -> list[str]:
     """Return the table of values that grow with another."""
-    rows = [[row.number, row.work, f"{row.y} by {row.x}", _points(row), row.goal] for row in found.curves]
-    return table(["", "work", "what", "points", "goal"], rows, left=5)
+    rows = [[row.number, row.work, f"{row.y} by {row.x}", _points(row), _growth(row), row.goal] for row in found.curves]
+    return table(["", "work", "what", "points", "last / first", "goal"], rows, left=6)
 
 
 def settings(found: Results) -> list[str]:
@@ -123,6 +123,11 @@ def _cell(figure: Figure | None) -> str:
     if figure is None:
         return ""
     return "failed" if figure.error else number(figure.value)
+
+
+def _growth(curve: Curve) -> str:
+    values = [y for _, y in curve.points if not math.isnan(y)]
+    return f"{values[-1] / values[0]:.2g}" if len(values) > 1 and values[0] else ""
 
 
 def _points(curve: Curve) -> str:

@@ -90,6 +90,7 @@ class Program(ABC):
 
     def begin(self) -> None:
         """Take the time: from now on items are worked on."""
+        self.ended = 0
         self.began, self.cpu_began = time.monotonic_ns(), self.cpu()
 
     def done(self, item: int) -> None:
@@ -114,8 +115,8 @@ class Program(ABC):
         serving = asyncio.ensure_future(self.serve())
         finished = asyncio.ensure_future(self._finished.wait())
         await asyncio.wait((serving, finished), return_when=asyncio.FIRST_COMPLETED)
-        if not finished.done():
-            finished.cancel()
+        finished.cancel()
+        if not self.ended:
             await serving
             raise RuntimeError("the worker ended before the last item")
         serving.cancel()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.benchmarks.__main__ import main
 from tests.benchmarks.contest import Contest
 from tests.benchmarks.drain import drain, relay
 from tests.benchmarks.enqueue import enqueue
@@ -61,3 +62,10 @@ def test_a_program_that_ends_says_why(server: Rig) -> None:
     """The last line of its stderr is the reason, whatever it was told."""
     with started(HOP, "unix:///nowhere", server.environment()) as peer, pytest.raises(Failed, match=r"nowhere|No such"):
         peer.ask("open", queue="q", role="worker", work="drain", items=10)
+
+
+def test_a_benchmark_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the hand measures nothing, and hears what there is; P9 and P11 come with another."""
+    monkeypatch.setattr("sys.argv", ["scripts/bench", "--only", "P99,P9,P11"])
+    with pytest.raises(SystemExit, match=r"called P99; there are P1, P2"):
+        main()

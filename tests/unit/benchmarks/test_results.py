@@ -118,10 +118,9 @@ def test_the_terminal_shows_every_row() -> None:
 
 def test_of_many_points_some_are_shown() -> None:
     """A curve with a sample every few seconds does not fill the table; its first point is there."""
-    curve = Curve("SOAK", "worker", "seconds", "MB", tuple((n, 200.0) for n in range(60)), "level")
+    curve = Curve("SOAK", "worker", "seconds", "MB", tuple((n, 200.0 + n) for n in range(61)), "level")
     (row,) = curves(replace(FOUND, rows=[curve]))[2:]
-    assert row.count(": 200") == 6
-    assert "| 0: 200, 10: 200," in row
+    assert row.endswith("| 0: 200, 10: 210, 20: 220, 30: 230, 40: 240, 50: 250, 60: 260 | 1.3 | level |")
 
 
 def test_a_missed_goal_is_no_error(
@@ -133,6 +132,13 @@ def test_a_missed_goal_is_no_error(
     monkeypatch.setattr("sys.argv", ["scripts/bench", "--from", str(path)])
     main()
     assert capsys.readouterr().out == f"{plain(FOUND)}\n"
+
+
+def test_a_peer_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the hand does not measure us beside nobody."""
+    monkeypatch.setattr("sys.argv", ["scripts/bench", "--peers", "arq,celry"])
+    with pytest.raises(SystemExit, match=r"called celry; there are faststream, "):
+        main()
 
 
 def test_the_page_keeps_its_words() -> None:
