@@ -113,10 +113,10 @@ class PileStore(Element, Collective[T], Generic[T]):
             items.reverse()
             return items
 
-    def present(self, refs: Iterable[ID.Ref]) -> list[T]:
-        """Return those of some items that are here."""
+    def withdraw(self, refs: Iterable[ID.Ref]) -> list[T]:
+        """Remove and return those of some items that are here."""
         with self._lock:
-            return [self._items[id_] for id_ in map(ID.get_id, refs) if id_ in self._items]
+            return self._discard([id_ for id_ in map(ID.get_id, refs) if id_ in self._items])
 
     def observe(self, callback: Callable[[PileChange[T]], None] | None, /) -> None:
         """Call `callback(change)` at every change of members, items or order; None ends it.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
+from .records import START
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_id"]
@@ -21,6 +22,7 @@ DELIVERIES: Final = ("manual", "auto")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _ENTRY: Final = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
+_SHORT: Final = len("0-") + 19
 _HALF_CHARACTER: Final = re.compile(r"[\ud800-\udfff]")
 
 
@@ -32,35 +34,49 @@ class _Rule(NamedTuple):
 def check(verb: v.Verb[Any], /) -> None:
     """Raise ConfigError (a ValueError) when no exchange could do the verb, whatever it holds."""
     kind: Any = type(verb)
-    for name, rule in _rules_of(kind):
+    for name, holds, needed in _rules_of(kind):
         value = getattr(verb, name)
-        if not rule.holds(value):
+        if not holds(value):
             shown = repr(value)
             shown = shown if len(shown) <= 80 else shown[:77] + "..."
-            raise ConfigError(f"{kind.__name__}.{name} cannot be {shown}: {rule.needed}.")
+            raise ConfigError(f"{kind.__name__}.{name} cannot be {shown}: {needed}.")
     if extra := _EXTRA.get(kind):
         extra(verb)
 
 
 @cache
-def _rules_of(kind: type) -> tuple[tuple[str, _Rule], ...]:
+def _rules_of(kind: type) -> tuple[tuple[str, Callable[[Any], bool], str], ...]:
     own = _OWN_RULES.get(kind, {})
     names = [field.name for field in fields(kind)]
-    return tuple((name, rule) for name in names if (rule := own.get(name) or _RULES.get(name)))
+    return tuple((name, *rule) for name in names if (rule := own.get(name) or _RULES.get(name)))
 
 
 def is_id(value: Any) -> bool:
     """Whether a value may be the id of a session or branch."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+    return isinstance(value, str) and _fits_id(value)
+
+
+# The same few ids and names come with every verb.
+@lru_cache(maxsize=4096)
+def _fits_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return isinstance(value, str) and _fits_name(value)
+
+
+@lru_cache(maxsize=1024)
+def _fits_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
 
 
 def _is_entry(value: Any) -> bool:
+    if value == START:
+        return True
     found = _ENTRY.fullmatch(value) if isinstance(value, str) else None
-    return found is not None and all(int(part) < 2**64 for part in found.groups())
+    # A number of nineteen digits always fits into 64 bits.
+    return found is not None and (len(value) <= _SHORT or all(int(part) < 2**64 for part in found.groups()))
 
 
 def _are_entries(values: Iterable[Any]) -> bool:

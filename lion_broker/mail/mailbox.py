@@ -57,14 +57,14 @@ class Mailbox:
 
     def let_go(self, mails: Iterable[Mail | str]) -> int:
         """Let go of mails that have gone where they were to go; returns how many were here."""
-        known = self.pile_.present(mails)
+        known = self.pile_.withdraw(mails)
         ids = [mail.id for mail in known]
-        self.pile_.exclude(ids)
         self.pending_outs.exclude(ids)
-        for sender in {mail.sender for mail in known} & self.pending_ins.keys():
-            self.pending_ins[sender].exclude(ids)
-            if not self.pending_ins[sender]:
-                del self.pending_ins[sender]
+        if self.pending_ins:
+            for sender in {mail.sender for mail in known} & self.pending_ins.keys():
+                self.pending_ins[sender].exclude(ids)
+                if not self.pending_ins[sender]:
+                    del self.pending_ins[sender]
         return len(known)
 
     def __contains__(self, mail: Any) -> bool:
