@@ -31,8 +31,8 @@ _SHORT_SLICE: Final = 0.002
 """Seconds that a turn may work before its commit."""
 _SHARED_SECONDS: Final = 10.0
 """For how long a session that was served counts as at work."""
-_AHEAD_SECONDS: Final = 0.5
-"""As many ready branches are read ahead as turns have ended in so long: others can hardly serve them sooner."""
+_AHEAD_SECONDS: Final = 0.1
+"""For how long a turn that has ended lets a saturated worker read one more ready branch."""
 _MOST_AHEAD: Final = 1024
 _SESSIONS_KNOWN: Final = 1024
 _LEARNING: Final = 0.5
@@ -80,11 +80,17 @@ class Schedule:
 
     @property
     def room(self) -> int:
-        """How many more ready branches may be read: for free seats, and ahead as far as they are soon needed."""
+        """How many more ready branches may be read.
+
+        For all free seats; but a worker that is at its limits reads no more than one for each turn that has just
+        ended, so that the rest is there for other workers, and a session that is new here is still seen soon.
+        """
+        if not self._saturated:
+            return self._concurrency - self.active
         now = self._clock()
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
-        return self._concurrency - self.active - len(self._seats) + len(self._turns)
+        return len(self._turns) - len(self._seats)
 
     @property
     def busy(self) -> bool:
@@ -108,6 +114,8 @@ class Schedule:
 
     def add(self, ready: ReadyEntry) -> None:
         """Take a branch that is ready; it begins as soon as it is its turn."""
+        if self._saturated and self._turns:
+            self._turns.popleft()
         self._seats.put(ready.session, ready)
         self._note(ready.session)
         self._fill()
@@ -164,7 +172,12 @@ class Schedule:
             self._arrive(session, passage)
             if ends_turn:
                 self._turns.append(self._clock())
-                self.nudge()
+            self.nudge()
+
+    @property
+    def _saturated(self) -> bool:
+        """Whether all seats are taken, or turns wait for the way to the server."""
+        return self._parked > 0 or self.active >= self._concurrency
 
     def _fits(self, passage: Passage) -> bool:
         window = _NARROW if self.shared else _WIDE

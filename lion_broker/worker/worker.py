@@ -37,7 +37,7 @@ __all__ = ["Worker", "WorkerState"]
 log = logger("worker")
 
 _WAIT_MS: Final = 500
-_MOST_READ: Final = 64
+_MOST_READ: Final = 16
 _TROUBLED_SECONDS: Final = 0.5
 
 

@@ -65,21 +65,42 @@ async def test_who_has_more_than_its_share_gives_way() -> None:
     assert [office.schedule.crowds(session) for session in "abc"] == [True, True, False]
 
 
-async def test_how_many_are_read_ahead() -> None:
-    """As many as turns have ended in the last half second, for at that pace seats are given up."""
+async def test_what_a_saturated_worker_reads() -> None:
+    """One ready branch for each turn that has just ended, for at that pace seats are given up; else it leaves them."""
     office = Office(10)
-    office.arrive("a", 10)
+    office.arrive("a", 4)
+    assert office.schedule.room == 6
+    office.arrive("a", 6)
     assert office.schedule.room == 0
     for _ in range(3):
         await office.turn("a", 1, ends=True)
         await office.turn("a", 1)
     assert office.schedule.room == 3
     office.arrive("b")
-    assert office.schedule.room == 2
+    assert office.schedule.room == 1
     office.now = 1.0
     assert office.schedule.room == -1
     office.schedule.leave("a")
     assert office.schedule.room == 0
+    office.schedule.leave("a")
+    assert office.schedule.room == 1
+
+
+async def test_a_worker_whose_turns_wait_is_saturated() -> None:
+    """However many seats are free: what it would read now, others can serve sooner."""
+    office = Office(1000)
+
+    async def go() -> None:
+        async with office.schedule.passage("a"):
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        assert office.schedule.room == 0
+        tasks.cancel_scope.cancel()
+    assert office.schedule.room == 1000
 
 
 async def test_who_waits_for_room_is_told() -> None:
