@@ -19,7 +19,7 @@ from lion_broker.core.pile_store import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.errors import BrokerUnavailable, MailboxFull, MailMalformed
 from lion_broker.mail.exchange import Steps, ask, ask_all
-from lion_broker.mail.mail import Mail
+from lion_broker.mail.mail import Mail, party
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Reply, is_after
@@ -32,7 +32,7 @@ from .directory import gone
 from .draft import Draft, Mark
 from .intake import look_at
 from .items import decode_item, encode_item, encode_model, local_model_ref
-from .journal import Chronicle, Kind, change_records, record_of, sent_record
+from .journal import Chronicle, Kind, change_records, record_of, sent_record, took_record
 from .ledger import Ledger
 from .refusal import lease_lost, mailbox_full, reason_of
 from .surroundings import Surroundings
@@ -173,7 +173,7 @@ class Host:
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
         package = Package(category, item, source, IDType.validate(header.id), float(header.created))
-        return Mail.of_valid(package, IDType.validate(header.sender), IDType.validate(header.recipient))
+        return Mail.of_valid(package, party(header.sender), party(header.recipient))
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
         """Record that a mail took effect; its entry leaves the inbox with the commit."""
@@ -185,13 +185,13 @@ class Host:
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
             self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
         else:
-            self._draft.records.append(record_of(Kind.TOOK, mail=str(mail.id), category=str(mail.category)))
+            self._draft.records.append(took_record(mail.id, mail.category))
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
         self.known.add(wire.id)
         self._draft.handled += 1
-        self._draft.records.append(record_of(Kind.TOOK, mail=wire.id, category=wire.header.category))
+        self._draft.records.append(took_record(wire.id, wire.header.category))
 
     def reply(self, reply: Reply) -> None:
         """Write down the answer to a command."""
@@ -279,7 +279,7 @@ class Host:
             cursor=self.cursor,
             consumed=consumed or self.cursor,
             version=self.version,
-            records=records or (record_of(Kind.TOOK, mail="", category=""),),
+            records=records or (took_record("", ""),),
             mails=tuple(draft.mails),
             replies=tuple(draft.replies),
             taken=tuple(draft.taken),
@@ -353,7 +353,7 @@ class Host:
             self._draft.drop_beginning(self._open[1])
             self._open = None
             self.cursor, self.version = verb.consumed, verb.version + 1
-        if not self.keeps_outbox:
+        if verb.mails and not self.keeps_outbox:
             self.branch.mailbox.let_go(wire.id for wire in verb.mails)
 
     def _records_changes(self) -> bool:

@@ -38,7 +38,16 @@ from lion_broker.messages import MessageManager, RoledMessage
 from lion_broker.messages.written import clone_of, message_of
 from lion_broker.telemetry import logger
 
-__all__ = ["Chronicle", "Kind", "change_records", "copied_id", "received_message", "record_of"]
+__all__ = [
+    "Chronicle",
+    "Kind",
+    "change_records",
+    "copied_id",
+    "received_message",
+    "record_of",
+    "sent_record",
+    "took_record",
+]
 
 log = logger("branch")
 
@@ -256,6 +265,11 @@ def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> lis
             message.clone(**who, id=copied_id(branch, message.id), created_at=message.created_at)
             for message in messages
         ]
+
+
+def took_record(mail: str, category: str) -> Record:
+    """Return the record of a mail that took effect."""
+    return Record(Kind.TOOK, to_json({"mail": str(mail), "category": str(category)}))
 
 
 def sent_record(mails: Iterable[WireMail]) -> Record:

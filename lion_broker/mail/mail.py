@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import ConfigDict, field_validator
@@ -13,7 +14,7 @@ from lion_broker.core.ids import ID, IDType
 
 from .package import Package, PackageCategory
 
-__all__ = ["Mail"]
+__all__ = ["Mail", "party"]
 
 
 class Mail(Element, Sendable):
@@ -82,6 +83,12 @@ class Mail(Element, Sendable):
 
     def __repr__(self) -> str:
         return f"Mail({self.category}, {self.sender[:8]} -> {self.recipient[:8]}, id={self.id[:8]})"
+
+
+@lru_cache(maxsize=4096)
+def party(text: str) -> IDType:
+    """Return a sender's or recipient's id, of whom there are few; raises IDError for what is none."""
+    return IDType.validate(text)
 
 
 def as_json_value(item: Any) -> Any:
