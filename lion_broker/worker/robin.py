@@ -46,7 +46,7 @@ class RoundRobin(Generic[T]):
         line = self._lines.get(session)
         if line is None:
             line = self._lines[session] = deque()
-            if self._credit_of(session) > 0:
+            if self.credit(session) > 0:
                 self._lines.move_to_end(session, last=False)
         line.append(item)
 
@@ -70,7 +70,7 @@ class RoundRobin(Generic[T]):
         """Go round to the first session that has credit."""
         while self._lines:
             session = next(iter(self._lines))
-            if self._credit_of(session) > 0:
+            if self.credit(session) > 0:
                 return session
             self._credit[session] += self._quantum
             self._lines.move_to_end(session)
@@ -86,9 +86,10 @@ class RoundRobin(Generic[T]):
 
     def charge(self, session: str, cost: float) -> None:
         """Note what an item of a session has cost."""
-        self._credit[session] = self._credit_of(session) - cost
+        self._credit[session] = self.credit(session) - cost
 
-    def _credit_of(self, session: str) -> float:
+    def credit(self, session: str) -> float:
+        """Return what a session may cost before it has to wait for its next turn."""
         credit = self._credit.setdefault(session, self._quantum)
         self._credit.move_to_end(session)
         if len(self._credit) > _REMEMBERED + len(self._lines):

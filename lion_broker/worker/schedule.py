@@ -23,11 +23,13 @@ __all__ = ["Passage", "Schedule"]
 
 _WIDE: Final = 400
 """Mails on their way while one session has the worker for itself: two large turns."""
-_NARROW: Final = 64
+_NARROW: Final = 32
 """The same while sessions share it: two small turns."""
-_SMALL_BATCH: Final = 32
+_SMALL_BATCH: Final = 16
+_MOST_WINDOWS: Final = 2
+"""How many windows full are on their way at most, with those that need not wait."""
 _LONG_SLICE: Final = 0.01
-_SHORT_SLICE: Final = 0.002
+_SHORT_SLICE: Final = 0.001
 """Seconds that a turn may work before its commit."""
 _SHARED_SECONDS: Final = 10.0
 """For how long a session that was served counts as at work."""
@@ -75,6 +77,7 @@ class Schedule:
         self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
         self._changed = anyio.Event()
         self._parked = 0
+        self._travelling: Counter[str] = Counter()
         self._seated: Counter[str] = Counter()
         self.active = 0
 
@@ -151,7 +154,7 @@ class Schedule:
         self._note(session)
         # Of a session that is new nothing is known but how much it may be.
         passage = Passage(min(self.batch, max(1.0, self._usual.get(session, self._batch))))
-        if self._ways or not self._fits(passage):
+        if self._has_to_wait(session, passage):
             self._ways.put(session, passage)
             self._parked += 1
             self._fill()
@@ -165,7 +168,7 @@ class Schedule:
                     self._parked -= 1
                 raise
         else:
-            self._under_way += passage.expected
+            self._depart(session, passage)
         try:
             yield passage
         finally:
@@ -174,17 +177,37 @@ class Schedule:
                 self._turns.append(self._clock())
             self.nudge()
 
+    def _has_to_wait(self, session: str, passage: Passage) -> bool:
+        if not self._ways:
+            return not self._fits(passage)
+        # A session that asks for little goes at once: waiting for those before it would take longer than its turn.
+        return (
+            session in self._travelling
+            or self._ways.credit(session) <= 0
+            or self._under_way + passage.expected > _MOST_WINDOWS * self._window
+        )
+
+    @property
+    def _window(self) -> int:
+        return _NARROW if self.shared else _WIDE
+
     @property
     def _saturated(self) -> bool:
         """Whether all seats are taken, or turns wait for the way to the server."""
         return self._parked > 0 or self.active >= self._concurrency
 
     def _fits(self, passage: Passage) -> bool:
-        window = _NARROW if self.shared else _WIDE
-        return self._under_way == 0 or self._under_way + passage.expected <= window
+        return self._under_way == 0 or self._under_way + passage.expected <= self._window
+
+    def _depart(self, session: str, passage: Passage) -> None:
+        self._under_way += passage.expected
+        self._travelling[session] += 1
 
     def _arrive(self, session: str, passage: Passage) -> None:
         self._under_way -= passage.expected
+        self._travelling[session] -= 1
+        if not self._travelling[session]:
+            del self._travelling[session]
         if self._under_way < 1:
             self._under_way = 0  # halves do not add up exactly
         self._ways.charge(session, max(1, passage.mails))
@@ -193,9 +216,10 @@ class Schedule:
         if len(self._usual) > _SESSIONS_KNOWN:
             self._usual.popitem(last=False)
         while (following := self._ways.head()) is not None and self._fits(following):
-            self._ways.take()
+            taken = self._ways.take()
             self._parked -= 1
-            self._under_way += following.expected
+            if taken is not None:
+                self._depart(*taken)
             following.free.set()
 
     @property

@@ -121,7 +121,7 @@ async def test_turns_are_small_while_sessions_share_a_worker() -> None:
     office.arrive("a")
     assert (office.schedule.batch, office.schedule.shared) == (BATCH, False)
     office.arrive("b")
-    assert (office.schedule.batch, office.schedule.shared) == (32, True)
+    assert (office.schedule.batch, office.schedule.shared) == (16, True)
     slow = office.schedule.slice_seconds
     office.now = 11.0
     office.arrive("a")
@@ -216,6 +216,29 @@ async def test_a_quiet_session_goes_before_a_flood() -> None:
         begun.set()
     assert "quiet" in order[ahead : ahead + 2]
     assert len(order) == 21
+
+
+async def test_a_session_that_asks_for_little_need_not_wait() -> None:
+    """It goes at once though the window is full and others wait, but not when it asks for more than its share."""
+    office = Office(1000)
+    office.arrive("quiet")
+    gone: list[str] = []
+
+    async def go(session: str) -> None:
+        async with office.schedule.passage(session):
+            gone.append(session)
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(go, "flood")
+        await anyio.wait_all_tasks_blocked()
+        assert gone == ["flood"] * 2
+        for _ in range(3):
+            tasks.start_soon(go, "quiet")
+        await anyio.wait_all_tasks_blocked()
+        assert gone[2:] == ["quiet"]
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("where", ["in line", "under way"])
