@@ -188,6 +188,9 @@ class Worker:
             self._trouble = ""
             for ready in found:
                 self._schedule.add(ready)
+            if found:
+                # Their claims go out before the next read is made ready.
+                await anyio.lowlevel.checkpoint()
             if idle:
                 self._stop.set()
 
