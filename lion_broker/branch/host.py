@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 _PAGE = 1000
-_MAILS = 100
+_MAILS = 200
 _RECORDS = 1000
 """Mails and records of one commit outside a turn; more would hold the server for too long."""
 

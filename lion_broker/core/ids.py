@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -25,6 +25,14 @@ if sys.version_info >= (3, 14):
 
 else:
     _COUNTER_BITS = 42
+    _NOISE_BYTES = 9
+
+    def _noises() -> Iterator[int]:
+        """Yield random numbers of 72 bits, many of them for one question to the system."""
+        while True:
+            drawn = os.urandom(_NOISE_BYTES * 256)
+            for at in range(0, len(drawn), _NOISE_BYTES):
+                yield int.from_bytes(drawn[at : at + _NOISE_BYTES], "big")
 
     def _uuid7_source() -> Callable[[], int]:
         """Return a generator of version 7 UUIDs, as numbers, that are strictly increasing in this process.
@@ -34,12 +42,21 @@ else:
         """
         lock = threading.Lock()
         last_ms = counter = 0
+        noises = _noises()
+
+        def begin_anew() -> None:
+            # Or a forked process would make the ids that its parent makes.
+            nonlocal noises
+            noises = _noises()
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=begin_anew)
 
         def new() -> int:
             nonlocal last_ms, counter
             now = time.time_ns() // 1_000_000
-            noise = int.from_bytes(os.urandom(9), "big")
             with lock:
+                noise = next(noises)
                 if now > last_ms:
                     # One bit stays clear, so that the counter has room to count up.
                     last_ms, counter = now, noise >> 32 & (1 << _COUNTER_BITS - 1) - 1

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
@@ -267,7 +266,10 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
-        with collector_paused() if len(items) > _MANY else nullcontext():
+        if len(items) > _MANY:
+            with collector_paused():
+                self._put(items)
+        else:
             self._put(items)
 
     def _put(self, items: list[T]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from importlib.util import find_spec
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
+from lion_broker.worker import collector
 
 from .program import TEXT, Program, main
 
@@ -54,6 +55,7 @@ class Lion(Program):
         mails = self.items * (2 if self.relay else 1)
         async with Worker(self._registry(), pool=self.queue) as worker:
             self.worker = worker
+            collector.settle()  # as the command `lion-broker worker` does
             self.begin()
             running = asyncio.ensure_future(worker.run())
             while self.stamp is None and worker.state.mails < mails:  # noqa: ASYNC110  a worker tells nobody how far it is
@@ -72,7 +74,7 @@ class Lion(Program):
         async def stamp(branch: Branch, mail: Mail) -> None:
             self.done(0)
 
-        @registry.behaviour("relay")
+        @registry.behaviour("relay", record=False)
         async def relay(branch: Branch, mail: Mail) -> None:
             await branch.asend(branch.metadata["to"], "message", TEXT)
 

@@ -1,5 +1,8 @@
 """Ids: what is one, what they sort by, and how references to elements are read."""
 
+import os
+import subprocess
+import sys
 from uuid import UUID, uuid1, uuid4
 
 import pytest
@@ -17,6 +20,31 @@ def test_an_id_is_its_text() -> None:
     assert id_ == str(id_)
     assert {id_: 1}[str(id_)] == 1  # type: ignore[index]
     assert UUID(id_).version == 7
+
+
+FORK = """
+import os, sys
+from lion_broker.core.ids import IDType
+IDType.create()
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.write(writing, "\\n".join(IDType.create() for _ in range(1000)).encode())
+    os._exit(0)
+os.close(writing)
+ours = {IDType.create()[-8:] for _ in range(1000)}
+with open(reading) as file:
+    theirs = {line[-8:] for line in file.read().split()}
+print(len(ours), len(theirs), len(ours & theirs))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_forked_process_makes_other_ids() -> None:
+    """Their random part, 32 bits, has nothing in common with the parent's but by chance."""
+    said = subprocess.run([sys.executable, "-c", FORK], check=True, capture_output=True, text=True).stdout
+    ours, theirs, both = map(int, said.split())
+    assert min(ours, theirs) > 990
+    assert both < 10
 
 
 def test_ids_sort_by_their_making() -> None:
