@@ -158,12 +158,15 @@ class Host:
 
     def arrive(self, entry: Entry, now: int = 0) -> None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken, or is late, is buried instead."""
-        taken = look_at(entry, now, self.branch.id, self.read, self._arrived.keys() | self.known)
+        taken = look_at(entry, now, self.branch.id, self.read, self._knows)
         if isinstance(taken, Burial):
             self._draft.buried.append(taken)
         elif isinstance(entry.mail, WireMail):
             self._arrived[taken.id] = (entry.id, entry.mail)
             self.branch.mailbox.append_in(taken)
+
+    def _knows(self, mail: str) -> bool:
+        return mail in self.known or mail in self._arrived
 
     def read(self, wire: WireMail) -> Mail:
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""

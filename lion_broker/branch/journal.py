@@ -48,7 +48,7 @@ _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
 
-Head = tuple[str, str, str, float]
+Head = tuple[IDType, str, str, float]
 """What a history needs of a mail's header: id, sender, recipient, time of creation."""
 
 
@@ -91,20 +91,20 @@ def received_message(head: Head, body: bytes) -> RoledMessage:
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
     mail_id, sender, recipient, created = head
-    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), IDType(mail_id), created)
+    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
 
 
 def _head_of(raw: bytes) -> Head:
     """Read a header out of a log; whoever wrote it there had read it strictly, so only odd ones are again."""
     found = from_json(raw)
     try:
-        head: Head = found["id"], found["sender"], found["recipient"], found["created"]
-        if type(head[3]) is float and type(head[0]) is type(head[1]) is type(head[2]) is str:
-            return head
+        mail_id, sender, recipient, created = found["id"], found["sender"], found["recipient"], found["created"]
+        if type(created) is float and type(mail_id) is type(sender) is type(recipient) is str:
+            return IDType(mail_id), sender, recipient, created
     except (LookupError, TypeError):
         pass
     header = decode_header(raw)
-    return header.id, header.sender, header.recipient, header.created
+    return IDType(header.id), header.sender, header.recipient, header.created
 
 
 @lru_cache(maxsize=4096)
