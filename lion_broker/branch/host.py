@@ -85,13 +85,14 @@ class Host:
         self.branch.messages.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
-    def load(self, chronicle: Chronicle) -> None:
-        """Give the branch the history that was read from its log, silently."""
+    def load_steps(self) -> Steps[Chronicle]:
+        """Read the history of a branch that nobody else uses yet into it, silently; returns what its log says."""
+        chronicle = Chronicle(self.around.session, self.branch.id, self.branch.msgs, self.branch.logs)
         with self.silence():
-            self.branch.msgs.messages.include(list(chronicle.msgs.messages))
-            self.branch.logs.include(list(chronicle.logs))
+            yield from chronicle.read_steps()
         self.version = chronicle.version
         self.known.update(chronicle.mails)
+        return chronicle
 
     @property
     def in_turn(self) -> bool:

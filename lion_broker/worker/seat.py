@@ -12,7 +12,6 @@ from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip
-from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.refusal import lease_lost
 from lion_broker.branch.registry import Behaviour, Registry
@@ -236,8 +235,6 @@ class Seat:
 
     async def _load(self) -> Host:
         around = self._place.around(self._ready.session)
-        chronicle = Chronicle(self._ready.session, self._ready.branch)
-        await arun(self._place.exchange, chronicle.read_steps())
         record = await arun(self._place.exchange, around.directory.record_steps(self._ready.branch))
         branch = Branch(
             id=IDType(self._ready.branch),
@@ -245,10 +242,9 @@ class Seat:
             user=record.seed.fields.get("user"),
             metadata=from_json(record.seed.fields.get("metadata", "{}")),
         )
-        equip(branch, chronicle, self._place.registry)
         host = Host(branch, around, token=self._token, pool=self._place.pool)
         host.attach()
-        host.load(chronicle)
+        equip(branch, await arun(self._place.exchange, host.load_steps()), self._place.registry)
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
