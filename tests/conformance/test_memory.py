@@ -6,7 +6,7 @@ import pytest
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.memory.store import Store
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.verbs import AwaitReply, ListSessions, Post, ReadEvents, ReadReady
+from lion_broker.mail.verbs import AwaitReply, ListSessions, Post, ReadReady
 from tests.conformance.road import Road
 
 
@@ -22,17 +22,6 @@ def test_it_is_named_memory() -> None:
     """URL and profile say that nothing survives the process."""
     with MemoryExchange() as exchange:
         assert repr(exchange) == "MemoryExchange(memory://, profile=memory)"
-
-
-def test_the_live_tail_is_capped() -> None:
-    """Of very many events the newest 10,000 are kept."""
-    road = Road(MemoryExchange()).open()
-    road.local("ada")
-    road.say("x", "ada", *range(10_050))
-    road.close("ada", token="mine")
-    events = road.call(ReadEvents(road.session, count=20_000))
-    assert len(events) == 10_000
-    assert {event.kind for event in events} == {"dead"}
 
 
 def test_producers_that_post_no_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

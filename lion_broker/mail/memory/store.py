@@ -32,7 +32,7 @@ from lion_broker.mail.wire import WireMail
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
 
-_EVENTS_KEPT: Final = 10_000
+_EVENTS_KEPT: Final = 2000
 _BYTES_AT_ONCE: Final = 1024 * 1024
 _REFUSALS: Final = {
     Outcome.UNKNOWN: ("unknown_branch", "There is no such branch in the session."),
