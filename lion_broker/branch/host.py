@@ -85,13 +85,14 @@ class Host:
         self.branch.messages.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
-    def load(self, chronicle: Chronicle) -> None:
-        """Give the branch the history that was read from its log, silently."""
+    def load_steps(self) -> Steps[Chronicle]:
+        """Read the history of a branch that nobody else uses yet into it, silently; returns what its log says."""
+        chronicle = Chronicle(self.around.session, self.branch.id, self.branch.msgs, self.branch.logs)
         with self.silence():
-            self.branch.msgs.messages.include(list(chronicle.msgs.messages))
-            self.branch.logs.include(list(chronicle.logs))
+            yield from chronicle.read_steps()
         self.version = chronicle.version
         self.known.update(chronicle.mails)
+        return chronicle
 
     @property
     def in_turn(self) -> bool:
@@ -158,12 +159,15 @@ class Host:
 
     def arrive(self, entry: Entry, now: int = 0) -> None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken, or is late, is buried instead."""
-        taken = look_at(entry, now, self.branch.id, self.read, self._arrived.keys() | self.known)
+        taken = look_at(entry, now, self.branch.id, self.read, self._knows)
         if isinstance(taken, Burial):
             self._draft.buried.append(taken)
         elif isinstance(entry.mail, WireMail):
             self._arrived[taken.id] = (entry.id, entry.mail)
             self.branch.mailbox.append_in(taken)
+
+    def _knows(self, mail: str) -> bool:
+        return mail in self.known or mail in self._arrived
 
     def read(self, wire: WireMail) -> Mail:
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""

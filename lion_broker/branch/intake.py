@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.portable import readable
@@ -26,7 +26,7 @@ APPLIED = frozenset({PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCateg
 
 
 def look_at(
-    entry: Entry, now: int, branch: str, read: Callable[[WireMail], Mail], known: Collection[str]
+    entry: Entry, now: int, branch: str, read: Callable[[WireMail], Mail], knows: Callable[[str], bool]
 ) -> Mail | Burial:
     """Return the mail that has come with an entry, or why it is buried: it is none, late, or a copy of a known one."""
     if isinstance(entry.mail, Rejected):
@@ -38,7 +38,7 @@ def look_at(
         mail = read(entry.mail)
     except Exception as error:
         return Burial(entry.id, reason_of(error), readable(error), inbox=True)
-    return Burial(entry.id, "duplicate", REPEATED, inbox=True) if mail.id in known else mail
+    return Burial(entry.id, "duplicate", REPEATED, inbox=True) if knows(mail.id) else mail
 
 
 def apply(branch: Branch, mail: Mail) -> None:

@@ -7,6 +7,7 @@ objects, which means nothing anywhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from lion_broker.core.concepts import Communicatable
@@ -37,16 +38,22 @@ __all__ = [
 
 
 class LocalObjects:
-    """Functions and models of this process that are referred to by mail between its own branches."""
+    """Functions and models of this process that are referred to by mail between its own branches.
+
+    An object is kept for good, since mail that refers to it may be read again, but once, however often it is sent.
+    """
 
     def __init__(self) -> None:
         self.id = IDType.create()
         self._objects: dict[str, Any] = {}
+        self._names: dict[tuple[int, ...], str] = {}
 
     def refer(self, item: Any) -> dict[str, str]:
-        """Keep an object and return the reference to it."""
-        name = f"{self.id}/{len(self._objects)}"
-        self._objects[name] = item
+        """Keep an object and return the reference to it, the same for the same object."""
+        # A method is made anew whenever somebody looks at it. What is kept here leaves its number to nobody else.
+        same = (id(item.__self__), id(item.__func__)) if isinstance(item, MethodType) else (id(item),)
+        name = self._names.setdefault(same, f"{self.id}/{len(self._objects)}")
+        self._objects.setdefault(name, item)
         return {"local": name}
 
     def find(self, name: str) -> Any:
@@ -131,9 +138,8 @@ def encode_tool(tool: Any, objects: LocalObjects | None) -> dict[str, str]:
             raise ValueError(f"A tool mail carries tools, functions or registered names, not {type(tool).__name__}.")
         if objects is None:
             raise NotPortable(_how_to_register(getattr(tool, "__name__", "the function")))
-        tool = Tool(func_callable=tool)
     if objects is not None:
-        return {"name": tool.function, **objects.refer(tool)}
+        return {"name": Tool.of(tool).function, **objects.refer(tool)}
     if ref := tool.metadata.get("ref"):
         return {"ref": ref}
     raise NotPortable(_how_to_register(tool.function))
@@ -199,11 +205,12 @@ _ENCODERS: dict[PackageCategory, Callable[[Any, LocalObjects | None], Any]] = {
 def _find_tool(ref: dict[str, Any], registry: Registry, objects: LocalObjects | None) -> Tool:
     if "local" in ref:
         tool = objects.find(str(ref["local"])) if objects else None
-        if not isinstance(tool, Tool):
+        if tool is None or isinstance(tool, iModel):
             raise ToolUnknown(
                 f"The tool {ref.get('name', '')!r} is a function of another process; register it by name."
             )
-        return tool
+        # Each mail brings a tool of its own where a plain function was sent.
+        return Tool.of(tool)
     return registry.resolve_tool(str(ref.get("ref", "")))
 
 

@@ -30,7 +30,7 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
 from lion_broker.core.pile_store import PileChange
 from lion_broker.errors import LionError
-from lion_broker.mail.exchange import Steps, ask
+from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, encode_json
@@ -57,7 +57,7 @@ _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
 
-Head = tuple[str, str, str, float]
+Head = tuple[IDType, str, str, float]
 """What a history needs of a mail's header: id, sender, recipient, time of creation."""
 
 
@@ -100,20 +100,20 @@ def received_message(head: Head, body: bytes) -> RoledMessage:
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
     mail_id, sender, recipient, created = head
-    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), IDType(mail_id), created)
+    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
 
 
 def _head_of(raw: bytes) -> Head:
     """Read a header out of a log; whoever wrote it there had read it strictly, so only odd ones are again."""
     found = from_json(raw)
     try:
-        head: Head = found["id"], found["sender"], found["recipient"], found["created"]
-        if type(head[3]) is float and type(head[0]) is type(head[1]) is type(head[2]) is str:
-            return head
+        mail_id, sender, recipient, created = found["id"], found["sender"], found["recipient"], found["created"]
+        if type(created) is float and type(mail_id) is type(sender) is type(recipient) is str:
+            return IDType(mail_id), sender, recipient, created
     except (LookupError, TypeError):
         pass
     header = decode_header(raw)
-    return header.id, header.sender, header.recipient, header.created
+    return IDType(header.id), header.sender, header.recipient, header.created
 
 
 @lru_cache(maxsize=4096)
@@ -135,13 +135,19 @@ def _bytes_of(branch: str) -> bytes:
 
 
 class Chronicle:
-    """What a branch's log says: messages, own log, tools and models, and the point up to which it was read."""
+    """What a branch's log says: messages, own log, tools and models, and the point up to which it was read.
 
-    def __init__(self, session: str, branch: str) -> None:
+    It is read into `msgs` and `logs`, which are empty at first. A page of the log, or of what was copied from another
+    one, is the longest step between two pauses.
+    """
+
+    def __init__(
+        self, session: str, branch: str, msgs: MessageManager | None = None, logs: LogPile | None = None
+    ) -> None:
         self.session = session
         self.branch = branch
-        self.msgs = MessageManager()
-        self.logs = LogPile()
+        self.msgs = MessageManager() if msgs is None else msgs
+        self.logs = LogPile() if logs is None else logs
         self.tools: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.version = 0
@@ -175,6 +181,7 @@ class Chronicle:
             count += len(rows)
             if len(rows) < _PAGE:
                 return count
+            yield PAUSE
 
     def _join(self, rows: Sequence[LogRecord]) -> None:
         """Put the messages that mails brought at the end, many at once."""
@@ -251,8 +258,10 @@ class Chronicle:
     def _copy(self, body: dict[str, Any]) -> Steps[None]:
         source = Chronicle(self.session, body["branch"])
         yield from source.read_steps(until=(body["version"], body["place"]))
-        for message in copies_of(source.msgs.messages, body["sender"], self.branch):
-            self.msgs.messages.include(message)
+        messages = source.msgs.messages.values()
+        for first in range(0, len(messages), _PAGE):
+            self.msgs.messages.include(copies_of(messages[first : first + _PAGE], body["sender"], self.branch))
+            yield PAUSE
         self.tools.update(source.tools)
         self.models.update(source.models)
 

@@ -19,17 +19,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from anyio.lowlevel import checkpoint
 
 from .verbs import Verb
 
-__all__ = ["Exchange", "Steps", "arun", "ask", "ask_all", "run", "together"]
+__all__ = ["PAUSE", "Exchange", "Steps", "arun", "ask", "ask_all", "run", "together"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 Steps = Generator[Sequence[Verb[Any]], list[Any], T]
 """A program over an exchange: yields verbs that may go together, is sent their answers, returns a T."""
+
+PAUSE: Final[Sequence[Verb[Any]]] = ()
+"""What a program yields that asks nothing, but has worked for a while: in an event loop others have their turn then."""
 
 
 class Exchange(ABC):
@@ -152,7 +157,7 @@ def run(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE) -> T:
             if exchange is None:
                 raise RuntimeError("This program needs an exchange.")
             try:
-                answers = exchange.call_all(verbs)
+                answers = exchange.call_all(verbs) if verbs else []
             except Exception as error:
                 with lock:
                     verbs = steps.throw(error)
@@ -164,6 +169,11 @@ def run(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE) -> T:
         return result
 
 
+async def _pause() -> list[Any]:
+    await checkpoint()
+    return []
+
+
 async def arun(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE) -> T:
     """Run a program to its end without blocking the event loop; see `run`."""
     try:
@@ -173,7 +183,7 @@ async def arun(exchange: Exchange | None, steps: Steps[T], /, lock: Lock = _FREE
             if exchange is None:
                 raise RuntimeError("This program needs an exchange.")
             try:
-                answers = await exchange.acall_all(verbs)
+                answers = await exchange.acall_all(verbs) if verbs else await _pause()
             except Exception as error:
                 with lock:
                     verbs = steps.throw(error)

@@ -10,7 +10,7 @@ from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Place, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip, first_records
-from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.branch.journal import Kind, record_of
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
@@ -74,12 +74,8 @@ class Household:
         )
         if claimed.outcome != Outcome.OK:
             return None
-        chronicle = Chronicle(session, record.id)
-        yield from chronicle.read_steps()
         branch = Branch(id=record.id, name=record.seed.name or None, user=record.seed.fields.get("user"))
-        equip(branch, chronicle, self.around.registry)
-        host = yield from self._host_steps(branch, token, version=claimed.version)
-        host.load(chronicle)
+        host = yield from self._host_steps(branch, token, version=claimed.version, is_stored=True)
         host.cursor, host.version = claimed.cursor, claimed.version
         return branch
 
@@ -145,11 +141,13 @@ class Household:
             for branch in list(self.hosts):
                 self.leave(branch, _CLOSED)
 
-    def _host_steps(self, branch: Branch, token: str, *, version: int) -> Steps[Host]:
+    def _host_steps(self, branch: Branch, token: str, *, version: int, is_stored: bool = False) -> Steps[Host]:
         host = Host(branch, self.around, token=token)
         host.version = version
         host.keeps_outbox = self._manual
         host.attach()
+        if is_stored:
+            equip(branch, (yield from host.load_steps()), self.around.registry)
         for mail in branch.mailbox.outgoing():
             # Mail that the branch had in its outbox before it joined the session is addressed again.
             package = mail.package

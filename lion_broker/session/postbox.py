@@ -28,7 +28,8 @@ class Postbox:
     """Hands mails to the exchange under numbered producers, so that a repeated call has one effect.
 
     A producer counts its posts one after the other; posts that run side by side use producers of their own, which are
-    used again afterwards. Mail that is held waits for `post_held_steps`, and stays here until it is known to be posted.
+    used again afterwards. One that the exchange has forgotten, since it was idle, is replaced. Mail that is held waits
+    for `post_held_steps`, and stays here until it is known to be posted.
     """
 
     def __init__(self, session: str) -> None:
@@ -50,13 +51,15 @@ class Postbox:
         first = 0
         while first < len(mails):
             piece = _piece(mails, first)
-            first += len(piece)
             verb = self._verb(piece)
             # Should this raise, nobody knows whether the number is used up: the producer is not used again.
             answer = yield from ask(verb)
             self._take_back(verb, answer)
+            if _is_forgotten(verb, answer):
+                continue
             if answer.outcome not in _POSTED:
                 raise self._refusal(answer)
+            first += len(piece)
 
     def post_held_steps(self) -> Steps[None]:
         """Post the mail that is held, in order.
@@ -73,6 +76,8 @@ class Postbox:
                 continue
             self._open = None
             self._take_back(verb, answer)
+            if _is_forgotten(verb, answer):
+                continue
             if answer.outcome in _POSTED:
                 del self._held[: len(verb.mails)]
                 continue
@@ -89,6 +94,8 @@ class Postbox:
 
     def _take_back(self, verb: Post, answer: Posted) -> None:
         """Keep the producer for the next post; only a number that was accepted is used up."""
+        if _is_forgotten(verb, answer):
+            return
         self._idle.append((verb.producer, verb.seq if answer.outcome in _POSTED else verb.seq - 1))
 
     def _refusal(self, answer: Posted) -> LionError:
@@ -104,6 +111,11 @@ class Postbox:
         return BrokerError(
             f"The exchange refused a post with {answer.outcome}; another program uses this producer's name."
         )
+
+
+def _is_forgotten(verb: Post, answer: Posted) -> bool:
+    """Whether a producer was idle for so long that the exchange forgot it; nothing was posted, and a new one may."""
+    return answer.outcome == Outcome.GAP and verb.seq > 1
 
 
 def _piece(mails: Sequence[WireMail], first: int = 0) -> Sequence[WireMail]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 from pydantic_core import from_json
 
@@ -12,7 +12,6 @@ from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip
-from lion_broker.branch.journal import Chronicle
 from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.refusal import lease_lost
 from lion_broker.branch.registry import Behaviour, Registry
@@ -28,15 +27,12 @@ from lion_broker.telemetry import logger
 
 from .schedule import Schedule
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
+from .warm import BRANCHES, WarmBranches
 
 __all__ = ["Seat", "Workplace"]
 
 log = logger("worker")
 
-T = TypeVar("T")
-
-_WARM: Final = 256
-"""Branches and sessions that a worker remembers after their turns."""
 _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
 
@@ -59,7 +55,7 @@ class Workplace:
     retrying: set[tuple[str, str]] = field(default_factory=set)
     """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
     _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
-    _warm: OrderedDict[str, Host] = field(default_factory=OrderedDict)
+    _warm: WarmBranches = field(default_factory=WarmBranches)
 
     def around(self, session: str) -> Surroundings:
         """What the branches of a session share here."""
@@ -71,7 +67,10 @@ class Workplace:
             owner=self.owner,
             lease_ms=self.lease_ms,
         )
-        return _keep(self._around, session, around)
+        self._around[session] = around
+        if len(self._around) > BRANCHES:
+            self._around.popitem(last=False)
+        return around
 
     async def stop_cancelled(self, station: Station) -> None:
         """Stop the commands of a branch that nobody waits for any more."""
@@ -95,19 +94,12 @@ class Workplace:
 
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
-        host = self._warm.pop(branch, None)
+        host = self._warm.take(branch)
         return host if host is not None and host.version == version and not host.dirty else None
 
     def keep_warm(self, host: Host) -> None:
-        """Keep a branch for its next turn; the one used longest ago makes room."""
-        _keep(self._warm, host.branch.id, host)
-
-
-def _keep(kept: OrderedDict[str, T], name: str, value: T) -> T:
-    kept[name] = value
-    if len(kept) > _WARM:
-        kept.popitem(last=False)
-    return value
+        """Keep a branch for its next turn; those used longest ago make room."""
+        self._warm.keep(host)
 
 
 class Seat:
@@ -236,8 +228,6 @@ class Seat:
 
     async def _load(self) -> Host:
         around = self._place.around(self._ready.session)
-        chronicle = Chronicle(self._ready.session, self._ready.branch)
-        await arun(self._place.exchange, chronicle.read_steps())
         record = await arun(self._place.exchange, around.directory.record_steps(self._ready.branch))
         branch = Branch(
             id=IDType(self._ready.branch),
@@ -245,10 +235,9 @@ class Seat:
             user=record.seed.fields.get("user"),
             metadata=from_json(record.seed.fields.get("metadata", "{}")),
         )
-        equip(branch, chronicle, self._place.registry)
         host = Host(branch, around, token=self._token, pool=self._place.pool)
         host.attach()
-        host.load(chronicle)
+        equip(branch, await arun(self._place.exchange, host.load_steps()), self._place.registry)
         host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 

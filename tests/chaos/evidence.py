@@ -37,7 +37,7 @@ class Tail:
     at: str = START
 
     def read(self, exchange: Exchange) -> None:
-        """Read what is new; a tail keeps ten thousand entries."""
+        """Read what is new; a tail keeps two thousand entries."""
         while page := exchange.call(ReadEvents(self.session, self.at)):
             self.at = page[-1].id
             for one in page:

@@ -24,7 +24,7 @@ KEYS = re.compile(
     r"""lion:\{[^{}]+:\d+\}:(
         meta | sessions | ready:[^{}\s]+ | due | workers | reply:[^{}\s]+ | limit:[^{}\s]+
         | s:[\w.-]+
-        | s:[\w.-]+:(branches|events|dead|producers|outboxes|transits|inboxes|blobs|blob:[0-9a-f]{64})
+        | s:[\w.-]+:(branches|events|dead|producers(:before)?|outboxes|transits|inboxes|blobs|blob:[0-9a-f]{64})
         | s:[\w.-]+:b:[\w.-]+
         | s:[\w.-]+:b:[\w.-]+:(mailbox|inbox|outbox|transit|log|steps|lanes|tries|delayed|lane:[\w.-]+)
     )""",

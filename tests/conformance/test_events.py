@@ -109,3 +109,14 @@ def test_watching_ends_in_time(exchange: Exchange, auto: Road) -> None:
     assert auto.call(ReadEvents(auto.session, START, wait_ms=20)) == ()
     assert exchange.call(ReadEvents("nowhere", START, wait_ms=20)) == ()
     assert exchange.call(ReadEvents("nowhere")) == ()
+
+
+def test_the_live_tail_is_capped(exchange: Exchange) -> None:
+    """Of very many events the newest 2,000 are kept, and on a server up to a hundred more; the oldest are gone."""
+    road = Road(exchange).open()
+    road.local("ada")
+    road.say("x", "ada", *range(2500))
+    road.close("ada", token="mine")
+    events = road.call(ReadEvents(road.session, count=20_000))
+    assert 2000 <= len(events) <= 2100
+    assert {event.kind for event in events[:-1]} == {"dead"}

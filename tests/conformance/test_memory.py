@@ -4,7 +4,9 @@ import anyio
 import pytest
 
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import AwaitReply, ListSessions, ReadEvents, ReadReady
+from lion_broker.mail.memory.store import Store
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.verbs import AwaitReply, ListSessions, Post, ReadReady
 from tests.conformance.road import Road
 
 
@@ -22,15 +24,29 @@ def test_it_is_named_memory() -> None:
         assert repr(exchange) == "MemoryExchange(memory://, profile=memory)"
 
 
-def test_the_live_tail_is_capped() -> None:
-    """Of very many events the newest 10,000 are kept."""
-    road = Road(MemoryExchange()).open()
+def test_producers_that_post_no_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a server: of more than a thousand, those that have not posted for ten to twenty minutes."""
+    road, minutes = Road(MemoryExchange()).open(), 0
+    monkeypatch.setattr(Store, "now", lambda _: minutes * 60_000)
     road.local("ada")
-    road.say("x", "ada", *range(10_050))
-    road.close("ada", token="mine")
-    events = road.call(ReadEvents(road.session, count=20_000))
-    assert len(events) == 10_000
-    assert {event.kind for event in events} == {"dead"}
+    mail = road.mail("x", "ada")
+
+    def post(*names: str, seq: int = 1) -> set[Outcome]:
+        return {road.call(Post(road.session, name, seq, (mail,))).outcome for name in names}
+
+    first, second = ([f"{word}-{number}" for number in range(1000)] for word in ("first", "second"))
+    assert post("old", *first) == {Outcome.OK}
+    minutes = 11
+    assert post("old", seq=2) == {Outcome.OK}
+    assert post(second[0]) == {Outcome.OK}
+    assert post(*first) == {Outcome.DUPLICATE}
+    assert post("old", seq=3) == {Outcome.OK}
+    minutes = 22
+    assert post(*second[1:]) == {Outcome.OK}
+    assert post("old", seq=3) == {Outcome.DUPLICATE}
+    assert post(first[0], seq=2) == {Outcome.GAP}
+    # Its first number would be taken again; by then the log of the recipient knows its mail.
+    assert post(first[1]) == {Outcome.OK}
 
 
 @pytest.mark.anyio

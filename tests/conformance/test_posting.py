@@ -202,3 +202,13 @@ def test_producers_count_for_themselves(exchange: Exchange, auto: Road) -> None:
         answer = exchange.call(Post(auto.session, producer, 1, (auto.mail("x", "ada", producer),)))
         assert answer.outcome is Outcome.OK
     assert texts(auto.inbox("ada")) == ["p", "q"]
+
+
+def test_many_producers_are_all_known(exchange: Exchange, auto: Road) -> None:
+    """However many there are, what was posted a moment ago is known when it comes again."""
+    auto.local("ada")
+    mail = (auto.mail("x", "ada"),)
+    posts = tuple(Post(auto.session, f"producer-{number}", 1, mail) for number in range(2100))
+    assert {answer.outcome for answer in exchange.call_all(posts)} == {Outcome.OK}
+    assert {answer.outcome for answer in exchange.call_all(posts)} == {Outcome.DUPLICATE}
+    assert exchange.call(replace(posts[0], seq=2)).outcome is Outcome.OK

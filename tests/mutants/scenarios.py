@@ -7,7 +7,7 @@ from dataclasses import replace
 from lion_broker.errors import BrokerError, MailboxFull
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Deferral, Reply, Swept
-from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Promote, Resume, Say, Send, Step
+from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Post, Promote, Resume, Say, Send, Step
 from tests.conformance.road import Road, texts
 from tests.mutants.rig import Rig
 
@@ -113,6 +113,34 @@ def a_broken_mailbox_takes_no_post(rig: Rig) -> None:
     with rig.broken(rig.key("ben", "mailbox")):
         assert rig.road.post(*mails).outcome is Outcome.FULL
     assert (rig.road.branch("ada").waiting, rig.road.dead()) == (0, ())
+
+
+def producers_that_post_no_more_are_forgotten(rig: Rig) -> None:
+    """With more than a thousand, those that have not posted for ten minutes, and twenty at most, are dropped."""
+    rig.road.local("ada")
+    mail = rig.road.mail("x", "ada")
+    producers = f"{rig.keys.session(rig.road.session)}:producers"
+
+    def post(*names: str, seq: int = 1) -> set[Outcome]:
+        verbs = [Post(rig.road.session, name, seq, (mail,)) for name in names]
+        return {answer.outcome for answer in rig.road.exchange.call_all(verbs)}
+
+    first, second = ([f"{word}-{number}" for number in range(1000)] for word in ("first", "second"))
+    assert post("old", *first) == {Outcome.OK}
+    rig.client.hset(producers, "", 1)  # a long time ago
+    assert post("old", seq=2) == {Outcome.OK}
+    assert rig.client.hlen(producers) == 1002
+    assert post(second[0]) == {Outcome.OK}
+    assert (rig.client.hlen(producers), rig.client.hlen(f"{producers}:before")) == (0, 1003)
+    assert post(*first) == {Outcome.DUPLICATE}
+    assert post("old", seq=3) == {Outcome.OK}
+    rig.client.hset(producers, "", 1)
+    assert post(*second[1:]) == {Outcome.OK}
+    assert (rig.client.hlen(producers), rig.client.hlen(f"{producers}:before")) == (0, 1001)
+    assert post("old", seq=3) == {Outcome.DUPLICATE}
+    assert post(first[0], seq=2) == {Outcome.GAP}
+    rig.road.call(DeleteSession(rig.road.session))
+    assert rig.client.exists(producers, f"{producers}:before") == 0
 
 
 def the_live_tail_fails_nothing(rig: Rig) -> None:

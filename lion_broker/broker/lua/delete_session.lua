@@ -36,7 +36,7 @@ register('delete_session', function(keys, args)
     for _, digest in ipairs(redis.call('HKEYS', key .. ':blobs')) do redis.call('UNLINK', key .. ':blob:' .. digest) end
   end
   redis.call('UNLINK', key .. ':blobs', key .. ':moved', key, key .. ':branches', key .. ':events', key .. ':dead', key .. ':producers',
-    key .. ':outboxes', key .. ':transits', key .. ':inboxes')
+    key .. ':producers:before', key .. ':outboxes', key .. ':transits', key .. ':inboxes')
   redis.call('ZREM', root .. 'sessions', id)
   return 0
 end, {'allow-oom'})

@@ -3,15 +3,33 @@
 -- KEYS 1: session key
 -- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature, blob, delay_ms)
 -- -> {OK | DUPLICATE | CONFLICT | GAP} or {UNKNOWN | CLOSED | FULL, branch}
+--
+-- Where there are many producers, those go that have not posted for a while, all at once: the hash becomes the one
+-- before, and the one before that is dropped. The time at which a hash began is in the field that no producer can have.
+
+local PRODUCERS_KEPT = 1000
+local PRODUCER_MS = 600000
+local BEGUN = ''
 
 local function seen_before(producers, producer, seq, digest)
-  local last = redis.call('HGET', producers, producer)
+  local last = redis.call('HGET', producers, producer) or redis.call('HGET', producers .. ':before', producer)
   if not last then return seq > 1 and 'GAP' or nil end
   local last_seq, last_digest = string.match(last, '^(%d+):(.*)$')
   last_seq = tonumber(last_seq)
   if seq == last_seq then return last_digest == digest and 'DUPLICATE' or 'CONFLICT' end
   if seq < last_seq then return 'DUPLICATE' end
   return seq > last_seq + 1 and 'GAP' or nil
+end
+
+local function note_post(session, producers, producer, seq, digest)
+  local is_new = redis.call('HSET', producers, producer, string.format('%.0f', seq) .. ':' .. digest) == 1
+  local many = is_new and redis.call('HLEN', producers) or 0
+  if many == 1 then redis.call('HSET', producers, BEGUN, session.now) end
+  if many <= PRODUCERS_KEPT then return end
+  local begun = tonumber(redis.call('HGET', producers, BEGUN)) or 0
+  if session.now - begun < PRODUCER_MS then return end
+  redis.call('UNLINK', producers .. ':before')
+  redis.call('RENAME', producers, producers .. ':before')
 end
 
 local function refusal(session, mail)
@@ -53,7 +71,8 @@ register('post', function(keys, args)
   local mails = mails_at(args, 4)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', ''} end
-  local known = seen_before(keys[1] .. ':producers', producer, seq, digest)
+  local producers = keys[1] .. ':producers'
+  local known = seen_before(producers, producer, seq, digest)
   if known then
     forget_blobs(session, mails)
     return {known}
@@ -65,7 +84,7 @@ register('post', function(keys, args)
     if refused and not refused.err then forget_blobs(session, mails) end
     if refused then return refused end
   end
-  redis.call('HSET', keys[1] .. ':producers', producer, string.format('%.0f', seq) .. ':' .. digest)
+  note_post(session, producers, producer, seq, digest)
   for _, mail in ipairs(mails) do
     hold_blob(session, mail)
     if session.auto or mail.direct then

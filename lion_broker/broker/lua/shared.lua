@@ -22,7 +22,8 @@
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 
 local GROUP = 'workers'
-local EVENTS_KEPT = 10000
+-- About 200 kB a session. Who watches reads as things happen; what has happened is in the logs.
+local EVENTS_KEPT = 2000
 -- What a client has not read in this time, it never will.
 local REPLY_TTL_MS = 600000
 local LAST = '18446744073709551615-18446744073709551615'

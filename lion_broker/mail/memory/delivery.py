@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
+from typing import Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
@@ -14,6 +15,9 @@ from lion_broker.mail.wire import WireMail
 from .store import Branch, Session, Store, Stream
 
 __all__ = ["collect", "drop", "exhume", "post", "receive", "send"]
+
+_PRODUCERS_KEPT: Final = 1000
+_PRODUCER_MS: Final = 600_000
 
 
 def post(store: Store, verb: v.Post) -> Posted:
@@ -26,7 +30,7 @@ def post(store: Store, verb: v.Post) -> Posted:
         return Posted(word)
     if refused := _refusal(session, verb.mails):
         return refused
-    session.producers[verb.producer] = (verb.seq, digest)
+    _note_post(session, verb, digest, store.now())
     for mail in verb.mails:
         if session.auto or mail.direct:
             store.accept(session, mail.header.recipient, mail, straight=True)
@@ -37,10 +41,21 @@ def post(store: Store, verb: v.Post) -> Posted:
 
 def _known(session: Session, verb: v.Post, digest: bytes) -> Outcome | None:
     """The word for a number that is not the next; of older ones only that they were used is known."""
-    last, content = session.producers.get(verb.producer, (0, b""))
+    known = session.producers.get(verb.producer) or session.producers_before.get(verb.producer)
+    last, content = known or (0, b"")
     if verb.seq > last:
         return Outcome.GAP if verb.seq > last + 1 else None
     return Outcome.CONFLICT if verb.seq == last and digest != content else Outcome.DUPLICATE
+
+
+def _note_post(session: Session, verb: v.Post, digest: bytes, now: int) -> None:
+    """Use a number up. Where there are many producers, those go that have not posted for a while, all at once."""
+    is_new = verb.producer not in session.producers
+    session.producers[verb.producer] = (verb.seq, digest)
+    if len(session.producers) == 1:
+        session.producers_begun = now
+    if is_new and len(session.producers) >= _PRODUCERS_KEPT and now - session.producers_begun >= _PRODUCER_MS:
+        session.producers_before, session.producers = session.producers, {}
 
 
 def _refusal(session: Session, mails: Iterable[WireMail]) -> Posted | None:

@@ -32,7 +32,7 @@ from lion_broker.mail.wire import WireMail
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
 
-_EVENTS_KEPT: Final = 10_000
+_EVENTS_KEPT: Final = 2000
 _BYTES_AT_ONCE: Final = 1024 * 1024
 _REFUSALS: Final = {
     Outcome.UNKNOWN: ("unknown_branch", "There is no such branch in the session."),
@@ -204,6 +204,9 @@ class Session:
     branches: dict[str, Branch]
     counters: Counter[str] = field(default_factory=Counter)
     producers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """The last number of each producer and what it had; since when there are any of these, and the ones before."""
+    producers_begun: int = 0
+    producers_before: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     transits: dict[str, Stream[WireMail]] = field(default_factory=dict)
     events: Stream[Occurrence] = field(default_factory=Stream)
     dead: Stream[DeadLetter] = field(default_factory=Stream)

@@ -222,6 +222,28 @@ def test_ten_megabytes_are_too_much() -> None:
         encode_item(C.SIGNAL, "x" * 10_000_000, None, "p", None)
 
 
+def test_what_is_sent_again_is_kept_once(registry: Registry, objects: LocalObjects) -> None:
+    """The same function, method, Tool or model has one reference; plain functions become a new Tool each time."""
+
+    class Counter:
+        def count(self, number: int) -> int:
+            return number
+
+    one, two = Counter(), Counter()
+    tool, model = Tool(func_callable=double), iModel("offline", "extractive")
+    sent = [(C.TOOL, double), (C.TOOL, tool), (C.TOOL, one.count), (C.TOOL, two.count), (C.IMODEL, model)]
+    first = [encode_item(category, item, None, "", objects) for category, item in sent]
+    assert len(set(first)) == len(sent)
+    for _ in range(10):
+        again = [(C.TOOL, double), (C.TOOL, tool), (C.TOOL, one.count), (C.TOOL, two.count), (C.IMODEL, model)]
+        assert [encode_item(category, item, None, "", objects) for category, item in again] == first
+    (found,), (other,) = (there_and_back(C.TOOL, double, registry, objects) for _ in range(2))
+    assert found is not other
+    assert found.func_callable is other.func_callable is double
+    assert there_and_back(C.TOOL, one.count, registry, objects)[0].func_callable.__self__ is one
+    assert there_and_back(C.IMODEL, model, registry, objects) is model
+
+
 def test_names_that_nobody_knows(registry: Registry) -> None:
     """The errors list what is registered."""
     with pytest.raises(ToolUnknown, match=r"'nothing'.*double"):

@@ -1,0 +1,77 @@
+"""What a worker keeps of branches after their turns is bounded by their number and by their messages."""
+
+import pytest
+
+from lion_broker import Branch, Registry
+from lion_broker.branch.directory import Directory
+from lion_broker.branch.host import Host
+from lion_broker.branch.surroundings import Surroundings
+from lion_broker.core.ids import IDType
+from lion_broker.mail.memory import MemoryExchange
+from lion_broker.messages import Instruction
+from lion_broker.worker.warm import WarmBranches
+
+AROUND = Surroundings(MemoryExchange(), IDType.create(), Directory("s"), Registry(), "owner")
+
+
+def host(messages: int = 0) -> Host:
+    """A host of a branch with so many messages."""
+    said = [Instruction.create(instruction="hello") for _ in range(messages)]
+    return Host(Branch(messages=said), AROUND, token="token")
+
+
+def kept(warm: WarmBranches, *hosts: Host) -> list[Host]:
+    """Those that are still kept; they are taken."""
+    return [one for one in hosts if warm.take(one.branch.id) is one]
+
+
+def test_a_branch_is_taken_once() -> None:
+    """Who takes it has it alone; one that is kept again replaces what was kept of it."""
+    warm, one = WarmBranches(), host(3)
+    again = Host(one.branch, AROUND, token="again")
+    warm.keep(one)
+    warm.keep(again)
+    assert warm.take(one.branch.id) is again
+    assert warm.take(one.branch.id) is None
+
+
+def test_the_number_of_branches_is_bounded() -> None:
+    """The one that was kept longest ago goes first, however small."""
+    warm, hosts = WarmBranches(branches=3), [host(number) for number in range(5)]
+    for one in (*hosts[:3], hosts[0], *hosts[3:]):
+        warm.keep(one)
+    assert kept(warm, *hosts) == [hosts[0], hosts[3], hosts[4]]
+
+
+def test_the_number_of_messages_is_bounded() -> None:
+    """As many as need be make room for another."""
+    warm, hosts = WarmBranches(messages=10), [host(4), host(4), host(2), host(5)]
+    for one in hosts[:3]:
+        warm.keep(one)
+    warm.keep(hosts[3])
+    assert kept(warm, *hosts) == hosts[2:]
+
+
+@pytest.mark.parametrize("large", [10, 11, 50])
+def test_a_large_branch_is_kept_alone(large: int) -> None:
+    """It would be the most costly to read again; a next one takes its place."""
+    warm, small, one, next_one = WarmBranches(messages=10), host(1), host(large), host(1)
+    warm.keep(small)
+    warm.keep(one)
+    assert warm.take(small.branch.id) is None
+    assert warm.take(one.branch.id) is one
+    warm.keep(one)
+    warm.keep(next_one)
+    assert kept(warm, one, next_one) == [next_one]
+
+
+def test_what_is_taken_makes_room() -> None:
+    """However often branches come and go, and grow meanwhile, the sum stays that of what is kept."""
+    warm, grows, other = WarmBranches(messages=10), host(1), host(5)
+    for number in range(4):
+        warm.keep(grows)
+        assert warm.take(grows.branch.id) is grows
+        grows.branch.messages.include(Instruction.create(instruction=str(number)))
+    warm.keep(other)
+    warm.keep(grows)
+    assert kept(warm, other, grows) == [other, grows]
