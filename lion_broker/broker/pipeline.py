@@ -7,6 +7,7 @@ and writing costs more than the rest of a small command. The server answers in o
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import Any, Final
 
@@ -55,7 +56,12 @@ class Waiting:
             self.settle()
 
     def settle(self) -> None:
-        """Tell whoever waits, unless it has gone."""
+        """Tell whoever waits, unless it has gone: what the server answered, or that it is not ready to answer."""
+        for reply in self.replies:
+            # Unlike other errors these are no answers to the command, and the exchange asks again.
+            if isinstance(reply, errors.ConnectionError):
+                self.fail(reply)
+                return
         if not self.answered.done():
             self.answered.set_result(self.replies)
 
@@ -87,6 +93,7 @@ class Pipeline(asyncio.Protocol):
         self._flushing = self._full = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._look_at = math.inf
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._error: Exception = errors.ConnectionError("Connection closed by server.")
         self.lost = False
@@ -187,11 +194,11 @@ class Pipeline(asyncio.Protocol):
             wanted = [one.copies for one in self._unconfirmed if one.copies is not None]
             if wanted:
                 most = max(wanted, key=lambda one: one.ms)
-                self._confirmation = Waiting(packed((most.command,)), 1, self._unconfirmed[-1].seconds)
+                longest = max(one.seconds for one in self._unconfirmed)
+                self._confirmation = Waiting(packed((most.command,)), 1, longest)
                 self._take(self._confirmation, chunk)
             if chunk and not self._transport.is_closing():
                 self._transport.write(b"".join(chunk))
-                self._watch_over(self._pending[-1])
 
     def _take(self, waiting: Waiting, chunk: list[bytes]) -> int:
         """Put commands into a write, and who waits for them into the line; returns how many bytes they are."""
@@ -201,6 +208,9 @@ class Pipeline(asyncio.Protocol):
             self._unconfirmed.append(waiting)
         chunk.append(waiting.packed)
         waiting.packed = b""
+        # Nearly always somebody waits already who looks earlier.
+        if waiting.since + waiting.seconds < self._look_at:
+            self._look_by(waiting.since + waiting.seconds)
         return len(chunk[-1])
 
     def _answered(self, waiting: Waiting) -> None:
@@ -212,21 +222,22 @@ class Pipeline(asyncio.Protocol):
         elif waiting.copies is None:
             waiting.settle()
 
-    def _watch_over(self, waiting: Waiting) -> None:
-        if self._watch is None:
-            self._watch = self._loop.call_later(waiting.seconds, self._look)
+    def _look_by(self, moment: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._look_at = moment
+        self._watch = self._loop.call_at(moment, self._look)
 
     def _look(self) -> None:
         """Give the connection up when the server has been silent for as long as somebody waits for it."""
-        self._watch = None
+        self._watch, self._look_at = None, math.inf
         if not self._pending:
             return
-        now = self._loop.time()
-        left = min(max(self._heard, one.since) + one.seconds - now for one in self._pending)
-        if left <= 0:
+        moment = min(max(self._heard, one.since) + one.seconds for one in self._pending)
+        if moment <= self._loop.time():
             self._give_up(TimeoutError("The server is silent."))
         else:
-            self._watch = self._loop.call_later(left, self._look)
+            self._look_by(moment)
 
     def _give_up(self, error: Exception) -> None:
         if self.lost:
@@ -236,6 +247,9 @@ class Pipeline(asyncio.Protocol):
             self._watch.cancel()
             self._watch = None
         self._transport.abort()
+        if self._confirmation is not None:
+            # Those that it is for are told; nobody waits for itself.
+            self._confirmation.answered.cancel()
         for waiting in (*self._unconfirmed, *self._pending, *self._queue):
             waiting.fail(error)
         for line in (self._unconfirmed, self._pending, self._queue):

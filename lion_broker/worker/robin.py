@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 _REMEMBERED: Final = 1024
 """Sessions whose account is kept while they have nothing in line."""
+_MOST_BEHIND: Final = 16
+"""Rounds that a session stays out at most for what it has cost: that may have been while nobody else was there."""
 
 
 class RoundRobin(Generic[T]):
@@ -86,7 +88,7 @@ class RoundRobin(Generic[T]):
 
     def charge(self, session: str, cost: float) -> None:
         """Note what an item of a session has cost."""
-        self._credit[session] = self.credit(session) - cost
+        self._credit[session] = max(self.credit(session) - cost, -_MOST_BEHIND * self._quantum)
 
     def credit(self, session: str) -> float:
         """Return what a session may cost before it has to wait for its next turn."""

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from lion_broker.branch.registry import Registry
@@ -212,6 +213,8 @@ class Worker:
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:
+            # What was read ahead comes to its seat also when the grace is over and all turns are being dropped.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             await Seat(self._place, ready).serve()
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.

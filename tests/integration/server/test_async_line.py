@@ -1,12 +1,15 @@
 """The line of an event loop: commands follow one another without waiting, and every caller gets its own replies."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from lion_broker.broker.async_line import AsyncLine
+from lion_broker.broker.copies import Copies
 from lion_broker.broker.requests import Command
 from tests.stage import Stage
 
@@ -101,8 +104,28 @@ async def test_a_server_that_says_too_much_is_not_listened_to() -> None:
         await line.aclose()
 
 
+async def test_a_server_that_is_not_ready_has_not_answered() -> None:
+    """While it reads its data back it says so instead of an answer: the caller is told, and may ask again."""
+
+    async def load(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while command := await reader.read(65536):
+            ready = b"ECHO" not in command or b"again" in command
+            answer = b"+OK\r\n" if ready else b"-LOADING Redis is loading the dataset in memory\r\n"
+            writer.write(answer * command.count(b"*"))
+        writer.close()
+
+    async with await asyncio.start_server(load, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        for held in (False, True):
+            with pytest.raises(BusyLoadingError):
+                await line.call([("ECHO", "a"), ("ECHO", "b")], SECONDS, held=held)
+            assert await line.call([("ECHO", "again")], SECONDS, held=held) == [b"OK"]
+        await line.aclose()
+
+
 async def test_a_silent_server_is_given_up() -> None:
-    """By all who wait, when it has said nothing for as long as one of them waits."""
+    """By all who wait, when it has said nothing for as long as one of them waits, whoever came first."""
 
     async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while command := await reader.read(65536):
@@ -113,10 +136,81 @@ async def test_a_silent_server_is_given_up() -> None:
     async with await asyncio.start_server(hush, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         line = AsyncLine(f"redis://{host}:{port}", SECONDS)
-        patient, hasty = (asyncio.create_task(line.call([("ECHO", "a")], seconds)) for seconds in (60.0, 0.2))
+        patient, hasty = (asyncio.create_task(line.call([("ECHO", "a")], seconds)) for seconds in (3600.0, 0.2))
         for task in (hasty, patient):
             with pytest.raises(TimeoutError):
                 await task
+        await line.aclose()
+
+
+class Primary:
+    """A server that says OK to everything but WAIT; how it answers that is given."""
+
+    def __init__(self, confirm: Callable[[], Awaitable[bytes]]) -> None:
+        self._confirm = confirm
+        self.waits = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Speak with one client, for as long as there is an answer."""
+        while command := await reader.read(65536):
+            asked = command.count(b"WAIT")
+            writer.write(b"+OK\r\n" * (command.count(b"*") - asked))
+            if asked:
+                self.waits += asked
+                if not (answer := await self._confirm()):
+                    break
+                writer.write(answer)
+        writer.close()
+
+
+async def test_a_connection_that_ends_before_replicas_have_confirmed() -> None:
+    """All who share the confirmation are told, and nothing is left that nobody has looked at."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context["message"]))
+
+    async def hang_up() -> bytes:
+        return b""
+
+    async with await asyncio.start_server(Primary(hang_up).talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        writes = [line.call([("SET", "a", number)], SECONDS, copies=Copies(1, 1000)) for number in range(3)]
+        lost = await asyncio.gather(*writes, return_exceptions=True)
+        assert all(isinstance(one, (RedisError, OSError)) for one in lost)
+        await line.aclose()
+    del lost, line
+    gc.collect()
+    assert complaints == []
+
+
+async def test_who_has_little_time_leaves_the_others_theirs() -> None:
+    """Who shares a confirmation may take as long as the most patient of all, whoever came last."""
+    begun, meanwhile = asyncio.Event(), asyncio.Event()
+
+    async def confirm() -> bytes:
+        if primary.waits == 1:
+            begun.set()
+            await meanwhile.wait()
+        else:
+            # Longer than the last one has, and much shorter than the one before.
+            await asyncio.sleep(1.5)
+        return b":1\r\n"
+
+    primary = Primary(confirm)
+    async with await asyncio.start_server(primary.talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+
+        async def write(seconds: float) -> list[Any]:
+            return await line.call([("SET", "a", 1)], seconds, copies=Copies(1, int(seconds * 500)))
+
+        first = asyncio.create_task(write(SECONDS))
+        await begun.wait()
+        both = [asyncio.create_task(write(seconds)) for seconds in (3600.0, 1.0)]
+        await asyncio.sleep(0)
+        meanwhile.set()
+        assert await asyncio.gather(first, *both) == [[b"OK"]] * 3
+        assert primary.waits == 2
         await line.aclose()
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
-from lion_broker import Session
+from lion_broker import Branch, Mail, Registry, Session, Worker
+from lion_broker.mail.verbs import ReadBranches, ReadReady
 from lion_broker.testing import wait_until
 from tests.ledger import Ledger
 from tests.stage import Stage
@@ -56,6 +58,32 @@ def test_a_worker_that_will_not_wait_gives_up_its_turn(session: Session, stage: 
     home.receive_all()
     assert [message.instruction for message in home.messages] == ["re home:1"]
     assert Ledger.of(session.exchange, session.id).doubles() == []
+
+
+@pytest.mark.anyio
+async def test_what_was_read_ahead_is_not_begun_when_the_grace_is_over(session: Session) -> None:
+    """Nobody would hold the branches that a worker claimed and left at once, and until their leases end none could."""
+    registry, begun = Registry(), anyio.Event()
+
+    @registry.behaviour("hang")
+    async def hang(branch: Branch, mail: Mail) -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    branches = [await session.anew_branch(name=f"b{number}", pool="p", behaviour="hang") for number in range(5)]
+    async with Worker(registry, exchange=session.exchange, pool="p", concurrency=1, grace=0.1, lease=60) as worker:
+        async with anyio.create_task_group() as group:
+            group.start_soon(worker.run)
+            await session.default_branch.asend(branches[0], "message", "hello")
+            await begun.wait()
+            for branch in branches[1:]:
+                await session.default_branch.asend(branch, "message", "hello")
+            # As a worker does that has ended some turns a moment ago.
+            for ready in await session.exchange.acall(ReadReady("p", worker.owner, 10)):
+                worker._schedule.add(ready)
+            worker.stop()
+        records = await session.exchange.acall(ReadBranches(session.id, tuple(branch.id for branch in branches)))
+    assert [(record.leased, record.waiting) for record in records] == [(False, 1)] * 5
 
 
 def test_a_zombie_is_fenced(session: Session, stage: Stage, tmp_path: Path) -> None:

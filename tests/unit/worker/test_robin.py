@@ -86,6 +86,22 @@ def test_a_newcomer_cannot_always_go_first() -> None:
     assert abs(served["flood"] - served["eager"]) <= 2
 
 
+def test_what_nobody_else_wanted_is_not_held_against_a_session() -> None:
+    """One that was alone for long gets its share as soon as another comes, not when that one has had as much."""
+    robin = RoundRobin[int](10)
+    for _ in range(100_000):
+        robin.charge("old", 10)
+    served = Counter[str]()
+    for number in range(1000):
+        robin.put("old", number)
+        robin.put("new", number)
+        found = robin.take()
+        assert found is not None
+        robin.charge(found[0], 10)
+        served[found[0]] += 1
+    assert served["old"] > 400
+
+
 def test_an_item_that_nobody_wants_any_more() -> None:
     """It leaves its line, and the line goes when it was the last; what is not there is ignored."""
     robin = RoundRobin[str](1)
