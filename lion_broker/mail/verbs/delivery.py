@@ -21,8 +21,8 @@ class Post(Verb[Posted]):
     stream) of a branch with a pool, the inbox of a local one. With manual delivery they wait in their senders'
     outboxes. Order per sender and recipient is the order given. Idempotent by (`producer`, `seq`): the first `seq` of a
     producer is 1; only OK uses a number up. A producer that has not posted for ten minutes may be forgotten: then its
-    next number is a GAP. FULL when a mailbox or inbox has reached the session's limits. A mail with a delay is
-    delivered when it is due.
+    next number is a GAP, and a repeat of its first one is posted again, as copies that their recipients know. FULL when
+    a mailbox or inbox has reached the session's limits. A mail with a delay is delivered when it is due.
     """
 
     session: str
