@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from .calls import calls
 from .collecting import collecting
 from .contest import Contest
 from .drain import drain, relay
@@ -35,7 +36,7 @@ ROUNDS = 3
 # What takes so long that it runs only when it is named; and what the two minutes are too short for.
 LONG = frozenset({"SOAK"})
 # What is measured along with another.
-PARTS = {"P9": "P8", "P11": "P1"}
+PARTS = {"P9": "P8"}
 LONGER = LONG | {"G1", "P7", "P8", "G2", "M1", "M2"}
 
 
@@ -66,6 +67,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
         "P5": lambda: [*rounds(server, 1 if quick else 3), *collecting(contest)],
         "P6": lambda: takeover(server, 3 if quick else 10),
         "P10": lambda: scaling(server, 1_000 if quick else 4_000, 1 if quick else 3),
+        "P11": lambda: calls(server),
         "P12": lambda: startup(server, 3 if quick else 7),
         "FAIR": lambda: fairness(server, 100 if quick else 500),
         "G1": lambda: growth_branches(server, quick),

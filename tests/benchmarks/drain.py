@@ -1,4 +1,4 @@
-"""P1, P2 and P11: draining full queues, as they are and with an answer to each item, beside hop and peers."""
+"""P1 and P2: draining full queues, as they are and with an answer to each item, beside hop and peers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .contest import Contest, Outcome, Round, Sample
 from .peers.driver import Failed
-from .peers.table import HOP, OURS, Contender, Kind
+from .peers.table import HOP, Contender, Kind
 from .rig import Figure
 from .works import DRAINED, RELAY_CPU, RELAYED, SERVER_CPU, WORKER_CPU
 
@@ -29,9 +29,6 @@ def drain(contest: Contest, items: int) -> list[Figure]:
         ours.figure("P1", SERVER_CPU, "server", "µs/item", "at most 20", at_most=20),
         Figure("P1", "drained / bare hop", ratio, "ratio", "at least 0.35", at_least=0.35),
         beside_fastest("P1", "drained", outcomes, "rate", 8),
-        ours.figure(
-            "P11", "calls a turn, claims and ready reads included", "calls", "calls", "1, at most 2", at_most=2
-        ),
     ]
 
 
@@ -65,23 +62,19 @@ def _drained(turn: Round, work: str, items: int) -> Sample:
         fed = None
         if not contender.live and contender is not HOP:
             fed = cast.client.ask("enqueue", items=items, bulk=contender.bulk)
-        turn.rig.reset()
         server = turn.server_cpu(cast)
         cast.worker.ask("drain")
         if contender.live:
             fed = cast.client.ask("enqueue", items=items, bulk=contender.bulk)
         cost = cast.worker.hear()
         server = turn.server_cpu(cast) - server
-        calls = turn.rig.calls()
         if wrong := cast.client.ask("check")["wrong"]:
             raise Failed(wrong)
     began = fed["began"] if fed is not None and contender.live else cost["began"]
-    asked = sum(calls.get(name, 0) for name in ("fcall", "xreadgroup"))
     return {
         "rate": items / (cost["ended"] - began) * 1e9,
         "worker": cost["cpu"] / items * MICROSECONDS,
         "server": server / items * MICROSECONDS,
-        "calls": asked / cost["turns"] if contender is OURS else 0.0,
     }
 
 
