@@ -199,10 +199,17 @@ async def test_closing_waits_for_replicas_and_no_longer() -> None:
         await asked.wait()
         closing = asyncio.create_task(line.aclose())
         await asyncio.sleep(0)
+        # Who calls meanwhile opens the line anew.
+        assert await line.call([("ECHO", "a")], SECONDS) == [b"OK"]
         confirmed.set()
         async with asyncio.timeout(SECONDS):
             await closing
         assert await write == [b"OK"]
+        anew = line._main
+        assert anew is not None
+        assert not anew.lost
+        await line.aclose()
+        assert anew.lost
 
 
 async def test_who_has_little_time_leaves_the_others_theirs() -> None:
