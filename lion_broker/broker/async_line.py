@@ -97,11 +97,13 @@ class AsyncLine:
             yield
         finally:
             self._open = None
-            if self._opening is not None:
+            if self._opening is not None and not self._opening.done():
                 await asyncio.wait([self._opening])
-            if self._main is not None:
-                await self._main.idle()
-            for pipeline in (*self._spare, *self._held, *((self._main,) if self._main is not None else ())):
+            # Whoever calls meanwhile opens the line anew, with connections that are none of this one's business.
+            main, self._main, self._opening = self._main, None, None
+            others, self._spare = [*self._spare, *self._held], []
+            if main is not None:
+                await main.idle()
+                await main.close()
+            for pipeline in others:
                 await pipeline.close()
-            self._main, self._opening = None, None
-            self._spare.clear()

@@ -218,6 +218,7 @@ class Pipeline(asyncio.Protocol):
             confirmed, self._unconfirmed, self._confirmation = self._unconfirmed, [], None
             for one in confirmed:
                 one.confirm(waiting.replies[0])
+            waiting.answered.cancel()  # nobody looks at it, but `idle` waits for its end
             self._flush()
         elif waiting.copies is None:
             waiting.settle()

@@ -183,6 +183,35 @@ async def test_a_connection_that_ends_before_replicas_have_confirmed() -> None:
     assert complaints == []
 
 
+async def test_closing_waits_for_replicas_and_no_longer() -> None:
+    """What is on its way comes back first, and then the line closes."""
+    asked, confirmed = asyncio.Event(), asyncio.Event()
+
+    async def confirm() -> bytes:
+        asked.set()
+        await confirmed.wait()
+        return b":1\r\n"
+
+    async with await asyncio.start_server(Primary(confirm).talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        write = asyncio.create_task(line.call([("SET", "a", 1)], SECONDS, copies=Copies(1, 1000)))
+        await asked.wait()
+        closing = asyncio.create_task(line.aclose())
+        await asyncio.sleep(0)
+        # Who calls meanwhile opens the line anew.
+        assert await line.call([("ECHO", "a")], SECONDS) == [b"OK"]
+        confirmed.set()
+        async with asyncio.timeout(SECONDS):
+            await closing
+        assert await write == [b"OK"]
+        anew = line._main
+        assert anew is not None
+        assert not anew.lost
+        await line.aclose()
+        assert anew.lost
+
+
 async def test_who_has_little_time_leaves_the_others_theirs() -> None:
     """Who shares a confirmation may take as long as the most patient of all, whoever came last."""
     begun, meanwhile = asyncio.Event(), asyncio.Event()

@@ -107,3 +107,13 @@ def test_secrets_are_never_shown() -> None:
     with pytest.raises(SignatureInvalid) as caught:
         signer.verify("s", HEAD, BODY, b"00000000:xyz")
     assert "secret" not in str(caught.value)
+
+
+def test_sessions_that_went_are_forgotten() -> None:
+    """The memory of a worker does not grow with the sessions whose mail it has seen, and all of it stays valid."""
+    signer = Signer(b"a" * 32)
+    first = signer.sign("0", b"head", b"body")
+    for session in range(5000):
+        signer.sign(str(session), b"head", b"body")
+    assert len(signer._states) <= 4096
+    signer.verify("0", b"head", b"body", first)
