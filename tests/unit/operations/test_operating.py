@@ -259,12 +259,16 @@ async def test_a_storm_of_calls(think: Think) -> None:
 async def test_only_so_many_at_once(think: Think) -> None:
     """`max_concurrent` limits how many calls run side by side."""
     now, most = 0, 0
+    full = anyio.Event()
 
     async def count() -> None:
-        """Count who is here."""
+        """Count who is here, and stay until there are as many as may be."""
         nonlocal now, most
         now += 1
         most = max(most, now)
+        if now == 3:
+            full.set()
+        await full.wait()
         await anyio.lowlevel.checkpoint()
         now -= 1
 
