@@ -117,11 +117,6 @@ class Pipeline(asyncio.Protocol):
             raise
         return cls(connection)
 
-    @property
-    def busy(self) -> bool:
-        """Whether anybody waits for a reply."""
-        return bool(self._queue or self._pending)
-
     def submit(self, waiting: Waiting) -> None:
         """Send commands behind those that were submitted before."""
         if self.lost:

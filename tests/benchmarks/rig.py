@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from lion_broker.broker.embedded import attach, stop
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.wire import Header, WireMail, encode_json
 
-__all__ = ["Curve", "Figure", "Rig", "WrongResult", "median_of", "rig"]
+__all__ = ["Curve", "Figure", "Rig", "WrongResult", "kilobyte_mails", "rig"]
 
 
 class WrongResult(Exception):
@@ -111,11 +110,6 @@ def rig() -> Iterator[Rig]:
         finally:
             lease.close()
             stop(Path(directory), environ=os.environ)
-
-
-def median_of(rounds: int, measure: Callable[[], float]) -> float:
-    """Return the median of several measurements."""
-    return statistics.median(measure() for _ in range(rounds))
 
 
 def kilobyte_mails(session: str, sender: str, recipients: list[str], count: int) -> list[WireMail]:
