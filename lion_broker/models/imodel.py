@@ -14,6 +14,7 @@ from lion_broker.models.endpoint import ChatMessage, EndPoint, ModelSettings, en
 from lion_broker.models.limits import Budget, Permit, RateLimitedProcessor
 from lion_broker.models.reply import ModelChunk, ModelReply
 from lion_broker.models.tokens import Calibration, TokenCalculator
+from lion_broker.telemetry.acts import ActKind, act
 
 __all__ = ["iModel"]
 
@@ -181,7 +182,9 @@ class iModel:
         asked, given = list(messages), {**self._settings.parameters, **parameters}
         endpoint = self._opened()
         async with self._permit(asked, given) as permit:
-            reply = await endpoint.invoke(asked, given)
+            with act(ActKind.MODEL, self.name) as done:
+                reply = await endpoint.invoke(asked, given)
+                done.fields.update(_counted(reply))
             self._settle(permit, asked, reply)
             return reply
 
@@ -196,10 +199,12 @@ class iModel:
         async with self._permit(asked, given) as permit:
             chunks = endpoint.stream(asked, given)
             async with aclosing(chunks) if isinstance(chunks, AsyncGenerator) else nullcontext():
-                async for chunk in chunks:
-                    if chunk.reply is not None:
-                        self._settle(permit, asked, chunk.reply)
-                    yield chunk
+                with act(ActKind.MODEL, self.name) as done:
+                    async for chunk in chunks:
+                        if chunk.reply is not None:
+                            self._settle(permit, asked, chunk.reply)
+                            done.fields.update(_counted(chunk.reply))
+                        yield chunk
 
     async def aclose(self) -> None:
         """Close its connections; a later call opens them again. May be called twice, or before the first call."""
@@ -234,6 +239,11 @@ class iModel:
 
     def __repr__(self) -> str:
         return f"iModel({self.name})"
+
+
+def _counted(reply: ModelReply) -> dict[str, int]:
+    """The tokens that a provider has counted."""
+    return {name: value for name, value in reply.usage.items() if isinstance(value, int)}
 
 
 def _without_nones(values: Mapping[str, Any]) -> dict[str, Any]:

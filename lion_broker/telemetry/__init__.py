@@ -1,4 +1,4 @@
-"""The names under which the package logs; one logger a package, nothing is configured here."""
+"""What the package says about itself: log lines under one name, and the acts that a turn takes its time for."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ LOGGER: Final = "lion_broker"
 
 
 def logger(part: str) -> logging.Logger:
-    """Return the logger of a part of the package, for example `lion_broker.worker`."""
+    """Return the logger of a part of the package, for example `lion_broker.worker`; nothing is configured here."""
     return logging.getLogger(f"{LOGGER}.{part}")

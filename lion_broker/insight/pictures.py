@@ -1,0 +1,111 @@
+"""The values that status, tail, trace and dashboard show: frozen, of plain values, ready for JSON. Times in seconds.
+
+Moments are seconds since the epoch by the server's clock, unless it is said that they are a sender's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Edge", "Flow", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPicture:
+    """A worker as its last heartbeat told: who, where, since when, and what it does.
+
+    `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue).
+    """
+
+    owner: str
+    pool: str
+    state: str
+    host: str
+    pid: int
+    version: str
+    started: float
+    heard: float
+    concurrency: int
+    active: int
+    turns: int
+    mails: int
+    rescued: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPicture:
+    """A pool: branches that wait for a worker and that are being worked on, the oldest wait, and who serves it.
+
+    `wanted` is how many workers `scale` has asked for; None when nobody has.
+    """
+
+    pool: str
+    ready: int
+    claimed: int
+    oldest_seconds: float
+    workers: int
+    capacity: int
+    wanted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How many mails of a category one branch has sent to another."""
+
+    sender: str
+    recipient: str
+    category: str
+    mails: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Who mails whom in a session: ids of the branches with their names, and the edges between them."""
+
+    names: dict[str, str]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The way of one mail: from whom to whom, and when it was sent, delivered, begun and applied, as far as known.
+
+    `sent` is by the sender's clock. `state` is `waiting`, `working`, `applied`, `retrying`, `delayed` or `dead`;
+    `text` is the beginning of what it says.
+    """
+
+    mail: str
+    sender: str
+    recipient: str
+    category: str
+    text: str
+    state: str
+    sent: float
+    delivered: float | None = None
+    begun: float | None = None
+    applied: float | None = None
+    attempts: int = 1
+    owner: str = ""
+    in_reply_to: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One bar of a waterfall: `kind` is `queued`, `leased`, `model`, `tool`, `wait`, `work` or `delivered`."""
+
+    kind: str
+    name: str
+    began: float
+    seconds: float
+    error: str = ""
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A mail with what it led to: its own passage and spans, and the traces of the mails sent while it was handled."""
+
+    passage: Passage
+    spans: tuple[Span, ...]
+    caused: tuple[Trace, ...] = ()
