@@ -1,0 +1,1 @@
+"""The dashboard: a deployment in a browser, as an ASGI application."""
