@@ -172,13 +172,14 @@ end
 
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
 local function write_records(key, version, records)
+  local log, begun = key .. ':log', version .. '-'
   for place, record in ipairs(records) do
-    local id = version .. '-' .. place
-    local fields = {'k', record.kind, 'd', record.body}
-    if record.head ~= '' then
-      fields[5], fields[6] = 'h', record.head
+    local added
+    if record.head == '' then
+      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body)
+    else
+      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body, 'h', record.head)
     end
-    local added = redis.pcall('XADD', key .. ':log', id, unpack(fields))
     if place == 1 and type(added) == 'table' and added.err then return false end
   end
   return true
