@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import access, branches, config, dead, demo, doctor, initial, keys, server, sessions, worker
+from . import access, branches, config, dead, demo, doctor, initial, keys, mail, server, sessions, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -21,7 +21,12 @@ def application() -> typer.Typer:
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
         ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
-        ("branch", "Look at branches, pause and resume them.", (branches.ls, branches.pause, branches.resume)),
+        (
+            "branch",
+            "Look at branches, pause and resume them.",
+            (branches.ls, branches.show, branches.pause, branches.resume),
+        ),
+        ("mail", "Send mail into a session.", (mail.send,)),
         (
             "dead",
             "Mail that could not be delivered or applied: look at it, send it again, drop it.",
