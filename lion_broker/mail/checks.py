@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START
+from .records import START, WaitsAt
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_id"]
@@ -183,6 +183,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
 

@@ -19,6 +19,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -49,6 +50,7 @@ __all__ = [
     "ReadLog",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
     "Receive",
     "Release",
     "Renew",
