@@ -47,12 +47,13 @@ class End(StrEnum):
 class Attempt:
     """What happened to a mail in one turn: the how manieth attempt it was, from when to when, and how it ended.
 
-    `begun` and `ended` are seconds since the epoch by the exchange's clock, as far as a worker knows it, and so is when
-    an act began; `error` is the class of what was raised.
+    It was `given` to the worker, `begun` and `ended`: seconds since the epoch by the exchange's clock, as far as a
+    worker knows it, and so is when an act began. `error` is the class of what was raised.
     """
 
     mail: str
     entry: str
+    given: float
     begun: float
     ended: float
     number: int = 1
@@ -139,7 +140,7 @@ def _attempt(
     acts: Sequence[Any] = (),
 ) -> Attempt:  # fmt: skip
     return Attempt(
-        str(mail), str(entry), at + begun / 1e6, at + ended / 1e6, int(number), End(end), str(error),
+        str(mail), str(entry), at, at + begun / 1e6, at + ended / 1e6, int(number), End(end), str(error),
         tuple(_act(at, *row) for row in acts),
     )  # fmt: skip
 
