@@ -170,12 +170,22 @@ local function into_outbox(session, sender, mail)
   session.listed = sender
 end
 
+-- What the first entry of a version tells: when it was written, up to which entry of the mailbox, and by whom.
+local function stamp_of(now, consumed, owners)
+  return now .. ' ' .. consumed .. '\n' .. owners
+end
+
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
-local function write_records(key, version, records)
+local function write_records(key, version, records, stamp)
   local log, begun = key .. ':log', version .. '-'
   for place, record in ipairs(records) do
     local added
-    if record.head == '' then
+    if place == 1 then
+      local fields = {'k', record.kind, 'd', record.body}
+      if record.head ~= '' then fields[5], fields[6] = 'h', record.head end
+      fields[#fields + 1], fields[#fields + 2] = 't', stamp
+      added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
+    elseif record.head == '' then
       added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body)
     else
       added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body, 'h', record.head)
