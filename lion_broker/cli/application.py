@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import branches, dead, demo, doctor, keys, server, sessions, worker
+from . import branches, dead, demo, doctor, keys, server, sessions, status, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -16,6 +16,7 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(status.status)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (

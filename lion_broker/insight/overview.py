@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -141,23 +140,13 @@ def worker_pictures(roll: Roll) -> tuple[WorkerPicture, ...]:
 
 
 def pool_pictures(records: tuple[PoolRecord, ...], workers: tuple[WorkerPicture, ...]) -> tuple[PoolPicture, ...]:
-    """Return the pools, with the workers that serve them."""
-    serving: dict[str, list[WorkerPicture]] = defaultdict(list)
+    """Return the pools that have work, workers, or wish for some, by name."""
+    known = {record.pool: record for record in records}
+    serving: dict[str, list[WorkerPicture]] = {name: [] for name in known}
     for worker in workers:
         if worker.state == WorkerPhase.RUNNING:
-            serving[worker.pool].append(worker)
-    return tuple(
-        PoolPicture(
-            pool=record.pool,
-            ready=record.ready,
-            claimed=record.claimed,
-            oldest_seconds=record.oldest_ms / 1000,
-            workers=len(serving[record.pool]),
-            capacity=sum(worker.concurrency for worker in serving[record.pool]),
-            wanted=record.wanted,
-        )
-        for record in records
-    )
+            serving.setdefault(worker.pool, []).append(worker)
+    return tuple(_pool(known.get(name, PoolRecord(name)), serving[name]) for name in sorted(serving))
 
 
 def rates(before: Overview, after: Overview) -> Rates | None:
@@ -178,6 +167,18 @@ def rates(before: Overview, after: Overview) -> Rates | None:
         return grown / seconds
 
     return Rates(seconds, speed("posted"), speed("applied"), speed("redelivered"), speed("dead"))
+
+
+def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
+    return PoolPicture(
+        pool=record.pool,
+        ready=record.ready,
+        claimed=record.claimed,
+        oldest_seconds=record.oldest_ms / 1000,
+        workers=len(workers),
+        capacity=sum(worker.concurrency for worker in workers),
+        wanted=record.wanted,
+    )
 
 
 def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:
