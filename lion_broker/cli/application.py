@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import branches, dead, demo, doctor, keys, server, sessions, status, worker
+from . import branches, dead, demo, doctor, drain, keys, scale, server, sessions, status, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -17,6 +17,8 @@ def application() -> typer.Typer:
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
     app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(drain.drain)
+    app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (

@@ -11,7 +11,17 @@ from lion_broker.mail.verbs import CountMail, ReadDue, ReadPools, ReadWorkers
 
 from .pictures import PoolPicture, WorkerPicture
 
-__all__ = ["LOST", "Overview", "Rates", "overview_steps", "pool_pictures", "rates", "worker_pictures", "workers_steps"]
+__all__ = [
+    "LOST",
+    "Overview",
+    "Rates",
+    "overview_steps",
+    "pool_pictures",
+    "pools_steps",
+    "rates",
+    "worker_pictures",
+    "workers_steps",
+]
 
 LOST: Final = "lost"
 """The state of a worker whose heartbeat is overdue."""
@@ -130,6 +140,12 @@ def workers_steps() -> Steps[tuple[WorkerPicture, ...]]:
     """Look at the register alone; one call."""
     roll = yield from ask(ReadWorkers())
     return worker_pictures(roll)
+
+
+def pools_steps() -> Steps[tuple[PoolPicture, ...]]:
+    """Look at the pools alone; one call."""
+    roll, pools = yield (ReadWorkers(), ReadPools())
+    return pool_pictures(pools, worker_pictures(roll))
 
 
 def worker_pictures(roll: Roll) -> tuple[WorkerPicture, ...]:
