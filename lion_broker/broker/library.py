@@ -25,6 +25,7 @@ VERBS: Final = (
     "delete_session",
     "create_branch",
     "read_branches",
+    "read_waiting",
     "close_branch",
     "progress",
     "put_blob",

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START
+from .records import START, WaitsAt
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_id"]
@@ -188,6 +188,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
 

@@ -57,6 +57,7 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadReady: reads.read_ready,
     v.ReadLog: reads.read_log,
     v.ReadInbox: reads.read_inbox,
+    v.ReadWaiting: reads.read_waiting,
     v.ReadDead: reads.read_dead,
     v.ReadEvents: reads.read_events,
     v.Progress: reads.progress,

@@ -20,6 +20,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -55,6 +56,7 @@ __all__ = [
     "ReadPools",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
     "ReadWorkers",
     "Receive",
     "Release",
