@@ -229,7 +229,7 @@ def settle(road: Road, verb: v.Settle) -> Request:
 def enrol(road: Road, verb: v.Enrol) -> Request:
     """`enrol.lua`."""
     report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
     return Request((command,), lambda replies: order_of(replies[0]))
 
 

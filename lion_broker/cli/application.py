@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from . import access, branches, config, dead, demo, doctor, initial, keys, mail, server, sessions, worker
+from . import (
+    access,
+    branches,
+    config,
+    dead,
+    demo,
+    doctor,
+    drain,
+    initial,
+    keys,
+    mail,
+    scale,
+    server,
+    sessions,
+    status,
+    worker,
+)
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -16,6 +32,9 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(drain.drain)
+    app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
