@@ -46,6 +46,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "audit",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
 

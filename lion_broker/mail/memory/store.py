@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
     START,
+    AuditEntry,
     BranchSeed,
     Burial,
     DeadLetter,
@@ -291,6 +292,7 @@ class Store:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
+        self.audit: list[tuple[str, AuditEntry]] = []
         self._numbers = count(1)
         self._epoch = time.time() - time.monotonic()
 
