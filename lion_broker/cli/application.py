@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import branches, dead, demo, doctor, keys, server, sessions, worker
+from . import branches, dead, demo, doctor, gateway, keys, server, sessions, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -35,6 +35,7 @@ def application() -> typer.Typer:
         for member in members:
             group.command(epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
     app.command()(keys.keygen)
     app.command()(keys.version)
