@@ -84,7 +84,8 @@ def _tell(request: Request, done: Done, back: str) -> Response:
 
 async def read_form(request: Request) -> Form:
     """Read the fields of a form that is not too large."""
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    kind = request.headers.get("content-type", "application/x-www-form-urlencoded")
+    if not kind.startswith("application/x-www-form-urlencoded"):
         raise HTTPException(415, "A form is needed: Content-Type application/x-www-form-urlencoded.")
     body = bytearray()
     async for part in request.stream():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -15,6 +16,11 @@ from lion_broker.dashboard.pages import Page, render
 from .acting import read_form
 
 __all__ = ["ROUTES"]
+
+_ON_THE_WAY: Final = (
+    '<!doctype html><meta charset="utf-8"><link rel="icon" href="{icon}"><title>lion-broker</title>'
+    '<meta http-equiv="refresh" content="0; url={target}"><p><a href="{target}">Go on</a></p>'
+)
 
 
 async def entrance(request: Request) -> Response:
@@ -31,9 +37,9 @@ async def come_in(request: Request) -> Response:
     address = request.client.host if request.client else "unknown"
     _, cookie = gate.admit(form.get("name"), address)
     # A page in between, since a browser that came from elsewhere would not send the cookie along a redirect.
-    target = escape(request.scope.get("root_path", "") + _safe(form.get("next")), quote=True)
-    page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}"><p>Come in.</p>'
-    response = HTMLResponse(f'{page}<p><a href="{target}">Go on</a></p>')
+    root = request.scope.get("root_path", "")
+    target = escape(root + _safe(form.get("next")), quote=True)
+    response = HTMLResponse(_ON_THE_WAY.format(icon=escape(f"{root}/static/mark.svg", quote=True), target=target))
     set_cookie(request, response, cookie)
     return response
 
