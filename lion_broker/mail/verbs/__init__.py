@@ -7,6 +7,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 
 from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
+from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -20,6 +21,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -32,12 +34,15 @@ __all__ = [
     "CloseBranch",
     "Collect",
     "Commit",
+    "CountMail",
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
     "Drop",
+    "Enrol",
     "Exhume",
     "ListSessions",
+    "OrderWorkers",
     "Pause",
     "Post",
     "Progress",
@@ -46,11 +51,15 @@ __all__ = [
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
+    "ReadDue",
     "ReadEvents",
     "ReadInbox",
     "ReadLog",
+    "ReadPools",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
+    "ReadWorkers",
     "Receive",
     "Release",
     "Renew",
@@ -58,6 +67,7 @@ __all__ = [
     "Resume",
     "Say",
     "Send",
+    "SetWanted",
     "Settle",
     "Station",
     "Step",
