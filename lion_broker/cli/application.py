@@ -14,6 +14,7 @@ from . import (
     demo,
     doctor,
     drain,
+    gateway,
     initial,
     keys,
     mail,
@@ -60,6 +61,7 @@ def application() -> typer.Typer:
         for member in members:
             group.command(epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
