@@ -22,6 +22,7 @@ from lion_broker.mail.records import (
 from lion_broker.mail.wire import WireMail
 
 from .functions import Road, call
+from .overlook import OVERLOOK
 from .requests import Command, Request
 
 __all__ = ["GROUP", "READS", "create_group"]
@@ -186,6 +187,7 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.AwaitReply: await_reply,
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
+    **OVERLOOK,
 }
 
 

@@ -7,6 +7,9 @@
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
+--   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
+--   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
+--   heartbeats       lion:{t}:heartbeats                  zset with expiry: owners by the ms at which they are forgotten
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature> [x <blob>]
 --   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>, before d <due ms> where delayed
 --   lane             <branch key>:lane:<sender>           entries as in the mailbox: mail that waits to be tried again
