@@ -19,7 +19,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
-from lion_broker.telemetry.tally import tally
+from lion_broker.telemetry.counts import counts_here
 
 from .async_line import AsyncLine
 from .blobs import fetch, missing, put, with_bodies
@@ -235,7 +235,7 @@ class RedisExchange(Exchange):
                 return (yield from attempt())
             except (RedisError, OSError) as error:
                 pause = next(pauses, None) if is_passing(error) else None
-                if is_passing(error) and (counts := tally()) is not None:
+                if is_passing(error) and (counts := counts_here()) is not None:
                     counts.add("lion_broker_redis_disruptions_total")
                 if pause is None:
                     raise translate(error, self._full_url) from error

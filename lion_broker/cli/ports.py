@@ -14,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
+    from lion_broker.telemetry.counts import Family
     from lion_broker.telemetry.port import Page
-    from lion_broker.telemetry.tally import Family
     from lion_broker.worker.health import Pulse
     from lion_broker.worker.worker import Worker
 
@@ -72,9 +72,9 @@ def open_ports(settings: Settings, worker: Worker, exchange: Exchange) -> Iterat
     if not settings.health_port and not settings.metrics_port:
         yield Ports()
         return
+    from lion_broker.telemetry.counts import counting
     from lion_broker.telemetry.exposition import check_prometheus
     from lion_broker.telemetry.port import Port, checked_address
-    from lion_broker.telemetry.tally import counting
     from lion_broker.worker.health import Pulse
 
     pulse = Pulse(lambda: worker.state, exchange, patience=settings.patience, stalled_after=settings.stalled_after)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.errors import ConfigError
 
+from .counts import Family, Sample, counting, readable_label
 from .names import DEFINITIONS
-from .tally import Family, Sample, counting, readable_label
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from .counts import counts_here
 from .names import SYSTEM, TEMPLATE
 from .otel import Otel, fail, in_context, mark_failed, otel
-from .tally import tally
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -158,7 +158,7 @@ def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> d
 
 def count_sent(categories: Iterable[str]) -> None:
     """Count mails, by their categories, that the exchange has accepted."""
-    counts, used = tally(), otel()
+    counts, used = counts_here(), otel()
     if counts is None and used is None:
         return
     for category, mails in Counter(categories).items():

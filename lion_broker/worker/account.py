@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from lion_broker.branch.host import Host
 from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntry, Rejected
 from lion_broker.mail.wire import Header, WireMail
+from lion_broker.telemetry.counts import counts_here
 from lion_broker.telemetry.lines import back_to, now_about
 from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
-from lion_broker.telemetry.tally import tally
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -96,7 +96,7 @@ class Account:
 
     def committed(self, exchange: Exchange, ready: ReadyEntry, turn: Worked) -> None:
         """Note what became of the turn's mails, now that it is written down."""
-        counts = tally()
+        counts = counts_here()
         if counts is not None:
             count_turn(counts, turn, time.monotonic())
         for entry, word, error in _put_elsewhere(turn):
@@ -139,7 +139,7 @@ class Handling:
             self._span.leave()
             if not self._account.is_shared(self._span):
                 self._span.end("" if failed is None else type(failed).__name__)
-        counts = tally()
+        counts = counts_here()
         if counts is not None:
             counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
         back_to(self._before)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
+from .act_counts import ActCounts
 from .acts import watch
-from .counted import ActCounts
 from .names import DEFINITIONS, Definition
 
-__all__ = ["Family", "Sample", "Tally", "counting", "readable_label", "tally"]
+__all__ = ["Counts", "Family", "Sample", "counting", "counts_here", "readable_label"]
 
 Labels = tuple[str, ...]
 
@@ -50,7 +50,7 @@ class _Spread:
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """Counters and histograms by name and labels. Safe from several threads."""
 
     _counters: dict[str, dict[Labels, float]] = field(default_factory=dict)
@@ -111,18 +111,18 @@ def readable_label(text: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST_LABEL])
 
 
-_tally: Tally | None = None
+_counts: Counts | None = None
 
 
-def tally() -> Tally | None:
+def counts_here() -> Counts | None:
     """Return what this process counts with; None when nobody reads it."""
-    return _tally
+    return _counts
 
 
-def counting() -> Tally:
+def counting() -> Counts:
     """Begin to count, if nobody has yet, and return what this process counts with."""
-    global _tally
-    if _tally is None:
-        _tally = Tally()
-        watch(ActCounts(_tally))
-    return _tally
+    global _counts
+    if _counts is None:
+        _counts = Counts()
+        watch(ActCounts(_counts))
+    return _counts
