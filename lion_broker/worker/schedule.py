@@ -140,8 +140,11 @@ class Schedule:
         """Take a branch that is ready; it begins as soon as it is its turn."""
         if self._saturated and self._turns:
             self._turns.popleft()
-        self._seats.put(ready.session, ready)
         self._note(ready.session)
+        if not self._seats and self.active < self._concurrency:
+            self._sit_down(ready)
+            return
+        self._seats.put(ready.session, ready)
         self._fill()
 
     def leave(self, session: str) -> None:
@@ -240,7 +243,7 @@ class Schedule:
         self._usual[session] = usual + _LEARNING * (passage.mails - usual)
         if len(self._usual) > _SESSIONS_KNOWN:
             self._usual.popitem(last=False)
-        while (following := self._ways.head()) is not None and self._fits(following):
+        while self._ways and (following := self._ways.head()) is not None and self._fits(following):
             taken = self._ways.take()
             self._parked -= 1
             if taken is not None:
@@ -254,12 +257,15 @@ class Schedule:
         return self._concurrency // max(1, len(self._seated.keys() | self._seats.sessions))
 
     def _fill(self) -> None:
-        while (ready := self._seats.head()) is not None and self._has_seat(ready.session):
+        while self._seats and (ready := self._seats.head()) is not None and self._has_seat(ready.session):
             self._seats.take()
-            self._seats.charge(ready.session, 1)
-            self.active += 1
-            self._seated[ready.session] += 1
-            self._start(ready)
+            self._sit_down(ready)
+
+    def _sit_down(self, ready: ReadyEntry) -> None:
+        self._seats.charge(ready.session, 1)
+        self.active += 1
+        self._seated[ready.session] += 1
+        self._start(ready)
 
     def _has_seat(self, session: str) -> bool:
         if self.active < self._concurrency:

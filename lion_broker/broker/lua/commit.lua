@@ -304,7 +304,7 @@ local function go_on(session, key, turn, was, now, deferred)
     return answer_of('OK', stands_at, now, attempts, lane, lanes_of(key), entries)
   end
   local holds_more = not turn.of_lane and after(turn.after, turn.consumed)
-    and entry_at(key .. ':mailbox', turn.after) ~= nil
+    and (turn.after == was.handed or entry_at(key .. ':mailbox', turn.after) ~= nil)
   local from = holds_more and turn.after or turn.consumed
   local batch = turn.batch
   local tried = was.handed and after(was.handed, from)
