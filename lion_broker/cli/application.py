@@ -8,12 +8,15 @@ import typer
 
 from . import (
     access,
+    bench,
     branches,
     config,
     dead,
     demo,
+    docs,
     doctor,
     drain,
+    gateway,
     initial,
     keys,
     mail,
@@ -55,6 +58,7 @@ def application() -> typer.Typer:
             (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
         ),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
+        ("docs", "Documents for programs in other languages.", (docs.asyncapi,)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, epilog=EXIT_CODES)
@@ -63,9 +67,11 @@ def application() -> typer.Typer:
         for member in members:
             group.command(epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
+    app.command(epilog=EXIT_CODES)(bench.bench)
     app.command()(keys.keygen)
     app.command()(keys.version)
     return app

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +15,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from lion_broker.errors import LionError
-from lion_broker.telemetry import LOGGER, logger
+from lion_broker.telemetry import logger
 
 from .exits import Code
 
 if TYPE_CHECKING:
+    from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "run", "until_told"]
@@ -34,10 +33,14 @@ T = TypeVar("T")
 Signals = AsyncIterator[signal.Signals]
 
 
-def log_to_stderr(level: str) -> None:
-    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on."""
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger(LOGGER).setLevel(level.upper())
+def log_to_stderr(level: str, settings: Settings) -> None:
+    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on.
+
+    Their form is that of the settings, whose secrets no line shows.
+    """
+    from lion_broker.telemetry.lines import log_lines
+
+    log_lines(level, settings.log_format, [secret.decode() for secret in settings.secrets])
 
 
 def run(program: Callable[[Signals], Awaitable[T]]) -> T:

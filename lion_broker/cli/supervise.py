@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
 from .changes import folders_of, watch
@@ -30,7 +31,16 @@ _OURS = ("processes", "reload", "until_eof", "url")
 def supervise(
     context: typer.Context, settings: Settings, app: str, processes: int, reload: bool, until_eof: bool
 ) -> int:
-    """Keep so many worker processes with the options that were typed; returns the exit code."""
+    """Keep so many worker processes with the options that were typed; returns the exit code.
+
+    Raises ConfigError for a port that all of them would want.
+    """
+    for option, address in (("--health-port", settings.health_port), ("--metrics-port", settings.metrics_port)):
+        if processes > 1 and address and address.rpartition(":")[2] != "0":
+            raise ConfigError(
+                f"{option} {address} can be that of one process only. Give 0 for a free port each, which the log names,"
+                f" or start {processes} workers with ports of their own."
+            )
     words = own_words("worker", *typed_words(context, without=_OURS), "--until-eof")
     fleet = Fleet(words, given_environ(settings), processes, patient=reload)
     return run(partial(_serve, fleet, app if reload else "", until_eof))

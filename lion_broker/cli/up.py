@@ -90,7 +90,7 @@ def up(
     if detach:
         _detach(context, settings, place, as_json)
         return
-    log_to_stderr(log_level)
+    log_to_stderr(log_level, settings)
     options = ["--concurrency", str(concurrency), "--grace", str(grace)]
     options += [] if lease is None else ["--lease", str(lease)]
     shared = ["--namespace", settings.namespace, "--log-level", log_level]
