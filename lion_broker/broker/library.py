@@ -47,6 +47,14 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "audit",
+    "enrol",
+    "read_workers",
+    "order_workers",
+    "read_pools",
+    "set_wanted",
+    "count_mail",
+    "read_due",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
 

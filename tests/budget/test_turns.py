@@ -97,9 +97,9 @@ def drained(exchange: RedisExchange, counter: Counter, registry: Registry, runni
 
 
 async def test_a_turn_of_mail_that_is_written_down(drained: Any) -> None:
-    """One call of a function, one entry in the log a mail, and few commands beside; the branch is not even read.
+    """One call of a function, one entry in the log a mail, one that tells when, and few commands beside.
 
-    A turn adds one entry to the live tail, and one to the log that tells when its mails came.
+    The branch is not even read.
     """
     cost = await drained("")
     assert cost.count["fcall"] <= 1.5 * cost.turns + STARTING

@@ -6,7 +6,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchSeed, Stamp
 
-from .store import Branch, Session, Store, Stream, with_owner
+from .store import Branch, Pool, Session, Store, Stream, with_owner
 
 __all__ = ["close_branch", "create_branch", "create_session", "delete_session", "update_session"]
 
@@ -57,6 +57,8 @@ def create_branch(store: Store, verb: v.CreateBranch) -> Outcome:
     branch = session.branches[verb.seed.id] = Branch(verb.seed, copies=verb.copies)
     if verb.records:
         branch.write(verb.records, Stamp(store.now(), with_owner((), verb.owner)))
+    if verb.seed.pool:
+        store.pools.setdefault(verb.seed.pool, Pool())
     if verb.token and not verb.seed.pool:
         branch.lease(verb.token, verb.owner, verb.lease_ms)
     store.tell(session, "created", {"branch": branch.id, "name": verb.seed.name, "pool": verb.seed.pool})
