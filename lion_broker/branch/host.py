@@ -26,6 +26,7 @@ from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Ent
 from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
+from lion_broker.telemetry.mail_spans import count_sent, handed_in
 from lion_broker.tools.tool import Tool
 
 from .directory import gone
@@ -82,7 +83,7 @@ class Host:
     def attach(self) -> None:
         """Begin to watch the branch."""
         self.branch.bind(self)
-        self.branch.messages.observe(self._on_messages)
+        self.branch.msgs.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
     def load_steps(self) -> Steps[Chronicle]:
@@ -154,6 +155,7 @@ class Host:
             seq=self._seq,
             ttl=when.ttl,
             in_reply_to=self._cause,
+            **handed_in(self.around.exchange, self.around.session, mail.recipient, mail.id),
         )
         self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
 
@@ -357,6 +359,7 @@ class Host:
             self._draft.drop_beginning(self._open[1])
             self._open = None
             self.cursor, self.version = verb.consumed, verb.version + 1
+        count_sent(wire.header.category for wire in verb.mails)
         if verb.mails and not self.keeps_outbox:
             self.branch.mailbox.let_go(wire.id for wire in verb.mails)
 

@@ -236,7 +236,7 @@ def write_audit(road: Road, verb: v.WriteAudit) -> Request:
 def enrol(road: Road, verb: v.Enrol) -> Request:
     """`enrol.lua`."""
     report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
     return Request((command,), lambda replies: order_of(replies[0]))
 
 

@@ -82,6 +82,10 @@ class Keys:
         """Hash: where a branch stands."""
         return f"{self.session(session)}:b:{branch}"
 
+    def mailbox(self, session: str, branch: str) -> str:
+        """Stream: mail and commands to be handled now, in order."""
+        return f"{self.branch(session, branch)}:mailbox"
+
     def inbox(self, session: str, branch: str) -> str:
         """Stream: delivered, not yet received."""
         return f"{self.branch(session, branch)}:inbox"

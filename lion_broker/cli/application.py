@@ -8,17 +8,22 @@ import typer
 
 from . import (
     access,
+    bench,
     branches,
     config,
     dead,
     demo,
+    docs,
     doctor,
+    drain,
     gateway,
     initial,
     keys,
     mail,
+    scale,
     server,
     sessions,
+    status,
     worker,
 )
 from .exits import EXIT_CODES
@@ -30,6 +35,9 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(drain.drain)
+    app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
@@ -47,6 +55,7 @@ def application() -> typer.Typer:
             (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
         ),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
+        ("docs", "Documents for programs in other languages.", (docs.asyncapi,)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, epilog=EXIT_CODES)
@@ -59,6 +68,7 @@ def application() -> typer.Typer:
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
+    app.command(epilog=EXIT_CODES)(bench.bench)
     app.command()(keys.keygen)
     app.command()(keys.version)
     return app

@@ -27,6 +27,7 @@ from lion_broker.mail.wire import WireMail
 from lion_broker.messages import ActionRequest, ActionResponse, AssistantResponse, Instruction, System
 from lion_broker.telemetry.acts import Act, collected
 
+from .account import Account
 from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
@@ -60,6 +61,7 @@ class Turn:
     deferred: list[Deferral] = field(default_factory=list)
     failed: Failure | None = None
     pause: str = ""
+    account: Account = field(default_factory=Account)
 
     @classmethod
     def given(cls, answer: Claimed, held: Sequence[Entry] = ()) -> Turn:
