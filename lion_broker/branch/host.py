@@ -83,7 +83,7 @@ class Host:
     def attach(self) -> None:
         """Begin to watch the branch."""
         self.branch.bind(self)
-        self.branch.messages.observe(self._on_messages)
+        self.branch.msgs.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
     def load_steps(self) -> Steps[Chronicle]:

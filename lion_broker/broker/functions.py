@@ -9,6 +9,7 @@ from typing import Any, Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
 from .forms import order_of, written_report
@@ -226,10 +227,16 @@ def settle(road: Road, verb: v.Settle) -> Request:
     return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
 
 
+def write_audit(road: Road, verb: v.WriteAudit) -> Request:
+    """`audit.lua`."""
+    args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
+    return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
+
+
 def enrol(road: Road, verb: v.Enrol) -> Request:
     """`enrol.lua`."""
     report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
     return Request((command,), lambda replies: order_of(replies[0]))
 
 
@@ -271,6 +278,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
+    v.WriteAudit: write_audit,
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,

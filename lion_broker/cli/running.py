@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from types import FrameType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "log_to_stderr", "on_eof", "run", "until_told"]
+__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "run", "until_told"]
 
 STDIN: Final = 0
 
@@ -64,6 +65,24 @@ def _heart(error: BaseException) -> BaseException:
     while isinstance(ours, BaseExceptionGroup):
         ours = ours.exceptions[0]
     return error if others or ours is None else ours
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Do what is within until SIGINT or SIGTERM, which are its usual end; they cut short whatever it waits for."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, disposition in zip(numbers, before, strict=True):
+            signal.signal(number, disposition)
 
 
 async def check_server(exchange: Exchange) -> None:

@@ -185,6 +185,8 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
+    v.WriteAudit: {"who": _SOME_TEXT, "what": _SOME_TEXT, "target": _TEXT, "detail": _TEXT, "nonce": _SOME_TEXT},
+    v.ReadAudit: {"before": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none")},
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.ReadReady: {"owner": _SOME_TEXT},

@@ -297,6 +297,7 @@ class Store:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
+        self.audit: list[Any] = []
         self.workers: dict[str, tuple[int, Enrolled]] = {}
         """By owner, until when (ms) each is remembered, and its last report."""
         self._numbers = count(1)
