@@ -174,7 +174,7 @@ class Pile(PileAlgebra[T]):
     def __getitem__(self, key: Sequence[Any]) -> T | list[T]: ...
     def __getitem__(self, key: Any) -> Any:
         with self._lock:
-            items = [self._items[id_] for id_ in self._ids_at(key)]
+            items = [self._item(id_) for id_ in self._ids_at(key)]
             if isinstance(key, slice):
                 return self._derive(items)
             return items[0] if len(items) == 1 else items
