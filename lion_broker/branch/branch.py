@@ -271,7 +271,7 @@ class Branch(LocalBranch):
         given = dict(arguments)
         timeout = given.pop("timeout", None)
         try:
-            with anyio.fail_after(timeout):
+            with anyio.fail_after(timeout), self._acting():
                 return await OPERATIONS[operation](self, **given)
         finally:
             await self.settle()
@@ -280,7 +280,7 @@ class Branch(LocalBranch):
         """Yield the answer in pieces of text as they come (see Operable.stream)."""
         given = dict(arguments)
         timeout = given.pop("timeout", None)
-        return within(timeout, stream(self, **given))
+        return within(timeout, self._speaking(stream(self, **given)))
 
     async def ask(self, question: Question) -> ModelReply:
         """Have a model answer; every model call of an operation goes through here."""

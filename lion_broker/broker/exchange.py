@@ -19,6 +19,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
+from lion_broker.telemetry.counts import counts_here
 
 from .async_line import AsyncLine
 from .blobs import fetch, missing, put, with_bodies
@@ -48,6 +49,7 @@ T = TypeVar("T")
 _FLEETING: Final = (
     v.Cancel,
     v.Claim,
+    v.Enrol,
     v.Progress,
     v.Promote,
     v.Release,
@@ -131,6 +133,11 @@ class RedisExchange(Exchange):
         deadline = self._deadline(())
         await self._adrive(self._patiently(self._inspect, deadline), deadline)
         return self.profile
+
+    def mailbox(self, session: str, branch: str) -> str:
+        """Return the key of a branch's mailbox; before the first verb as if the namespace had one partition."""
+        keys = self._road.keys if self._road is not None else Keys(self.namespace)
+        return keys.mailbox(session, branch)
 
     def revive(self) -> None:
         """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
@@ -229,6 +236,8 @@ class RedisExchange(Exchange):
                 return (yield from attempt())
             except (RedisError, OSError) as error:
                 pause = next(pauses, None) if is_passing(error) else None
+                if is_passing(error) and (counts := counts_here()) is not None:
+                    counts.add("lion_broker_redis_disruptions_total")
                 if pause is None:
                     raise translate(error, self._full_url) from error
             yield pause

@@ -9,8 +9,10 @@ from typing import Any, Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
+from .forms import order_of, written_report
 from .keys import Keys
 from .library import library
 from .requests import Argument, Command, Request
@@ -225,6 +227,31 @@ def settle(road: Road, verb: v.Settle) -> Request:
     return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
 
 
+def write_audit(road: Road, verb: v.WriteAudit) -> Request:
+    """`audit.lua`."""
+    args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
+    return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
+
+
+def enrol(road: Road, verb: v.Enrol) -> Request:
+    """`enrol.lua`."""
+    report = verb.report
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
+    return Request((command,), lambda replies: order_of(replies[0]))
+
+
+def order_workers(road: Road, verb: v.OrderWorkers) -> Request:
+    """`order_workers.lua`."""
+    command = call("order_workers", [road.keys.workers()], verb.order, *_names(verb.owners))
+    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
+
+
+def set_wanted(road: Road, verb: v.SetWanted) -> Request:
+    """`set_wanted.lua`."""
+    wanted = "" if verb.wanted is None else verb.wanted
+    return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -251,6 +278,10 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
+    v.WriteAudit: write_audit,
+    v.Enrol: enrol,
+    v.OrderWorkers: order_workers,
+    v.SetWanted: set_wanted,
 }
 
 

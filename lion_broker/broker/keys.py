@@ -42,6 +42,14 @@ class Keys:
         """Sorted set: `<session>/<branch>` by the time in ms at which the branch has something due."""
         return f"{self.root(partition)}due"
 
+    def pools(self, partition: int) -> str:
+        """Hash: the pools that there are, and in partition 0 how many workers each is to have."""
+        return f"{self.root(partition)}pools"
+
+    def workers(self) -> str:
+        """Hash with expiry: reports of workers, when each was heard, and orders for it; beside it `heartbeats`."""
+        return f"{self.root(0)}workers"
+
     def reply(self, session: str, client: str) -> str:
         """Stream with expiry: answers to a client's commands."""
         return f"{self.root(self.partition(session))}reply:{client}"
@@ -49,6 +57,10 @@ class Keys:
     def limit(self, budget: str) -> str:
         """Hash with expiry: what is left of a budget of requests and tokens."""
         return f"{self.root(0)}limit:{budget}"
+
+    def audit(self) -> str:
+        """Stream, capped: what people have done to the namespace."""
+        return f"{self.root(0)}audit"
 
     def session(self, session: str) -> str:
         """Hash: the session's own fields and counters."""
@@ -69,6 +81,10 @@ class Keys:
     def branch(self, session: str, branch: str) -> str:
         """Hash: where a branch stands."""
         return f"{self.session(session)}:b:{branch}"
+
+    def mailbox(self, session: str, branch: str) -> str:
+        """Stream: mail and commands to be handled now, in order."""
+        return f"{self.branch(session, branch)}:mailbox"
 
     def inbox(self, session: str, branch: str) -> str:
         """Stream: delivered, not yet received."""

@@ -5,7 +5,9 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
+from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
+from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -19,6 +21,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -31,24 +34,32 @@ __all__ = [
     "CloseBranch",
     "Collect",
     "Commit",
+    "CountMail",
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
     "Drop",
+    "Enrol",
     "Exhume",
     "ListSessions",
+    "OrderWorkers",
     "Pause",
     "Post",
     "Progress",
     "Promote",
+    "ReadAudit",
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
+    "ReadDue",
     "ReadEvents",
     "ReadInbox",
     "ReadLog",
+    "ReadPools",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
+    "ReadWorkers",
     "Receive",
     "Release",
     "Renew",
@@ -56,10 +67,12 @@ __all__ = [
     "Resume",
     "Say",
     "Send",
+    "SetWanted",
     "Settle",
     "Station",
     "Step",
     "Sweep",
     "UpdateSession",
     "Verb",
+    "WriteAudit",
 ]
