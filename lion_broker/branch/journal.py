@@ -27,7 +27,7 @@ from pydantic_core import from_json, to_json
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record

@@ -9,8 +9,8 @@ from uuid import UUID
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import IDType, validate_order
 from lion_broker.core.pile_algebra import PileAlgebra
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.pile_files import read_csv, read_json, write_csv, write_json
-from lion_broker.core.pile_store import PileChange
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
@@ -15,32 +14,17 @@ from lion_broker.core.deferred import Deferred
 from lion_broker.core.element import Element, element_class
 from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
 from lion_broker.core.lock import TaskLock
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
 
-__all__ = ["PileChange", "PileStore"]
+__all__ = ["PileStore"]
 
 T = TypeVar("T", bound=Observable)
 
 # Past pydantic, which looks every name up, for what is no field.
 _set = object.__setattr__
 _MANY = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class PileChange(Generic[T]):
-    """One change of a Pile, as its observer sees it.
-
-    - include: `items` are new, replaced or changed in place, `ids` are theirs; `index` is where the first of
-      them stands now, or None when new ones went to the end and known ones kept their places.
-    - exclude: `ids` have gone.
-    - order: `ids` is the whole new order.
-    """
-
-    kind: Literal["include", "exclude", "order"]
-    items: tuple[T, ...] = ()
-    ids: tuple[IDType, ...] = ()
-    index: int | None = None
 
 
 class PileStore(Element, Collective[T], Generic[T]):
