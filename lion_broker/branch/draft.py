@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -56,6 +57,23 @@ class Draft:
             self.handled,
         )
 
+    @property
+    def only_sends(self) -> bool:
+        """Whether there are records and outgoing mail only: nothing has come in."""
+        return not (self.replies or self.taken or self.buried or self.handled)
+
+    def pieces(self, most_mails: int, most_records: int, most_bytes: int, most: int) -> Iterator[Draft]:
+        """Yield copies of the first parts of a draft that only sends, up to `most` of them.
+
+        A mail with more than `most_bytes` has a part of its own.
+        """
+        mails = records = 0
+        while most and (mails < len(self.mails) or records < len(self.records)):
+            some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
+            part = Draft(self.records[records : records + most_records], some)
+            mails, records, most = mails + len(part.mails), records + len(part.records), most - 1
+            yield part
+
     def drop_beginning(self, part: Draft) -> None:
         """Drop what `beginning` returned: it has been written."""
         mark = part.mark()
@@ -76,3 +94,12 @@ class Draft:
         del self.taken[mark.taken :], self.buried[mark.buried :]
         self.handled = mark.handled
         return mails
+
+
+def _up_to(mails: list[WireMail], most_bytes: int) -> list[WireMail]:
+    """The first mails with so many bytes together, at least one; a body that travels as a blob goes beside them."""
+    for place, mail in enumerate(mails):
+        most_bytes -= len(mail.head) + len(mail.body)
+        if most_bytes < 0 and place:
+            return mails[:place]
+    return mails

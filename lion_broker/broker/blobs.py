@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
 from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
-from lion_broker.mail.verbs import Commit, Exhume, Post, Verb
+from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Verb
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
 from .functions import Road, call
@@ -48,7 +48,7 @@ def _name(mail: WireMail) -> Name | None:
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
-    return verb.mails if isinstance(verb, (Post, Commit)) else ()
+    return verb.mails if isinstance(verb, (Post, Commit, Dispatch)) else ()
 
 
 def missing(answers: Iterable[Any]) -> Missing:

@@ -35,6 +35,7 @@ VERBS: Final = (
     "receive",
     "claim",
     "commit",
+    "dispatch",
     "step",
     "say",
     "cancel",
@@ -47,7 +48,7 @@ VERBS: Final = (
     "reserve",
     "settle",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from .reads import (
     ReadSession,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
-from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
+from .turns import Claim, Commit, Dispatch, Pause, Promote, Release, Renew, Resume, Station, Sweep
 from .verb import Verb
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
+    "Dispatch",
     "Drop",
     "Exhume",
     "ListSessions",
