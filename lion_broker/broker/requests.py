@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ from hiredis import pack_command
 
 from lion_broker.errors import ConfigError
 
-__all__ = ["Argument", "Command", "Request", "packed"]
+__all__ = ["Argument", "Command", "Later", "Request", "never", "packed"]
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 
 
-def _never(replies: Sequence[Any]) -> bool:
+def never(replies: Sequence[Any]) -> bool:
+    """Say of a request that is done with its first replies, whatever they are."""
     return False
 
 
@@ -31,7 +32,28 @@ class Request:
     commands: tuple[Command, ...]
     parse: Callable[[Sequence[Any]], Any]
     wait_ms: int = 0
-    again: Callable[[Sequence[Any]], bool] = _never
+    again: Callable[[Sequence[Any]], bool] = never
+
+
+class Later:
+    """Verbs that become requests one by one, while somebody goes through their commands.
+
+    So the server works on what has gone while the next is made. `requests` are those of the last time through.
+    """
+
+    def __init__(self, make: Callable[[Any], Request], verbs: Sequence[Any]) -> None:
+        self._make = make
+        self._verbs = verbs
+        self.requests: list[Request] = []
+
+    def __iter__(self) -> Iterator[tuple[Command, ...]]:
+        self.requests = []
+        for verb in self._verbs:
+            self.requests.append(self._make(verb))
+            yield self.requests[-1].commands
+
+    def __bool__(self) -> bool:
+        return bool(self._verbs)
 
 
 def packed(commands: Sequence[Command]) -> bytes:
