@@ -28,7 +28,7 @@ from .directory import gone
 from .draft import Draft, Mark
 from .intake import look_at
 from .items import decode_item, encode_item
-from .journal import Chronicle, Kind, sent_record, took_record
+from .journal import Chronicle, Kind, nothing_record, sent_record, took_record
 from .ledger import Ledger
 from .recorder import Recorder
 from .refusal import lease_lost, mailbox_full, reason_of
@@ -201,13 +201,13 @@ class Host(Recorder):
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
             self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
         else:
-            self._draft.records.append(took_record(mail.id, mail.category))
+            self._draft.records.append(took_record(wire.header))
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
         self.known.add(wire.id)
         self._draft.handled += 1
-        self._draft.records.append(took_record(wire.id, wire.header.category))
+        self._draft.records.append(took_record(wire.header))
 
     def reply(self, reply: Reply) -> None:
         """Write down the answer to a command."""
@@ -274,7 +274,7 @@ class Host(Recorder):
             cursor=self.cursor,
             consumed=consumed or self.cursor,
             version=self.version,
-            records=records or (took_record("", ""),),
+            records=records or (nothing_record(),),
             mails=tuple(draft.mails),
             replies=tuple(draft.replies),
             taken=tuple(draft.taken),

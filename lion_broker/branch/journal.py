@@ -8,8 +8,9 @@ kinds of records
     tool     a tool that the branch has, or has no longer: {name, ref | local | gone}
     model    a model that the branch uses: {slot, ref | settings | local}
     log      an entry of the branch's own log: a Log
-    took     a mail that took effect otherwise: {mail, category}
+    took     a mail that took effect otherwise: {mail, category, sender, created, cause}; the last three where known
     sent     mails that the branch sent: {mails: [[id, recipient, category], …]}
+    times    when the turn did what, see `lion_broker.branch.times`; nothing of it belongs to the branch
     copy     everything another branch's log held up to a point: {branch, version, place, sender}
 """
 
@@ -33,7 +34,7 @@ from lion_broker.errors import LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
-from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, encode_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
 from lion_broker.messages.written import clone_of, message_of
 from lion_broker.telemetry import logger
@@ -43,6 +44,7 @@ __all__ = [
     "Kind",
     "change_records",
     "copied_id",
+    "nothing_record",
     "received_message",
     "record_of",
     "sent_record",
@@ -74,6 +76,7 @@ class Kind(StrEnum):
     TOOK = "took"
     SENT = "sent"
     COPY = "copy"
+    TIMES = "times"
 
 
 def record_of(kind: Kind, **values: Any) -> Record:
@@ -170,7 +173,9 @@ class Chronicle:
         count = 0
         while True:
             page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
-            rows = page if until is None else tuple(row for row in page if (row.version, row.place) <= until)
+            rows = [row for row in page if row.record.kind != "times"]
+            if until is not None:
+                rows = [row for row in rows if (row.version, row.place) <= until]
             for of_mails, run in groupby(rows, lambda row: row.record.kind == "mail"):
                 if of_mails:
                     self._join(list(run))
@@ -179,7 +184,11 @@ class Chronicle:
                     yield from self._apply_silently(row)
                     self.version, self.place = row.version, row.place
             count += len(rows)
-            if len(rows) < _PAGE:
+            if page and (until is None or (page[-1].version, page[-1].place) <= until):
+                self.version, self.place = page[-1].version, page[-1].place
+            elif page:
+                return count
+            if len(page) < _PAGE:
                 return count
             yield PAUSE
 
@@ -276,9 +285,18 @@ def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> lis
         ]
 
 
-def took_record(mail: str, category: str) -> Record:
+def took_record(header: Header) -> Record:
     """Return the record of a mail that took effect."""
-    return Record(Kind.TOOK, to_json({"mail": str(mail), "category": str(category)}))
+    told: dict[str, Any] = {"mail": str(header.id), "category": str(header.category)}
+    told |= {"sender": str(header.sender), "created": header.created}
+    if header.in_reply_to is not None:
+        told["cause"] = str(header.in_reply_to)
+    return Record(Kind.TOOK, to_json(told))
+
+
+def nothing_record() -> Record:
+    """Return the record of a commit that has no other: a log has no gaps."""
+    return Record(Kind.TOOK, to_json({"mail": "", "category": ""}))
 
 
 def sent_record(mails: Iterable[WireMail]) -> Record:

@@ -41,6 +41,8 @@ _PASSING_KINDS: Final = (
 _PASSING_REPLIES: Final = (
     "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNKILLABLE", "MISCONF", "NOBLOB",
 )  # fmt: skip
+_IN_FUNCTIONS: Final = ("ACL failure in script", "The user executing the script can't")
+"""What Valkey, and what Redis says when a function uses a command that its caller may not."""
 
 
 def _options(seconds: float) -> dict[str, Any]:
@@ -74,7 +76,8 @@ def _refuses_user(error: BaseException) -> bool:
     # The asyncio client says that the connection failed, and why only in the cause.
     kinds = (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError)
     refused = isinstance(error, kinds) or isinstance(error.__cause__, kinds)
-    return refused or str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS"))
+    text = str(error)
+    return refused or text.startswith(("NOAUTH", "NOPERM", "WRONGPASS")) or any(one in text for one in _IN_FUNCTIONS)
 
 
 def translate(error: BaseException, url: str) -> LionError:

@@ -44,6 +44,7 @@ T = TypeVar("T")
 _FLEETING: Final = (
     v.Cancel,
     v.Claim,
+    v.Enrol,
     v.Progress,
     v.Promote,
     v.Release,

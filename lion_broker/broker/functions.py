@@ -11,6 +11,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
 
 from .codec import Codec, Sealed
+from .forms import order_of, written_report
 from .keys import Keys
 from .library import library
 from .requests import Argument, Command, Request
@@ -235,6 +236,25 @@ def settle(road: Road, verb: v.Settle) -> Request:
     return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
 
 
+def enrol(road: Road, verb: v.Enrol) -> Request:
+    """`enrol.lua`."""
+    report = verb.report
+    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    return Request((command,), lambda replies: order_of(replies[0]))
+
+
+def order_workers(road: Road, verb: v.OrderWorkers) -> Request:
+    """`order_workers.lua`."""
+    command = call("order_workers", [road.keys.workers()], verb.order, *_names(verb.owners))
+    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
+
+
+def set_wanted(road: Road, verb: v.SetWanted) -> Request:
+    """`set_wanted.lua`."""
+    wanted = "" if verb.wanted is None else verb.wanted
+    return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -262,6 +282,9 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
+    v.Enrol: enrol,
+    v.OrderWorkers: order_workers,
+    v.SetWanted: set_wanted,
 }
 
 

@@ -42,6 +42,14 @@ class Keys:
         """Sorted set: `<session>/<branch>` by the time in ms at which the branch has something due."""
         return f"{self.root(partition)}due"
 
+    def pools(self, partition: int) -> str:
+        """Hash: the pools that there are, and in partition 0 how many workers each is to have."""
+        return f"{self.root(partition)}pools"
+
+    def workers(self) -> str:
+        """Hash with expiry: reports of workers, when each was heard, and orders for it; beside it `heartbeats`."""
+        return f"{self.root(0)}workers"
+
     def reply(self, session: str, client: str) -> str:
         """Stream with expiry: answers to a client's commands."""
         return f"{self.root(self.partition(session))}reply:{client}"

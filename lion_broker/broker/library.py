@@ -25,6 +25,7 @@ VERBS: Final = (
     "delete_session",
     "create_branch",
     "read_branches",
+    "read_waiting",
     "close_branch",
     "progress",
     "put_blob",
@@ -47,6 +48,13 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "enrol",
+    "read_workers",
+    "order_workers",
+    "read_pools",
+    "set_wanted",
+    "count_mail",
+    "read_due",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
 

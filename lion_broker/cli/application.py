@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import branches, dead, demo, doctor, keys, server, sessions, worker
+from . import access, branches, config, dead, demo, doctor, initial, keys, mail, server, sessions, worker
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -21,12 +21,18 @@ def application() -> typer.Typer:
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
         ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
-        ("branch", "Look at branches, pause and resume them.", (branches.ls, branches.pause, branches.resume)),
+        (
+            "branch",
+            "Look at branches, pause and resume them.",
+            (branches.ls, branches.show, branches.pause, branches.resume),
+        ),
+        ("mail", "Send mail into a session.", (mail.send,)),
         (
             "dead",
             "Mail that could not be delivered or applied: look at it, send it again, drop it.",
             (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
         ),
+        ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, epilog=EXIT_CODES)
@@ -35,6 +41,8 @@ def application() -> typer.Typer:
         for member in members:
             group.command(epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(initial.init)
+    app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
     app.command()(keys.keygen)
     app.command()(keys.version)

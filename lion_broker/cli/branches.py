@@ -1,16 +1,22 @@
-"""`branch ls`, `pause` and `resume`: where branches stand, and whether they take turns."""
+"""`branch ls`, `show`, `pause` and `resume`: where branches stand, what they hold, and whether they take turns."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import print_json, print_rows
-from .sessions import branch_rows, session_id
+from .printing import moment, print_json, print_rows
+from .sessions import branch_row, branch_rows, session_id
 
-__all__ = ["ls", "pause", "resume"]
+if TYPE_CHECKING:
+    from lion_broker.session.remote import RemoteBranch
+
+__all__ = ["ls", "pause", "resume", "show"]
+
+_SHOWN = 100
+"""Characters of a message that fit into a line."""
 
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
 Branch = Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")]
@@ -22,6 +28,53 @@ def ls(session: Session, url: Url = None, namespace: Namespace = None, as_json: 
     with exchange_at(url, namespace) as exchange:
         rows = branch_rows(exchange, session_id(exchange, session))
     print_rows(rows, as_json, "The session has no branches.")
+
+
+def show(
+    session: Session,
+    branch: Branch,
+    last: Annotated[int, typer.Option(min=0, metavar="N", help="How many of its newest messages are shown.")] = 10,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one branch: where it stands, its tools and models, and the newest of its messages.
+
+    Reads its history, and changes nothing. Example: lion-broker branch show 01a2 reader --last 3
+    """
+    from lion_broker.session.session import Session as Sessions
+
+    with exchange_at(url, namespace) as exchange:
+        opened = Sessions.open(session_id(exchange, session), exchange=exchange)
+        found = _shown(opened.get_branch(branch), last)
+    messages = found.pop("messages")
+    if as_json:
+        print_json({**found, "messages": messages})
+        return
+    for name, value in found.items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        typer.echo(f"{name + ':':<11}{'-' if text in (None, '') else text}")
+    typer.echo()
+    rows = [{**one, "text": " ".join(one["text"].split())[:_SHOWN]} for one in messages]
+    print_rows(rows, False, "It has no messages." if last else "")
+
+
+def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
+    record = branch.record
+    messages = branch.messages
+    newest = list(messages)[-last:] if last else []
+    return {
+        **branch_row(record),
+        "cursor": record.cursor,
+        "metadata": record.seed.fields.get("metadata"),
+        "tools": sorted(branch.tools),
+        "models": [f"{slot}={name}" for slot, name in sorted(branch.model_names.items())],
+        "count": len(messages),
+        "messages": [
+            {"at": moment(one.created_at), "role": str(one.role), "from": str(one.sender), "text": one.text}
+            for one in newest
+        ],
+    }
 
 
 def pause(

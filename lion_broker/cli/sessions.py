@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import BranchRecord, SessionRecord
 
-__all__ = ["branch_rows", "ls", "rm", "session_id", "show"]
+__all__ = ["branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
 
 _PAGE = 200
 
 One = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
-Many = Annotated[list[str], typer.Argument(metavar="SESSION...", help="Ids of sessions, or beginnings of ids.")]
+Many = Annotated[
+    list[str] | None, typer.Argument(metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.")
+]
 
 
 def ls(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
@@ -49,25 +51,56 @@ def show(session: One, url: Url = None, namespace: Namespace = None, as_json: As
     print_rows(branches, False, "It has no branches.")
 
 
-def rm(sessions: Many, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """Remove sessions with everything they own: branches, messages, mail, dead letters."""
-    from lion_broker.mail.verbs import DeleteSession
+def rm(
+    sessions: Many = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Those in which nothing has happened for so long: 30d, 12h, 90m, 2w, 45s."),
+    ] = None,
+    with_mail: Annotated[
+        bool, typer.Option("--with-mail", help="With --older-than: also those in which mail waits.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which they are, and remove nothing.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove sessions with everything they own: branches, messages, mail, dead letters.
 
+    Those that are named, or with --older-than those in which nothing has happened since, by the server's clock; of
+    these a session stays while a process holds one of its branches, or mail waits in it. Removing cannot be undone:
+    `session export` keeps a copy. Example: lion-broker session rm --older-than 30d --dry-run
+    """
+    from .age import idle_sessions, seconds_of
+
+    if bool(sessions) == (older_than is not None):
+        raise ConfigError("Name sessions, or choose them with --older-than; one of the two.")
     with exchange_at(url, namespace) as exchange:
         # All are found before the first is removed.
-        found = [session_id(exchange, one) for one in sessions]
-        for one in found:
-            while exchange.call(DeleteSession(one)):
-                pass
+        if older_than is not None:
+            found = idle_sessions(exchange, seconds_of(older_than), with_mail)
+        else:
+            found = list(dict.fromkeys(session_id(exchange, one) for one in sessions or ()))
+        for one in () if dry_run else found:
+            _remove(exchange, one)
     if as_json:
-        print_json({"removed": found})
+        print_json({"would" if dry_run else "removed": found})
+    elif dry_run:
+        typer.echo("\n".join([*found, f"{len(found)} would be removed."]))
     else:
-        typer.echo("\n".join(f"Removed {one}" for one in found))
+        typer.echo("\n".join(f"Removed {one}" for one in found) or "No session is that old.")
+
+
+def _remove(exchange: Exchange, session: str) -> None:
+    from lion_broker.mail.verbs import DeleteSession
+
+    while exchange.call(DeleteSession(session)):
+        pass
 
 
 def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
     """Where the branches of a session stand, a row each."""
-    return [_branch_row(branch) for branch in _branches(exchange, session)]
+    return [branch_row(branch) for branch in _branches(exchange, session)]
 
 
 def session_id(exchange: Exchange, text: str) -> str:
@@ -118,7 +151,8 @@ def _session_row(record: SessionRecord) -> dict[str, Any]:
     }
 
 
-def _branch_row(record: BranchRecord) -> dict[str, Any]:
+def branch_row(record: BranchRecord) -> dict[str, Any]:
+    """Where a branch stands, as a row."""
     return {
         "id": record.id,
         "name": record.seed.name,

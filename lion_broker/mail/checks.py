@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START
+from .records import START, WaitsAt
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_id"]
@@ -135,6 +135,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "version": _from(0),
     "handled": _from(0),
     "lease_ms": _from(1),
+    "keep_ms": _from(1),
     "idle_ms": _from(0),
     "wait_ms": _from(0),
     "cursor": _AN_ENTRY,
@@ -164,6 +165,8 @@ _LIMITS: Final[Mapping[str, _Rule]] = {
     "limit_tokens": _from(-1),
     "interval_ms": _from(1),
 }
+_LONGEST_OWNER: Final = 512
+_OWNER_NEEDED: Final = f"a text of 1 to {_LONGEST_OWNER} characters is needed"
 _ANYTHING: Final = _Rule(lambda value: True, "")
 _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.CreateBranch: {
@@ -183,9 +186,23 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
+    v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
+    v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
+
+
+def _is_owner(value: Any) -> bool:
+    return _is_text(value) and 0 < len(value) <= _LONGEST_OWNER
+
+
+def _check_report(verb: v.Enrol) -> None:
+    if not _is_owner(verb.report.owner):
+        raise ConfigError(f"A worker cannot be enrolled as {verb.report.owner!r}: {_OWNER_NEEDED}.")
+    if not _is_name(verb.report.pool):
+        raise ConfigError(f"A worker cannot be enrolled for the pool {verb.report.pool!r}: {_A_NAME.needed}.")
 
 
 def _check_delivery(verb: v.CreateSession | v.UpdateSession) -> None:
@@ -285,4 +302,5 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Exhume: _check_exhume,
     v.Renew: _check_stations,
     v.Release: _check_stations,
+    v.Enrol: _check_report,
 }

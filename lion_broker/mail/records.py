@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lion_broker.core.portable import readable
 
@@ -32,8 +33,11 @@ __all__ = [
     "Rejected",
     "Reply",
     "SessionRecord",
+    "Stamp",
     "Stepped",
     "Swept",
+    "Waiting",
+    "WaitsAt",
     "is_after",
     "place_of",
 ]
@@ -88,12 +92,34 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a commit was made, in ms by the exchange's clock, and by whom.
+
+    `owners` have tried the first mail of the turn, who made the commit last; empty where nobody has said who he is.
+    `consumed` is the last entry of the mailbox that the turn handled, or an empty text.
+    """
+
+    at: int
+    owners: tuple[str, ...] = ()
+    consumed: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Who made the commit."""
+        return self.owners[-1] if self.owners else ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit."""
+    """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit.
+
+    The first of a version has the commit's `stamp`; one of a log from before there were any has none.
+    """
 
     version: int
     place: int
     record: Record
+    stamp: Stamp | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +301,33 @@ class DeadLetter:
     def caused_by(self) -> str | None:
         """The id of the mail that was being handled when this one was sent, if one was."""
         return self.mail.header.in_reply_to if self.mail else None
+
+
+class WaitsAt(StrEnum):
+    """Where mail from a branch (the first) or to it waits. Lanes: to be tried again; delayed: to be delivered later."""
+
+    OUTBOX = "outbox"
+    TRANSIT = "transit"
+    INBOX = "inbox"
+    MAILBOX = "mailbox"
+    LANES = "lanes"
+    DELAYED = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
+
+    `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
+    in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
+    left out.
+    """
+
+    place: str
+    mail: WireMail | Rejected
+    lane: str = ""
+    due: int = 0
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

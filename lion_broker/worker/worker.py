@@ -1,4 +1,4 @@
-"""A process that hosts branches: starts and stops intake, seats, sweeper, inspector and leases, and nothing else."""
+"""A process that hosts branches: starts and stops intake, seats, leases, sweeper, inspector and heartbeat, no more."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,13 +23,16 @@ from anyio.abc import TaskGroup
 from lion_broker.branch.registry import Registry
 from lion_broker.broker.connect import connect
 from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.broker.library import PROTOCOL
 from lion_broker.config import Settings
 from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, ProtocolMismatch
+from lion_broker.mail.deployment import Order, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
 
+from .heartbeat import Heartbeat, beat_ms
 from .inspector import Inspector
 from .schedule import Schedule
 from .seat import Seat, Workplace
@@ -98,6 +103,9 @@ class Worker:
             lease_ms=self._lease_ms,
             schedule=self._schedule,
         )
+        self._concurrency = concurrency
+        self._started = time.time()
+        self._ended = False
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms)
@@ -133,6 +141,8 @@ class Worker:
             self._helpers = helpers
             # In the keeper's own context anyio would not know which event loop this is.
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
+            heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._obey)
+            heartbeat.start()
             try:
                 with anyio.CancelScope() as patience:
                     async with anyio.create_task_group() as self._seats:
@@ -144,6 +154,8 @@ class Worker:
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await self._hand_back()
+                    self._ended = True
+                    await anyio.to_thread.run_sync(heartbeat.stop)
         log.info("worker %s has stopped: %d turns, %d mails", self.owner, self._place.turns, self._place.mails)
 
     def stop(self) -> None:
@@ -165,6 +177,34 @@ class Worker:
         if self._notify is not None:
             with suppress(RuntimeError):  # the loop has ended
                 self._notify(self._look_after, station)
+
+    def _obey(self, order: Order) -> None:
+        """Do what the register says, in the heartbeat's thread."""
+        if order is Order.DRAIN and not self._place.stopping and self._notify is not None:
+            log.info("worker %s is told to drain", self.owner)
+            with suppress(RuntimeError):  # the loop has ended
+                self._notify(self.stop)
+
+    def _report(self) -> WorkerReport:
+        """Say how the worker is, for the register."""
+        state = self.state
+        going = WorkerPhase.DRAINING if state.stopping else WorkerPhase.RUNNING
+        return WorkerReport(
+            owner=state.owner,
+            pool=state.pool,
+            state=WorkerPhase.STOPPED if self._ended else going,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=_package_version(),
+            protocol=PROTOCOL,
+            started=self._started,
+            beat_ms=beat_ms(self._lease_ms),
+            concurrency=self._concurrency,
+            active=state.active,
+            turns=state.turns,
+            mails=state.mails,
+            rescued=state.rescued,
+        )
 
     def _look_after(self, station: Station) -> None:
         if self._helpers is not None:
@@ -242,3 +282,11 @@ class Worker:
 
     def __repr__(self) -> str:
         return f"Worker({self.state})"
+
+
+@cache
+def _package_version() -> str:
+    try:
+        return version("lion-broker")
+    except PackageNotFoundError:
+        return ""

@@ -45,6 +45,7 @@ def test_it_writes_and_sends(auto: Road) -> None:
     assert auto.call(verb) == Dispatched(Outcome.OK, 2)
     rows = auto.call(ReadLog(auto.session, "ada", 1, 2**31))
     assert [(row.version, row.place, row.record) for row in rows] == [(2, 1, records[0]), (2, 2, records[1])]
+    assert (rows[0].stamp is None, rows[1].stamp is None) == (False, True)
     assert texts(auto.take("ben").entries) == [0, 3]
     assert [entry.mail for entry in auto.inbox("eve")] == [mails[1]]
     assert texts(auto.inbox(auto.session)) == [2]

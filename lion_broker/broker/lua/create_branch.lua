@@ -15,7 +15,7 @@ register('create_branch', function(keys, args)
   if not session then return 'UNKNOWN' end
   if redis.call('EXISTS', key) == 1 then return 'DUPLICATE' end
   if copies ~= '' and redis.call('EXISTS', branch_key(keys[1], copies)) == 0 then return 'UNKNOWN' end
-  local broken = check_kinds({[keys[1] .. ':branches'] = 'zset'})
+  local broken = check_kinds({[keys[1] .. ':branches'] = 'zset', [session.root .. 'pools'] = 'hash'})
   if broken then return broken end
   if not is_stream(key .. ':log') then return redis.error_reply('The log of ' .. id .. ' is no stream.') end
   local place = redis.call('HINCRBY', keys[1], 'places', 1)
@@ -23,6 +23,7 @@ register('create_branch', function(keys, args)
   redis.call('HSET', key, 'id', id, 'session', session.id, 'name', name, 'pool', pool, 'behaviour', behaviour,
     'state', 'open', 'cursor', '0-0', 'version', #records > 0 and 1 or 0)
   for _, pair in ipairs(fields) do redis.call('HSET', key, 'x:' .. pair[1], pair[2]) end
+  if pool ~= '' then redis.call('HSETNX', session.root .. 'pools', pool, '') end
   if pool == '' and token ~= '' then
     redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now_ms() + lease_ms)
   end
@@ -30,7 +31,7 @@ register('create_branch', function(keys, args)
     redis.call('HINCRBY', branch_key(keys[1], copies), 'copies', 1)
     redis.call('HSET', key, 'copy_of', copies)
   end
-  write_records(key, 1, records)
+  write_records(key, 1, records, stamp_of(session.now, '', owner))
   -- A stream begins with room for 4 KiB, which most of many branches never fill; a copy has what it needs.
   if #records > 0 and redis.call('COPY', key .. ':log', key .. ':copied') == 1 then
     redis.call('RENAME', key .. ':copied', key .. ':log')

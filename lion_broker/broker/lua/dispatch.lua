@@ -44,7 +44,8 @@ register('dispatch', function(keys, args)
     forget_blobs(session, turn.mails)
     return {'FULL', was.version, full}
   end
-  if not write_records(key, version + 1, records) then return {'STALE', was.version} end
+  local stamp = stamp_of(session.now, '', values[4] or '')
+  if not write_records(key, version + 1, records, stamp) then return {'STALE', was.version} end
   redis.call('HSET', key, 'version', version + 1, 'nonce', nonce, 'lease', session.now + lease_ms)
   send_out(session, turn)
   tell(session, 'k', 'turn', 'branch', branch, 'owner', values[4] or '', 'version', version + 1,

@@ -7,6 +7,9 @@
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
+--   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
+--   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
+--   heartbeats       lion:{t}:heartbeats                  zset with expiry: owners by the ms at which they are forgotten
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature> [x <blob>]
 --   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>, before d <due ms> where delayed
 --   lane             <branch key>:lane:<sender>           entries as in the mailbox: mail that waits to be tried again
@@ -17,7 +20,8 @@
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
 --   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at
---   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header> s <signature>]
+--   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header>], the
+--                                                         first of a version t <ms> <cursor>, and owners, a line each
 --
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 

@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import budgets, delivery, reads, roster, turns, waiting
+from . import budgets, delivery, deployment, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -47,6 +47,9 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Drop: delivery.drop,
     v.Reserve: budgets.reserve,
     v.Settle: budgets.settle,
+    v.Enrol: deployment.enrol,
+    v.OrderWorkers: deployment.order_workers,
+    v.SetWanted: deployment.set_wanted,
 }
 _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadSession: reads.read_session,
@@ -55,11 +58,16 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadReady: reads.read_ready,
     v.ReadLog: reads.read_log,
     v.ReadInbox: reads.read_inbox,
+    v.ReadWaiting: reads.read_waiting,
     v.ReadDead: reads.read_dead,
     v.ReadEvents: reads.read_events,
     v.Progress: reads.progress,
     v.AwaitReply: reads.await_reply,
     v.ReadCancelled: reads.read_cancelled,
+    v.ReadWorkers: deployment.read_workers,
+    v.ReadPools: deployment.read_pools,
+    v.CountMail: deployment.count_mail,
+    v.ReadDue: deployment.read_due,
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final, Generic, TypeVar
 
+from lion_broker.mail.deployment import Enrolled
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
     START,
@@ -26,6 +27,7 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Record,
     Reply,
+    Stamp,
     place_of,
 )
 from lion_broker.mail.wire import WireMail
@@ -156,10 +158,13 @@ class Branch:
         self.token, self.owner = token, owner
         self.lease_end = time.monotonic() + lease_ms / 1000
 
-    def write(self, records: tuple[Record, ...]) -> None:
+    def write(self, records: tuple[Record, ...], stamp: Stamp) -> None:
         """Write the next version into the log."""
         self.version += 1
-        self.log += [LogRecord(self.version, place, record) for place, record in enumerate(records, 1)]
+        self.log += [
+            LogRecord(self.version, place, record, stamp if place == 1 else None)
+            for place, record in enumerate(records, 1)
+        ]
 
     @property
     def deferred(self) -> int:
@@ -261,6 +266,7 @@ class Pool:
 
     unread: deque[ReadyEntry] = field(default_factory=deque)
     read: dict[str, tuple[ReadyEntry, float]] = field(default_factory=dict)
+    wanted: int | None = None
 
     def take(self, count: int) -> tuple[ReadyEntry, ...]:
         """Give out up to `count` entries that nobody has read."""
@@ -291,6 +297,8 @@ class Store:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
+        self.workers: dict[str, tuple[int, Enrolled]] = {}
+        """By owner, until when (ms) each is remembered, and its last report."""
         self._numbers = count(1)
         self._epoch = time.time() - time.monotonic()
 

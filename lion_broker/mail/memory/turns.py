@@ -12,6 +12,7 @@ from lion_broker.mail.records import (
     Dispatched,
     Entry,
     Reply,
+    Stamp,
     Stepped,
     Swept,
     is_after,
@@ -136,10 +137,11 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     if verb.strict and (full := _full(session, verb.mails)):
         return Committed(Outcome.FULL, branch.cursor, branch.version, behaviour=full, now=store.now())
     owner, now = branch.owner, store.now()
+    owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, owner)
     branch.paused = verb.pause or branch.paused
-    _settle(store, session, branch, verb, now)
+    _settle(store, session, branch, verb, now, owners)
     _dispatch(store, session, branch, verb.mails)
-    branch.write(verb.records)
+    branch.write(verb.records, Stamp(now, owners, verb.consumed if verb.consumed != verb.cursor else ""))
     branch.cursor, branch.nonce = verb.consumed, verb.nonce
     branch.steps.clear()
     for reply in verb.replies:
@@ -176,7 +178,7 @@ def dispatch(store: Store, verb: v.Dispatch) -> Dispatched:
     if full := _full(session, verb.mails):
         return Dispatched(Outcome.FULL, branch.version, full)
     branch.lease(branch.token, branch.owner, verb.lease_ms)
-    branch.write(verb.records)
+    branch.write(verb.records, Stamp(store.now(), with_owner((), branch.owner)))
     branch.nonce = verb.nonce
     _dispatch(store, session, branch, verb.mails)
     fields = {"branch": branch.id, "owner": branch.owner, "version": str(branch.version), "cursor": branch.cursor}
@@ -240,7 +242,7 @@ def _may_be_deferred(branch: Branch, verb: v.Commit, deferral: Deferral) -> bool
     return there and is_after(deferral.entry, verb.lane_done)
 
 
-def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int) -> None:
+def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int, owners: tuple[str, ...]) -> None:
     """Take what the turn handled out of mailbox, lane and inbox."""
     mails: dict[str, WireMail] = {}
     source, last = _source(branch, verb), verb.lane_done if verb.lane else verb.consumed
@@ -248,7 +250,6 @@ def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now:
         if not is_after(entry, last):
             mails[entry] = source.pop(entry)
             session.counters["inflight"] -= 1
-    owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, branch.owner)
     for entry in verb.taken:
         branch.inbox.pop(entry)
     for entry in verb.aside:

@@ -6,6 +6,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 """
 
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
+from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -19,6 +20,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Dispatch, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -31,13 +33,16 @@ __all__ = [
     "CloseBranch",
     "Collect",
     "Commit",
+    "CountMail",
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
     "Dispatch",
     "Drop",
+    "Enrol",
     "Exhume",
     "ListSessions",
+    "OrderWorkers",
     "Pause",
     "Post",
     "Progress",
@@ -45,11 +50,15 @@ __all__ = [
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
+    "ReadDue",
     "ReadEvents",
     "ReadInbox",
     "ReadLog",
+    "ReadPools",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
+    "ReadWorkers",
     "Receive",
     "Release",
     "Renew",
@@ -57,6 +66,7 @@ __all__ = [
     "Resume",
     "Say",
     "Send",
+    "SetWanted",
     "Settle",
     "Station",
     "Step",

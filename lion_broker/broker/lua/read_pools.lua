@@ -1,0 +1,31 @@
+-- read_pools: what waits for workers, in each pool of a partition.
+--
+-- KEYS 1: lion:{t}:pools
+-- ARGV count
+-- -> {(pool, ready, claimed, ms that the oldest has waited, wanted or an empty text), …}
+
+-- Entries are deleted when they are acknowledged, so those of the stream that nobody holds wait.
+local function waiting(ready_key, now)
+  local groups = redis.pcall('XINFO', 'GROUPS', ready_key)
+  local claimed, last = 0, '0-0'
+  for _, group in ipairs(groups.err and {} or groups) do
+    local told = {}
+    for i = 1, #group, 2 do told[group[i]] = group[i + 1] end
+    if told.name == GROUP then claimed, last = told.pending, told['last-delivered-id'] end
+  end
+  local ready = math.max(0, length_of(ready_key) - claimed)
+  local oldest = ready > 0 and entries_from(ready_key, '(' .. last, 1)[1]
+  local since = oldest and tonumber(string.match(oldest[1], '^(%d+)-'))
+  return ready, claimed, since and math.max(0, now - since) or 0
+end
+
+register('read_pools', function(keys, args)
+  local found, root, now, most = {}, root_of(keys[1]), now_ms(), tonumber(args[1])
+  local pools = redis.pcall('HGETALL', keys[1])
+  if pools.err then return found end
+  for i = 1, math.min(#pools, 2 * most), 2 do
+    local ready, claimed, oldest = waiting(root .. 'ready:' .. pools[i], now)
+    found[#found + 1] = {pools[i], ready, claimed, oldest, pools[i + 1]}
+  end
+  return found
+end, {'no-writes'})

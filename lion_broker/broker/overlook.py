@@ -1,0 +1,71 @@
+"""The verbs that look at a whole deployment: what each partition says, put together. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.deployment import Due, Enrolled, PoolRecord, Roll, Tally
+
+from .forms import order_of, read_report
+from .functions import Road, call
+from .requests import Request
+
+__all__ = ["OVERLOOK"]
+
+
+def read_workers(road: Road, verb: v.ReadWorkers) -> Request:
+    """`read_workers.lua`; a report that cannot be read is left out."""
+
+    def parse(replies: Sequence[Any]) -> Roll:
+        now, *rows = replies[0]
+        read = [(read_report(report), int(heard), order_of(order)) for report, heard, order in rows]
+        return Roll(now, tuple(Enrolled(report, heard, order) for report, heard, order in read if report is not None))
+
+    return Request((call("read_workers", [road.keys.workers()], verb.count),), parse)
+
+
+def read_pools(road: Road, verb: v.ReadPools) -> Request:
+    """`read_pools.lua`, once for each partition; the first one knows how many workers are wanted."""
+    partitions = range(road.keys.partitions)
+
+    def parse(replies: Sequence[Any]) -> tuple[PoolRecord, ...]:
+        found: dict[str, PoolRecord] = {}
+        for partition, rows in enumerate(replies):
+            for raw, ready, claimed, oldest, asked in rows:
+                name = raw.decode("utf-8", "replace")
+                before = found.get(name, PoolRecord(name))
+                wanted = int(asked) if partition == 0 and asked.isdigit() else before.wanted
+                oldest_ms = max(oldest, before.oldest_ms)
+                found[name] = PoolRecord(name, before.ready + ready, before.claimed + claimed, oldest_ms, wanted)
+        return tuple(found[name] for name in sorted(found)[: verb.count])
+
+    return Request(tuple(call("read_pools", [road.keys.pools(one)], verb.count) for one in partitions), parse)
+
+
+def count_mail(road: Road, verb: v.CountMail) -> Request:
+    """`count_mail.lua`, once for each partition."""
+    partitions = range(road.keys.partitions)
+
+    def parse(replies: Sequence[Any]) -> tuple[Tally, ...]:
+        rows = (row for reply in replies for row in reply)
+        return tuple(Tally(session.decode("utf-8", "replace"), *map(int, counts)) for session, *counts in rows)
+
+    calls = (call("count_mail", [road.keys.sessions(one)], verb.start, verb.count) for one in partitions)
+    return Request(tuple(calls), parse)
+
+
+def read_due(road: Road, verb: v.ReadDue) -> Request:
+    """`read_due.lua`, once for each partition."""
+    partitions = range(road.keys.partitions)
+    calls = (call("read_due", [road.keys.due(partition)], verb.limit) for partition in partitions)
+    return Request(tuple(calls), lambda replies: Due(*(sum(column) for column in zip(*replies, strict=True))))
+
+
+OVERLOOK: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+    v.ReadWorkers: read_workers,
+    v.ReadPools: read_pools,
+    v.CountMail: count_mail,
+    v.ReadDue: read_due,
+}

@@ -1,0 +1,84 @@
+"""`mail send`: a word to a running session, and the answer if it is waited for."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import print_json
+from .sessions import session_id
+
+if TYPE_CHECKING:
+    from lion_broker.session.note import Answer
+
+__all__ = ["send"]
+
+
+def send(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")],
+    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What is said, or the name of a tool or model; - reads stdin.")
+    ],
+    category: Annotated[
+        Literal["message", "tool", "imodel"], typer.Option(help="What the text is: said, or a name of the registry.")
+    ] = "message",
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=86_400, metavar="SECONDS", help="Wait so long for the answer, and print it."),
+    ] = None,
+    as_user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who has asked: the behaviour finds it as mail.package.request_source."),
+    ] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a mail into a session, from the session itself.
+
+    Where mail moves by hand it is delivered at once, with what else waits for the branch. With --wait the first mail
+    that is sent back while it is handled goes to stdout; it stays in the session's mailbox for a program that has the
+    session open. Exit code 1 when nothing comes back in time or the mail becomes a dead letter, 4 for an unknown
+    session or branch. Example: lion-broker mail send 01a2 reader "How many words?" --wait 30
+    """
+    from lion_broker.mail.exchange import run
+    from lion_broker.session.note import note_to
+    from lion_broker.session.session import Session as Sessions
+
+    said = sys.stdin.read().removesuffix("\n") if text == "-" else text
+    with exchange_at(url, namespace) as exchange:
+        found = session_id(exchange, session)
+        home = Sessions.open(found, exchange=exchange).locate(branch)
+        note = note_to(found, home, category, said, as_user)
+        run(exchange, note.send_steps())
+        if wait is None:
+            _tell(note.id, home, None, as_json)
+            return
+        if not as_json:
+            typer.echo(f"Sent {note.id}; waiting for what comes back.", err=True)
+        _tell(note.id, home, run(exchange, note.answer_steps(wait)), as_json)
+
+
+def _tell(mail: str, branch: str, answer: Answer | None, as_json: bool) -> None:
+    if as_json:
+        shown = answer and {"mail": answer.mail, "from": answer.sender, "category": answer.category}
+        print_json({"mail": mail, "branch": branch, "answer": answer and {**(shown or {}), "item": answer.item}})
+    elif answer is None:
+        typer.echo(f"Sent {mail} to {branch}.")
+    else:
+        typer.echo(_words(answer.item))
+
+
+def _words(item: Any) -> str:
+    """What a person reads of an item: the text of a message, else JSON."""
+    from pydantic_core import to_json
+
+    from lion_broker.messages.written import message_of
+
+    if isinstance(item, dict) and "role" in item and isinstance(item.get("metadata"), dict):
+        return message_of({**item, "metadata": {**item["metadata"]}}).text
+    return item if isinstance(item, str) else to_json(item).decode()

@@ -1,0 +1,101 @@
+"""What the exchange knows of a deployment: its workers, its pools, and how much mail each session has. All frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Due", "Enrolled", "Order", "PoolRecord", "Roll", "Tally", "WorkerPhase", "WorkerReport"]
+
+
+class WorkerPhase(StrEnum):
+    """What a worker says of itself in its heartbeat."""
+
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class Order(StrEnum):
+    """What a worker is told in the answer to its heartbeat."""
+
+    NONE = ""
+    DRAIN = "drain"  # take no new branches, end the turns, hand over, exit
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """How a worker says it is; one heartbeat.
+
+    `started` is by the worker's own clock, in seconds since the epoch; `beat_ms` is after how long it reports again.
+    `concurrency` is how many branches it serves side by side, `active` how many it serves now; `turns`, `mails` and
+    `rescued` (branches of dead workers given to others) count since it started.
+    """
+
+    owner: str
+    pool: str
+    state: WorkerPhase
+    host: str
+    pid: int
+    version: str
+    protocol: int
+    started: float
+    beat_ms: int
+    concurrency: int
+    active: int = 0
+    turns: int = 0
+    mails: int = 0
+    rescued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A worker in the register: its last report, when it was heard (ms since the epoch), and what it is told to do."""
+
+    report: WorkerReport
+    heard: int
+    order: Order = Order.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The register of workers, and `now`, the exchange's time in ms."""
+
+    now: int
+    workers: tuple[Enrolled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """A pool: branches that wait for a worker, branches that a worker has taken, and the ms the oldest has waited.
+
+    `wanted` is how many workers it is to have; None when nobody has said so.
+    """
+
+    pool: str
+    ready: int = 0
+    claimed: int = 0
+    oldest_ms: int = 0
+    wanted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many open branches a session has, and its counters as in `SessionRecord`."""
+
+    session: str
+    branches: int = 0
+    posted: int = 0
+    applied: int = 0
+    redelivered: int = 0
+    dead: int = 0
+    inflight: int = 0
+    delayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What waits for a moment: branches with something due later, and among them mails that are to be tried again."""
+
+    branches: int = 0
+    retrying: int = 0

@@ -1,0 +1,80 @@
+"""The register of workers, the pools, and how much mail there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lion_broker.mail import verbs as v
+from lion_broker.mail.deployment import Due, Enrolled, Order, PoolRecord, Roll, Tally
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import place_of
+
+from .store import Branch, Pool, Store
+
+__all__ = ["count_mail", "enrol", "order_workers", "read_due", "read_pools", "read_workers", "set_wanted"]
+
+_MOST = 1000
+
+
+def enrol(store: Store, verb: v.Enrol) -> Order:
+    """The newest report, beside the order that was there; who has not been heard of for long is forgotten."""
+    now, owner = store.now(), verb.report.owner
+    _, before = store.workers.pop(owner, (0, None))
+    order = before.order if before else Order.NONE
+    store.pools.setdefault(verb.report.pool, Pool())
+    store.workers[owner] = (now + verb.keep_ms, Enrolled(verb.report, now, order))
+    lasting = sorted(store.workers.items(), key=lambda item: item[1][0])[-_MOST:]
+    store.workers = {name: entry for name, entry in lasting if entry[0] > now}
+    return order
+
+
+def read_workers(store: Store, verb: v.ReadWorkers) -> Roll:
+    """Those that are not forgotten, the ones that would leave last first."""
+    now = store.now()
+    lasting = sorted((entry for entry in store.workers.values() if entry[0] > now), key=lambda entry: -entry[0])
+    return Roll(now, tuple(worker for _, worker in lasting[: verb.count]))
+
+
+def order_workers(store: Store, verb: v.OrderWorkers) -> tuple[Outcome, ...]:
+    """Kept beside each worker's report until its next heartbeat asks for it."""
+    answers = []
+    for owner in verb.owners:
+        known = store.workers.get(owner)
+        if known:
+            store.workers[owner] = (known[0], replace(known[1], order=verb.order))
+        answers.append(Outcome.OK if known else Outcome.UNKNOWN)
+    return tuple(answers)
+
+
+def read_pools(store: Store, verb: v.ReadPools) -> tuple[PoolRecord, ...]:
+    """What is unread waits, what is read somebody holds."""
+    now = store.now()
+    found = []
+    for name, pool in sorted(store.pools.items())[: verb.count]:
+        oldest = max(0, now - place_of(pool.unread[0].id)[0]) if pool.unread else 0
+        found.append(PoolRecord(name, len(pool.unread), len(pool.read), oldest, pool.wanted))
+    return tuple(found)
+
+
+def set_wanted(store: Store, verb: v.SetWanted) -> None:
+    """Kept with the pool."""
+    store.pools.setdefault(verb.pool, Pool()).wanted = verb.wanted
+
+
+def count_mail(store: Store, verb: v.CountMail) -> tuple[Tally, ...]:
+    """A page of the sessions' counters."""
+    names = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
+    page = list(store.sessions.values())[verb.start : verb.start + verb.count]
+    return tuple(Tally(one.id, len(one.roster), *(one.counters[name] for name in names)) for one in page)
+
+
+def read_due(store: Store, verb: v.ReadDue) -> Due:
+    """Branches with delayed mail or lanes."""
+    now = store.now()
+    waiting = [one for session in store.sessions.values() for one in session.branches.values()]
+    due = [branch for branch in waiting if branch.open and (branch.delayed or _waits(branch, now))]
+    return Due(len(due), sum(branch.deferred for branch in due[: verb.limit]))
+
+
+def _waits(branch: Branch, now: int) -> bool:
+    return any(lane.due > now for lane in branch.lanes.values())

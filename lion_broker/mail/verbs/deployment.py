@@ -1,0 +1,75 @@
+"""What an operator asks: which workers there are, which pools, how much mail; and what workers are to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lion_broker.mail.deployment import Due, Order, PoolRecord, Roll, Tally, WorkerReport
+from lion_broker.mail.outcome import Outcome
+
+from .verb import Verb
+
+__all__ = ["CountMail", "Enrol", "OrderWorkers", "ReadDue", "ReadPools", "ReadWorkers", "SetWanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol(Verb[Order]):
+    """Put a worker's report into the register, in place of its last one; answers what this worker is told to do.
+
+    The entry leaves by itself when the worker has not reported for `keep_ms`. At most about a thousand entries are
+    kept: then those that would leave first go.
+    """
+
+    report: WorkerReport
+    keep_ms: int = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWorkers(Verb[Roll]):
+    """Read the register of workers: up to `count`, those that would leave last first."""
+
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWorkers(Verb[tuple[Outcome, ...]]):
+    """Tell workers what to do; each learns it with its next heartbeat. OK or UNKNOWN for each, in order.
+
+    An order cannot be taken back once its worker has had it.
+    """
+
+    owners: tuple[str, ...]
+    order: Order = Order.DRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPools(Verb[tuple[PoolRecord, ...]]):
+    """Read the pools that a branch or a worker was ever made for, or that `SetWanted` named, by name; up to `count`."""
+
+    count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SetWanted(Verb[None]):
+    """Say how many workers a pool is to have, for whoever starts them; None takes it back."""
+
+    pool: str
+    wanted: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountMail(Verb[tuple[Tally, ...]]):
+    """Read the counters of up to `count` sessions of each partition, in order of creation, from place `start` on.
+
+    There are no more when none are answered.
+    """
+
+    start: int = 0
+    count: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDue(Verb[Due]):
+    """Read how much waits for a moment; mails that are to be tried again are counted on up to `limit` branches."""
+
+    limit: int = 1000

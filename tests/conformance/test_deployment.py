@@ -1,0 +1,211 @@
+"""The register of workers, the pools with what waits in them, and the counters of all sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.errors import BrokerError, ConfigError
+from lion_broker.mail.deployment import Due, Order, PoolRecord, Tally, WorkerPhase, WorkerReport
+from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Deferral
+from lion_broker.mail.verbs import (
+    CountMail,
+    Enrol,
+    OrderWorkers,
+    Post,
+    ReadDue,
+    ReadPools,
+    ReadWorkers,
+    SetWanted,
+    Verb,
+)
+from lion_broker.testing import wait_until
+from tests.conformance.road import Road
+from tests.conformance.servers import SECRET, Server
+
+ADA = WorkerReport("home:1:a", "p", WorkerPhase.RUNNING, "home", 1, "0.1.0", 2, 1e9, 2500, 100, 3, 20, 30, 4)
+BEN = replace(ADA, owner="home:2:b", pid=2, pool="q")
+
+
+def enrolled(exchange: Exchange) -> dict[str, WorkerReport]:
+    """Who is in the register."""
+    return {one.report.owner: one.report for one in exchange.call(ReadWorkers()).workers}
+
+
+def pools(exchange: Exchange) -> dict[str, PoolRecord]:
+    """The pools by their names."""
+    return {one.pool: one for one in exchange.call(ReadPools())}
+
+
+def counted(exchange: Exchange, page: int = 500) -> Iterator[Tally]:
+    """The counters of all sessions."""
+    start = 0
+    while found := exchange.call(CountMail(start, page)):
+        yield from found
+        start += page
+
+
+def test_a_worker_is_enrolled_with_its_newest_report(exchange: Exchange) -> None:
+    """A second report replaces the first, and the register says when it was heard."""
+    assert exchange.call(ReadWorkers()).workers == ()
+    exchange.call(Enrol(ADA))
+    newer = replace(ADA, turns=21, state=WorkerPhase.DRAINING)
+    assert exchange.call(Enrol(newer)) == Order.NONE
+    exchange.call(Enrol(BEN))
+    roll = exchange.call(ReadWorkers())
+    assert enrolled(exchange) == {ADA.owner: newer, BEN.owner: BEN}
+    assert all(0 <= roll.now - one.heard < 60_000 for one in roll.workers)
+
+
+def test_who_is_not_heard_of_is_forgotten(exchange: Exchange) -> None:
+    """An entry leaves when its time is over, with nobody's help; others stay."""
+    exchange.call(Enrol(ADA))
+    exchange.call(Enrol(BEN, keep_ms=20))
+    wait_until(lambda: set(enrolled(exchange)) == {ADA.owner})
+    exchange.call(Enrol(ADA))
+    assert exchange.call(OrderWorkers((BEN.owner,))) == (Outcome.UNKNOWN,)
+
+
+def test_of_too_many_those_that_leave_first_go(exchange: Exchange) -> None:
+    """A register that programs fill without end keeps about a thousand."""
+    verbs = [Enrol(replace(ADA, owner=f"home:{place}:x"), keep_ms=100_000 + 1000 * place) for place in range(1010)]
+    exchange.call_all(verbs)
+    found = exchange.call(ReadWorkers(count=2000)).workers
+    assert len(found) == 1000
+    assert {one.report.owner for one in found} == {f"home:{place}:x" for place in range(10, 1010)}
+    assert [one.report.owner for one in exchange.call(ReadWorkers(count=2)).workers] == ["home:1009:x", "home:1008:x"]
+
+
+def test_an_order_comes_with_the_next_heartbeat(exchange: Exchange) -> None:
+    """Only the worker that it is for learns it, and as often as it asks."""
+    exchange.call_all([Enrol(ADA), Enrol(BEN)])
+    assert exchange.call(OrderWorkers((ADA.owner, "nobody"))) == (Outcome.OK, Outcome.UNKNOWN)
+    assert [exchange.call(Enrol(one)) for one in (ADA, BEN, ADA)] == [Order.DRAIN, Order.NONE, Order.DRAIN]
+    assert {one.report.owner: one.order for one in exchange.call(ReadWorkers()).workers} == {
+        ADA.owner: Order.DRAIN,
+        BEN.owner: Order.NONE,
+    }
+
+
+def test_a_pool_says_what_waits_and_what_is_taken(exchange: Exchange, auto: Road) -> None:
+    """Branches with mail wait until a worker reads them; then it has them until they are handed back."""
+    for name in ("ada", "ben", "cleo"):
+        auto.pooled(name)
+    assert pools(exchange)[auto.pool] == PoolRecord(auto.pool)
+    for name in ("ada", "ben", "cleo"):
+        auto.say(auto.session, name, 1)
+    assert (pools(exchange)[auto.pool].ready, pools(exchange)[auto.pool].claimed) == (3, 0)
+    wait_until(lambda: pools(exchange)[auto.pool].oldest_ms > 0)
+    (entry,) = auto.ready(count=1)
+    claimed = auto.claim(entry.branch, "token", entry.id)
+    assert (pools(exchange)[auto.pool].ready, pools(exchange)[auto.pool].claimed) == (2, 1)
+    auto.commit(entry.branch, "token", claimed)
+    assert (pools(exchange)[auto.pool].ready, pools(exchange)[auto.pool].claimed) == (2, 0)
+    auto.ready(count=2)
+    assert replace(pools(exchange)[auto.pool], claimed=0) == PoolRecord(auto.pool)
+
+
+def test_a_pool_without_a_branch_is_known_by_its_workers(exchange: Exchange) -> None:
+    """A worker's pool is listed, and so is one that somebody wants workers for, until nobody says so any more."""
+    exchange.call_all([Enrol(ADA), SetWanted("r", 3), SetWanted("p", 0)])
+    assert {name: one.wanted for name, one in pools(exchange).items()} == {"p": 0, "r": 3}
+    exchange.call(Enrol(ADA))
+    exchange.call(SetWanted("r", None))
+    assert {name: one.wanted for name, one in pools(exchange).items()} == {"p": 0, "r": None}
+    assert [one.pool for one in exchange.call(ReadPools(count=1))] == ["p"]
+
+
+def test_mail_is_counted_for_every_session(exchange: Exchange, open_road: Callable[..., Road]) -> None:
+    """Page by page, with the counters that reading a session gives."""
+    roads = [open_road(delivery="auto") for _ in range(5)]
+    roads[3].pooled("ada")
+    roads[3].say(roads[3].session, "ada", 1)
+    found = list(counted(exchange, page=2))
+    assert {one.session for one in found} == {road.session for road in roads}
+    assert len(found) == 5
+    (busy,) = (one for one in found if one.session == roads[3].session)
+    record = roads[3].record()
+    assert {name: getattr(busy, name) for name in record.counters} == record.counters
+    assert (busy.branches, busy.posted, busy.inflight) == (1, 1, 1)
+
+
+def test_what_is_due_later_is_counted(exchange: Exchange, auto: Road) -> None:
+    """Branches that wait for a moment, and the mails among theirs that are to be tried again."""
+    assert exchange.call(ReadDue()) == Due()
+    auto.pooled("ada", "ben")
+    auto.say("cleo", "ada", 1, 2)
+    stand = auto.take("ada")
+    first, second = (entry.id for entry in stand.entries)
+    deferred = (Deferral(first, "cleo", 60_000, 1), Deferral(second, "cleo"))
+    auto.commit("ada", "t1", stand, deferred=deferred, handled=0)
+    assert exchange.call(ReadDue()) == Due(1, 2)
+    auto.post(auto.mail("cleo", "ben", 3, delay_ms=60_000))
+    assert exchange.call(ReadDue()) == Due(2, 2)
+
+
+SENSELESS: list[Verb[Any]] = [
+    Enrol(replace(ADA, owner="")),
+    Enrol(replace(ADA, owner="x" * 513)),
+    Enrol(replace(ADA, pool="a pool")),
+    Enrol(ADA, keep_ms=0),
+    OrderWorkers(("",)),
+    ReadWorkers(count=0),
+    ReadPools(count=0),
+    SetWanted("a pool", 1),
+    SetWanted("p", -1),
+    SetWanted("p", True),
+    CountMail(-1),
+    CountMail(0, 0),
+    ReadDue(0),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SENSELESS)))
+def test_senseless_questions_are_refused(exchange: Exchange, number: int) -> None:
+    """They say what is wrong before anything is asked."""
+    with pytest.raises(ConfigError):
+        exchange.call(SENSELESS[number])
+
+
+@pytest.mark.redis
+def test_what_partitions_say_is_put_together(valkey_server: Server) -> None:
+    """A namespace of several partitions has one register, one list of pools, and all of its sessions."""
+    with RedisExchange(valkey_server.url, SECRET, namespace=f"ns-{uuid4().hex}", partitions=4) as exchange:
+        roads = [Road(exchange, "auto", pool="shared").open() for _ in range(12)]
+        for road in roads:
+            road.pooled("ada")
+            road.say(road.session, "ada", 1)
+        exchange.call_all([Enrol(replace(ADA, pool="shared")), SetWanted("shared", 2)])
+        exchange.call(Post(roads[0].session, "late", 1, (roads[0].mail("x", "ada", delay_ms=60_000),)))
+        (pool,) = exchange.call(ReadPools())
+        assert (pool.pool, pool.ready, pool.wanted) == ("shared", 12, 2)
+        assert {one.session for one in counted(exchange, page=2)} == {road.session for road in roads}
+        assert exchange.call(ReadDue()) == Due(1, 0)
+    valkey_server.empty()
+
+
+@pytest.mark.redis
+def test_reports_of_other_versions_and_strangers_do_no_harm(valkey_server: Server) -> None:
+    """What a later version adds is passed over; what is no report, or no register, is not shown."""
+    with RedisExchange(valkey_server.url, SECRET, namespace="strange") as exchange:
+        exchange.call_all([Enrol(ADA), Enrol(BEN)])
+        workers, key = valkey_server.client, "lion:{strange:0}:workers"
+        later = workers.hget(key, f"report:{ADA.owner}").replace(b"{", b'{"shoe_size": 44, ', 1)
+        workers.hset(key, mapping={f"report:{ADA.owner}": later, f"report:{BEN.owner}": "no report"})
+        workers.hset(key, f"order:{ADA.owner}", "dance")
+        assert enrolled(exchange) == {ADA.owner: ADA}
+        assert exchange.call(Enrol(ADA)) == Order.NONE
+        for name in ("workers", "heartbeats", "pools", "sessions", "due"):
+            workers.set(f"lion:{{strange:0}}:{name}", "something else")
+        assert exchange.call(ReadWorkers()).workers == ()
+        assert (exchange.call(ReadPools()), exchange.call(CountMail()), exchange.call(ReadDue())) == ((), (), Due())
+        with pytest.raises(BrokerError, match="nothing was changed"):
+            exchange.call(Enrol(ADA))
+    valkey_server.empty()

@@ -1,0 +1,86 @@
+"""A deployment at one look, and the rates that two looks give."""
+
+from dataclasses import replace
+
+import pytest
+
+from lion_broker import Session
+from lion_broker.insight.overview import LOST, Overview, overview_steps, rates, worker_pictures
+from lion_broker.mail.deployment import Enrolled, Roll, Tally, WorkerPhase, WorkerReport
+from lion_broker.mail.exchange import run
+from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.verbs import Enrol, SetWanted
+
+ADA = WorkerReport("home:1:a", "p", WorkerPhase.RUNNING, "home", 1, "0.1.0", 2, 1e9, 2500, 100, 3, 20, 30, 4)
+
+
+def look(at: float, *tallies: Tally) -> Overview:
+    """An overview of some sessions."""
+    return Overview(at, (), (), tallies)
+
+
+@pytest.mark.parametrize(
+    ("state", "silent_ms", "shown"),
+    [
+        (WorkerPhase.RUNNING, 10_000, "running"),
+        (WorkerPhase.RUNNING, 10_001, LOST),
+        (WorkerPhase.DRAINING, 10_001, LOST),
+        (WorkerPhase.STOPPED, 50_000, "stopped"),
+    ],
+)
+def test_a_worker_is_lost_when_four_heartbeats_are_missing(state: WorkerPhase, silent_ms: int, shown: str) -> None:
+    """One that has said that it stops is not missed."""
+    now = 2_000_000_000_000
+    (picture,) = worker_pictures(Roll(now, (Enrolled(replace(ADA, state=state), now - silent_ms),)))
+    assert (picture.state, picture.owner, picture.concurrency, picture.heard) == (
+        shown,
+        ADA.owner,
+        100,
+        (now - silent_ms) / 1000,
+    )
+
+
+def test_workers_stand_by_pool_and_state() -> None:
+    """Those that run come first, the oldest of them at the top; the lost are last."""
+    now = 2_000_000_000_000
+    reports = [
+        (replace(ADA, owner="lost"), now - 60_000),
+        (replace(ADA, owner="new", started=3e9), now),
+        (replace(ADA, owner="stopped", state=WorkerPhase.STOPPED), now),
+        (replace(ADA, owner="old"), now),
+        (replace(ADA, owner="other", pool="a"), now),
+    ]
+    found = worker_pictures(Roll(now, tuple(Enrolled(report, heard) for report, heard in reports)))
+    assert [one.owner for one in found] == ["other", "old", "new", "stopped", "lost"]
+
+
+def test_one_look_puts_everything_together() -> None:
+    """Sums over all sessions, pools with who serves them, and the sessions with most mail first."""
+    exchange = MemoryExchange()
+    idle = replace(ADA, owner="home:2:b", state=WorkerPhase.DRAINING)
+    exchange.call_all([Enrol(ADA), Enrol(idle), SetWanted("p", 5)])
+    sessions = [Session(exchange=exchange, delivery="auto") for _ in range(3)]
+    for place, session in enumerate(sessions):
+        branch = session.new_branch(pool="p", behaviour="note")
+        for _ in range(place):
+            session.default_branch.send(branch, "message", "hello")
+    seen = run(exchange, overview_steps())
+    assert (seen.sessions, seen.branches, seen.posted, seen.inflight, seen.applied, seen.waiting) == (3, 6, 3, 3, 0, 2)
+    (pool,) = seen.pools
+    assert (pool.ready, pool.claimed, pool.workers, pool.capacity, pool.wanted) == (2, 0, 1, 100, 5)
+    assert [tally.session for tally in seen.busiest(5)] == [sessions[2].id, sessions[1].id]
+    part = run(exchange, overview_steps(limit=2))
+    assert (part.sessions, part.more, seen.more) == (2, True, False)
+    for session in sessions:
+        session.close()
+
+
+def test_rates_are_what_has_grown() -> None:
+    """Sessions that came count whole, those that went do not, and nothing ever runs backwards."""
+    before = look(100.0, Tally("a", posted=10, applied=10, dead=4), Tally("gone", posted=500, applied=500))
+    after = look(102.0, Tally("a", posted=30, applied=20, dead=1), Tally("new", posted=8, redelivered=2))
+    found = rates(before, after)
+    assert found is not None
+    assert (found.seconds, found.posted, found.applied, found.redelivered, found.dead) == (2.0, 14.0, 5.0, 1.0, 0.0)
+    assert rates(after, after) is None
+    assert rates(after, before) is None
