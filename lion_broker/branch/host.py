@@ -145,7 +145,8 @@ class Host(Recorder):
         if body is None:
             return False
         with self.around.entered():
-            self.turns.check(self.branch.name or self.branch.id)
+            if self.pool:
+                self.turns.check(self.branch.name or self.branch.id)
             self._seq += 1
             wire = self._writer.mail(place.id, body, self._seq, self._cause)
             self._draft.mails.append(wire)

@@ -29,6 +29,8 @@ Missing = tuple[Name, ...]
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
+    if not any(_has_blobs(verb) for verb in verbs):
+        return ()
     found: dict[Name, Command] = {}
     # What a post and a turn of the same call share must not be refused either.
     for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
@@ -39,6 +41,10 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
                 session, digest = name
                 found[name] = call(function, [road.keys.session(session)], digest, mail.body, _UNACCEPTED_MS)
     return tuple(found.values())
+
+
+def _has_blobs(verb: Verb[Any]) -> bool:
+    return any(mail.header.blob is not None for mail in _carried(verb))
 
 
 def _name(mail: WireMail) -> Name | None:

@@ -220,7 +220,9 @@ class RedisExchange(Exchange):
 
     def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
-        held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
+        held_ms = 0
+        for verb in verbs:
+            held_ms = max(held_ms, getattr(verb, "wait_ms", 0))
         return time.monotonic() + held_ms / 1000 + self._patience
 
     def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:

@@ -26,6 +26,11 @@ if sys.version_info >= (3, 14):
 else:
     _COUNTER_BITS = 42
     _NOISE_BYTES = 9
+    _MOST_AT_FIRST = (1 << _COUNTER_BITS - 1) - 1
+    _MOST = (1 << _COUNTER_BITS) - 1
+    _LOW = (1 << 30) - 1
+    _NOISE = (1 << 32) - 1
+    _VARIANT = 2 << 62
 
     def _noises() -> Iterator[int]:
         """Yield random numbers of 72 bits, many of them for one question to the system."""
@@ -61,8 +66,8 @@ else:
                 noise = next(noises)
                 if now > last_ms:
                     # One bit stays clear, so that the counter has room to count up.
-                    last_ms, counter = now, noise >> 32 & (1 << _COUNTER_BITS - 1) - 1
-                elif counter + 1 < 1 << _COUNTER_BITS:
+                    last_ms, counter = now, noise >> 32 & _MOST_AT_FIRST
+                elif counter < _MOST:
                     counter += 1
                 else:
                     last_ms, counter = last_ms + 1, 0
@@ -72,7 +77,7 @@ else:
                 high, digits = count >> 30, f"{ms:012x}"
                 begin = f"{digits[:8]}-{digits[8:]}-7{high:03x}-"
                 begins = (ms, high, begin)
-            rest = f"{2 << 62 | (count & (1 << 30) - 1) << 32 | noise & 0xFFFFFFFF:016x}"
+            rest = f"{_VARIANT | (count & _LOW) << 32 | noise & _NOISE:016x}"
             return f"{begin}{rest[:4]}-{rest[4:]}"
 
         return new
