@@ -364,7 +364,8 @@ class Branch(LocalBranch):
         mail = Mail.of_valid(package, self.id, to)
         host.sending(mail, body, when)
         self._mailbox.append_out(mail)
-        yield from host.sent_steps()
+        if host.sends_at_once:
+            yield from host.sent_steps()
 
     def _put_text(self, recipient: Any, category: Any, item: Any) -> bool:
         return self._host is not None and self._host.put_text(recipient, category, item)

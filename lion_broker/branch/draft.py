@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import count
+from secrets import token_hex
+from typing import Final, NamedTuple
 
 from lion_broker.mail.records import Burial, Record, Reply
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Draft", "Mark"]
+__all__ = ["Draft", "Mark", "new_nonce"]
+
+_NONCES: Final = (token_hex(8), count(1))
+"""What the nonces of this process begin with, and how they go on; one that is forked has nobody's lease."""
+
+
+def new_nonce() -> str:
+    """Return what tells a commit of this process from all others."""
+    return f"{_NONCES[0]}{next(_NONCES[1])}"
 
 
 class Mark(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.element import END_OF_TIME
@@ -25,7 +24,7 @@ from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station
 from lion_broker.mail.wire import Header, WireMail
 
 from .directory import gone
-from .draft import Draft, Mark
+from .draft import Draft, Mark, new_nonce
 from .intake import look_at
 from .items import decode_item, encode_item
 from .journal import Chronicle, Kind, nothing_record, sent_record, took_record
@@ -289,7 +288,7 @@ class Host(Recorder):
             after=after,
             batch=batch,
             lease_ms=self.around.lease_ms,
-            nonce=token_hex(8),
+            nonce=new_nonce(),
             strict=not self.pool,
         )
         self._open = [(verb, draft)]
@@ -307,6 +306,8 @@ class Host(Recorder):
                     self.absorb(verb, answer)
                 except MailboxFull as error:
                     refused = refused or error
+            if not self._draft:
+                break
         if refused is not None:
             raise refused
 
@@ -323,7 +324,7 @@ class Host(Recorder):
 
     def _chain(self) -> Sequence[Commit | Dispatch]:
         """Several commits in a row, each of which builds on the one before: while one is made the next is packed."""
-        nonce = token_hex(8)
+        nonce = new_nonce()
         for version, part in enumerate(self._draft.pieces(_MAILS, _RECORDS, _PIECE_BYTES, _CHAIN), self.version):
             verb = Dispatch(
                 session=self.around.session,
@@ -339,9 +340,7 @@ class Host(Recorder):
         return [verb for verb, _ in self._open]
 
     def sent_steps(self) -> Steps[None]:
-        """Let a mail that was just sent go out, unless it is to wait for a round, a batch or the end of the turn."""
-        if not self.sends_at_once:
-            return
+        """Let a mail that was just sent go out, where it `sends_at_once`."""
         try:
             yield from self.commit_steps()
         except BrokerUnavailable as error:
@@ -388,7 +387,9 @@ class Host(Recorder):
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""
         mailbox = self.branch.mailbox
+        if mailbox.withdrawn == self._withdrawn:
+            return
         with self._lock:
-            if not self._open and mailbox.withdrawn != self._withdrawn:
+            if not self._open:
                 self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
                 self._withdrawn = mailbox.withdrawn

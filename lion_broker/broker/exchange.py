@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -61,8 +60,7 @@ _PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
 _MANY_MAILS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote.
 
     What is to be sent `then` is made meanwhile.

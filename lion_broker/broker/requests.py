@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hiredis import pack_command
 
@@ -21,8 +20,7 @@ def never(replies: Sequence[Any]) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Commands that go in one round trip, and what their replies mean.
 
     `wait_ms` is how long the server may hold the first command before it answers. While `again(replies)` holds, the
