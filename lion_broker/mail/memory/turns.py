@@ -21,7 +21,7 @@ from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Lane, Session, Store, Stream, page, with_owner
 
-__all__ = ["cancel", "claim", "commit", "release", "renew", "say", "step", "sweep"]
+__all__ = ["cancel", "claim", "commit", "dispatch", "release", "renew", "say", "step", "sweep"]
 
 
 def claim(store: Store, verb: v.Claim) -> Claimed:
