@@ -22,6 +22,7 @@ from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Dispatched, Entry, Record, Reply, is_after
 from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
+from lion_broker.telemetry.mail_spans import count_sent, handed_in
 
 from .directory import gone
 from .draft import Draft, Mark, new_nonce
@@ -75,7 +76,7 @@ class Host(Recorder):
     def attach(self) -> None:
         """Begin to watch the branch."""
         self.branch.bind(self)
-        self.branch.messages.observe(self._on_messages)
+        self.branch.msgs.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
     def load_steps(self) -> Steps[Chronicle]:
@@ -147,7 +148,9 @@ class Host(Recorder):
             if self.pool:
                 self.turns.check(self.branch.name or self.branch.id)
             self._seq += 1
-            wire = self._writer.mail(place.id, body, self._seq, self._cause)
+            mail_id = IDType.create()
+            carried = handed_in(self.around.exchange, self.around.session, place.id, mail_id)
+            wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
             self._draft.mails.append(wire)
             self.branch.mailbox.append_written(wire, text)
         return True
@@ -166,6 +169,7 @@ class Host(Recorder):
             seq=self._seq,
             ttl=when.ttl,
             in_reply_to=self._cause,
+            **handed_in(self.around.exchange, self.around.session, mail.recipient, mail.id),
         )
         self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
 
@@ -369,6 +373,7 @@ class Host(Recorder):
             self.version = verb.version + 1
             if isinstance(verb, Commit):
                 self.cursor = verb.consumed
+        count_sent([wire.header.category for wire in verb.mails])
         if verb.mails and not self.keeps_outbox:
             self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 

@@ -19,31 +19,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from hashlib import sha1
 from itertools import groupby
 from typing import Any
-from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
 from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
-from lion_broker.messages.written import clone_of, message_of
+from lion_broker.messages.copies import Copies
+from lion_broker.messages.written import UnreadClone, message_of, unread_clone
 from lion_broker.telemetry import logger
 
 __all__ = [
     "Chronicle",
     "Kind",
     "change_records",
-    "copied_id",
     "nothing_record",
     "received_message",
     "record_of",
@@ -54,7 +52,6 @@ __all__ = [
 log = logger("branch")
 
 _PAGE = 1000
-_VERSION_AND_VARIANT = 15 << 76 | 3 << 62
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
@@ -97,13 +94,13 @@ def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     return records
 
 
-def received_message(head: Head, body: bytes) -> RoledMessage:
-    """Return the message that a message mail puts into its recipient's history.
+def received_message(head: Head, body: bytes) -> UnreadClone | RoledMessage:
+    """Return the message that a message mail puts into its recipient's history, as a rule still to be made.
 
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
     mail_id, sender, recipient, created = head
-    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
+    return unread_clone(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
 
 
 def _head_of(raw: bytes) -> Head:
@@ -123,18 +120,6 @@ def _head_of(raw: bytes) -> Head:
 def _id_of(text: str) -> IDType:
     """An id that many messages name, kept once."""
     return IDType(text)
-
-
-def copied_id(branch: str, message: str) -> IDType:
-    """Return the id of a message's copy in a split-off branch, the same for the same two (RFC 9562, version 5)."""
-    digest = sha1(_bytes_of(branch) + message.encode(), usedforsecurity=False).digest()
-    number = int.from_bytes(digest[:16], "big") & ~_VERSION_AND_VARIANT
-    return IDType.of_number(number | 5 << 76 | 2 << 62)
-
-
-@lru_cache(maxsize=64)
-def _bytes_of(branch: str) -> bytes:
-    return UUID(branch).bytes
 
 
 class Chronicle:
@@ -193,17 +178,13 @@ class Chronicle:
             yield PAUSE
 
     def _join(self, rows: Sequence[LogRecord]) -> None:
-        """Put the messages that mails brought at the end, many at once."""
+        """Put the messages that mails brought at the end, many at once; they are made when somebody looks."""
         with collector_paused():
             arrived = [message for row in rows if (message := self._arrived(row)) is not None]
-            self._reading = True
-            try:
-                self.msgs.messages.include(arrived)
-            finally:
-                self._reading = False
+            self.msgs.messages.recall(arrived)
         self.version, self.place = rows[-1].version, rows[-1].place
 
-    def _arrived(self, row: LogRecord) -> RoledMessage | None:
+    def _arrived(self, row: LogRecord) -> UnreadClone | RoledMessage | None:
         """The message that a mail brought, if it did."""
         try:
             head = _head_of(row.record.head)
@@ -267,22 +248,12 @@ class Chronicle:
     def _copy(self, body: dict[str, Any]) -> Steps[None]:
         source = Chronicle(self.session, body["branch"])
         yield from source.read_steps(until=(body["version"], body["place"]))
-        messages = source.msgs.messages.values()
+        messages, sender, branch = source.msgs.messages.values(), IDType(body["sender"]), IDType(self.branch)
         for first in range(0, len(messages), _PAGE):
-            self.msgs.messages.include(copies_of(messages[first : first + _PAGE], body["sender"], self.branch))
+            self.msgs.messages.include(Copies(messages[first : first + _PAGE], sender, branch).make())
             yield PAUSE
         self.tools.update(source.tools)
         self.models.update(source.models)
-
-
-def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> list[RoledMessage]:
-    """Return the clones that a branch split off from these messages begins with."""
-    who: dict[str, Any] = {"sender": IDType(sender), "recipient": IDType(branch)}
-    with collector_paused():
-        return [
-            message.clone(**who, id=copied_id(branch, message.id), created_at=message.created_at)
-            for message in messages
-        ]
 
 
 def took_record(header: Header) -> Record:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lion_broker.core.log import Log
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.messages import RoledMessage
 from lion_broker.tools.tool import Tool
 

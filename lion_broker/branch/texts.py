@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lion_broker.core.ids import IDType
@@ -36,13 +37,16 @@ class TextWriter:
         except ValueError:  # half a character
             return None
 
-    def mail(self, recipient: IDType, body: bytes, seq: int, cause: str | None) -> WireMail:
-        """Return the mail with a body to a recipient."""
+    def mail(
+        self, recipient: IDType, id: IDType, body: bytes, seq: int, cause: str | None, carried: Mapping[str, Any]
+    ) -> WireMail:
+        """Return the mail with a body to a recipient; `carried` are further fields of its header."""
+        if carried:
+            header = Header(self._session, self._sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
+            return WireMail(header, body)
         front = self._fronts.get(recipient) or self._front(recipient)
-        special = (seq, None, None, None, cause, None)
-        header = Header.of_all(
-            (self._session, self._sender, recipient, _MESSAGE, IDType.create(), time.time(), *special)
-        )
+        special = (seq, None, None, None, cause, None, None, None)
+        header = Header.of_all((self._session, self._sender, recipient, _MESSAGE, id, time.time(), *special))
         return WireMail.written(header, header.behind(front), body)
 
     def _front(self, recipient: str) -> str:

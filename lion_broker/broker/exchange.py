@@ -17,6 +17,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
+from lion_broker.telemetry.counts import counts_here
 
 from . import patience
 from .async_line import AsyncLine
@@ -31,7 +32,7 @@ from .functions import FUNCTIONS, Road, call
 from .keys import Keys
 from .library import PROTOCOL, library
 from .reads import READS, create_group
-from .requests import Argument, Command, Later, Request, never
+from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
@@ -57,7 +58,6 @@ _FLEETING: Final = (
 
 
 _PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
-_MANY_MAILS: Final = 100
 
 
 class _Asked(NamedTuple):
@@ -134,6 +134,11 @@ class RedisExchange(Exchange):
         deadline = self._deadline(())
         await self._adrive(self._patiently(self._inspect, deadline), deadline)
         return self.profile
+
+    def mailbox(self, session: str, branch: str) -> str:
+        """Return the key of a branch's mailbox; before the first verb as if the namespace had one partition."""
+        keys = self._road.keys if self._road is not None else Keys(self.namespace)
+        return keys.mailbox(session, branch)
 
     def revive(self) -> None:
         """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
@@ -237,6 +242,8 @@ class RedisExchange(Exchange):
                 return (yield from attempt())
             except (RedisError, OSError) as error:
                 pause = next(pauses, None) if is_passing(error) else None
+                if is_passing(error) and (counts := counts_here()) is not None:
+                    counts.add("lion_broker_redis_disruptions_total")
                 if pause is None:
                     raise translate(error, self._full_url) from error
             yield pause
@@ -247,7 +254,7 @@ class RedisExchange(Exchange):
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
             return []
-        now = 1 if _are_many_mails(verbs) else len(verbs)
+        now = 1 if are_many_mails(verbs) else len(verbs)
         requests = [_request(road, verb) for verb in verbs[:now]]
         later = Later(partial(_request, road), verbs[now:]) if now < len(verbs) else None
         # Blobs go first: a mail that names one is accepted only when it is there.
@@ -387,9 +394,3 @@ class RedisExchange(Exchange):
 
 def _request(road: Road, verb: Verb[Any]) -> Request:
     return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)
-
-
-def _are_many_mails(verbs: Sequence[Verb[Any]]) -> bool:
-    """Whether verbs carry so much that the server had better begin with the first before the others are made."""
-    carried = [len(verb.mails) if isinstance(verb, v.Dispatch) else 0 for verb in verbs]
-    return len(carried) > 1 and min(carried) > 0 and sum(carried) >= _MANY_MAILS

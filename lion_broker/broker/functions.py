@@ -9,6 +9,7 @@ from typing import Any, Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
 from .forms import order_of, written_report
@@ -20,6 +21,8 @@ __all__ = ["FUNCTIONS", "Road", "call"]
 
 
 _CANCELLED_MS: Final = 3_600_000
+_OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
+_NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
 """Stands for the mail of a dead letter that is not edited."""
 
@@ -236,10 +239,16 @@ def settle(road: Road, verb: v.Settle) -> Request:
     return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
 
 
+def write_audit(road: Road, verb: v.WriteAudit) -> Request:
+    """`audit.lua`."""
+    args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
+    return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
+
+
 def enrol(road: Road, verb: v.Enrol) -> Request:
     """`enrol.lua`."""
     report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
     return Request((command,), lambda replies: order_of(replies[0]))
 
 
@@ -282,6 +291,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
+    v.WriteAudit: write_audit,
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
@@ -297,16 +307,17 @@ def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[
 def _stand(road: Road, verb: v.Claim | v.Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """The parts of a Claimed or Committed."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
+    open_one, session, branch = road.codec.open, verb.session, verb.branch
     return (
-        Outcome(word.decode()),
+        _OUTCOMES[word],
         cursor.decode(),
         version,
         attempts,
         behaviour.decode(),
-        tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries),
+        tuple([open_one(entry, session, branch) for entry in entries]),
         now,
         lane.decode("utf-8", "replace"),
-        frozenset(name.decode("utf-8", "replace") for name in lanes),
+        frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
     )
 
 

@@ -48,6 +48,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "audit",
     "enrol",
     "read_workers",
     "order_workers",

@@ -9,6 +9,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
     LAST,
     START,
+    AuditEntry,
     BranchRecord,
     BranchSeed,
     DeadLetter,
@@ -20,6 +21,7 @@ from lion_broker.mail.records import (
     SessionRecord,
     Stamp,
     Waiting,
+    place_of,
 )
 from lion_broker.mail.wire import WireMail
 
@@ -193,6 +195,13 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
 
+def read_audit(road: Road, verb: v.ReadAudit) -> Request:
+    """What people have done, newest first."""
+    last = f"({verb.before}" if verb.before else "+"
+    command: Command = ("XREVRANGE", road.keys.audit(), last, "-", "COUNT", verb.count)
+    return Request((command,), lambda replies: tuple(map(_audit_entry, replies[0])))
+
+
 def create_group(road: Road, pool: str) -> tuple[Command, ...]:
     """`open_pool.lua`, once for each partition: the pool's group of workers, from the first entry on."""
     return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
@@ -210,6 +219,7 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.AwaitReply: await_reply,
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
+    v.ReadAudit: read_audit,
     **OVERLOOK,
 }
 
@@ -303,6 +313,12 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
 def _occurrence(entry: Sequence[Any]) -> Occurrence:
     fields = _texts(entry[1])
     return Occurrence(entry[0].decode(), fields.pop("k", "unknown"), fields)
+
+
+def _audit_entry(entry: Sequence[Any]) -> AuditEntry:
+    found, entry_id = _texts(entry[1]), entry[0].decode()
+    who, what, target, detail = (found.get(name, "") for name in ("who", "what", "target", "detail"))
+    return AuditEntry(entry_id, who, what, target, detail, place_of(entry_id)[0] / 1000)
 
 
 def _tip(replies: Sequence[Any]) -> tuple[Occurrence, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hiredis import pack_command
 
 from lion_broker.errors import ConfigError
+from lion_broker.mail.verbs import Dispatch
 
-__all__ = ["Argument", "Command", "Later", "Request", "never", "packed"]
+__all__ = ["Argument", "Command", "Later", "Request", "are_many_mails", "never", "packed"]
 
+_MANY_MAILS: Final = 100
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 
@@ -60,3 +62,9 @@ def packed(commands: Sequence[Command]) -> bytes:
         return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
     except UnicodeEncodeError as error:
         raise ConfigError(f"Half a character (a lone surrogate) cannot be sent to a server: {error}.") from error
+
+
+def are_many_mails(verbs: Sequence[Any]) -> bool:
+    """Whether verbs carry so much that the server had better begin with the first before the others are made."""
+    carried = [len(verb.mails) if isinstance(verb, Dispatch) else 0 for verb in verbs]
+    return len(carried) > 1 and min(carried) > 0 and sum(carried) >= _MANY_MAILS

@@ -6,7 +6,27 @@ from typing import Annotated
 
 import typer
 
-from . import access, branches, config, dead, demo, doctor, initial, keys, mail, server, sessions, worker
+from . import (
+    access,
+    bench,
+    branches,
+    config,
+    dead,
+    demo,
+    docs,
+    doctor,
+    drain,
+    gateway,
+    initial,
+    keys,
+    mail,
+    scale,
+    server,
+    sessions,
+    status,
+    up,
+    worker,
+)
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -16,6 +36,11 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(up.up)
+    app.command(epilog=EXIT_CODES)(up.down)
+    app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(drain.drain)
+    app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
@@ -33,6 +58,7 @@ def application() -> typer.Typer:
             (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
         ),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
+        ("docs", "Documents for programs in other languages.", (docs.asyncapi,)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, epilog=EXIT_CODES)
@@ -41,9 +67,11 @@ def application() -> typer.Typer:
         for member in members:
             group.command(epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)
+    app.command(epilog=EXIT_CODES)(bench.bench)
     app.command()(keys.keygen)
     app.command()(keys.version)
     return app

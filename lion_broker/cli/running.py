@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from types import FrameType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
 from lion_broker.errors import LionError
-from lion_broker.telemetry import LOGGER, logger
+from lion_broker.telemetry import logger
 
 from .exits import Code
 
 if TYPE_CHECKING:
+    from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "log_to_stderr", "on_eof", "run", "until_told"]
+__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "run", "until_told"]
 
 STDIN: Final = 0
 
@@ -33,10 +33,14 @@ T = TypeVar("T")
 Signals = AsyncIterator[signal.Signals]
 
 
-def log_to_stderr(level: str) -> None:
-    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on."""
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger(LOGGER).setLevel(level.upper())
+def log_to_stderr(level: str, settings: Settings) -> None:
+    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on.
+
+    Their form is that of the settings, whose secrets no line shows.
+    """
+    from lion_broker.telemetry.lines import log_lines
+
+    log_lines(level, settings.log_format, [secret.decode() for secret in settings.secrets])
 
 
 def run(program: Callable[[Signals], Awaitable[T]]) -> T:
@@ -63,6 +67,24 @@ def _heart(error: BaseException) -> BaseException:
     return error if others or ours is None else ours
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Do what is within until SIGINT or SIGTERM, which are its usual end; they cut short whatever it waits for."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, disposition in zip(numbers, before, strict=True):
+            signal.signal(number, disposition)
+
+
 async def check_server(exchange: Exchange) -> None:
     """Return once the server has answered; raises BrokerUnavailable, ProtocolMismatch."""
     from lion_broker.core.ids import IDType
@@ -71,8 +93,16 @@ async def check_server(exchange: Exchange) -> None:
     await exchange.acall(ReadSession(IDType.create()))
 
 
-async def until_told(work: Callable[[], Awaitable[None]], stop: Callable[[], None], signals: Signals) -> int:
-    """Do the work to its end; the first signal calls `stop`, a second one cancels it. Returns the exit code."""
+async def until_told(
+    work: Callable[[], Awaitable[None]],
+    stop: Callable[[], None],
+    signals: Signals,
+    hurry: Callable[[], None] | None = None,
+) -> int:
+    """Do the work to its end; the first signal calls `stop`, a second one cancels it, or calls `hurry` if there is one.
+
+    Returns the exit code.
+    """
     code: int = Code.OK
     async with anyio.create_task_group() as group:
 
@@ -81,7 +111,10 @@ async def until_told(work: Callable[[], Awaitable[None]], stop: Callable[[], Non
             log.info("%s: stopping; once more to stop at once", (await anext(signals)).name)
             stop()
             code = Code.SIGNAL + await anext(signals)
-            group.cancel_scope.cancel()
+            if hurry is None:
+                group.cancel_scope.cancel()
+            else:
+                hurry()
 
         group.start_soon(watch)
         await work()

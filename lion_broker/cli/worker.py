@@ -14,6 +14,7 @@ from lion_broker.telemetry import logger
 
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
+from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
 from .printing import print_json
 from .running import Signals, check_server, log_to_stderr, on_eof, run, until_told
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lion_broker.worker.sweeper import Sweeper
     from lion_broker.worker.worker import Worker
 
-__all__ = ["sweeper", "worker"]
+__all__ = ["Level", "check_pools", "sweeper", "worker"]
 
 log = logger("cli")
 
@@ -30,9 +31,18 @@ Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts
 Level = Annotated[
     Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
 ]
+Form = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option(
+        "--log-format",
+        help="Log lines for people, or JSON for programs. Default: LION_BROKER_LOG_FORMAT, else text.",
+        show_default=False,
+    ),
+]
 
 
 def worker(
+    context: typer.Context,
     app: Annotated[
         str, typer.Option(metavar="MODULE:NAME", help="The Registry with behaviours, tools and models, as module:name.")
     ],
@@ -52,9 +62,20 @@ def worker(
             "--until-eof", help="Stop when stdin ends, so that it never outlives the program that started it."
         ),
     ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, max=256, metavar="N", help="How many processes; one that fails is replaced by another."),
+    ] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="For development: begin anew when a Python file of the app changes.")
+    ] = False,
     url: Url = None,
     namespace: Namespace = None,
+    health_port: HealthPort = None,
+    metrics_port: MetricsPort = None,
+    stalled_after: StalledAfter = None,
     log_level: Level = "info",
+    log_format: Form = None,
     as_json: AsJson = False,
 ) -> None:
     """Host the branches of a pool.
@@ -69,9 +90,21 @@ def worker(
 
     from .loading import load_registry
 
-    log_to_stderr(log_level)
-    settings = Settings.load(url=url, namespace=namespace, lease=lease)
-    _check_pools([pool])
+    settings = Settings.load(
+        url=url,
+        namespace=namespace,
+        lease=lease,
+        health_port=health_port,
+        metrics_port=metrics_port,
+        stalled_after=stalled_after,
+        log_format=log_format,
+    )
+    log_to_stderr(log_level, settings)
+    check_pools([pool])
+    if processes > 1 or reload:
+        from .supervise import supervise
+
+        raise typer.Exit(supervise(context, settings, app, processes, reload, until_eof))
     registry = load_registry(app)
     with shared_exchange(settings) as exchange:
         made = Worker(
@@ -84,7 +117,8 @@ def worker(
             lease=settings.lease,
         )
         collector.settle()
-        raise typer.Exit(run(partial(_serve, made, exchange, until_idle, until_eof, as_json)))
+        with open_ports(settings, made, exchange) as ports:
+            raise typer.Exit(run(partial(_serve, made, exchange, ports, until_idle, until_eof, as_json)))
 
 
 def sweeper(
@@ -94,6 +128,7 @@ def sweeper(
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
+    log_format: Form = None,
     as_json: AsJson = False,
 ) -> None:
     """Give the branches of dead workers to others.
@@ -104,16 +139,16 @@ def sweeper(
     from lion_broker.config import Settings
     from lion_broker.worker.sweeper import Sweeper
 
-    log_to_stderr(log_level)
-    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
+    log_to_stderr(log_level, settings)
     pools = pool or ["default"]
-    _check_pools(pools)
+    check_pools(pools)
     with shared_exchange(settings) as exchange:
         made = {name: Sweeper(exchange, name, int(settings.lease * 1000)) for name in pools}
         raise typer.Exit(run(partial(_sweep, made, exchange, once, as_json)))
 
 
-def _check_pools(pools: Sequence[str]) -> None:
+def check_pools(pools: Sequence[str]) -> None:
     """Raise ConfigError for a name that no pool can have, before anything is started for it."""
     from lion_broker.mail.checks import check
     from lion_broker.mail.verbs import Sweep
@@ -126,19 +161,21 @@ def _check_pools(pools: Sequence[str]) -> None:
 
 
 async def _serve(
-    worker: Worker, exchange: Exchange, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
+    worker: Worker, exchange: Exchange, ports: Ports, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
 ) -> int:
     """Run a worker to its end; returns the exit code."""
     try:
         await check_server(exchange)
         owner, pool = worker.state.owner, worker.state.pool
         log.info("ready: worker %s serves pool %s on %r", owner, pool, exchange)
+        for name, where in ports.urls.items():
+            log.info("%s at %s", name, where)
         if as_json:
-            said = {"exchange": exchange.url, "profile": exchange.profile}
+            said = {"exchange": exchange.url, "profile": exchange.profile, **ports.urls}
             print_json({"event": "ready", "owner": owner, "pool": pool, **said})
         if until_eof:
             on_eof(worker.stop)
-        code = await until_told(partial(worker.run, until_idle=until_idle), worker.stop, signals)
+        code = await until_told(partial(ports.beside, partial(worker.run, until_idle=until_idle)), worker.stop, signals)
     finally:
         await worker.aclose()
         await exchange.aclose()

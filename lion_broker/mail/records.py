@@ -14,6 +14,7 @@ from .wire import WireMail
 __all__ = [
     "LAST",
     "START",
+    "AuditEntry",
     "BranchRecord",
     "BranchSeed",
     "Burial",
@@ -350,6 +351,18 @@ class Occurrence:
     id: str
     kind: str
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody has done to something; `at` is in seconds since the epoch by the exchange's clock."""
+
+    id: str
+    who: str
+    what: str
+    target: str
+    detail: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,9 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
+_MAX_BAGGAGE: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_SPECIAL: Final = ("ttl", "traceparent", "reply_to", "in_reply_to", "blob")
+_SPECIAL: Final = ("ttl", "traceparent", "tracestate", "baggage", "reply_to", "in_reply_to", "blob")
 _NOTHING_SPECIAL: Final = (None,) * len(_SPECIAL)
 
 
@@ -63,6 +64,8 @@ class _Fields(NamedTuple):
     reply_to: str | None = None
     in_reply_to: str | None = None
     blob: str | None = None
+    tracestate: str | None = None
+    baggage: str | None = None
 
 
 class Header(_Fields):
@@ -72,7 +75,7 @@ class Header(_Fields):
     the SHA-256 of the body, in hex, where the body travels as a blob. `id` and `created` are new unless given.
     """
 
-    # A tuple: every mail has one, and a frozen dataclass of twelve fields takes nine times as long to be made.
+    # A tuple: every mail has one, and a frozen dataclass of so many fields takes nine times as long to be made.
     __slots__ = ()
 
     def __new__(
@@ -89,11 +92,13 @@ class Header(_Fields):
         reply_to: str | None = None,
         in_reply_to: str | None = None,
         blob: str | None = None,
+        tracestate: str | None = None,
+        baggage: str | None = None,
     ) -> Self:
         """Make a header; `id` and `created` are new ones where they are not given."""
         id = IDType.create() if id is None else id
         created = time.time() if created is None else created
-        special = (seq, ttl, traceparent, reply_to, in_reply_to, blob)
+        special = (seq, ttl, traceparent, reply_to, in_reply_to, blob, tracestate, baggage)
         return tuple.__new__(cls, (session, sender, recipient, category, id, created, *special))
 
     @classmethod
@@ -125,7 +130,8 @@ class Header(_Fields):
             "created": self.created,
             "seq": self.seq,
         }
-        special = self[7:]
+        trace = (self.traceparent, self.tracestate, self.baggage)
+        special = (self.ttl, *trace, self.reply_to, self.in_reply_to, self.blob)
         if special != _NOTHING_SPECIAL:
             given = zip(_SPECIAL, special, strict=True)
             shown |= {name: str(one) if isinstance(one, str) else one for name, one in given if one is not None}
@@ -136,7 +142,8 @@ class Header(_Fields):
 _TEXT: Final = r'"([!#-\[\]-~ ]{1,512})"'
 _USUAL: Final = re.compile(
     rf'\{{"v":1,"session":{_TEXT},"sender":{_TEXT},"recipient":{_TEXT},"category":"([a-z_]+)","id":{_TEXT},'
-    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"in_reply_to":{_TEXT})?\}}'
+    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"traceparent":{_TEXT})?'
+    rf'(?:,"in_reply_to":{_TEXT})?\}}'
 )
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
 _OPTIONAL: Final = frozenset(_SPECIAL)
@@ -232,10 +239,10 @@ def decode_header(raw: bytes) -> Header:
     """Return the header that `raw` describes; raises MailMalformed with what is wrong."""
     usual = _USUAL.fullmatch(raw.decode("latin-1"))
     if usual is not None:
-        session, sender, recipient, category, mail_id, created, seq, cause = usual.groups()
+        session, sender, recipient, category, mail_id, created, seq, trace, cause = usual.groups()
         if category in _CATEGORIES:
             return Header(
-                session, sender, recipient, category, mail_id, float(created), int(seq), None, None, None, cause
+                session, sender, recipient, category, mail_id, float(created), int(seq), None, trace, None, cause
             )
     return decode_with_care(raw)
 
@@ -334,6 +341,8 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "seq": _is_count,
     "ttl": _is_number,
     "traceparent": _is_text,
+    "tracestate": _is_text,
+    "baggage": lambda value: isinstance(value, str) and 0 < len(value) <= _MAX_BAGGAGE,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
     "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,

@@ -31,11 +31,13 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
+from lion_broker.telemetry.lines import now_about
 
 from .heartbeat import Heartbeat, beat_ms
 from .inspector import Inspector
 from .schedule import Schedule
 from .seat import Seat, Workplace
+from .shift import Shift
 from .sweeper import Sweeper
 
 __all__ = ["Worker", "WorkerState"]
@@ -51,7 +53,7 @@ _TROUBLED_SECONDS: Final = 0.5
 class WorkerState:
     """What a worker is doing: branches at work now, and what it has done since it started.
 
-    `rescued` counts branches that it took from dead workers and gave to others.
+    `rescued` counts branches that it took from dead workers and gave to others; `in_line` branches wait for a seat.
     """
 
     owner: str
@@ -61,6 +63,7 @@ class WorkerState:
     mails: int
     rescued: int
     stopping: bool
+    in_line: int = 0
 
 
 class Worker:
@@ -92,7 +95,7 @@ class Worker:
         self._grace = grace
         self._trouble = ""
         self._stop = anyio.Event()
-        self._seats: TaskGroup | None = None
+        self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
         self._place = Workplace(
             exchange=self._exchange,
@@ -122,6 +125,7 @@ class Worker:
             place.mails,
             self._sweeper.renewed,
             place.stopping,
+            self._schedule.in_line,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -132,6 +136,7 @@ class Worker:
         one that refuses it when it begins raises BrokerError.
         """
         self._place.until_idle = until_idle
+        now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
@@ -143,13 +148,14 @@ class Worker:
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
             heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._obey)
             heartbeat.start()
+            shift = self._shift = Shift()
             try:
-                with anyio.CancelScope() as patience:
-                    async with anyio.create_task_group() as self._seats:
-                        await self._take_in(until_idle)
-                        self._place.stopping = True
-                        patience.deadline = anyio.current_time() + self._grace
+                await self._take_in(until_idle)
+                self._place.stopping = True
+                with anyio.move_on_after(self._grace):
+                    await shift.wait()
             finally:
+                await shift.drop()
                 self._helpers = None
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
@@ -236,8 +242,8 @@ class Worker:
                 self._stop.set()
 
     def _seat(self, ready: ReadyEntry) -> None:
-        if self._seats is not None:
-            self._seats.start_soon(self._serve, ready)
+        if self._shift is not None:
+            self._shift.start(self._serve(ready), partial(self._schedule.leave, ready.session))
 
     async def _put_up_with(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
@@ -253,8 +259,6 @@ class Worker:
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:
-            # What was read ahead comes to its seat also when the grace is over and all turns are being dropped.
-            await anyio.lowlevel.checkpoint_if_cancelled()
             await Seat(self._place, ready).serve()
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
@@ -262,8 +266,6 @@ class Worker:
         except Exception:
             # Whatever it is, it is this branch's alone: the other seats go on.
             log.exception("branch %s was left", ready.branch)
-        finally:
-            self._schedule.leave(ready.session)
 
     async def _hand_back(self) -> None:
         try:

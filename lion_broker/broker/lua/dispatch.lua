@@ -9,15 +9,6 @@
 -- Many of a row come at once and have one nonce: as long as it is that of the branch, whatever was to make a version up
 -- to that of the branch has made it.
 
-local function records_at(args, at)
-  local records = {}
-  for i = 1, tonumber(args[at]) do
-    records[i] = {kind = args[at + 1], head = args[at + 2], body = args[at + 3]}
-    at = at + 3
-  end
-  return records, at + 1
-end
-
 -- Decides without writing: the word that refuses it, or nil.
 local function refusal(was, token, version, nonce)
   if was.token ~= token then return 'FENCED' end
@@ -35,8 +26,8 @@ register('dispatch', function(keys, args)
   local refused = refusal(was, args[2], version, nonce)
   if refused then return {refused, was.version} end
   local turn = {branch = branch, strict = true}
-  local records, at = records_at(args, 6)
-  turn.mails = outgoing_at(args, at)
+  local records, at = list_at(args, 6, 3, record_at)
+  turn.mails = list_at(args, at, 7, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})
   if broken then return broken end

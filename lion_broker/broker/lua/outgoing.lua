@@ -1,18 +1,24 @@
--- Mail that a branch sends, as commit and dispatch are given it. Shared by the verbs.
+-- What a branch has done, as commit and dispatch are given it: records, and the mail that it sends. Shared by the verbs.
 --
--- ARGV n, n × (recipient, direct, header, body, signature, blob, delay_ms)
+-- ARGV n, n × (kind, header, body)                                          records
+--      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
 
--- The mails of a list, whose length is the argument at a place, and the place behind them.
-local function outgoing_at(args, at)
-  local mails = {}
-  for i = 1, tonumber(args[at]) do
-    mails[i] = {
-      recipient = args[at + 1], direct = args[at + 2] == '1', h = args[at + 3], b = args[at + 4], s = args[at + 5],
-      x = args[at + 6], delay = tonumber(args[at + 7]),
-    }
-    at = at + 7
-  end
-  return mails, at + 1
+-- The rows of a list, whose length is the argument at a place, and the place behind them.
+local function list_at(args, at, width, row_at)
+  local rows = {}
+  for i = 1, tonumber(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
+  return rows, at + 1 + #rows * width
+end
+
+local function record_at(args, at)
+  return {kind = args[at], head = args[at + 1], body = args[at + 2]}
+end
+
+local function mail_at(args, at)
+  return {
+    recipient = args[at], direct = args[at + 1] == '1', h = args[at + 2], b = args[at + 3], s = args[at + 4],
+    x = args[at + 5], delay = tonumber(args[at + 6]),
+  }
 end
 
 -- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full. Notes in
@@ -40,7 +46,7 @@ end
 
 -- The keys that outgoing mail may be written to by plain calls, which must not fail half way.
 local function check_outgoing(session, key, turn, kinds)
-  kinds[session.key .. ':dead'] = ROOMY
+  if #turn.mails > 0 then kinds[session.key .. ':dead'] = ROOMY end
   if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
   if turn.waits then
     kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'

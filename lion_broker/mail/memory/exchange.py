@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import budgets, delivery, deployment, reads, roster, turns, waiting
+from . import audit, budgets, delivery, deployment, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -47,6 +47,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Drop: delivery.drop,
     v.Reserve: budgets.reserve,
     v.Settle: budgets.settle,
+    v.WriteAudit: audit.write_audit,
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
@@ -64,6 +65,7 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Progress: reads.progress,
     v.AwaitReply: reads.await_reply,
     v.ReadCancelled: reads.read_cancelled,
+    v.ReadAudit: audit.read_audit,
     v.ReadWorkers: deployment.read_workers,
     v.ReadPools: deployment.read_pools,
     v.CountMail: deployment.count_mail,

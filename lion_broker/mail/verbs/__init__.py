@@ -5,6 +5,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
+from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
@@ -47,6 +48,7 @@ __all__ = [
     "Post",
     "Progress",
     "Promote",
+    "ReadAudit",
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
@@ -73,4 +75,5 @@ __all__ = [
     "Sweep",
     "UpdateSession",
     "Verb",
+    "WriteAudit",
 ]

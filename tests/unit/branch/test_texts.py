@@ -46,11 +46,21 @@ def test_the_bytes_are_those_of_the_long_way(text: str, cause: str | None) -> No
     assert body == to_json({"item": message})
     long_way = from_json(encode_item(PackageCategory.MESSAGE, text, None, "", None))
     assert list(long_way["item"]) == list(message)
-    wire = writer.mail(BEN, body, 7, cause)
+    mail_id = IDType.create()
+    wire = writer.mail(BEN, mail_id, body, 7, cause, {})
     header = wire.header
-    assert header == Header("s", ADA, BEN, "message", header.id, header.created, 7, in_reply_to=cause)
+    assert header == Header("s", ADA, BEN, "message", mail_id, header.created, 7, in_reply_to=cause)
     assert wire == WireMail(header, body)
     assert decode_header(wire.head) == header
+
+
+def test_what_a_trace_hands_over_travels_too() -> None:
+    """Then the header is written as any other."""
+    wire = TextWriter("s", ADA).mail(
+        BEN, IDType.create(), b"1", 1, None, {"traceparent": "00-a-b-01", "baggage": "c=d"}
+    )
+    assert (wire.header.traceparent, wire.header.baggage) == ("00-a-b-01", "c=d")
+    assert decode_header(wire.head) == wire.header
 
 
 @pytest.mark.parametrize("item", ["", "\ud800", "x" * 8193, b"bytes", 1, None, Instruction.create("hello")], ids=str)
