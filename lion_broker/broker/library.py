@@ -36,6 +36,7 @@ VERBS: Final = (
     "receive",
     "claim",
     "commit",
+    "dispatch",
     "step",
     "say",
     "cancel",
@@ -56,7 +57,7 @@ VERBS: Final = (
     "count_mail",
     "read_due",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)

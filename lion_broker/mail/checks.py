@@ -190,6 +190,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "batch": _from(1),
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
+    v.Dispatch: {"mails": _ANYTHING, "nonce": _SOME_TEXT},
     v.Step: {"name": _A_NAME},
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
@@ -272,12 +273,16 @@ def _check_deferred(verb: v.Commit) -> None:
         raise ConfigError("A turn of a lane defers at most its head, and leaves the mailbox's cursor where it is.")
 
 
-def _check_commit(verb: v.Commit) -> None:
+def _check_outgoing(verb: v.Commit | v.Dispatch) -> None:
     _check_mails(verb.session, verb.mails)
-    _check_deferred(verb)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
+
+
+def _check_commit(verb: v.Commit) -> None:
+    _check_outgoing(verb)
+    _check_deferred(verb)
     if not _are_entries([burial.entry for burial in verb.buried]):
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
     inbox = [*verb.taken, *(burial.entry for burial in verb.buried if burial.inbox)]
@@ -304,6 +309,7 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Claim: _check_entry_of_pool,
     v.Post: _check_post,
     v.Commit: _check_commit,
+    v.Dispatch: _check_outgoing,
     v.Exhume: _check_exhume,
     v.Renew: _check_stations,
     v.Release: _check_stations,

@@ -22,6 +22,7 @@ __all__ = [
     "Committed",
     "DeadLetter",
     "Deferral",
+    "Dispatched",
     "Entry",
     "LogRecord",
     "Moved",
@@ -233,6 +234,18 @@ class Committed(Claimed):
     FULL, with the full branch as `behaviour`, only to a strict commit. With a `lane` the caller drops what it holds of
     the mailbox: it will be handed out again.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Answer of `Dispatch`: OK, ALREADY, STALE, FENCED, UNKNOWN, or FULL with the recipient that is.
+
+    `version` is where the branch stands now, unless there is no such session.
+    """
+
+    outcome: Outcome
+    version: int = 0
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
