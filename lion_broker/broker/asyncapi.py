@@ -32,6 +32,8 @@ _TOLD: Final = {
     "seq": "Reserved; 0.",
     "ttl": "Seconds that it may wait; later it becomes a dead letter.",
     "traceparent": "W3C trace context of the sender.",
+    "tracestate": "What vendors add to it.",
+    "baggage": "W3C baggage of the sender.",
     "reply_to": "The client that waits for the answer to a command.",
     "in_reply_to": "The id of the mail that was being handled when this one was sent.",
     "blob": "SHA-256 of the body in hex, where the body travels as a blob.",

@@ -19,7 +19,7 @@ from .exits import Code
 from .options import AsJson, Namespace, Url, shared_exchange
 from .printing import print_json
 from .running import Signals, check_server, log_to_stderr, run
-from .worker import Level
+from .worker import Level, LogFormat
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -50,6 +50,7 @@ def gateway(
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
+    log_format: LogFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the dashboard.
@@ -60,7 +61,7 @@ def gateway(
     from lion_broker.config import Settings
 
     _check_installed()
-    settings = Settings.load(url=url, namespace=namespace)
+    settings = Settings.load(url=url, namespace=namespace, log_format=log_format)
     log_to_stderr(log_level, settings)
     token, made = _token(settings)
     with _listening(host, port) as listener, shared_exchange(settings) as exchange:
