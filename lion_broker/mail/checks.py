@@ -182,6 +182,12 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
     v.Step: {"name": _A_NAME},
+    v.Say: {
+        "text": _Rule(
+            lambda value: _is_text(value) and len(value) <= 4000, "a text of up to 4,000 characters is needed"
+        ),
+        "at": _from(0),
+    },
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
