@@ -24,6 +24,8 @@ from . import (
     server,
     sessions,
     status,
+    tail,
+    trace,
     worker,
 )
 from .exits import EXIT_CODES
@@ -36,13 +38,14 @@ def application() -> typer.Typer:
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
     app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(tail.tail)
     app.command(epilog=EXIT_CODES)(drain.drain)
     app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
-        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
+        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, trace.trace, sessions.rm)),
         (
             "branch",
             "Look at branches, pause and resume them.",

@@ -395,7 +395,7 @@ class Store:
         letter = DeadLetter(entry, why.reason, why.detail, branch, why.attempts, owners, mail, why.error)
         session.dead.append(entry, letter)
         session.counters["dead"] += 1
-        self.tell(session, "dead", {"branch": branch, "reason": why.reason})
+        self.tell(session, "dead", {"branch": branch, "reason": why.reason, "letter": entry})
 
 
 def with_owner(owners: tuple[str, ...], owner: str) -> tuple[str, ...]:
