@@ -38,7 +38,7 @@ def trace(
         typer.Argument(metavar="[MAIL]", help="The id of a mail, or its beginning. Default: a table of the latest."),
     ] = None,
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, max=10_000, help="Without MAIL: how many of the latest mails.")
+        int, typer.Option("--count", "-n", min=1, max=20_000, help="Without MAIL: how many of the latest mails.")
     ] = 20,
     depth: Annotated[int, typer.Option(min=0, max=100, help="How deep to follow the mails that it led to.")] = 10,
     url: Url = None,
