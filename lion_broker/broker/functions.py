@@ -166,7 +166,7 @@ def step(road: Road, verb: v.Step) -> Request:
 
 def say(road: Road, verb: v.Say) -> Request:
     """`say.lua`."""
-    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body)
+    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body, verb.text, verb.at)
     return Request((call("say", [road.keys.session(verb.session)], *args),), _outcome)
 
 

@@ -26,6 +26,7 @@ VERBS: Final = (
     "create_branch",
     "read_branches",
     "read_waiting",
+    "events_kept",
     "close_branch",
     "progress",
     "put_blob",

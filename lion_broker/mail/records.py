@@ -39,6 +39,7 @@ __all__ = [
     "Swept",
     "Waiting",
     "WaitsAt",
+    "gap",
     "is_after",
     "place_of",
 ]
@@ -363,6 +364,11 @@ class AuditEntry:
     target: str
     detail: str
     at: float
+
+
+def gap(after: str, following: str) -> Occurrence:
+    """Return the occurrence that stands for those between two that may have gone."""
+    return Occurrence(after, "gap", {"after": after, "next": following})
 
 
 @dataclass(frozen=True, slots=True)

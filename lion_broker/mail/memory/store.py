@@ -215,6 +215,8 @@ class Session:
     producers_before: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     transits: dict[str, Stream[WireMail]] = field(default_factory=dict)
     events: Stream[Occurrence] = field(default_factory=Stream)
+    forgotten: bool = False
+    """Whether the oldest events have gone."""
     dead: Stream[DeadLetter] = field(default_factory=Stream)
     replies: dict[str, Stream[Reply]] = field(default_factory=dict)
     moved: tuple[str, Any] = ("", None)
@@ -324,6 +326,7 @@ class Store:
         session.events.append(entry, Occurrence(entry, kind, fields))
         if len(session.events) > _EVENTS_KEPT:
             session.events.pop(session.events.after(limit=1)[0][0])
+            session.forgotten = True
 
     def mark(self, session: Session, branch: Branch) -> None:
         """Make sure that a branch of a pool has exactly one ready entry, unless it is paused."""
@@ -394,7 +397,7 @@ class Store:
         letter = DeadLetter(entry, why.reason, why.detail, branch, why.attempts, owners, mail, why.error)
         session.dead.append(entry, letter)
         session.counters["dead"] += 1
-        self.tell(session, "dead", {"branch": branch, "reason": why.reason})
+        self.tell(session, "dead", {"branch": branch, "reason": why.reason, "letter": entry})
 
 
 def with_owner(owners: tuple[str, ...], owner: str) -> tuple[str, ...]:

@@ -112,7 +112,11 @@ def say(store: Store, verb: v.Say) -> Outcome:
     found = store.find(verb.session, verb.branch)
     if found is None or found[1].token != verb.token:
         return Outcome.FENCED
-    store.reply(found[0], Reply(verb.client, verb.in_reply_to, verb.body))
+    session, branch = found
+    store.reply(session, Reply(verb.client, verb.in_reply_to, verb.body))
+    if verb.text:
+        told = {"branch": branch.id, "mail": verb.in_reply_to, "at": str(verb.at), "text": verb.text}
+        store.tell(session, "said", told)
     return Outcome.OK
 
 
