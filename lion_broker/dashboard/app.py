@@ -27,7 +27,7 @@ from .histories import Histories
 from .live import Lives
 from .pages import HERE, Page, environment, render
 from .pulse import Pulse
-from .routes import audit, dead, entrance, find, mail, mailboxes, overview, sessions, streams
+from .routes import audit, dead, entrance, find, mail, mailboxes, models, overview, sessions, streams, workers
 
 __all__ = ["TOKEN_SETTING", "console_in", "dashboard"]
 
@@ -89,7 +89,7 @@ def console_in(app: Starlette) -> Console:
 
 
 def _routes() -> list[BaseRoute]:
-    pages = (overview, sessions, mail, streams, mailboxes, dead, audit, find, entrance)
+    pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, entrance)
     return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
 
 

@@ -109,7 +109,7 @@ def test_streams_end_with_the_gateway(stage: Stage) -> None:
         program, url = start(stage)
         with stream(f"{url}live") as beats, stream(f"{url}sessions/{session.id}/live") as events:
             kind, _, beat = next(beats)
-            assert (kind, beat["sessions"], beat["totals"]["dead"]) == ("beat", 1, 0)
+            assert (kind, beat["totals"]["sessions"], beat["totals"]["dead"]) == ("beat", 1, 0)
             program.process.terminate()
             assert events.ends()
             assert beats.ends()

@@ -15,8 +15,8 @@ from tests.stage import Stage
 pytestmark = [pytest.mark.redis, pytest.mark.anyio]
 
 HTML = {"Accept": "text/html"}
-NAMESPACE_PAGES = ["/", "/sessions", "/mailboxes", "/dead", "/audit", "/find?q=desk"]
-SESSION_PAGES = ["", "/conversation", "/branches"]
+NAMESPACE_PAGES = ["/", "/sessions", "/mailboxes", "/dead", "/workers", "/models", "/audit", "/find?q=desk"]
+SESSION_PAGES = ["", "/lanes", "/trace", "/conversation", "/branches"]
 
 
 async def test_every_page_opens_and_hostile_words_stay_text(scene: Scene, client: httpx.AsyncClient) -> None:
@@ -32,7 +32,7 @@ async def test_every_page_opens_and_hostile_words_stay_text(scene: Scene, client
         assert "<img src=x" not in answer.text
 
 
-@pytest.mark.parametrize("path", [*NAMESPACE_PAGES[:5]])
+@pytest.mark.parametrize("path", [*NAMESPACE_PAGES[:7]])
 async def test_an_empty_namespace_says_so(stage: Stage, client: httpx.AsyncClient, path: str) -> None:
     """Where nothing is there yet, a page says what would make it be there."""
     answer = await client.get(path, headers=HTML)
@@ -95,6 +95,26 @@ async def test_a_long_conversation_is_paged_from_its_end(scene: Scene, client: h
         texts = [row["text"] for row in page["rows"] if row["text"].startswith("thought")] + texts
         query = page["next"]
     assert texts == [f"thought {number}" for number in range(260)]
+
+
+async def test_mail_is_followed_from_the_pages(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Who mails whom, each mail with its way, and one of them span by span; the same as `insight` tells."""
+    flow = (await client.get(f"/sessions/{scene.id}.json")).json()["rows"]
+    assert [(row["sender"], row["recipient"], row["mails"]) for row in flow] == [("ada", "far", 3), ("far", "ada", 1)]
+    lanes = (await client.get(f"/sessions/{scene.id}/lanes.json")).json()["rows"]
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json")).json()["rows"]
+    assert lanes == mails
+    states = sorted((row["sender"], row["text"], row["state"]) for row in mails if row["text"] != HOSTILE)
+    assert states == [("ada", "one", "dead"), ("ada", "zero", "applied"), ("far", "zero!", "waiting")]
+    (zero,) = (row["mail"] for row in mails if row["text"] == "zero")
+    spans = (await client.get(f"/sessions/{scene.id}/trace.json?mail={zero}")).json()["rows"]
+    assert {"queued", "work", "delivered"} <= {row["kind"] for row in spans if row["mail"] == zero}
+    (dead,) = (row["mail"] for row in mails if row["text"] == "one")
+    page = await client.get(f"/sessions/{scene.id}/trace?mail={dead}", headers=HTML)
+    assert "Repair this dead letter" in page.text
+    assert "ValueError" in page.text
+    for wanted in ("nothing", "%00", "0"):
+        assert (await client.get(f"/sessions/{scene.id}/trace?mail={wanted}", headers=HTML)).status_code == 404
 
 
 async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> None:
