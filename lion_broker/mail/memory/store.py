@@ -18,6 +18,7 @@ from lion_broker.mail.deployment import Enrolled
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
     START,
+    AuditEntry,
     BranchSeed,
     Burial,
     DeadLetter,
@@ -297,7 +298,8 @@ class Store:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
-        self.audit: list[Any] = []
+        self.audit: list[tuple[str, AuditEntry]] = []
+        """Entries behind their nonces, the oldest first."""
         self.workers: dict[str, tuple[int, Enrolled]] = {}
         """By owner, until when (ms) each is remembered, and its last report."""
         self._numbers = count(1)
