@@ -15,6 +15,8 @@ from lion_broker.dashboard.views.deployment import pool_table, worker_table
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.overview import pool_pictures, worker_pictures
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
+from lion_broker.mail.checks import check
+from lion_broker.mail.deployment import PoolRecord
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import OrderWorkers, ReadPools, ReadWorkers, SetWanted
 
@@ -37,7 +39,10 @@ async def workers(request: Request, console: Console) -> Page:
 async def _look(console: Console) -> Seen:
     roll, pools = await console.exchange.acall_all((ReadWorkers(), ReadPools()))
     found = worker_pictures(roll)
-    return found, pool_pictures(pools, found)
+    # A pool in which nothing waits, and of which nobody wants anything, is known by its workers only.
+    known = {one.pool for one in pools}
+    idle = sorted({one.pool for one in found if one.state in _AT_WORK} - known)
+    return found, pool_pictures((*pools, *map(PoolRecord, idle)), found)
 
 
 async def drain(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
@@ -79,10 +84,10 @@ async def scale(request: Request, console: Console, visitor: Visitor, form: Form
 async def scale_of(request: Request) -> Response:
     """How much a pool has to do and how many workers it has and is to have, for an autoscaler such as KEDA."""
     name = request.path_params["pool"]
+    check(SetWanted(name, None))
     _, pools = await _look(console_of(request))
-    found = next((one for one in pools if one.pool == name), None)
-    if found is None:
-        raise ItemNotFoundError(f"There is no pool {name[:128]}: no branch and no worker was ever made for it.")
+    # A pool in which nothing waits has nothing to do, whether or not it was ever used.
+    found = next((one for one in pools if one.pool == name), PoolPicture(name, 0, 0, 0.0, 0, 0))
     return JSONResponse(
         {
             "pool": found.pool,

@@ -108,7 +108,9 @@ async def test_a_worker_is_drained_and_a_pool_scaled(
     assert (await client.get("/scale/p")).json()["wanted"] is None
     for wanted in ("-1", "x", "1001", "\u0663"):
         assert (await client.post("/pools/scale", data={"pool": "p", "wanted": wanted})).status_code == 400
-    assert (await client.get("/scale/nowhere")).status_code == 404
+    idle = (await client.get("/scale/nowhere")).json()
+    assert (idle["backlog"], idle["workers"], idle["wanted"]) == (0, 0, None)
+    assert (await client.get("/scale/no pool")).status_code == 400
 
 
 def _is_enrolled(stage: Stage, owner: str) -> bool:

@@ -9,6 +9,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.dashboard import dashboard
+from tests.conformance.servers import SECRET, find_bundled, running
 from tests.integration.dashboard.conftest import BASE, HOSTILE, TOKEN, Scene, visitor
 from tests.stage import Stage
 
@@ -163,3 +166,18 @@ async def test_no_page_names_another_host(scene: Scene, client: httpx.AsyncClien
     assert "http://" not in page.text.replace(BASE, "")
     assert "https://" not in page.text
     assert HOSTILE not in page.text
+
+
+async def test_a_page_says_that_no_server_answers() -> None:
+    """And loads itself again until one does; programs get the status."""
+    with running(find_bundled()) as server:
+        gone = server.url
+    with RedisExchange(gone, SECRET, patience=0.1) as exchange:
+        app = dashboard(exchange, token=TOKEN)
+        async with visitor(app, Authorization=f"Bearer {TOKEN}") as client:
+            for path in NAMESPACE_PAGES:
+                page = await client.get(path, headers=HTML)
+                assert page.status_code == 503
+                assert 'http-equiv="refresh"' in page.text
+                assert "No server answers" in page.text
+            assert (await client.get("/sessions.json")).json()["error"] == "BrokerUnavailable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_branches_stand_by_their_distance() -> None:
 def test_every_way_of_an_arrow_stays_in_the_drawing() -> None:
     """To the next, back, far back, in a circle, to itself: all within the edges, each with its number."""
     pairs = ("ab", "ba", "bc", "ca", "cc", "cd", "da", "bd", "db")
-    flow = Flow(NAMES, tuple(Edge(one, other, "message", place + 1) for place, (one, other) in enumerate(pairs)))
+    flow = Flow(NAMES, tuple(Edge(pair[0], pair[1], "message", place + 1) for place, pair in enumerate(pairs)))
     drawing = draw_flow(flow, {})
     assert len(drawing.arrows) == len(pairs)
     for arrow in drawing.arrows:
@@ -165,7 +166,9 @@ def test_words_are_found_in_any_body(body: object, words: str | None) -> None:
 
 def test_other_words_keep_all_else() -> None:
     """A message that is edited keeps its context; what has no words cannot be edited so."""
-    body = {"item": {"content": {"instruction": "do", "context": [1]}, "metadata": {"lion_class": "Instruction"}}}
+    body: dict[str, Any] = {
+        "item": {"content": {"instruction": "do", "context": [1]}, "metadata": {"lion_class": "Instruction"}}
+    }
     changed = with_words(body, "undo")
     assert changed["content"] == {"instruction": "undo", "context": [1]}
     assert body["item"]["content"]["instruction"] == "do"
