@@ -73,6 +73,7 @@ _READS: Final[Mapping[str, Command]] = {
     "srandmember": (_KEY,),
     "strlen": (_KEY,),
     "type": (_KEY,),
+    "xinfo|groups": ("GROUPS", _KEY),
     "xlen": (_KEY,),
     "xrange": (_KEY, "-", "+"),
     "xread": ("STREAMS", _KEY, "0"),
@@ -81,6 +82,7 @@ _READS: Final[Mapping[str, Command]] = {
     "zcount": (_KEY, "-inf", "+inf"),
     "zrange": (_KEY, "0", "-1"),
     "zrangebyscore": (_KEY, "-inf", "+inf"),
+    "zrevrangebyscore": (_KEY, "+inf", "-inf"),
     "zscore": (_KEY, "m"),
 }
 _WRITES: Final[Mapping[str, Command]] = {

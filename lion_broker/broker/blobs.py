@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
-from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
-from lion_broker.mail.verbs import Commit, Exhume, Post, Verb
+from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected, Waiting
+from lion_broker.mail.verbs import Commit, Exhume, Post, Restore, Verb
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
 from .functions import Road, call
@@ -48,6 +48,9 @@ def _name(mail: WireMail) -> Name | None:
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
+    if isinstance(verb, Restore):
+        kept: list[Waiting | DeadLetter] = [*verb.mails, *verb.dead]
+        return [one.mail for one in kept if isinstance(one.mail, WireMail)]
     return verb.mails if isinstance(verb, (Post, Commit)) else ()
 
 
@@ -73,7 +76,7 @@ def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:
 def _named(answer: Any) -> Iterator[WireMail]:
     holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
     for holder in holders:
-        if isinstance(holder, (Entry, DeadLetter)) and isinstance(holder.mail, WireMail):
+        if isinstance(holder, (Entry, DeadLetter, Waiting)) and isinstance(holder.mail, WireMail):
             yield holder.mail
 
 
@@ -84,6 +87,8 @@ def _filled_entry(entry: Entry, bodies: Mapping[Name, bytes | None]) -> Entry:
 def _filled_one(one: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     if isinstance(one, Entry):
         return _filled_entry(one, bodies)
+    if isinstance(one, Waiting) and isinstance(one.mail, WireMail):
+        return replace(one, mail=_filled(one.mail, bodies))
     if isinstance(one, DeadLetter) and one.mail is not None:
         mail = _filled(one.mail, bodies)
         return replace(one, mail=mail if isinstance(mail, WireMail) else None)

@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.records import (
+    Claimed,
+    Committed,
+    DeadLetter,
+    Moved,
+    Posted,
+    Promoted,
+    Record,
+    Stepped,
+    Swept,
+)
+from lion_broker.mail.wire import WireMail
 
 from .codec import Codec, Sealed
 from .forms import order_of, written_report
@@ -21,7 +32,7 @@ __all__ = ["FUNCTIONS", "Road", "call"]
 
 _CANCELLED_MS: Final = 3_600_000
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
-"""Stands for the mail of a dead letter that is not edited."""
+"""Stands for the mail of a dead letter that is not edited, or that has none."""
 
 
 class Road:
@@ -245,6 +256,22 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
 
 
+def restore(road: Road, verb: v.Restore) -> Request:
+    """`restore.lua`."""
+    args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
+    for row in verb.rows:
+        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body)
+    args.append(len(verb.mails))
+    for one in verb.mails:
+        if isinstance(one.mail, WireMail):
+            args += (one.queue, one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
+    args.append(len(verb.dead))
+    for letter in verb.dead:
+        args += (*_letter(letter), *(_AS_IT_IS if letter.mail is None else road.codec.seal(letter.mail)))
+    command = call("restore", [road.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Outcome(replies[0].decode()))
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -274,7 +301,13 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.Restore: restore,
 }
+
+
+def _letter(letter: DeadLetter) -> Sequence[Argument]:
+    owners = "\n".join(letter.owners)
+    return (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts, owners)
 
 
 def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, Sealed]) -> Request:

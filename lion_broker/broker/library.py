@@ -53,6 +53,8 @@ VERBS: Final = (
     "set_wanted",
     "count_mail",
     "read_due",
+    "read_queue",
+    "restore",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
 

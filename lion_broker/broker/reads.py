@@ -21,6 +21,7 @@ from lion_broker.mail.records import (
 )
 from lion_broker.mail.wire import WireMail
 
+from .archive import ARCHIVE
 from .functions import Road, call
 from .overlook import OVERLOOK
 from .requests import Command, Request
@@ -42,7 +43,8 @@ def read_session(road: Road, verb: v.ReadSession) -> Request:
             return None
         fields = {name[2:]: value for name, value in stored.items() if name.startswith("f:")}
         counters = {name: int(stored.get(name, 0)) for name in _COUNTERS}
-        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1])
+        caps = (int(stored.get(name, 0)) for name in ("cap", "cap_bytes"))
+        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1], *caps)
 
     return Request((("HGETALL", key), ("ZCOUNT", f"{key}:branches", "(0", "+inf")), parse)
 
@@ -187,6 +189,7 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.AwaitReply: await_reply,
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
+    **ARCHIVE,
     **OVERLOOK,
 }
 
@@ -221,6 +224,7 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         deferred=int(stored.get("deferred", 0)),
         delayed=delayed,
         paused=stored.get("paused", ""),
+        copies=stored.get("copy_of", ""),
     )
 
 

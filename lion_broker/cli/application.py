@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from . import access, bench, branches, config, dead, demo, docs, doctor, initial, keys, mail, server, sessions, worker
+from . import (
+    access,
+    archive,
+    bench,
+    branches,
+    config,
+    dead,
+    demo,
+    docs,
+    doctor,
+    initial,
+    keys,
+    mail,
+    server,
+    sessions,
+    worker,
+)
 from .exits import EXIT_CODES
 
 __all__ = ["application"]
@@ -20,7 +36,11 @@ def application() -> typer.Typer:
     app.command()(worker.sweeper)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
-        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
+        (
+            "session",
+            "Look at sessions, copy and remove them.",
+            (sessions.ls, sessions.show, archive.export, archive.import_, archive.fork, sessions.rm),
+        ),
         (
             "branch",
             "Look at branches, pause and resume them.",
@@ -40,7 +60,7 @@ def application() -> typer.Typer:
         # A group with one command stays a group.
         group.callback()(_nothing)
         for member in members:
-            group.command(epilog=EXIT_CODES)(member)
+            group.command(member.__name__.rstrip("_"), epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)

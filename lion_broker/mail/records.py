@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lion_broker.core.portable import readable
 
@@ -26,6 +27,7 @@ __all__ = [
     "Occurrence",
     "Posted",
     "Promoted",
+    "Queue",
     "ReadyEntry",
     "Record",
     "Rejected",
@@ -33,6 +35,7 @@ __all__ = [
     "SessionRecord",
     "Stepped",
     "Swept",
+    "Waiting",
     "is_after",
     "place_of",
 ]
@@ -71,6 +74,31 @@ class Entry:
 
     id: str
     mail: WireMail | Rejected
+
+
+class Queue(StrEnum):
+    """Where mail of a branch can wait; the order is the one in which it would be taken up."""
+
+    DEFERRED = "deferred"  # to be tried again, sender by sender
+    MAILBOX = "mailbox"  # for a worker to handle now
+    INBOX = "inbox"  # delivered, not yet received
+    TRANSIT = "transit"  # collected for the branch, not yet sent
+    OUTBOX = "outbox"  # of the branch itself, not yet collected
+    DELAYED = "delayed"  # to be delivered later
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One mail in a queue of a branch: `place` is where reading goes on after it, `due` (ms) when it is delivered.
+
+    A `due` of 0 is none. `straight` says that a delayed mail goes on into the mailbox and not into the inbox.
+    """
+
+    queue: Queue
+    place: str
+    mail: WireMail | Rejected
+    due: int = 0
+    straight: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +159,8 @@ class BranchRecord:
     deferred: int = 0
     delayed: int = 0
     paused: str = ""
+    copies: str = ""
+    """The branch whose log its own refers to, if it was split off."""
 
     @property
     def id(self) -> str:
@@ -144,13 +174,16 @@ class SessionRecord:
 
     Counters: `posted` (mails that reached a mailbox or inbox), `applied` (mails whose effect is committed),
     `redelivered` (mails handed out again), `dead` (dead letters that are there), `inflight` (mails in mailboxes, not
-    yet committed, and those that wait to be tried again), `delayed` (mails that are to be delivered later).
+    yet committed, and those that wait to be tried again), `delayed` (mails that are to be delivered later). `cap` and
+    `cap_bytes` as in `CreateSession`.
     """
 
     id: str
     fields: Mapping[str, str]
     counters: Mapping[str, int]
     branches: int
+    cap: int = 0
+    cap_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

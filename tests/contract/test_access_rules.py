@@ -9,7 +9,7 @@ from lion_broker.broker.access import COMMANDS, Role
 BROKER = Path(lion_broker.__file__).parent / "broker"
 CALLED = re.compile(r"redis\.p?call\(\s*'([A-Z]+)'(?:, '([A-Z]+)')?")
 SENT = re.compile(r"\(\s*\"(FCALL|FUNCTION|[A-Z]*GET[A-Z]*|[HSXZ][A-Z]+|INFO|CONFIG|TIME|WAIT|GET|TYPE)\",")
-PARENTS = {"XGROUP", "CONFIG", "FUNCTION", "CLIENT"}
+PARENTS = {"XGROUP", "XINFO", "CONFIG", "FUNCTION", "CLIENT"}
 LOCAL = {"server", "embedded.py", "plain.py", "access.py"}
 """Files that speak to the embedded server only, or as whoever sets a server up."""
 

@@ -42,7 +42,9 @@ def read_session(store: Store, verb: v.ReadSession) -> SessionRecord | None:
     if session is None:
         return None
     counters = {name: session.counters[name] for name in _COUNTERS}
-    return SessionRecord(session.id, dict(session.fields), counters, len(session.roster))
+    return SessionRecord(
+        session.id, dict(session.fields), counters, len(session.roster), session.cap, session.cap_bytes
+    )
 
 
 def list_sessions(store: Store, verb: v.ListSessions) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ def _describe(branch: Branch) -> BranchRecord:
         deferred=branch.deferred,
         delayed=len(branch.delayed),
         paused=branch.paused,
+        copies=branch.copies,
     )
 
 

@@ -5,6 +5,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
+from .archive import IMPORTING, ReadQueue, Restore
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
@@ -26,6 +27,7 @@ from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Statio
 from .verb import Verb
 
 __all__ = [
+    "IMPORTING",
     "AwaitReply",
     "Cancel",
     "Claim",
@@ -53,6 +55,7 @@ __all__ = [
     "ReadInbox",
     "ReadLog",
     "ReadPools",
+    "ReadQueue",
     "ReadReady",
     "ReadSession",
     "ReadWorkers",
@@ -60,6 +63,7 @@ __all__ = [
     "Release",
     "Renew",
     "Reserve",
+    "Restore",
     "Resume",
     "Say",
     "Send",
