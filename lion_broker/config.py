@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -51,6 +51,24 @@ class Settings(BaseModel):
     model_keys: str | None = Field(
         None, description="Variables whose keys they may use; none given: those of the providers that are built in."
     )
+    log_format: Literal["text", "json"] = Field("text", description="How log lines of a process look.")
+    health_port: str | None = Field(
+        None, description="Where a worker answers /livez, /readyz and /metrics: PORT or HOST:PORT, 0 for a free port."
+    )
+    metrics_port: str | None = Field(None, description="Where a worker answers /metrics only: PORT or HOST:PORT.")
+    stalled_after: float = Field(
+        60.0,
+        ge=0.5,
+        le=86_400,
+        description="Seconds of waiting work without a commit, or of a stuck event loop, before health fails.",
+    )
+    metrics_per_branch: bool = Field(
+        False, description="Depth of mailboxes branch by branch in /metrics, with ids in labels."
+    )
+    otel_parent: Literal["parent", "link"] = Field(
+        "parent", description="Whether handling a mail continues the trace of its sending, or only links to it."
+    )
+    otel_content: bool = Field(False, description="Put what was said to and by models and tools into spans.")
     environ: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
     @classmethod

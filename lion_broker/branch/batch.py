@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from lion_broker.mail.exchange import Steps
+from lion_broker.telemetry.mail_spans import Together
 
 __all__ = ["Batch", "Batches"]
 
@@ -26,6 +27,7 @@ class Batch:
         end: Callable[[], Steps[None]],
     ) -> None:
         self.is_open = False
+        self.spans = Together()
         self._batches = batches
         self._run = run
         self._arun = arun
@@ -57,11 +59,13 @@ class Batches:
     def begin(self, batch: Batch) -> None:
         """Hold mail back from now on."""
         batch.is_open = True
+        batch.spans.begin()
         _open.set((*_open.get(), batch))
 
     def finish(self, batch: Batch) -> bool:
         """Hold it back no longer on this batch's account; whether the mail may go now."""
         batch.is_open = False
+        batch.spans.end()
         _open.set(tuple(one for one in _open.get() if one is not batch))
         return not self.holding
 

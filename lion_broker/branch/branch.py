@@ -17,6 +17,7 @@ from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.messages import MessageManager, RoledMessage, System
+from lion_broker.messages.copies import Copies
 from lion_broker.models.imodel import iModel
 from lion_broker.models.manager import iModelManager
 from lion_broker.tools.manager import ActionManager
@@ -270,7 +271,7 @@ class Branch(LocalBranch):
         given = dict(arguments)
         timeout = given.pop("timeout", None)
         try:
-            with anyio.fail_after(timeout):
+            with anyio.fail_after(timeout), self._acting():
                 return await OPERATIONS[operation](self, **given)
         finally:
             await self.settle()
@@ -279,7 +280,7 @@ class Branch(LocalBranch):
         """Yield the answer in pieces of text as they come (see Operable.stream)."""
         given = dict(arguments)
         timeout = given.pop("timeout", None)
-        return within(timeout, stream(self, **given))
+        return within(timeout, self._speaking(stream(self, **given)))
 
     async def ask(self, question: Question) -> ModelReply:
         """Have a model answer; every model call of an operation goes through here."""
@@ -321,18 +322,13 @@ class Branch(LocalBranch):
         new = Branch(user=self.user, tools=list(self.tools.values()), metadata={"clone_from": str(self.id)})
         for slot, model in self._mdls.registry.items():
             new._mdls.register_imodel(slot, model)
-        new._msgs.messages.include(self._copies(new.id, ID.get_id(sender) if sender is not None else self.id))
+        new._msgs.begin_with(Copies(self.messages, ID.get_id(sender) if sender is not None else self.id, new.id))
         return new
 
     async def aclone(self, sender: ID.Ref | None = None) -> Branch:
         """Clone while no other task changes the conversation."""
         async with self.messages:
             return self.clone(sender)
-
-    def _copies(self, branch: IDType, sender: IDType) -> list[RoledMessage]:
-        from .journal import copies_of
-
-        return copies_of(self.messages, sender, branch)
 
     def _run(self, steps: Steps[T]) -> T:
         return run(None, steps) if self._host is None else self._host.around.run(steps)
@@ -392,7 +388,7 @@ class Branch(LocalBranch):
         return 1
 
     def __repr__(self) -> str:
-        return f"Branch({self.name or self.id!s}, {len(self.messages)} messages, {self._mailbox!r})"
+        return f"Branch({self.name or self.id!s}, {len(self._msgs)} messages, {self._mailbox!r})"
 
 
 def _wanted(message: bool, tool: bool, imodel: bool) -> frozenset[PackageCategory]:

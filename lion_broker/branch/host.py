@@ -26,13 +26,14 @@ from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Ent
 from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.messages import RoledMessage
+from lion_broker.telemetry.mail_spans import count_sent, handed_in
 from lion_broker.tools.tool import Tool
 
 from .directory import gone
 from .draft import Draft, Mark
 from .intake import look_at
 from .items import decode_item, encode_item, encode_model, local_model_ref
-from .journal import Chronicle, Kind, change_records, record_of, sent_record, took_record
+from .journal import Chronicle, Kind, change_records, nothing_record, record_of, sent_record, took_record
 from .ledger import Ledger
 from .refusal import lease_lost, mailbox_full, reason_of
 from .surroundings import Surroundings
@@ -82,7 +83,7 @@ class Host:
     def attach(self) -> None:
         """Begin to watch the branch."""
         self.branch.bind(self)
-        self.branch.messages.observe(self._on_messages)
+        self.branch.msgs.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
 
     def load_steps(self) -> Steps[Chronicle]:
@@ -154,6 +155,7 @@ class Host:
             seq=self._seq,
             ttl=when.ttl,
             in_reply_to=self._cause,
+            **handed_in(self.around.exchange, self.around.session, mail.recipient, mail.id),
         )
         self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
 
@@ -189,13 +191,13 @@ class Host:
         if mail.category == PackageCategory.MESSAGE and mail.id in self.branch.messages:
             self._draft.records.append(Record(Kind.MAIL, wire.body, wire.head))
         else:
-            self._draft.records.append(took_record(mail.id, mail.category))
+            self._draft.records.append(took_record(wire.header))
 
     def took_command(self, wire: WireMail) -> None:
         """Record that a command was answered."""
         self.known.add(wire.id)
         self._draft.handled += 1
-        self._draft.records.append(took_record(wire.id, wire.header.category))
+        self._draft.records.append(took_record(wire.header))
 
     def reply(self, reply: Reply) -> None:
         """Write down the answer to a command."""
@@ -283,7 +285,7 @@ class Host:
             cursor=self.cursor,
             consumed=consumed or self.cursor,
             version=self.version,
-            records=records or (took_record("", ""),),
+            records=records or (nothing_record(),),
             mails=tuple(draft.mails),
             replies=tuple(draft.replies),
             taken=tuple(draft.taken),
@@ -357,6 +359,7 @@ class Host:
             self._draft.drop_beginning(self._open[1])
             self._open = None
             self.cursor, self.version = verb.consumed, verb.version + 1
+        count_sent(wire.header.category for wire in verb.mails)
         if verb.mails and not self.keeps_outbox:
             self.branch.mailbox.let_go(wire.id for wire in verb.mails)
 

@@ -8,8 +8,9 @@ kinds of records
     tool     a tool that the branch has, or has no longer: {name, ref | local | gone}
     model    a model that the branch uses: {slot, ref | settings | local}
     log      an entry of the branch's own log: a Log
-    took     a mail that took effect otherwise: {mail, category}
+    took     a mail that took effect otherwise: {mail, category, sender, created, cause}; the last three where known
     sent     mails that the branch sent: {mails: [[id, recipient, category], …]}
+    times    when the turn did what, see `lion_broker.branch.times`; nothing of it belongs to the branch
     copy     everything another branch's log held up to a point: {branch, version, place, sender}
 """
 
@@ -18,10 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from hashlib import sha1
 from itertools import groupby
 from typing import Any
-from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
@@ -33,8 +32,9 @@ from lion_broker.errors import LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record
 from lion_broker.mail.verbs import ReadLog
-from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, encode_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
+from lion_broker.messages.copies import Copies
 from lion_broker.messages.written import clone_of, message_of
 from lion_broker.telemetry import logger
 
@@ -42,7 +42,7 @@ __all__ = [
     "Chronicle",
     "Kind",
     "change_records",
-    "copied_id",
+    "nothing_record",
     "received_message",
     "record_of",
     "sent_record",
@@ -52,7 +52,6 @@ __all__ = [
 log = logger("branch")
 
 _PAGE = 1000
-_VERSION_AND_VARIANT = 15 << 76 | 3 << 62
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 
@@ -74,6 +73,7 @@ class Kind(StrEnum):
     TOOK = "took"
     SENT = "sent"
     COPY = "copy"
+    TIMES = "times"
 
 
 def record_of(kind: Kind, **values: Any) -> Record:
@@ -122,18 +122,6 @@ def _id_of(text: str) -> IDType:
     return IDType(text)
 
 
-def copied_id(branch: str, message: str) -> IDType:
-    """Return the id of a message's copy in a split-off branch, the same for the same two (RFC 9562, version 5)."""
-    digest = sha1(_bytes_of(branch) + message.encode(), usedforsecurity=False).digest()
-    number = int.from_bytes(digest[:16], "big") & ~_VERSION_AND_VARIANT
-    return IDType.of_number(number | 5 << 76 | 2 << 62)
-
-
-@lru_cache(maxsize=64)
-def _bytes_of(branch: str) -> bytes:
-    return UUID(branch).bytes
-
-
 class Chronicle:
     """What a branch's log says: messages, own log, tools and models, and the point up to which it was read.
 
@@ -170,7 +158,9 @@ class Chronicle:
         count = 0
         while True:
             page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
-            rows = page if until is None else tuple(row for row in page if (row.version, row.place) <= until)
+            rows = [row for row in page if row.record.kind != "times"]
+            if until is not None:
+                rows = [row for row in rows if (row.version, row.place) <= until]
             for of_mails, run in groupby(rows, lambda row: row.record.kind == "mail"):
                 if of_mails:
                     self._join(list(run))
@@ -179,7 +169,11 @@ class Chronicle:
                     yield from self._apply_silently(row)
                     self.version, self.place = row.version, row.place
             count += len(rows)
-            if len(rows) < _PAGE:
+            if page and (until is None or (page[-1].version, page[-1].place) <= until):
+                self.version, self.place = page[-1].version, page[-1].place
+            elif page:
+                return count
+            if len(page) < _PAGE:
                 return count
             yield PAUSE
 
@@ -258,27 +252,26 @@ class Chronicle:
     def _copy(self, body: dict[str, Any]) -> Steps[None]:
         source = Chronicle(self.session, body["branch"])
         yield from source.read_steps(until=(body["version"], body["place"]))
-        messages = source.msgs.messages.values()
+        messages, sender, branch = source.msgs.messages.values(), IDType(body["sender"]), IDType(self.branch)
         for first in range(0, len(messages), _PAGE):
-            self.msgs.messages.include(copies_of(messages[first : first + _PAGE], body["sender"], self.branch))
+            self.msgs.messages.include(Copies(messages[first : first + _PAGE], sender, branch).make())
             yield PAUSE
         self.tools.update(source.tools)
         self.models.update(source.models)
 
 
-def copies_of(messages: Iterable[RoledMessage], sender: str, branch: str) -> list[RoledMessage]:
-    """Return the clones that a branch split off from these messages begins with."""
-    who: dict[str, Any] = {"sender": IDType(sender), "recipient": IDType(branch)}
-    with collector_paused():
-        return [
-            message.clone(**who, id=copied_id(branch, message.id), created_at=message.created_at)
-            for message in messages
-        ]
-
-
-def took_record(mail: str, category: str) -> Record:
+def took_record(header: Header) -> Record:
     """Return the record of a mail that took effect."""
-    return Record(Kind.TOOK, to_json({"mail": str(mail), "category": str(category)}))
+    told: dict[str, Any] = {"mail": str(header.id), "category": str(header.category)}
+    told |= {"sender": str(header.sender), "created": header.created}
+    if header.in_reply_to is not None:
+        told["cause"] = str(header.in_reply_to)
+    return Record(Kind.TOOK, to_json(told))
+
+
+def nothing_record() -> Record:
+    """Return the record of a commit that has no other: a log has no gaps."""
+    return Record(Kind.TOOK, to_json({"mail": "", "category": ""}))
 
 
 def sent_record(mails: Iterable[WireMail]) -> Record:

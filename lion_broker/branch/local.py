@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +12,7 @@ from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.models.imodel import iModel
 from lion_broker.models.manager import iModelManager
+from lion_broker.telemetry.agent_spans import agent, agent_pieces
 from lion_broker.tools.manager import ActionManager
 from lion_broker.tools.tool import Tool
 
@@ -32,6 +34,15 @@ class LocalBranch(BaseBranch):
 
     if TYPE_CHECKING:
         _host: Host | None
+
+    def _acting(self) -> AbstractContextManager[None]:
+        """Return what is to be entered while the branch does an operation."""
+        return agent(self.id, self.name or "", self._host.around.session if self._host is not None else "")
+
+    def _speaking(self, pieces: AsyncGenerator[str]) -> AsyncGenerator[str]:
+        """Return what the branch streams, with a span where somebody wants one."""
+        session = self._host.around.session if self._host is not None else ""
+        return agent_pieces(pieces, self.id, self.name or "", session)
 
     @property
     @abstractmethod

@@ -49,14 +49,14 @@ def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
     if isinstance(verb, Restore):
-        kept: list[Waiting | DeadLetter] = [*verb.mails, *verb.dead]
-        return [one.mail for one in kept if isinstance(one.mail, WireMail)]
+        return verb.carried
     return verb.mails if isinstance(verb, (Post, Commit)) else ()
 
 
-def missing(answers: Iterable[Any]) -> Missing:
-    """The blobs that the mails of some answers name."""
-    return tuple(dict.fromkeys(name for answer in answers for mail in _named(answer) if (name := _name(mail))))
+def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
+    """The blobs that the mails of some answers name, but for those that were not asked for."""
+    asked = (answer for verb, answer in zip(verbs, answers, strict=True) if getattr(verb, "whole", True))
+    return tuple(dict.fromkeys(name for answer in asked for mail in _named(answer) if (name := _name(mail))))
 
 
 def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:

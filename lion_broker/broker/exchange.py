@@ -19,6 +19,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
+from lion_broker.telemetry.counts import counts_here
 
 from .async_line import AsyncLine
 from .blobs import fetch, missing, put, with_bodies
@@ -133,6 +134,11 @@ class RedisExchange(Exchange):
         await self._adrive(self._patiently(self._inspect, deadline), deadline)
         return self.profile
 
+    def mailbox(self, session: str, branch: str) -> str:
+        """Return the key of a branch's mailbox; before the first verb as if the namespace had one partition."""
+        keys = self._road.keys if self._road is not None else Keys(self.namespace)
+        return keys.mailbox(session, branch)
+
     def revive(self) -> None:
         """Do what can be done from here to bring a server back that does not answer: nothing, unless it is ours."""
 
@@ -230,6 +236,8 @@ class RedisExchange(Exchange):
                 return (yield from attempt())
             except (RedisError, OSError) as error:
                 pause = next(pauses, None) if is_passing(error) else None
+                if is_passing(error) and (counts := counts_here()) is not None:
+                    counts.add("lion_broker_redis_disruptions_total")
                 if pause is None:
                     raise translate(error, self._full_url) from error
             yield pause
@@ -253,7 +261,7 @@ class RedisExchange(Exchange):
             at += len(request.commands)
             answers.append(self._read(request, part))
             yield from self._finish(road, verbs, request, part)
-        if wanted := missing(answers):
+        if wanted := missing(verbs, answers):
             found = yield from self._send(road, verbs, fetch(road, wanted), 0)
             bodies = dict(zip(wanted, found, strict=True))
             answers = [with_bodies(answer, bodies) for answer in answers]

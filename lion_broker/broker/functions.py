@@ -8,18 +8,8 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import (
-    Claimed,
-    Committed,
-    DeadLetter,
-    Moved,
-    Posted,
-    Promoted,
-    Record,
-    Stepped,
-    Swept,
-)
-from lion_broker.mail.wire import WireMail
+from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
 from .forms import order_of, written_report
@@ -237,10 +227,16 @@ def settle(road: Road, verb: v.Settle) -> Request:
     return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
 
 
+def write_audit(road: Road, verb: v.WriteAudit) -> Request:
+    """`audit.lua`."""
+    args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
+    return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
+
+
 def enrol(road: Road, verb: v.Enrol) -> Request:
     """`enrol.lua`."""
     report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, report.pool, written_report(report), verb.keep_ms)
+    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
     return Request((command,), lambda replies: order_of(replies[0]))
 
 
@@ -260,14 +256,14 @@ def restore(road: Road, verb: v.Restore) -> Request:
     """`restore.lua`."""
     args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
     for row in verb.rows:
-        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body)
-    args.append(len(verb.mails))
+        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
+    args += (str(verb.where), len(verb.mails))
     for one in verb.mails:
-        if isinstance(one.mail, WireMail):
-            args += (one.queue, one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
+        args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
     args.append(len(verb.dead))
     for letter in verb.dead:
-        args += (*_letter(letter), *(_AS_IT_IS if letter.mail is None else road.codec.seal(letter.mail)))
+        args += (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts)
+        args += ("\n".join(letter.owners), *(road.codec.seal(letter.mail) if letter.mail else _AS_IT_IS))
     command = call("restore", [road.keys.session(verb.session)], *args)
     return Request((command,), lambda replies: Outcome(replies[0].decode()))
 
@@ -298,16 +294,12 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Drop: drop,
     v.Reserve: reserve,
     v.Settle: settle,
+    v.WriteAudit: write_audit,
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
     v.Restore: restore,
 }
-
-
-def _letter(letter: DeadLetter) -> Sequence[Argument]:
-    owners = "\n".join(letter.owners)
-    return (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts, owners)
 
 
 def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, Sealed]) -> Request:

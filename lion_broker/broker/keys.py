@@ -58,6 +58,10 @@ class Keys:
         """Hash with expiry: what is left of a budget of requests and tokens."""
         return f"{self.root(0)}limit:{budget}"
 
+    def audit(self) -> str:
+        """Stream, capped: what people have done to the namespace."""
+        return f"{self.root(0)}audit"
+
     def session(self, session: str) -> str:
         """Hash: the session's own fields and counters."""
         return f"{self.root(self.partition(session))}s:{session}"
@@ -77,6 +81,10 @@ class Keys:
     def branch(self, session: str, branch: str) -> str:
         """Hash: where a branch stands."""
         return f"{self.session(session)}:b:{branch}"
+
+    def mailbox(self, session: str, branch: str) -> str:
+        """Stream: mail and commands to be handled now, in order."""
+        return f"{self.branch(session, branch)}:mailbox"
 
     def inbox(self, session: str, branch: str) -> str:
         """Stream: delivered, not yet received."""

@@ -25,6 +25,7 @@ VERBS: Final = (
     "delete_session",
     "create_branch",
     "read_branches",
+    "read_waiting",
     "close_branch",
     "progress",
     "put_blob",
@@ -46,6 +47,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "audit",
     "enrol",
     "read_workers",
     "order_workers",
@@ -53,7 +55,6 @@ VERBS: Final = (
     "set_wanted",
     "count_mail",
     "read_due",
-    "read_queue",
     "restore",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")

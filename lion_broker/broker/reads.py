@@ -9,6 +9,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
     LAST,
     START,
+    AuditEntry,
     BranchRecord,
     BranchSeed,
     DeadLetter,
@@ -18,10 +19,12 @@ from lion_broker.mail.records import (
     Record,
     Reply,
     SessionRecord,
+    Stamp,
+    Waiting,
+    place_of,
 )
 from lion_broker.mail.wire import WireMail
 
-from .archive import ARCHIVE
 from .functions import Road, call
 from .overlook import OVERLOOK
 from .requests import Command, Request
@@ -31,6 +34,15 @@ __all__ = ["GROUP", "READS", "create_group"]
 GROUP: Final = "workers"
 _COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
 _TIP: Final = "$"
+_SHAPES: Final[Mapping[tuple[bytes, ...], tuple[int, int]]] = {
+    (b"k", b"d"): (0, 0),
+    (b"k", b"d", b"h"): (5, 0),
+    (b"k", b"d", b"t"): (0, 5),
+    (b"k", b"d", b"h", b"t"): (5, 7),
+}
+"""The fields of a log's entries, and where a header and a stamp stand among them."""
+_MS_DIGITS: Final = 16
+"""More than a time in ms has."""
 
 
 def read_session(road: Road, verb: v.ReadSession) -> Request:
@@ -89,6 +101,17 @@ def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
         (command,),
         lambda replies: tuple(road.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
     )
+
+
+def read_waiting(road: Road, verb: v.ReadWaiting) -> Request:
+    """`read_waiting.lua`."""
+    args = (verb.branch, str(verb.where), verb.lane, verb.after, verb.count)
+    command = call("read_waiting", [road.keys.session(verb.session)], *args)
+
+    def parse(replies: Sequence[Any]) -> tuple[Waiting, ...]:
+        return tuple(_waiting(road, verb.session, row) for row in replies[0])
+
+    return Request((command,), parse)
 
 
 def read_dead(road: Road, verb: v.ReadDead) -> Request:
@@ -173,6 +196,13 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
 
+def read_audit(road: Road, verb: v.ReadAudit) -> Request:
+    """What people have done, newest first."""
+    last = f"({verb.before}" if verb.before else "+"
+    command: Command = ("XREVRANGE", road.keys.audit(), last, "-", "COUNT", verb.count)
+    return Request((command,), lambda replies: tuple(map(_audit_entry, replies[0])))
+
+
 def create_group(road: Road, pool: str) -> tuple[Command, ...]:
     """`open_pool.lua`, once for each partition: the pool's group of workers, from the first entry on."""
     return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
@@ -184,12 +214,13 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadBranches: read_branches,
     v.ReadLog: read_log,
     v.ReadInbox: read_inbox,
+    v.ReadWaiting: read_waiting,
     v.ReadDead: read_dead,
     v.ReadEvents: read_events,
     v.AwaitReply: await_reply,
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
-    **ARCHIVE,
+    v.ReadAudit: read_audit,
     **OVERLOOK,
 }
 
@@ -232,13 +263,31 @@ def _log_record(entry: Sequence[Any]) -> LogRecord:
     version, _, place = entry[0].partition(b"-")
     stored = entry[1]
     # As verbs write it; long histories are made of these.
-    if len(stored) in (4, 6) and stored[0] == b"k" and stored[2] == b"d" and stored[-2] in (b"d", b"h"):
-        head = stored[5] if len(stored) == 6 else b""
-        return LogRecord(int(version), int(place), Record(stored[1].decode("utf-8", "replace"), stored[3], head))
+    usual = _SHAPES.get(tuple(stored[::2]))
+    if usual is not None:
+        head, stamp = usual
+        record = Record(stored[1].decode("utf-8", "replace"), stored[3], stored[head] if head else b"")
+        return LogRecord(int(version), int(place), record, _stamp(stored[stamp]) if stamp else None)
     fields = _flat(stored)
     kind = fields.get("k", b"").decode("utf-8", "replace")
     record = Record(kind, fields.get("d", b""), fields.get("h", b""))
-    return LogRecord(int(version), int(place), record)
+    return LogRecord(int(version), int(place), record, _stamp(fields.get("t", b"")))
+
+
+def _stamp(raw: bytes) -> Stamp | None:
+    """When and by whom a commit was made; None for what no verb has written."""
+    first, *owners = raw.decode("utf-8", "replace").split("\n")
+    at, _, consumed = first.partition(" ")
+    if not at.isdecimal() or len(at) >= _MS_DIGITS:
+        return None
+    return Stamp(int(at), tuple(filter(None, owners)), consumed)
+
+
+def _waiting(road: Road, session: str, row: Sequence[Any]) -> Waiting:
+    place, lane, due, attempts, recipient, head, body, signature, blob, straight = row
+    fields = [b"h", head, b"b", body, b"s", signature, *((b"x", blob) if blob else ())]
+    mail = road.codec.open_fields(fields, session, recipient.decode("utf-8", "replace"))
+    return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts, straight == 1)
 
 
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
@@ -266,6 +315,12 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
 def _occurrence(entry: Sequence[Any]) -> Occurrence:
     fields = _texts(entry[1])
     return Occurrence(entry[0].decode(), fields.pop("k", "unknown"), fields)
+
+
+def _audit_entry(entry: Sequence[Any]) -> AuditEntry:
+    found, entry_id = _texts(entry[1]), entry[0].decode()
+    who, what, target, detail = (found.get(name, "") for name in ("who", "what", "target", "detail"))
+    return AuditEntry(entry_id, who, what, target, detail, place_of(entry_id)[0] / 1000)
 
 
 def _tip(replies: Sequence[Any]) -> tuple[Occurrence, ...]:

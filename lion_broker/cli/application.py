@@ -16,11 +16,15 @@ from . import (
     demo,
     docs,
     doctor,
+    drain,
+    gateway,
     initial,
     keys,
     mail,
+    scale,
     server,
     sessions,
+    status,
     worker,
 )
 from .exits import EXIT_CODES
@@ -32,6 +36,9 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(drain.drain)
+    app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
@@ -62,6 +69,7 @@ def application() -> typer.Typer:
         for member in members:
             group.command(member.__name__.rstrip("_"), epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
+    app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)
     app.command(epilog=EXIT_CODES)(access.acl)
     app.command(epilog=EXIT_CODES)(doctor.doctor)

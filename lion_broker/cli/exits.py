@@ -31,12 +31,14 @@ class Code(IntEnum):
     NOT_FOUND = 4
     BROKEN = 5
     UNSOUND = 6
+    UNFINISHED = 7
     SIGNAL = 128
 
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done, 1 error, 2 wrong use or setting, 3 no server, 4 not found, 5 a promise was broken (mail lost"
-    " or applied twice, or a quote that is not in the corpus), 6 the doctor has found an error, 130 Ctrl-C."
+    " or applied twice, or a quote that is not in the corpus), 6 the doctor has found an error, 7 not done within the"
+    " time given, 130 Ctrl-C (but 0 for what runs until it is stopped: worker, sweeper, up, status --watch)."
 )
 
 _CODES: Final[tuple[tuple[type[LionError], Code], ...]] = (

@@ -7,7 +7,10 @@ from typing import Any
 
 import typer
 
-__all__ = ["moment", "print_json", "print_rows"]
+__all__ = ["ago", "cell", "columns", "moment", "print_json", "print_rows"]
+
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | {10: " "}
+"""What must not reach a terminal out of somebody's data: it could move the cursor, or worse."""
 
 
 def print_json(value: Any) -> None:
@@ -24,10 +27,16 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str) -> 
     elif not rows:
         typer.echo(empty)
     else:
-        lines = [[name.upper() for name in rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        typer.echo(columns(rows))
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of the same keys, at least one, as aligned columns under their names."""
+    lines = [[name.upper() for name in rows[0]], *([cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def moment(seconds: float | None) -> str:
@@ -37,7 +46,18 @@ def moment(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _cell(value: Any) -> str:
+def ago(seconds: float) -> str:
+    """Return a length of time in at most four characters, `-` for none: `0.4s`, `12s`, `5m`, `3h`, `12d`."""
+    if seconds <= 0:
+        return "-"
+    for unit, length, most in (("s", 1, 60), ("m", 60, 60), ("h", 3600, 48)):
+        if seconds < length * most:
+            return f"{seconds:.1f}s" if seconds < 10 and length == 1 else f"{seconds / length:.0f}{unit}"
+    return f"{seconds / 86400:.0f}d"
+
+
+def cell(value: Any) -> str:
+    """Return a value as a person reads it in a table: on one line, and without signs that steer a terminal."""
     if value is None or value == "":
         return "-"
-    return str(value).replace("\n", " ")
+    return str(value).translate(_CONTROLS)

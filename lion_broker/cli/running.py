@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from types import FrameType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
 from lion_broker.errors import LionError
-from lion_broker.telemetry import LOGGER, logger
+from lion_broker.telemetry import logger
 
 from .exits import Code
 
 if TYPE_CHECKING:
+    from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "log_to_stderr", "on_eof", "run", "until_told"]
+__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "run", "until_told"]
 
 STDIN: Final = 0
 
@@ -33,10 +33,14 @@ T = TypeVar("T")
 Signals = AsyncIterator[signal.Signals]
 
 
-def log_to_stderr(level: str) -> None:
-    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on."""
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger(LOGGER).setLevel(level.upper())
+def log_to_stderr(level: str, settings: Settings) -> None:
+    """Send log lines to stderr: those of the package from `level` on, those of others from warnings on.
+
+    Their form is that of the settings, whose secrets no line shows.
+    """
+    from lion_broker.telemetry.lines import log_lines
+
+    log_lines(level, settings.log_format, [secret.decode() for secret in settings.secrets])
 
 
 def run(program: Callable[[Signals], Awaitable[T]]) -> T:
@@ -61,6 +65,24 @@ def _heart(error: BaseException) -> BaseException:
     while isinstance(ours, BaseExceptionGroup):
         ours = ours.exceptions[0]
     return error if others or ours is None else ours
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Do what is within until SIGINT or SIGTERM, which are its usual end; they cut short whatever it waits for."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, disposition in zip(numbers, before, strict=True):
+            signal.signal(number, disposition)
 
 
 async def check_server(exchange: Exchange) -> None:

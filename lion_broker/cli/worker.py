@@ -14,6 +14,7 @@ from lion_broker.telemetry import logger
 
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
+from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
 from .printing import print_json
 from .running import Signals, check_server, log_to_stderr, on_eof, run, until_told
 
@@ -29,6 +30,14 @@ log = logger("cli")
 Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts.")]
 Level = Annotated[
     Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
+]
+Form = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option(
+        "--log-format",
+        help="Log lines for people, or JSON for programs. Default: LION_BROKER_LOG_FORMAT, else text.",
+        show_default=False,
+    ),
 ]
 
 
@@ -54,7 +63,11 @@ def worker(
     ] = False,
     url: Url = None,
     namespace: Namespace = None,
+    health_port: HealthPort = None,
+    metrics_port: MetricsPort = None,
+    stalled_after: StalledAfter = None,
     log_level: Level = "info",
+    log_format: Form = None,
     as_json: AsJson = False,
 ) -> None:
     """Host the branches of a pool.
@@ -69,8 +82,16 @@ def worker(
 
     from .loading import load_registry
 
-    log_to_stderr(log_level)
-    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    settings = Settings.load(
+        url=url,
+        namespace=namespace,
+        lease=lease,
+        health_port=health_port,
+        metrics_port=metrics_port,
+        stalled_after=stalled_after,
+        log_format=log_format,
+    )
+    log_to_stderr(log_level, settings)
     _check_pools([pool])
     registry = load_registry(app)
     with shared_exchange(settings) as exchange:
@@ -84,7 +105,8 @@ def worker(
             lease=settings.lease,
         )
         collector.settle()
-        raise typer.Exit(run(partial(_serve, made, exchange, until_idle, until_eof, as_json)))
+        with open_ports(settings, made, exchange) as ports:
+            raise typer.Exit(run(partial(_serve, made, exchange, ports, until_idle, until_eof, as_json)))
 
 
 def sweeper(
@@ -94,6 +116,7 @@ def sweeper(
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
+    log_format: Form = None,
     as_json: AsJson = False,
 ) -> None:
     """Give the branches of dead workers to others.
@@ -104,8 +127,8 @@ def sweeper(
     from lion_broker.config import Settings
     from lion_broker.worker.sweeper import Sweeper
 
-    log_to_stderr(log_level)
-    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
+    log_to_stderr(log_level, settings)
     pools = pool or ["default"]
     _check_pools(pools)
     with shared_exchange(settings) as exchange:
@@ -126,19 +149,21 @@ def _check_pools(pools: Sequence[str]) -> None:
 
 
 async def _serve(
-    worker: Worker, exchange: Exchange, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
+    worker: Worker, exchange: Exchange, ports: Ports, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
 ) -> int:
     """Run a worker to its end; returns the exit code."""
     try:
         await check_server(exchange)
         owner, pool = worker.state.owner, worker.state.pool
         log.info("ready: worker %s serves pool %s on %r", owner, pool, exchange)
+        for name, where in ports.urls.items():
+            log.info("%s at %s", name, where)
         if as_json:
-            said = {"exchange": exchange.url, "profile": exchange.profile}
+            said = {"exchange": exchange.url, "profile": exchange.profile, **ports.urls}
             print_json({"event": "ready", "owner": owner, "pool": pool, **said})
         if until_eof:
             on_eof(worker.stop)
-        code = await until_told(partial(worker.run, until_idle=until_idle), worker.stop, signals)
+        code = await until_told(partial(ports.beside, partial(worker.run, until_idle=until_idle)), worker.stop, signals)
     finally:
         await worker.aclose()
         await exchange.aclose()

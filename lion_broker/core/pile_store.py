@@ -264,6 +264,13 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     # The ways to change
 
+    def begin(self, items: list[T]) -> None:
+        """Take in what an empty pile begins with; the observer is not told, and watches them from now on."""
+        with self._lock:
+            _set(self, "_items", {item.id: item for item in items})
+            self._line_up(self._items)
+            self._watch(items)
+
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
         if len(items) > _MANY:

@@ -7,7 +7,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from lion_broker.errors import NotPortable
 
-__all__ = ["plain_dict", "readable", "to_portable"]
+__all__ = ["one_line", "plain_dict", "readable", "to_portable"]
 
 
 def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None) -> Any:
@@ -54,6 +54,24 @@ def readable(value: Any, /, most: int | None = None) -> str:
         return text
     mark = f" … (cut; it has {len(text):,} characters)"
     return text[: most - len(mark)] + mark
+
+
+def one_line(value: Any, /, most: int | None = None) -> str:
+    """Return a text as `readable` does, in one line and without anything that would steer a terminal.
+
+    Line ends and runs of blanks become one blank; control characters, and those that turn the direction of a line,
+    become escapes like `\\x1b`.
+    """
+    # What would be cut is not looked at; an escape is at most ten characters for one.
+    text = readable(value)
+    kept = text if most is None else text[: most * 4]
+    shown = "".join(map(_shown, " ".join(kept.split())))
+    cut = most is not None and (len(shown) > most or len(kept) < len(text))
+    return shown[: max(0, (most or 0) - 1)] + "…" if cut else shown
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def _refuse(value: Any) -> Any:

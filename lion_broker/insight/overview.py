@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +11,17 @@ from lion_broker.mail.verbs import CountMail, ReadDue, ReadPools, ReadWorkers
 
 from .pictures import PoolPicture, WorkerPicture
 
-__all__ = ["LOST", "Overview", "Rates", "overview_steps", "pool_pictures", "rates", "worker_pictures", "workers_steps"]
+__all__ = [
+    "LOST",
+    "Overview",
+    "Rates",
+    "overview_steps",
+    "pool_pictures",
+    "pools_steps",
+    "rates",
+    "worker_pictures",
+    "workers_steps",
+]
 
 LOST: Final = "lost"
 """The state of a worker whose heartbeat is overdue."""
@@ -133,6 +142,12 @@ def workers_steps() -> Steps[tuple[WorkerPicture, ...]]:
     return worker_pictures(roll)
 
 
+def pools_steps() -> Steps[tuple[PoolPicture, ...]]:
+    """Look at the pools alone; one call."""
+    roll, pools = yield (ReadWorkers(), ReadPools())
+    return pool_pictures(pools, worker_pictures(roll))
+
+
 def worker_pictures(roll: Roll) -> tuple[WorkerPicture, ...]:
     """Return the workers of a register by pool, those that run first and the lost last."""
     order = (WorkerPhase.RUNNING, WorkerPhase.DRAINING, WorkerPhase.STOPPED, LOST)
@@ -141,23 +156,13 @@ def worker_pictures(roll: Roll) -> tuple[WorkerPicture, ...]:
 
 
 def pool_pictures(records: tuple[PoolRecord, ...], workers: tuple[WorkerPicture, ...]) -> tuple[PoolPicture, ...]:
-    """Return the pools, with the workers that serve them."""
-    serving: dict[str, list[WorkerPicture]] = defaultdict(list)
+    """Return the pools that have work, workers, or wish for some, by name."""
+    known = {record.pool: record for record in records}
+    serving: dict[str, list[WorkerPicture]] = {name: [] for name in known}
     for worker in workers:
         if worker.state == WorkerPhase.RUNNING:
-            serving[worker.pool].append(worker)
-    return tuple(
-        PoolPicture(
-            pool=record.pool,
-            ready=record.ready,
-            claimed=record.claimed,
-            oldest_seconds=record.oldest_ms / 1000,
-            workers=len(serving[record.pool]),
-            capacity=sum(worker.concurrency for worker in serving[record.pool]),
-            wanted=record.wanted,
-        )
-        for record in records
-    )
+            serving.setdefault(worker.pool, []).append(worker)
+    return tuple(_pool(known.get(name, PoolRecord(name)), serving[name]) for name in sorted(serving))
 
 
 def rates(before: Overview, after: Overview) -> Rates | None:
@@ -178,6 +183,18 @@ def rates(before: Overview, after: Overview) -> Rates | None:
         return grown / seconds
 
     return Rates(seconds, speed("posted"), speed("applied"), speed("redelivered"), speed("dead"))
+
+
+def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
+    return PoolPicture(
+        pool=record.pool,
+        ready=record.ready,
+        claimed=record.claimed,
+        oldest_seconds=record.oldest_ms / 1000,
+        workers=len(workers),
+        capacity=sum(worker.concurrency for worker in workers),
+        wanted=record.wanted,
+    )
 
 
 def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:

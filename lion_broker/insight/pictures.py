@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Edge", "Flow", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
+__all__ = ["Edge", "Flow", "Lanes", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ class Flow:
 class Passage:
     """The way of one mail: from whom to whom, and when it was sent, delivered, begun and applied, as far as known.
 
-    `sent` is by the sender's clock. `state` is `waiting`, `working`, `applied`, `retrying`, `delayed` or `dead`;
-    `text` is the beginning of what it says.
+    `sent` is by the sender's clock. `state` is `waiting`, `working`, `applied`, `retrying`, `delayed` or `dead`, and
+    `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `where` is the
+    station at which it waits, `due` until when if it is for a time; `text` is the beginning of what it says.
     """
 
     mail: str
@@ -88,11 +89,28 @@ class Passage:
     owner: str = ""
     in_reply_to: str | None = None
     reason: str = ""
+    where: str = ""
+    due: float | None = None
+    letter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Passages in the order of sending, with the names of the branches; `more` says that there are older ones."""
+
+    names: dict[str, str]
+    passages: tuple[Passage, ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One bar of a waterfall: `kind` is `queued`, `leased`, `model`, `tool`, `wait`, `work` or `delivered`."""
+    """One bar of a waterfall, in seconds since the epoch and how many of them.
+
+    `queued`: it waited in the mailbox; `leased`: a worker had it and did others first; `work`: an attempt, with what it
+    did in it: `model`, `tool`, and `wait` for a limit, or for the next attempt; `delivered`: from the end of it to the
+    commit, with which its effect and the mail that it sent are there. `error` is the class of what was raised.
+    """
 
     kind: str
     name: str
@@ -104,8 +122,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A mail with what it led to: its own passage and spans, and the traces of the mails sent while it was handled."""
+    """A mail with what it led to: its own passage and spans, and the traces of the mails sent while it was handled.
+
+    `left_out` counts mails that it led to and that are not shown, because they are too many or too deep.
+    """
 
     passage: Passage
     spans: tuple[Span, ...]
     caused: tuple[Trace, ...] = ()
+    left_out: int = 0

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START, DeadLetter, Queue, Waiting, place_of
+from .records import START, WaitsAt, place_of
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_id"]
@@ -186,14 +186,13 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
+    v.WriteAudit: {"who": _SOME_TEXT, "what": _SOME_TEXT, "target": _TEXT, "detail": _TEXT, "nonce": _SOME_TEXT},
+    v.ReadAudit: {"before": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none")},
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
-    v.ReadQueue: {
-        "queue": _Rule(lambda queue: queue in set(Queue), f"one of {', '.join(Queue)} is needed"),
-        "past": _TEXT,
-    },
     v.Restore: {"mails": _ANYTHING},
     v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
 
@@ -257,8 +256,9 @@ def _check_exhume(verb: v.Exhume) -> None:
 
 
 def _check_restore(verb: v.Restore) -> None:
-    kept: list[Waiting | DeadLetter] = [*verb.mails, *verb.dead]
-    _check_mails(verb.session, [one.mail for one in kept if isinstance(one.mail, WireMail)])
+    if verb.where not in set(WaitsAt):
+        raise ConfigError(f"Restore.where cannot be {verb.where!r}: one of {', '.join(WaitsAt)} is needed.")
+    _check_mails(verb.session, verb.carried)
     places = [(row.version, row.place) for row in verb.rows]
     if places != sorted(set(places)) or (places and min(map(min, places)) < 1):
         raise ConfigError("Restore.rows needs versions and places from 1 on, in order.")

@@ -75,6 +75,10 @@ class Exchange(ABC):
         """
         return self.profile
 
+    def mailbox(self, session: str, branch: str) -> str:
+        """Return the key of a branch's mailbox, as spans name it."""
+        return f"lion:{session}:{branch}:mailbox"
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections; what was accepted stays. May be called twice."""

@@ -14,6 +14,7 @@ from .wire import WireMail
 __all__ = [
     "LAST",
     "START",
+    "AuditEntry",
     "BranchRecord",
     "BranchSeed",
     "Burial",
@@ -27,15 +28,16 @@ __all__ = [
     "Occurrence",
     "Posted",
     "Promoted",
-    "Queue",
     "ReadyEntry",
     "Record",
     "Rejected",
     "Reply",
     "SessionRecord",
+    "Stamp",
     "Stepped",
     "Swept",
     "Waiting",
+    "WaitsAt",
     "is_after",
     "place_of",
 ]
@@ -76,31 +78,6 @@ class Entry:
     mail: WireMail | Rejected
 
 
-class Queue(StrEnum):
-    """Where mail of a branch can wait; the order is the one in which it would be taken up."""
-
-    DEFERRED = "deferred"  # to be tried again, sender by sender
-    MAILBOX = "mailbox"  # for a worker to handle now
-    INBOX = "inbox"  # delivered, not yet received
-    TRANSIT = "transit"  # collected for the branch, not yet sent
-    OUTBOX = "outbox"  # of the branch itself, not yet collected
-    DELAYED = "delayed"  # to be delivered later
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One mail in a queue of a branch: `place` is where reading goes on after it, `due` (ms) when it is delivered.
-
-    A `due` of 0 is none. `straight` says that a delayed mail goes on into the mailbox and not into the inbox.
-    """
-
-    queue: Queue
-    place: str
-    mail: WireMail | Rejected
-    due: int = 0
-    straight: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Record:
     """One thing that happened to a branch, to be written into its log.
@@ -115,12 +92,38 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a commit was made, in ms by the exchange's clock, and by whom.
+
+    `owners` have tried the first mail of the turn, who made the commit last; empty where nobody has said who he is.
+    `consumed` is the last entry of the mailbox that the turn handled, or an empty text.
+    """
+
+    at: int
+    owners: tuple[str, ...] = ()
+    consumed: str = ""
+
+    def __str__(self) -> str:
+        """Return it as it stands in a log."""
+        return f"{self.at} {self.consumed}\n" + "\n".join(self.owners)
+
+    @property
+    def owner(self) -> str:
+        """Who made the commit."""
+        return self.owners[-1] if self.owners else ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit."""
+    """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit.
+
+    The first of a version has the commit's `stamp`; one of a log from before there were any has none.
+    """
 
     version: int
     place: int
     record: Record
+    stamp: Stamp | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,35 @@ class DeadLetter:
         return self.mail.header.in_reply_to if self.mail else None
 
 
+class WaitsAt(StrEnum):
+    """Where mail from a branch (the first) or to it waits. Lanes: to be tried again; delayed: to be delivered later."""
+
+    OUTBOX = "outbox"
+    TRANSIT = "transit"
+    INBOX = "inbox"
+    MAILBOX = "mailbox"
+    LANES = "lanes"
+    DELAYED = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
+
+    `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
+    in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
+    left out unless it was asked for.
+    """
+
+    place: str
+    mail: WireMail | Rejected
+    lane: str = ""
+    due: int = 0
+    attempts: int = 0
+    straight: bool = True
+    """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to a command, or a part of one: JSON bytes for the client that asked.
@@ -317,6 +349,18 @@ class Occurrence:
     id: str
     kind: str
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody has done to something; `at` is in seconds since the epoch by the exchange's clock."""
+
+    id: str
+    who: str
+    what: str
+    target: str
+    detail: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

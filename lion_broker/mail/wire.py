@@ -45,8 +45,9 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
+_MAX_BAGGAGE: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_SPECIAL: Final = ("ttl", "traceparent", "reply_to", "in_reply_to", "blob")
+_SPECIAL: Final = ("ttl", "traceparent", "tracestate", "baggage", "reply_to", "in_reply_to", "blob")
 _NOTHING_SPECIAL: Final = (None,) * len(_SPECIAL)
 
 
@@ -70,6 +71,8 @@ class Header:
     in_reply_to: str | None = None
     blob: str | None = None
     """The SHA-256 of the body, in hex, where the body travels as a blob."""
+    tracestate: str | None = None
+    baggage: str | None = None
 
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""
@@ -84,7 +87,8 @@ class Header:
             "created": self.created,
             "seq": self.seq,
         }
-        special = (self.ttl, self.traceparent, self.reply_to, self.in_reply_to, self.blob)
+        trace = (self.traceparent, self.tracestate, self.baggage)
+        special = (self.ttl, *trace, self.reply_to, self.in_reply_to, self.blob)
         if special != _NOTHING_SPECIAL:
             given = zip(_SPECIAL, special, strict=True)
             shown |= {name: str(one) if isinstance(one, str) else one for name, one in given if one is not None}
@@ -95,7 +99,8 @@ class Header:
 _TEXT: Final = r'"([!#-\[\]-~ ]{1,512})"'
 _USUAL: Final = re.compile(
     rf'\{{"v":1,"session":{_TEXT},"sender":{_TEXT},"recipient":{_TEXT},"category":"([a-z_]+)","id":{_TEXT},'
-    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"in_reply_to":{_TEXT})?\}}'
+    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"traceparent":{_TEXT})?'
+    rf'(?:,"in_reply_to":{_TEXT})?\}}'
 )
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
 _OPTIONAL: Final = frozenset(_SPECIAL)
@@ -175,10 +180,10 @@ def decode_header(raw: bytes) -> Header:
     """Return the header that `raw` describes; raises MailMalformed with what is wrong."""
     usual = _USUAL.fullmatch(raw.decode("latin-1"))
     if usual is not None:
-        session, sender, recipient, category, mail_id, created, seq, cause = usual.groups()
+        session, sender, recipient, category, mail_id, created, seq, trace, cause = usual.groups()
         if category in _CATEGORIES:
             return Header(
-                session, sender, recipient, category, mail_id, float(created), int(seq), None, None, None, cause
+                session, sender, recipient, category, mail_id, float(created), int(seq), None, trace, None, cause
             )
     return decode_with_care(raw)
 
@@ -277,6 +282,8 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "seq": _is_count,
     "ttl": _is_number,
     "traceparent": _is_text,
+    "tracestate": _is_text,
+    "baggage": lambda value: isinstance(value, str) and 0 < len(value) <= _MAX_BAGGAGE,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
     "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,

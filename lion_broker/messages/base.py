@@ -194,7 +194,7 @@ class RoledMessage(Node, Sendable, Watchable):
             "sender": sender,
             "recipient": recipient,
             "template": self.template,
-            "embedding": self.embedding,
+            "embedding": None if self.embedding is None else self.embedding.copy(),
             "flag": MessageFlag.MESSAGE_CLONE,
         }
         if type(id) is IDType and type(created_at) is float and self.is_built_in():
@@ -202,6 +202,10 @@ class RoledMessage(Node, Sendable, Watchable):
             parties = {"sender": validate_sender_recipient(sender), "recipient": validate_sender_recipient(recipient)}
             return type(self)._made_of_valid({**fields, **parties, "content": to_portable(self.content)})
         return type(self)._made_of(fields)
+
+    def holds_more(self) -> bool:
+        """Return whether there is more to the message than its fields."""
+        return False
 
     @classmethod
     def is_built_in(cls) -> bool:

@@ -213,7 +213,8 @@ class Instruction(RoledMessage):
     @property
     def response_format(self) -> Any:
         """The class that the answer shall become; None when only its schema is known, or nothing."""
-        return getattr(self, "_response_format", None)
+        # A message that does not say which form it wants asks for none, whatever class it was made with.
+        return getattr(self, "_response_format", None) if "respond_schema_info" in self.content else None
 
     @response_format.setter
     def response_format(self, value: Any) -> None:
@@ -249,6 +250,10 @@ class Instruction(RoledMessage):
         if self.response_format is not None:
             clone._response_format = self.response_format
         return clone
+
+    def holds_more(self) -> bool:
+        """Return whether there is more to the message than its fields: the class that the answer shall become."""
+        return "respond_schema_info" in self.content
 
     @property
     def rendered(self) -> str | list[dict[str, Any]]:

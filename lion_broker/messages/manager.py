@@ -11,6 +11,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.messages.action import ActionRequest, ActionResponse, ActionResponseModel
 from lion_broker.messages.assistant import AssistantResponse
 from lion_broker.messages.base import MessageFlag, RoledMessage
+from lion_broker.messages.copies import Copies
 from lion_broker.messages.instruction import Instruction
 from lion_broker.messages.system import System
 
@@ -33,7 +34,8 @@ class MessageManager(Manager):
         A System among them is taken as the system message, unless `system` is given, which replaces it.
         `progression` names the messages of the view; ItemNotFoundError for one that is not here.
         """
-        self.messages: Pile[RoledMessage] = _message_pile(messages)
+        self._pile = _message_pile(messages)
+        self._coming: Copies | None = None
         self._view: list[IDType] | None = None
         self._hidden: frozenset[IDType] = frozenset()
         found = _system_among(self.messages)
@@ -43,9 +45,31 @@ class MessageManager(Manager):
         if system is not None:
             self.set_system(system)
 
+    @property
+    def messages(self) -> Pile[RoledMessage]:
+        """All messages, in order."""
+        if self._coming is not None:
+            self._begin()
+        return self._pile
+
+    def begin_with(self, copies: Copies) -> None:
+        """Begin with clones that are made when somebody first looks at the messages, of which there are none yet.
+
+        An observer is not told of them. Raises ConfigError where there are messages.
+        """
+        if self:
+            raise ConfigError(f"this conversation has begun already, with {len(self)} messages")
+        self._coming = copies
+
+    def _begin(self) -> None:
+        with self._pile:
+            if self._coming is not None:
+                self._pile.begin(self._coming.make())
+                self._coming = None
+
     def observe(self, callback: Callable[[PileChange[RoledMessage]], None] | None, /) -> None:
         """Call `callback(change)` at every change of the messages (see Pile.observe), also in place; None ends it."""
-        self.messages.observe(callback)
+        self._pile.observe(callback)
 
     @property
     def system(self) -> System | None:
@@ -285,10 +309,11 @@ class MessageManager(Manager):
         return message in self.messages
 
     def __len__(self) -> int:
-        return len(self.messages)
+        coming = self._coming
+        return len(self._pile) if coming is None else len(coming)
 
     def __bool__(self) -> bool:
-        return bool(self.messages)
+        return len(self) > 0
 
     def __repr__(self) -> str:
         return f"MessageManager({len(self)} messages, system={self.system is not None})"

@@ -14,7 +14,7 @@ from lion_broker.models.endpoint import ChatMessage, EndPoint, ModelSettings, en
 from lion_broker.models.limits import Budget, Permit, RateLimitedProcessor
 from lion_broker.models.reply import ModelChunk, ModelReply
 from lion_broker.models.tokens import Calibration, TokenCalculator
-from lion_broker.telemetry.acts import ActKind, act
+from lion_broker.telemetry.acts import ActKind, ModelCall, act
 
 __all__ = ["iModel"]
 
@@ -182,8 +182,9 @@ class iModel:
         asked, given = list(messages), {**self._settings.parameters, **parameters}
         endpoint = self._opened()
         async with self._permit(asked, given) as permit:
-            with act(ActKind.MODEL, self.name) as done:
-                reply = await endpoint.invoke(asked, given)
+            call = self._call(asked, given)
+            with act(ActKind.MODEL, self.name, call) as done:
+                call.reply = reply = await endpoint.invoke(asked, given)
                 done.fields.update(_counted(reply))
             self._settle(permit, asked, reply)
             return reply
@@ -199,11 +200,15 @@ class iModel:
         async with self._permit(asked, given) as permit:
             chunks = endpoint.stream(asked, given)
             async with aclosing(chunks) if isinstance(chunks, AsyncGenerator) else nullcontext():
-                with act(ActKind.MODEL, self.name) as done:
+                call = self._call(asked, given, streams=True)
+                with act(ActKind.MODEL, self.name, call) as done:
                     async for chunk in chunks:
                         if chunk.reply is not None:
+                            call.reply = chunk.reply
                             self._settle(permit, asked, chunk.reply)
                             done.fields.update(_counted(chunk.reply))
+                        else:
+                            call.heard()
                         yield chunk
 
     async def aclose(self) -> None:
@@ -218,6 +223,11 @@ class iModel:
 
             self._endpoint = endpoint_for(self._settings, self._api_key or key_of(self._settings))
         return self._endpoint
+
+    def _call(self, asked: Sequence[ChatMessage], given: Mapping[str, Any], streams: bool = False) -> ModelCall:
+        named = self._settings
+        here = named.provider == "offline"
+        return ModelCall(named.provider, named.model, given, asked, named.base_url or "", here, streams)
 
     def _permit(
         self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]

@@ -6,13 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from lion_broker.errors import ConfigError, ModelRateLimited
+from lion_broker.telemetry.acts import ActKind, act
 
 __all__ = ["Budget", "LocalBudget", "Permit", "RateLimitedProcessor"]
 
@@ -145,8 +146,10 @@ class RateLimitedProcessor:
             )
         permit = Permit(tokens if limit is None else min(tokens, limit))
         gate = self._gates.setdefault(asyncio.get_running_loop(), _Gate(self._capacity))
-        async with gate.under_way:
-            await self._wait(gate, permit.reserved, timeout)
+        async with AsyncExitStack() as stack:
+            with act(ActKind.WAIT, "limits"):
+                await stack.enter_async_context(gate.under_way)
+                await self._wait(gate, permit.reserved, timeout)
             try:
                 yield permit
             except BaseException:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import gone
 from lion_broker.branch.inventory import equip
-from lion_broker.branch.journal import copies_of
 from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
@@ -18,6 +17,7 @@ from lion_broker.errors import BranchClosed, BranchOwned, ConfigError, ItemExist
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import CloseBranch, Pause, Resume, UpdateSession, Verb
+from lion_broker.messages.copies import Copies
 from lion_broker.tools.tool import Tool
 
 from .estate import Estate, Limits
@@ -193,7 +193,7 @@ def _copy_here(session: Session, source: RemoteBranch) -> Steps[Branch]:
     yield from source.chronicle.read_steps()
     clone = Branch(user=source.user, metadata={"clone_from": str(source.id)})
     equip(clone, source.chronicle, session._estate.around.registry)
-    clone.messages.include(copies_of(source.chronicle.msgs.messages, session.id, clone.id))
+    clone.msgs.begin_with(Copies(source.chronicle.msgs.messages, session.id, clone.id))
     return clone
 
 

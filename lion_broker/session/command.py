@@ -22,6 +22,7 @@ from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import START
 from lion_broker.mail.verbs import AwaitReply, Cancel
 from lion_broker.mail.wire import Header, WireMail, encode_json
+from lion_broker.telemetry.mail_spans import handed_in
 
 from .answers import Answers
 from .postbox import Postbox
@@ -136,8 +137,10 @@ class Commander:
         body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
         session = self._around.session
         # Should nobody be left to cancel it, it is dropped when nobody waits for it any more.
+        mail = IDType.create()
+        carried = handed_in(self._around.exchange, session, branch, mail)
         header = Header(
-            session, session, branch, "command", id=IDType.create(), reply_to=client, ttl=patience.left() or None
+            session, session, branch, "command", mail, reply_to=client, ttl=patience.left() or None, **carried
         )
         return WireMail(header, body)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lion_broker.branch.items import decode_item
-from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.branch.journal import Chronicle, Kind, nothing_record, took_record
 from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
@@ -79,7 +79,7 @@ class Desk:
             self.tools.update({tool.function: tool for tool in item})
         else:
             self.models[item.name] = item
-        return record_of(Kind.TOOK, mail=mail.id, category=category.value)
+        return took_record(mail.header)
 
     def _commit(self, records: tuple[Record, ...], taken: tuple[str, ...], buried: tuple[Burial, ...]) -> Steps[int]:
         around = self._around
@@ -95,7 +95,7 @@ class Desk:
                 cursor=claimed.cursor,
                 consumed=claimed.cursor,
                 version=claimed.version,
-                records=records or (record_of(Kind.TOOK, mail="", category=""),),
+                records=records or (nothing_record(),),
                 taken=taken,
                 buried=buried,
                 handled=len(taken),

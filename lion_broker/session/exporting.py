@@ -211,7 +211,7 @@ def _pieces(file: IO[bytes], session: str) -> Iterator[Piece]:
     """The pieces of a file, those of one branch and kind together, in bounded numbers."""
     rows = (read_line(raw, number) for number, raw in enumerate(file, 1))
     wanted = (row for row in rows if row["kind"] in _KINDS)
-    for (branch, kind), group in groupby(wanted, lambda row: (row["branch"], row["kind"])):
+    for (branch, kind, _), group in groupby(wanted, lambda row: (row["branch"], row["kind"], row.get("where"))):
         home = session if kind == "dead" else branch
         yield from _bounded(home, (piece_of(row, session) for row in group))
 
@@ -222,7 +222,7 @@ def _bounded(branch: str, pieces: Iterable[Piece]) -> Iterator[Piece]:
     for one in pieces:
         held.append(one)
         weight += sum(len(row.record.body) for row in one.rows)
-        weight += sum(len(getattr(mail.mail, "body", b"")) for mail in one.mails)
+        weight += sum(len(kept.mail.body) for kept in one.mails)
         weight += sum(len(letter.mail.body) for letter in one.dead if letter.mail)
         if len(held) >= 200 or weight > 1024 * 1024:
             yield _joined(branch, held)
@@ -234,6 +234,7 @@ def _bounded(branch: str, pieces: Iterable[Piece]) -> Iterator[Piece]:
 def _joined(branch: str, pieces: list[Piece]) -> Piece:
     return Piece(
         branch,
+        where=pieces[0].where,
         rows=tuple(row for one in pieces for row in one.rows),
         mails=tuple(mail for one in pieces for mail in one.mails),
         dead=tuple(letter for one in pieces for letter in one.dead),

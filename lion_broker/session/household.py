@@ -128,7 +128,7 @@ class Household:
         if host is not None:
             self._keeper.remove(host.token)
             host.branch.leave(why)
-            host.branch.messages.observe(None)
+            host.branch.msgs.observe(None)
             host.branch.logs.observe(None)
 
     def close(self, *, release: bool = True) -> None:

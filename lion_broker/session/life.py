@@ -20,6 +20,7 @@ from lion_broker.core.ids import ID
 from lion_broker.core.pile import Pile
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange, Steps, arun, run
+from lion_broker.telemetry.agent_spans import Workflow, workflow
 
 from . import branches as acts
 from . import views
@@ -38,6 +39,7 @@ class SessionLife(Element, Communicatable, Relational):
     _estate: Estate = PrivateAttr()
     _default: BaseBranch | None = PrivateAttr(default=None)
     _pool: str | None = PrivateAttr(default=None)
+    _workflow: Workflow | None = PrivateAttr(default=None)
 
     def _begin(
         self,
@@ -215,18 +217,31 @@ class SessionLife(Element, Communicatable, Relational):
                 await self.exchange.aclose()
 
     def __enter__(self) -> Self:
+        self._workflow = workflow(self.id, self.name or "")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:
+            self._end_workflow(error)
 
     async def __aenter__(self) -> Self:
+        self._workflow = workflow(self.id, self.name or "")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        finally:
+            self._end_workflow(error)
+
+    def _end_workflow(self, error: BaseException | None) -> None:
+        if self._workflow is not None:
+            self._workflow.end(error)
+            self._workflow = None
 
     def _take(self, estate: Estate, pool: str | None) -> None:
         self._estate = estate

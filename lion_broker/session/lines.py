@@ -2,8 +2,8 @@
 
     export   the session: its fields and limits
     branch   a branch: seed, version, whether it is paused, from which other one it was split off
-    mail     a mail that waits: queue, header, body
-    row      a row of a log: version and place, kind, body, and of a received mail its header
+    mail     a mail that waits: where, header, body
+    row      a row of a log: version and place, kind, body, of a received mail its header, of a commit its stamp
     dead     a dead letter
     end      how many lines stand before, their SHA-256, and whether the session was at rest meanwhile
 
@@ -21,8 +21,9 @@ from pydantic_core import from_json, to_json
 
 from lion_broker.errors import ConfigError, LionError
 from lion_broker.mail.checks import is_id
-from lion_broker.mail.records import BranchRecord, BranchSeed, DeadLetter, LogRecord, Queue, Record, Waiting
+from lion_broker.mail.records import BranchRecord, BranchSeed, DeadLetter, LogRecord, Record, Stamp, WaitsAt
 from lion_broker.mail.records import SessionRecord as Session
+from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, read_json
 
 from .source import Piece
@@ -89,12 +90,13 @@ def lines_of(piece: Piece) -> list[Row]:
     """Return the lines of a piece."""
     rows: list[Row] = []
     for waiting in piece.mails:
-        place = {"queue": waiting.queue, "due": waiting.due, "straight": waiting.straight}
+        place = {"where": piece.where, "due": waiting.due, "straight": waiting.straight}
         rows.append({"kind": "mail", "branch": piece.branch, **place, **_mail_row(waiting.mail)})
     for one in piece.rows:
         record = one.record
         parts = {**_shown("body", record.body), **(_shown("head", record.head) if record.head else {})}
-        place = {"at": [one.version, one.place], "what": record.kind}
+        stamp = one.stamp and {"stamp": [one.stamp.at, one.stamp.consumed, list(one.stamp.owners)]}
+        place = {"at": [one.version, one.place], "what": record.kind, **(stamp or {})}
         rows.append({"kind": "row", "branch": piece.branch, **place, **parts})
     for letter in piece.dead:
         known = {name: getattr(letter, name) for name in ("id", "reason", "error", "detail", "branch", "attempts")}
@@ -108,15 +110,16 @@ def piece_of(row: Row, session: str) -> Piece:
     if row["kind"] == "mail":
         mail, due = _mail_of(row, session), row["due"]
         _insist(type(due) is int and 0 <= due < 2**53 and type(row["straight"]) is bool, "due or straight is none")
-        queue = Queue(row["queue"])
-        home = mail.header.sender if queue is Queue.OUTBOX else mail.header.recipient
+        where = WaitsAt(row["where"])
+        home = mail.header.sender if where is WaitsAt.OUTBOX else mail.header.recipient
         _insist(home == row["branch"], "the mail is of another branch")
-        return Piece(row["branch"], mails=(Waiting(queue, "", mail, due, row["straight"]),))
+        return Piece(row["branch"], where=where, mails=(Kept(mail, due, row["straight"]),))
     if row["kind"] == "row":
         version, place = row["at"]
         _insist(type(version) is int and type(place) is int and min(version, place) > 0, "its place is none")
         head = _hidden("head", row) if "head" in row or "head64" in row else b""
-        return Piece(row["branch"], rows=(LogRecord(version, place, Record(row["what"], _hidden("body", row), head)),))
+        record = Record(row["what"], _hidden("body", row), head)
+        return Piece(row["branch"], rows=(LogRecord(version, place, record, _stamp_of(row.get("stamp"))),))
     has_mail = "head" in row
     letter = DeadLetter(
         id=row["id"],
@@ -131,6 +134,16 @@ def piece_of(row: Row, session: str) -> Piece:
     texts = (letter.reason, letter.detail, letter.error, *letter.owners)
     _insist(all(type(one) is str for one in texts) and type(letter.attempts) is int, "a part is of the wrong type")
     return Piece(session, dead=(letter,))
+
+
+def _stamp_of(told: Any) -> Stamp | None:
+    if told is None:
+        return None
+    at, consumed, owners = told
+    texts = (consumed, *owners)
+    _insist(type(at) is int and 0 <= at < 2**53 and all(type(one) is str for one in texts), "its stamp is none")
+    _insist(not any(set(one) & set("\n") for one in texts) and " " not in consumed, "its stamp is none")
+    return Stamp(at, tuple(owners), consumed)
 
 
 def read_line(raw: bytes, number: int) -> Row:

@@ -13,6 +13,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Posted
 from lion_broker.mail.verbs import Post
 from lion_broker.mail.wire import WireMail
+from lion_broker.telemetry.mail_spans import count_sent
 
 __all__ = ["Postbox"]
 
@@ -59,6 +60,7 @@ class Postbox:
                 continue
             if answer.outcome not in _POSTED:
                 raise self._refusal(answer)
+            count_sent(mail.header.category for mail in piece)
             first += len(piece)
 
     def post_held_steps(self) -> Steps[None]:
@@ -79,6 +81,7 @@ class Postbox:
             if _is_forgotten(verb, answer):
                 continue
             if answer.outcome in _POSTED:
+                count_sent(mail.header.category for mail in verb.mails)
                 del self._held[: len(verb.mails)]
                 continue
             refused = refused or self._refusal(answer)

@@ -28,6 +28,7 @@ from lion_broker.mail.records import START, Rejected
 from lion_broker.mail.verbs import ReadBranches, ReadInbox, Receive
 from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail
 from lion_broker.messages import MessageManager
+from lion_broker.telemetry.mail_spans import outgoing
 
 from .command import Commander, Patience
 from .postbox import Postbox
@@ -275,13 +276,16 @@ class RemoteBranch(BaseBranch):
         place = yield from around.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
-        header = Header(around.session, self.id, place.id, kind.value, ttl=when.ttl)
+        mail = IDType.create()
+        sending = outgoing(around.exchange, around.session, place.id, mail)
+        header = Header(around.session, self.id, place.id, kind.value, mail, ttl=when.ttl, **sending.carried)
         wire = WireMail(header, body, delay_ms=when.delay_ms)
         if around.batches.holding:
             reach.postbox.hold(wire)
         else:
             try:
-                yield from reach.postbox.post_steps([wire])
+                with sending.posting():
+                    yield from reach.postbox.post_steps([wire])
             except BrokerUnavailable as error:
                 raise BrokerUnavailable(
                     f"{error} Nobody knows whether the mail was stored: look before you send it again."

@@ -14,18 +14,29 @@ from lion_broker.mail.records import (
     BranchRecord,
     DeadLetter,
     LogRecord,
-    Queue,
-    Rejected,
     SessionRecord,
     Waiting,
+    WaitsAt,
 )
-from lion_broker.mail.verbs import IMPORTING, ReadBranches, ReadDead, ReadLog, ReadQueue, ReadSession, Verb
+from lion_broker.mail.verbs import IMPORTING, ReadBranches, ReadDead, ReadLog, ReadSession, ReadWaiting, Verb
+from lion_broker.mail.verbs.archive import Kept
+from lion_broker.mail.wire import WireMail
 
 __all__ = ["Piece", "Source", "Survey"]
 
 _MOST_ROWS: Final = 1000
 _BYTES: Final = 2 * 1024 * 1024
 """About what one page of a log has; the first page of a log is a single row, whose size tells how many fit."""
+
+_ORDER: Final = (
+    WaitsAt.LANES,
+    WaitsAt.MAILBOX,
+    WaitsAt.INBOX,
+    WaitsAt.TRANSIT,
+    WaitsAt.OUTBOX,
+    WaitsAt.DELAYED,
+)
+"""The oldest mail of a sender first."""
 
 Emit = Callable[["Piece"], Steps[None]]
 
@@ -36,7 +47,8 @@ class Piece:
 
     branch: str
     rows: tuple[LogRecord, ...] = ()
-    mails: tuple[Waiting, ...] = ()
+    where: WaitsAt = WaitsAt.MAILBOX
+    mails: tuple[Kept, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
 
 
@@ -78,7 +90,7 @@ class Source:
         """
         for branch in survey.branches:
             if with_mail and branch.state == "open":
-                yield from self._queues_steps(branch.id, emit)
+                yield from self._stations_steps(branch.id, emit)
             yield from self._log_steps(branch, emit)
             yield PAUSE
         after = START
@@ -110,18 +122,21 @@ class Source:
             wanted = {one.copies for one in page if one.copies} - known
         return found
 
-    def _queues_steps(self, branch: str, emit: Emit) -> Steps[None]:
-        verbs: list[Verb[tuple[Waiting, ...]]] = [ReadQueue(self.session, branch, queue) for queue in Queue]
+    def _stations_steps(self, branch: str, emit: Emit) -> Steps[None]:
+        verbs: list[Verb[tuple[Waiting, ...]]] = [ReadWaiting(self.session, branch, one, whole=True) for one in _ORDER]
         pages = yield from ask_all(verbs)
-        for queue, first in zip(Queue, pages, strict=True):
+        for where, first in zip(_ORDER, pages, strict=True):
             page = first
             while page:
-                mails = tuple(one for one in page if not isinstance(one.mail, Rejected))
+                mails = [
+                    Kept(one.mail, _due(where, one), one.straight) for one in page if isinstance(one.mail, WireMail)
+                ]
                 self.left_out += len(page) - len(mails)
                 self.mails += len(mails)
                 if mails:
-                    yield from emit(Piece(branch, mails=mails))
-                page = yield from ask(ReadQueue(self.session, branch, queue, page[-1].place))
+                    yield from emit(Piece(branch, where=where, mails=tuple(mails)))
+                last = page[-1]
+                page = yield from ask(ReadWaiting(self.session, branch, where, last.place, last.lane, whole=True))
 
     def _log_steps(self, branch: BranchRecord, emit: Emit) -> Steps[None]:
         at, count = (0, 0), 1
@@ -136,6 +151,11 @@ class Source:
             at = (rows[-1].version, rows[-1].place)
             weight = max(len(row.record.body) + len(row.record.head) for row in rows) + 1
             count = max(1, min(_MOST_ROWS, count * 4, _BYTES // weight))
+
+
+def _due(where: WaitsAt, one: Waiting) -> int:
+    """When a mail is to be delivered; what is to be tried again is tried at once."""
+    return 0 if where is WaitsAt.LANES else one.due
 
 
 def _stand(branch: BranchRecord) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from lion_broker.errors import BrokerError, ItemExistsError
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchRecord, DeadLetter, LogRecord, Record, Rejected
+from lion_broker.mail.records import BranchRecord, DeadLetter, LogRecord, Record
 from lion_broker.mail.verbs import (
     IMPORTING,
     CloseBranch,
@@ -74,13 +74,14 @@ class Target:
         """Put a piece back, in parts that do not hold the server for long."""
         home = self._name(piece.branch)
         rows = [self._row(row) for row in piece.rows]
-        mails = [replace(one, mail=self._mail(one.mail)) for one in piece.mails if not isinstance(one.mail, Rejected)]
+        mails = [replace(one, mail=self._mail(one.mail)) for one in piece.mails]
         dead = [self._letter(letter) for letter in piece.dead]
         while rows or mails or dead:
             part_rows = _taken(rows, [len(row.record.body) + len(row.record.head) for row in rows])
             part_mails = () if part_rows else _taken(mails, [_weight(one.mail) for one in mails])
             part_dead = () if part_rows or part_mails else _taken(dead, [_weight(one.mail) for one in dead])
-            yield from self._part_steps(Restore(self.session, home, self.part + 1, part_rows, part_mails, part_dead))
+            part = Restore(self.session, home, self.part + 1, part_rows, piece.where, part_mails, part_dead)
+            yield from self._part_steps(part)
 
     def finish_steps(self) -> Steps[None]:
         """Let the session be seen, and its branches take turns. What was paused stays so."""
@@ -129,11 +130,11 @@ class Target:
             head |= {name: self._name(head[name]) for name in ("session", "sender", "recipient") if name in head}
         except (TypeError, ValueError):
             return row
-        return LogRecord(row.version, row.place, Record(row.record.kind, row.record.body, to_json(head)))
+        return replace(row, record=Record(row.record.kind, row.record.body, to_json(head)))
 
 
-def _weight(mail: WireMail | Rejected | None) -> int:
-    return len(mail.head) + len(mail.body) if isinstance(mail, WireMail) else 0
+def _weight(mail: WireMail | None) -> int:
+    return len(mail.head) + len(mail.body) if mail else 0
 
 
 def _taken(values: list[V], weights: list[int]) -> tuple[V, ...]:

@@ -1,19 +1,21 @@
 """Acts: calls of models and tools, and what waits for a limit, as they happen inside the handling of a mail.
 
 Whoever handles a mail collects them (`collected`), whoever calls says so (`act`), and neither knows of the other.
+Watchers see every act of the process while it happens: they count, and make spans of it.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Protocol
 
-__all__ = ["Act", "ActKind", "act", "collected"]
+__all__ = ["Act", "ActKind", "ModelCall", "ToolUse", "Watcher", "act", "collected", "watch"]
 
 
 class ActKind(StrEnum):
@@ -40,6 +42,78 @@ class Act:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True, repr=False)
+class ModelCall:
+    """A call of a model as its caller knows it, for watchers only: what was asked, and in the end what was answered.
+
+    `here` says that the model runs inside this process. `reply` has the attributes of a ModelReply. Of a stream,
+    `first` is when its first chunk came and `last` when the last, by `time.perf_counter`, and `chunks` how many came.
+    """
+
+    provider: str
+    model: str
+    parameters: Mapping[str, Any]
+    messages: Sequence[Mapping[str, Any]]
+    url: str = ""
+    here: bool = False
+    streams: bool = False
+    reply: Any = None
+    began: float = field(default_factory=time.perf_counter)
+    first: float = 0.0
+    last: float = 0.0
+    chunks: int = 0
+
+    def heard(self) -> None:
+        """Note that a chunk has come."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
+        self.chunks += 1
+
+
+@dataclass(slots=True, repr=False)
+class ToolUse:
+    """A call of a tool as its caller knows it, for watchers only."""
+
+    description: str
+    arguments: Mapping[str, Any]
+    result: Any = None
+
+
+class Watcher(Protocol):
+    """Sees acts: what `begun` returns comes back with the end. Neither may raise."""
+
+    def begun(self, act: Act, call: ModelCall | ToolUse | None) -> object:
+        """See an act begin, in the task that does it."""
+
+    def ended(self, act: Act, call: ModelCall | ToolUse | None, seen: Any) -> None:
+        """See the same act end; its `seconds` and `error` say how."""
+
+
+_watchers: tuple[Watcher, ...] = ()
+
+
+def watch(watcher: Watcher) -> Callable[[], None]:
+    """Let a watcher see every act from now on; returns what ends that."""
+    global _watchers
+    _watchers = (*_watchers, watcher)
+
+    def leave() -> None:
+        global _watchers
+        _watchers = tuple(one for one in _watchers if one is not watcher)
+
+    return leave
+
+
+_OPENTELEMETRY: Final = "opentelemetry.trace"
+
+
+def _find_telemetry() -> None:
+    """Let OpenTelemetry watch, where this process uses it."""
+    from .otel import otel
+
+    otel()
+
+
 _acts: ContextVar[list[Act] | None] = ContextVar("lion_broker_acts", default=None)
 
 
@@ -55,9 +129,12 @@ def collected() -> Iterator[list[Act]]:
 
 
 @contextmanager
-def act(kind: ActKind, name: str) -> Iterator[Act]:
+def act(kind: ActKind, name: str, call: ModelCall | ToolUse | None = None) -> Iterator[Act]:
     """Say that something is being called; the act that is yielded takes further facts."""
     done = Act(kind, name, time.time())
+    if _OPENTELEMETRY in sys.modules:
+        _find_telemetry()
+    seen = [(watcher, watcher.begun(done, call)) for watcher in _watchers] if _watchers else ()
     began = time.perf_counter()
     try:
         yield done
@@ -66,6 +143,8 @@ def act(kind: ActKind, name: str) -> Iterator[Act]:
         raise
     finally:
         done.seconds = time.perf_counter() - began
+        for watcher, token in seen:
+            watcher.ended(done, call, token)
         acts = _acts.get()
         if acts is not None:
             acts.append(done)

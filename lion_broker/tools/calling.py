@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lion_broker.core.event import Event, EventStatus
 from lion_broker.core.portable import readable
-from lion_broker.telemetry.acts import ActKind, act
+from lion_broker.telemetry.acts import ActKind, ToolUse, act
 from lion_broker.tools.tool import Tool
 
 __all__ = ["FunctionCalling"]
@@ -50,8 +50,9 @@ class FunctionCalling(Event):
         self.status = EventStatus.PROCESSING
         scope = anyio.CancelScope(deadline=anyio.current_time() + (self._limit or float("inf")))
         try:
-            with scope, act(ActKind.TOOL, self.function):
-                self.response = await self._outcome()
+            use = ToolUse(self.func_tool.description, self.arguments)
+            with scope, act(ActKind.TOOL, self.function, use):
+                use.result = self.response = await self._outcome()
                 self.status = EventStatus.COMPLETED
             if scope.cancelled_caught:
                 self._fail(f"{self.function} took longer than {self._limit:g} s")

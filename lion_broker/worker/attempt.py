@@ -20,6 +20,7 @@ from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry
 from lion_broker.mail.wire import WireMail
 
+from .account import Account
 from .commands import answer_command
 
 __all__ = ["Failure", "attempt"]
@@ -50,6 +51,7 @@ class Decided(Protocol):
     attempts: int
     aside: list[str]
     buried: list[Burial]
+    account: Account
 
 
 async def attempt(
@@ -63,8 +65,8 @@ async def attempt(
     mark = host.mark()
     if host.ledger is not None:
         host.ledger.begin(wire.id)
-    with host.because_of(wire.id):
-        failure = await _apply(turn, entry, host, behaviour, wire, category)
+    with turn.account.handling(host, wire, turn.attempts) as handling, host.because_of(wire.id):
+        handling.failure = failure = await _apply(turn, entry, host, behaviour, wire, category)
     if failure is not None:
         host.rollback(mark)
         if host.ledger is not None and host.ledger.cut is not None:

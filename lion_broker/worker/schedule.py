@@ -101,6 +101,11 @@ class Schedule:
         return self.active > 0
 
     @property
+    def in_line(self) -> int:
+        """How many branches that are ready were read and wait for a seat."""
+        return len(self._seats)
+
+    @property
     def shared(self) -> bool:
         """Whether more than one session is at work here."""
         return len(self._seen) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,7 @@ from lion_broker.mail.records import Claimed, ReadyEntry
 from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Station
 from lion_broker.telemetry import logger
 
+from .account import Account
 from .schedule import Schedule
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
 from .warm import BRANCHES, WarmBranches
@@ -133,7 +135,7 @@ class Seat:
                 self._place.keeper.remove(self._token)
 
     async def _claim(self) -> Claimed:
-        place = self._place
+        place, began = self._place, time.time()
         async with place.schedule.passage(self._ready.session) as passage:
             claimed = await place.exchange.acall(
                 Claim(
@@ -148,6 +150,7 @@ class Seat:
                 )
             )
             passage.mails = len(claimed.entries)
+        Account.received(place.exchange, self._ready, place.owner, claimed, began)
         return claimed
 
     async def _commit(self, turn: Turn, host: Host | None) -> tuple[Commit, Claimed]:
@@ -198,9 +201,10 @@ class Seat:
         # A branch that has been read is told everything, or it would go on with less than its log says.
         if self._host is None and self._behaviour is None and can_be_written_down(turn):
             write_down(turn)
+            turn.account.wrote_down(self._place.exchange, self._ready, self._place.owner, turn.entries)
             return None
         host = await self._loaded()
-        with host.turns.enter():
+        with host.turns.enter(), turn.account:
             await work_through(turn, host, self._behaviour, self._place.schedule.slice_seconds)
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
@@ -255,6 +259,8 @@ class Seat:
             log.warning("%s", error)
             return False
         self._cursor, self._version = verb.consumed, verb.version + 1
+        turn.account.committed(self._place.exchange, self._ready, turn)
+        turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)
         self._served += turn.done
         self._place.turns += 1
         self._place.mails += turn.done

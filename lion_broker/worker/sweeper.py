@@ -12,6 +12,7 @@ from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import Promote, Sweep
 from lion_broker.telemetry import logger
+from lion_broker.telemetry.counts import counts_here
 
 __all__ = ["Sweeper"]
 
@@ -71,5 +72,7 @@ class Sweeper:
                 break
         if renewed:
             self.renewed += renewed
+            if (counts := counts_here()) is not None:
+                counts.add("lion_broker_reclaimed_total", renewed)
             log.info("pool %s: %d branches of dead workers given to others", self._pool, renewed)
         return renewed

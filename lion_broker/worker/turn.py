@@ -18,13 +18,16 @@ from lion_broker.branch.host import Host
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import REPEATED, warn_rejected
 from lion_broker.branch.registry import Behaviour
+from lion_broker.branch.times import Clock, End, came_record
 from lion_broker.core.portable import readable
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected
 from lion_broker.mail.verbs import Commit, Station
 from lion_broker.mail.wire import WireMail
 from lion_broker.messages import ActionRequest, ActionResponse, AssistantResponse, Instruction, System
+from lion_broker.telemetry.acts import Act, collected
 
+from .account import Account
 from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
@@ -58,6 +61,7 @@ class Turn:
     deferred: list[Deferral] = field(default_factory=list)
     failed: Failure | None = None
     pause: str = ""
+    account: Account = field(default_factory=Account)
 
     @classmethod
     def given(cls, answer: Claimed, held: Sequence[Entry] = ()) -> Turn:
@@ -101,6 +105,14 @@ def can_be_written_down(turn: Turn) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What takes the time of a turn's mails: the clock, and the acts of the attempts as they come."""
+
+    clock: Clock
+    acts: list[Act]
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
     """Where a branch stands of which nothing else is known, nor needed, but who owns it."""
 
@@ -112,15 +124,19 @@ class Stand:
 
 def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
-    known = set()
+    known, written = set(), list[str]()
     for entry in turn.entries:
         mail = entry.mail
         if isinstance(mail, WireMail) and mail.id not in known:
             known.add(mail.id)
             turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
+            written.append(entry.id)
         else:
             turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
     turn.done, turn.handled = len(turn.entries), len(known)
+    if len(turn.records) > 1:
+        # When a single one was delivered, the cursor tells: it is the mailbox's entry.
+        turn.records.insert(0, came_record(turn.now, written))
 
 
 async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float) -> None:
@@ -128,6 +144,13 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seco
 
     What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
+    clock = Clock(turn.now, turn.since)
+    with collected() as acts:
+        await _work_through(turn, host, behaviour, seconds, Watch(clock, acts))
+    turn.records += clock.record()
+
+
+async def _work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float, watch: Watch) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
     until = time.monotonic() + seconds
     for entry in turn.left:
@@ -147,12 +170,29 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seco
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
+            begun, before = time.monotonic(), len(watch.acts)
             turn.failed = await attempt(turn, host, behaviour, entry, entry.mail)
+            row = watch.clock.note(entry.mail.id, entry.id, begun, attempts)
             if turn.failed is not None:
                 _take_care(turn, care, entry, entry.mail, turn.failed, attempts)
+            end = _end_of(turn, entry)
+            if end or len(watch.acts) > before:
+                error = type(turn.failed.error).__name__ if turn.failed is not None else ""
+                watch.clock.ended(row, end, error, watch.acts[before:])
         if turn.failed is not None or turn.pause:
             return
         turn.done += 1
+
+
+def _end_of(turn: Turn, entry: Entry) -> End:
+    """What has become of the mail that was tried last."""
+    if turn.pause:
+        return End.HALTED
+    if turn.deferred and turn.deferred[-1].entry == entry.id:
+        return End.RETRY
+    if turn.buried and turn.buried[-1].entry == entry.id:
+        return End.DEAD
+    return End.ASIDE if turn.aside and turn.aside[-1] == entry.id else End.APPLIED
 
 
 def _runs_code(behaviour: Behaviour | None, mail: WireMail) -> bool:

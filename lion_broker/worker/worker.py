@@ -31,6 +31,7 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadReady, Station
 from lion_broker.telemetry import logger
+from lion_broker.telemetry.lines import now_about
 
 from .heartbeat import Heartbeat, beat_ms
 from .inspector import Inspector
@@ -51,7 +52,7 @@ _TROUBLED_SECONDS: Final = 0.5
 class WorkerState:
     """What a worker is doing: branches at work now, and what it has done since it started.
 
-    `rescued` counts branches that it took from dead workers and gave to others.
+    `rescued` counts branches that it took from dead workers and gave to others; `in_line` branches wait for a seat.
     """
 
     owner: str
@@ -61,6 +62,7 @@ class WorkerState:
     mails: int
     rescued: int
     stopping: bool
+    in_line: int = 0
 
 
 class Worker:
@@ -122,6 +124,7 @@ class Worker:
             place.mails,
             self._sweeper.renewed,
             place.stopping,
+            self._schedule.in_line,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -132,6 +135,7 @@ class Worker:
         one that refuses it when it begins raises BrokerError.
         """
         self._place.until_idle = until_idle
+        now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
         log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lion_broker import Session
+from lion_broker import Instruction, Session
 from lion_broker.mail.exchange import run
 from lion_broker.session.postbox import Postbox
 
@@ -13,6 +13,7 @@ from .growth import measured, server_bytes, started, told
 from .rig import Curve, Figure, Rig, kilobyte_mails
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
+HERE, HERE_QUICK = (1_000, 10_000, 100_000), (100, 1_000, 10_000)
 POOL = "growth-history"
 PIECE = 20_000
 
@@ -35,7 +36,28 @@ def growth_history(rig: Rig, quick: bool) -> list[Figure | Curve]:
         length += 1
     session.delete()
     exchange.close()
-    return _curves(rows)
+    return [*_curves(rows), _split_here(rig, HERE_QUICK if quick else HERE)]
+
+
+def _split_here(rig: Rig, sizes: tuple[int, ...]) -> Curve:
+    """A branch of this process with up to 100,000 messages, of which a split takes down what they say."""
+    points = []
+    with Session(exchange=rig.exchange(), delivery="auto", timeout=900) as session:
+        branch = session.new_branch(name="here")
+        for size in sizes:
+            branch.messages.include(
+                [Instruction.create(instruction="x" * 500) for _ in range(size - len(branch.messages))]
+            )
+            session.flush()
+            seconds = []
+            for _ in range(3):
+                begin = time.perf_counter()
+                split = session.split(branch)
+                seconds.append(time.perf_counter() - begin)
+                session.remove_branch(split, delete=True)
+            points.append((float(size), min(seconds) * 1e3))
+        session.delete()
+    return Curve("P9", "split of a branch of this process", "messages", "ms", tuple(points), "under 20 at 10,000")
 
 
 def _at(rig: Rig, session: Session, branch: Any) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,44 +11,38 @@ import pytest
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import (
-    BranchSeed,
-    DeadLetter,
-    Deferral,
-    LogRecord,
-    Queue,
-    Record,
-    Waiting,
-)
+from lion_broker.mail.records import BranchSeed, DeadLetter, LogRecord, Record, Stamp, Waiting, WaitsAt
 from lion_broker.mail.verbs import (
     IMPORTING,
     CreateBranch,
     CreateSession,
     Pause,
-    ReadQueue,
     ReadSession,
+    ReadWaiting,
     Restore,
     Resume,
 )
+from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.wire import WireMail
-from tests.conformance.road import Road
+from tests.conformance.road import Road, texts
 
 LATE = 60_000
+STAMP = Stamp(1_700_000_000_000, ("ada:1:x", "ben:2:y"), "5-1")
 
 
-def queue(road: Road, branch: str, name: Queue, count: int = 200) -> list[Waiting]:
-    """All of a queue, page by page."""
+def waiting(road: Road, branch: str, where: WaitsAt) -> list[Waiting]:
+    """All that waits at a station, page by page."""
     found: list[Waiting] = []
-    past = ""
-    while page := road.call(ReadQueue(road.session, branch, name, past, count)):
+    verb = ReadWaiting(road.session, branch, where, whole=True)
+    while page := road.call(verb):
         found += page
-        past = page[-1].place
+        verb = replace(verb, after=page[-1].place, lane=page[-1].lane)
     return found
 
 
-def said(waiting: list[Waiting]) -> list[Any]:
-    """What the mails of a queue say."""
-    return [one.mail.item() for one in waiting if isinstance(one.mail, WireMail)]
+def said(found: list[Waiting]) -> list[Any]:
+    """What mails say."""
+    return [one.mail.item() for one in found if isinstance(one.mail, WireMail)]
 
 
 @pytest.fixture
@@ -63,64 +58,25 @@ def target(exchange: Exchange) -> Road:
 
 def row(version: int, place: int = 1) -> LogRecord:
     """A row of a log."""
-    return LogRecord(version, place, Record("message", b'{"n":%d}' % version, b"head" if place > 1 else b""))
+    record = Record("message", b'{"n":%d}' % version, b"head" if place > 1 else b"")
+    return LogRecord(version, place, record, STAMP if place == 1 else None)
 
 
-@pytest.mark.parametrize("count", [1, 2, 200])
-def test_every_queue_is_read_in_order_and_nothing_moves(manual: Road, count: int) -> None:
-    """In pages of any size, with the recipient of what goes out and the moment of what is delayed."""
-    manual.pooled("ada")
-    manual.local("ben")
-    manual.say("ada", "ben", 1, 2, 3)
-    manual.say("ben", "ada", 4, 5, 6)
-    assert said(queue(manual, "ada", Queue.OUTBOX, count)) == [1, 2, 3]
-    manual.collect("ada")
-    assert said(queue(manual, "ben", Queue.TRANSIT, count)) == [1, 2, 3]
-    manual.send()
-    assert said(queue(manual, "ben", Queue.INBOX, count)) == [1, 2, 3]
-    assert said(queue(manual, "ada", Queue.INBOX, count)) == [4, 5, 6]
-    manual.receive("ada")
-    before = manual.state()
-    assert said(queue(manual, "ada", Queue.MAILBOX, count)) == [4, 5, 6]
-    assert manual.state() == before
-    assert [queue(manual, "ada", name, count) for name in (Queue.OUTBOX, Queue.INBOX, Queue.TRANSIT)] == [[], [], []]
-
-
-@pytest.mark.parametrize("count", [1, 2, 200])
-def test_mail_that_waits_for_a_time_is_read(auto: Road, count: int) -> None:
-    """Deferred mail sender by sender, delayed mail by the moment, each with it."""
-    auto.pooled("ada")
-    auto.say("cleo", "ada", 1, 2)
-    auto.say("ben", "ada", 3)
-    stand = auto.take("ada")
-    lanes = ("cleo", "cleo", "ben")
-    deferred = tuple(
-        Deferral(entry.id, lane, 0 if number == 1 else LATE, 0 if number == 1 else 1)
-        for number, (entry, lane) in enumerate(zip(stand.entries, lanes, strict=True))
-    )
-    auto.commit("ada", "t1", stand, deferred=deferred, handled=0)
-    for number, delay in enumerate((LATE * 3, LATE, LATE * 2)):
-        auto.post(auto.mail("cleo", "ada", number, delay_ms=delay))
-    assert said(queue(auto, "ada", Queue.DEFERRED, count)) == [3, 1, 2]
-    late = queue(auto, "ada", Queue.DELAYED, count)
-    assert said(late) == [1, 2, 0]
-    assert [one.straight for one in late] == [True] * 3
-    assert LATE / 2 < late[1].due - late[0].due < LATE * 2
-
-
-def test_large_bodies_are_read_whole(auto: Road) -> None:
-    """A body that travels beside its mail is there, and a page ends before it is too large."""
+def test_large_bodies_are_read_whole_where_asked(auto: Road) -> None:
+    """A body that travels beside its mail, in pages that end before they are too large."""
     auto.pooled("ada")
     texts = [letter * 700_000 for letter in "abc"]
     auto.say("ben", "ada", *texts)
-    assert said(queue(auto, "ada", Queue.MAILBOX)) == texts
-    assert len(auto.call(ReadQueue(auto.session, "ada", Queue.MAILBOX))) < 3
+    assert said(waiting(auto, "ada", WaitsAt.MAILBOX)) == texts
 
 
-def test_of_nobody_nothing_is_read(auto: Road) -> None:
-    """Neither of an unknown branch nor of an unknown session."""
-    assert [queue(auto, "nobody", name) for name in Queue] == [[]] * len(Queue)
-    assert auto.exchange.call(ReadQueue("nobody", "nobody", Queue.MAILBOX)) == ()
+def test_what_is_delayed_knows_where_it_goes_on(manual: Road) -> None:
+    """Into the mailbox after a round that receives, else into the inbox."""
+    manual.pooled("ada", "ben")
+    for recipient, receive in (("ada", True), ("ben", False)):
+        manual.post(manual.mail("ada", recipient, 1, delay_ms=LATE))
+        manual.send(recipient, receive=receive)
+    assert [waiting(manual, name, WaitsAt.DELAYED)[0].straight for name in ("ada", "ben")] == [True, False]
 
 
 def test_a_log_is_put_back_under_its_own_numbers(target: Road) -> None:
@@ -128,13 +84,14 @@ def test_a_log_is_put_back_under_its_own_numbers(target: Road) -> None:
     assert target.call(Restore(target.session, "ada", 1, (row(3), row(3, 2), row(7)))) is Outcome.OK
     assert target.call(Restore(target.session, "ada", 2, (row(9),), done=True)) is Outcome.OK
     assert target.log("ada") == (row(3), row(3, 2), row(7), row(9))
+    assert [one.stamp for one in target.log("ada")] == [STAMP, None, STAMP, STAMP]
     assert target.branch("ada").version == 9
 
 
 def test_a_part_has_one_effect(target: Road) -> None:
     """Whoever has lost an answer asks again; a part that is left out is noticed."""
-    mail = Waiting(Queue.MAILBOX, "", target.mail("ben", "ada", 1))
-    part = Restore(target.session, "ada", 1, (row(1),), (mail,))
+    mail = Kept(target.mail("ben", "ada", 1))
+    part = Restore(target.session, "ada", 1, (row(1),), mails=(mail,))
     assert [target.call(one) for one in (part, part)] == [Outcome.OK, Outcome.ALREADY]
     assert target.call(Restore(target.session, "ada", 3, (row(2),))) is Outcome.GAP
     assert (len(target.log("ada")), target.counter("inflight")) == (1, 1)
@@ -144,32 +101,37 @@ def test_a_part_has_one_effect(target: Road) -> None:
 
 
 def test_mail_is_put_back_where_it_was(target: Road) -> None:
-    """In every queue, in order, with what is due later; a branch that is resumed finds its mail ready."""
-    late = [Waiting(Queue.DELAYED, "", target.mail("ben", "ada", 7), due=2**52)]
-    places = (Queue.DEFERRED, Queue.MAILBOX, Queue.INBOX, Queue.TRANSIT)
-    mails = [Waiting(one, "", target.mail("ben", "ada", number)) for number, one in enumerate(places, 1)]
-    out = [
-        Waiting(Queue.OUTBOX, "", target.mail("ada", "ben", 5)),
-        Waiting(Queue.OUTBOX, "", target.mail("ada", "ben", 6), due=2**52),
-    ]
-    assert target.call(Restore(target.session, "ada", 1, mails=(*mails, *out, *late))) is Outcome.OK
-    local = (Waiting(Queue.INBOX, "", target.mail("ada", "ben", 8)),)
-    assert target.call(Restore(target.session, "ben", 2, mails=local, done=True)) is Outcome.OK
-    found = {name: said(queue(target, "ada", name)) for name in Queue}
-    assert found == {
-        Queue.DEFERRED: [],
-        Queue.MAILBOX: [1, 2],
-        Queue.INBOX: [3],
-        Queue.TRANSIT: [4],
-        Queue.OUTBOX: [5, 6],
-        Queue.DELAYED: [7],
+    """At every station, in order, with what is due later; a branch that is resumed finds its mail ready."""
+    kept = {
+        WaitsAt.LANES: (Kept(target.mail("ben", "ada", 1)),),
+        WaitsAt.MAILBOX: (Kept(target.mail("ben", "ada", 2)),),
+        WaitsAt.INBOX: (Kept(target.mail("ben", "ada", 3)),),
+        WaitsAt.TRANSIT: (Kept(target.mail("ben", "ada", 4)),),
+        WaitsAt.OUTBOX: (Kept(target.mail("ada", "ben", 5)), Kept(target.mail("ada", "ben", 6), due=2**52)),
+        WaitsAt.DELAYED: (
+            Kept(target.mail("ben", "ada", 7), due=2**52),
+            Kept(target.mail("ben", "ada", 8), 2**52, False),
+        ),
     }
-    assert said(queue(target, "ben", Queue.INBOX)) == [8]
-    assert [one.due > 0 for one in queue(target, "ada", Queue.OUTBOX)] == [False, True]
+    for part, (where, mails) in enumerate(kept.items(), 1):
+        assert target.call(Restore(target.session, "ada", part, where=where, mails=mails)) is Outcome.OK
+    local = (Kept(target.mail("ada", "ben", 9)),)
+    assert target.call(Restore(target.session, "ben", 7, where=WaitsAt.INBOX, mails=local, done=True)) is Outcome.OK
+    assert {where: said(waiting(target, "ada", where)) for where in WaitsAt} == {
+        WaitsAt.LANES: [],
+        WaitsAt.MAILBOX: [1, 2],
+        WaitsAt.INBOX: [3],
+        WaitsAt.TRANSIT: [4],
+        WaitsAt.OUTBOX: [5, 6],
+        WaitsAt.DELAYED: [7, 8],
+    }
+    assert said(waiting(target, "ben", WaitsAt.INBOX)) == [9]
+    assert [one.due > 0 for one in waiting(target, "ada", WaitsAt.OUTBOX)] == [False, True]
+    assert [one.straight for one in waiting(target, "ada", WaitsAt.DELAYED)] == [True, False]
     assert target.ready() == ()
     target.call(Resume(target.session, "ada"))
-    assert [entry.mail.item() for entry in target.take("ada").entries] == [1, 2]  # type: ignore[union-attr]
-    assert (target.counter("inflight"), target.counter("delayed")) == (2, 1)
+    assert texts(target.take("ada").entries) == [1, 2]
+    assert (target.counter("inflight"), target.counter("delayed")) == (2, 2)
 
 
 def test_dead_letters_are_put_back_under_their_own_ids(target: Road) -> None:
@@ -208,8 +170,7 @@ def test_limits_and_origins_can_be_read(exchange: Exchange, open_road: Callable[
 
 
 SENSELESS = [
-    ReadQueue("s", "b", Queue.MAILBOX, count=0),
-    ReadQueue("s", "b", "nowhere"),  # type: ignore[arg-type]
+    Restore("s", "b", 1, where="nowhere"),  # type: ignore[arg-type]
     Restore("s", "b", 0),
     Restore("s", "b", 1, (row(2), row(1))),
     Restore("s", "b", 1, (row(1), row(1))),

@@ -26,6 +26,7 @@ def test_a_fork_begins_with_what_was_said_and_goes_its_own_way() -> None:
         assert remembered(session) == {"ben": ["Where to?"]}
 
 
+@pytest.mark.anyio
 async def test_a_fork_has_no_mail() -> None:
     """A mail that waits is handled once, in the session that it was sent in."""
     async with Session(exchange="memory://", delivery="auto") as session:

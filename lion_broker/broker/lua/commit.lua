@@ -166,7 +166,6 @@ end
 
 -- Who has tried the first mail of the turn, this owner included.
 local function owners_of(key, turn, was)
-  if #turn.buried + #turn.deferred == 0 then return '' end
   local owners = was.tried_by
   if turn.of_lane then
     local _, of_lane = tries_of(key, turn.lane)
@@ -316,7 +315,8 @@ register('commit', function(keys, args)
   end
   local left = leaving(session, turn)
   turn.owners = owners_of(key, turn, was)
-  if not write_records(key, turn.version + 1, turn.records) then return answer_of('STALE', was, now, 0) end
+  local stamp = stamp_of(now, turn.consumed ~= turn.cursor and turn.consumed or '', turn.owners)
+  if not write_records(key, turn.version + 1, turn.records, stamp) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)

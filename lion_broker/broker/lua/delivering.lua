@@ -170,14 +170,20 @@ local function into_outbox(session, sender, mail)
   session.listed = sender
 end
 
+-- What the first entry of a version tells: when it was written, up to which entry of the mailbox, and by whom.
+local function stamp_of(now, consumed, owners)
+  return now .. ' ' .. consumed .. '\n' .. owners
+end
+
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
-local function write_records(key, version, records)
+local function write_records(key, version, records, stamp)
   for place, record in ipairs(records) do
     local id = version .. '-' .. place
     local fields = {'k', record.kind, 'd', record.body}
     if record.head ~= '' then
       fields[5], fields[6] = 'h', record.head
     end
+    if place == 1 then fields[#fields + 1], fields[#fields + 2] = 't', stamp end
     local added = redis.pcall('XADD', key .. ':log', id, unpack(fields))
     if place == 1 and type(added) == 'table' and added.err then return false end
   end

@@ -96,8 +96,9 @@ end
 
 -- One more owner at the end; the first ones of a long history go.
 local function with_owner(owners, owner)
+  if owners == '' then return owner end
   if owner == '' or string.match(owners, '[^\n]*$') == owner then return owners end
-  local all = owners == '' and owner or owners .. '\n' .. owner
+  local all = owners .. '\n' .. owner
   return #all > 1024 and string.sub(all, -1024) or all
 end
 

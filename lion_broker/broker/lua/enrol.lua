@@ -1,7 +1,7 @@
 -- enrol: a worker says how it is, and is answered what to do; who has not been heard of for long is forgotten.
 --
 -- KEYS 1: lion:{t}:workers
--- ARGV owner, pool, report, keep_ms
+-- ARGV owner, report, keep_ms
 -- -> the order for this worker, or an empty text
 
 local MOST = 1000
@@ -15,12 +15,11 @@ local function forget(workers, heartbeats, owners)
 end
 
 register('enrol', function(keys, args)
-  local owner, pool, report, keep_ms = unpack(args)
-  local workers, root, now = keys[1], root_of(keys[1]), now_ms()
-  local heartbeats = root .. 'heartbeats'
-  local broken = check_kinds({[workers] = 'hash', [heartbeats] = 'zset', [root .. 'pools'] = 'hash'})
+  local owner, report, keep_ms = unpack(args)
+  local workers, now = keys[1], now_ms()
+  local heartbeats = root_of(workers) .. 'heartbeats'
+  local broken = check_kinds({[workers] = 'hash', [heartbeats] = 'zset'})
   if broken then return broken end
-  redis.call('HSETNX', root .. 'pools', pool, '')
   redis.call('HSET', workers, 'report:' .. owner, report, 'heard:' .. owner, now)
   redis.call('ZADD', heartbeats, now + keep_ms, owner)
   forget(workers, heartbeats, redis.call('ZRANGEBYSCORE', heartbeats, '-inf', now, 'LIMIT', 0, AT_ONCE))

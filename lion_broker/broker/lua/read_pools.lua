@@ -1,4 +1,4 @@
--- read_pools: what waits for workers, in each pool of a partition.
+-- read_pools: what waits for workers, in each pool of a partition in which anything does, or for which any are wanted.
 --
 -- KEYS 1: lion:{t}:pools
 -- ARGV count
@@ -23,9 +23,12 @@ register('read_pools', function(keys, args)
   local found, root, now, most = {}, root_of(keys[1]), now_ms(), tonumber(args[1])
   local pools = redis.pcall('HGETALL', keys[1])
   if pools.err then return found end
-  for i = 1, math.min(#pools, 2 * most), 2 do
+  for i = 1, #pools, 2 do
     local ready, claimed, oldest = waiting(root .. 'ready:' .. pools[i], now)
-    found[#found + 1] = {pools[i], ready, claimed, oldest, pools[i + 1]}
+    -- Pools that nobody uses any more would bury the others.
+    if #found < most and (ready > 0 or claimed > 0 or pools[i + 1] ~= '') then
+      found[#found + 1] = {pools[i], ready, claimed, oldest, pools[i + 1]}
+    end
   end
   return found
 end, {'no-writes'})

@@ -1,17 +1,16 @@
 -- restore: a part of an export, put back into a session that is being imported.
 --
 -- KEYS 1: session key
--- ARGV branch, part, done (0|1), n, n × (version, place, kind, head, body),
---      n, n × (queue, recipient, due ms, straight (0|1), header, body, signature, blob),
+-- ARGV branch, part, done (0|1), n, n × (version, place, kind, head, body, stamp),
+--      where (outbox | transit | inbox | mailbox | lanes | delayed),
+--      n, n × (recipient, due ms, straight (0|1), header, body, signature, blob),
 --      n, n × (id, reason, error, detail, branch, attempts, owners, header, body, signature, blob)
 -- -> OK | ALREADY | GAP | STALE | UNKNOWN | CLOSED
 --
 -- The field `restored` of the session is the number of the last part; the one that is done takes the field `importing` away.
 
 local function read_mail(text, number)
-  return {
-    queue = text(), recipient = text(), due = number(), straight = text() == '1', h = text(), b = text(), s = text(), x = text(),
-  }
+  return {recipient = text(), due = number(), straight = text() == '1', h = text(), b = text(), s = text(), x = text()}
 end
 
 local function read_letter(text)
@@ -21,18 +20,18 @@ local function read_letter(text)
   }
 end
 
-local function put_mail(session, home, mail)
+local function put_mail(session, home, where, mail)
   hold_blob(session, mail)
   local due = mail.due > 0 and mail.due
-  if mail.queue == 'outbox' then
+  if where == 'outbox' then
     mail.delay = due and math.max(1, due - session.now) or 0
     into_outbox(session, home.id, mail)
-  elseif mail.queue == 'transit' then
+  elseif where == 'transit' then
     redis.call('SADD', session.key .. ':transits', home.id)
     add_waiting(home.key .. ':transit', home.id, mail, due)
   else
-    local straight = mail.queue == 'mailbox' or mail.queue == 'deferred' or (mail.queue == 'delayed' and mail.straight)
-    deliver_when_due(session, home, straight, mail, mail.queue == 'delayed' and due)
+    local straight = where == 'mailbox' or where == 'lanes' or (where == 'delayed' and mail.straight)
+    deliver_when_due(session, home, straight, mail, where == 'delayed' and due)
   end
 end
 
@@ -73,8 +72,9 @@ register('restore', function(keys, args)
   local branch, part, done = text(), number(), text() == '1'
   local rows = list(function()
     local version, place = text(), text()
-    return {version = version, id = version .. '-' .. place, kind = text(), head = text(), body = text()}
+    return {version = version, id = version .. '-' .. place, kind = text(), head = text(), body = text(), stamp = text()}
   end)
+  local where = text()
   local mails = list(function() return read_mail(text, number) end)
   local letters = list(function() return read_letter(text) end)
   local session = open_session(keys[1])
@@ -91,10 +91,11 @@ register('restore', function(keys, args)
   for _, row in ipairs(rows) do
     local fields = {'k', row.kind, 'd', row.body}
     if row.head ~= '' then fields[5], fields[6] = 'h', row.head end
+    if row.stamp ~= '' then fields[#fields + 1], fields[#fields + 2] = 't', row.stamp end
     redis.call('XADD', home.key .. ':log', row.id, unpack(fields))
     redis.call('HSET', home.key, 'version', row.version)
   end
-  for _, mail in ipairs(mails) do put_mail(session, home, mail) end
+  for _, mail in ipairs(mails) do put_mail(session, home, where, mail) end
   for _, letter in ipairs(letters) do put_letter(session, letter) end
   redis.call('HSET', keys[1], 'restored', part)
   if done then redis.call('HDEL', keys[1], 'f:importing') end

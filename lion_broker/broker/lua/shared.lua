@@ -20,7 +20,9 @@
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
 --   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at
---   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header> s <signature>]
+--   audit            lion:{t}:audit                       stream, capped: who what target detail nonce
+--   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header>], the
+--                                                         first of a version t <ms> <cursor>, and owners, a line each
 --
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 

@@ -21,7 +21,6 @@ def enrol(store: Store, verb: v.Enrol) -> Order:
     now, owner = store.now(), verb.report.owner
     _, before = store.workers.pop(owner, (0, None))
     order = before.order if before else Order.NONE
-    store.pools.setdefault(verb.report.pool, Pool())
     store.workers[owner] = (now + verb.keep_ms, Enrolled(verb.report, now, order))
     lasting = sorted(store.workers.items(), key=lambda item: item[1][0])[-_MOST:]
     store.workers = {name: entry for name, entry in lasting if entry[0] > now}
@@ -50,10 +49,12 @@ def read_pools(store: Store, verb: v.ReadPools) -> tuple[PoolRecord, ...]:
     """What is unread waits, what is read somebody holds."""
     now = store.now()
     found = []
-    for name, pool in sorted(store.pools.items())[: verb.count]:
+    for name, pool in sorted(store.pools.items()):
+        if not pool.unread and not pool.read and pool.wanted is None:
+            continue
         oldest = max(0, now - place_of(pool.unread[0].id)[0]) if pool.unread else 0
         found.append(PoolRecord(name, len(pool.unread), len(pool.read), oldest, pool.wanted))
-    return tuple(found)
+    return tuple(found[: verb.count])
 
 
 def set_wanted(store: Store, verb: v.SetWanted) -> None:

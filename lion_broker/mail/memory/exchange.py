@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import archive, budgets, delivery, deployment, reads, roster, turns, waiting
+from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -46,6 +46,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Drop: delivery.drop,
     v.Reserve: budgets.reserve,
     v.Settle: budgets.settle,
+    v.WriteAudit: audit.write_audit,
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
@@ -58,16 +59,17 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadReady: reads.read_ready,
     v.ReadLog: reads.read_log,
     v.ReadInbox: reads.read_inbox,
+    v.ReadWaiting: reads.read_waiting,
     v.ReadDead: reads.read_dead,
     v.ReadEvents: reads.read_events,
     v.Progress: reads.progress,
     v.AwaitReply: reads.await_reply,
     v.ReadCancelled: reads.read_cancelled,
+    v.ReadAudit: audit.read_audit,
     v.ReadWorkers: deployment.read_workers,
     v.ReadPools: deployment.read_pools,
     v.CountMail: deployment.count_mail,
     v.ReadDue: deployment.read_due,
-    v.ReadQueue: archive.read_queue,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.records import (
@@ -15,10 +16,13 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
+    Waiting,
+    WaitsAt,
     is_after,
 )
+from lion_broker.mail.wire import WireMail
 
-from .store import Branch, Pool, Store
+from .store import Branch, Pool, Store, Stream, page
 
 __all__ = [
     "await_reply",
@@ -31,6 +35,7 @@ __all__ = [
     "read_log",
     "read_ready",
     "read_session",
+    "read_waiting",
 ]
 
 _COUNTERS = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
@@ -99,6 +104,52 @@ def read_inbox(store: Store, verb: v.ReadInbox) -> tuple[Entry, ...]:
     """A page of a branch's inbox."""
     found = store.find(verb.session, verb.branch)
     return tuple(Entry(*entry) for entry in found[1].inbox.after(verb.after, verb.count)) if found else ()
+
+
+def read_waiting(store: Store, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
+    """A page of what waits at a station of a branch."""
+    found = store.find(verb.session, verb.branch)
+    if found is None:
+        return ()
+    session, branch = found
+    if verb.where is WaitsAt.LANES:
+        return _of_lanes(branch, verb)
+    if verb.where is WaitsAt.DELAYED:
+        rows = [
+            Waiting(f"{one.due}-{one.number}", _read(verb, one.mail), due=one.due, straight=one.straight)
+            for one in branch.delayed
+        ]
+        return tuple(row for row in rows if is_after(row.place, verb.after))[: verb.count]
+    stations = {
+        WaitsAt.MAILBOX: branch.mailbox,
+        WaitsAt.INBOX: branch.inbox,
+        WaitsAt.OUTBOX: branch.outbox,
+        WaitsAt.TRANSIT: session.transits.get(branch.id, Stream()),
+    }
+    return tuple(
+        Waiting(entry.id, _read(verb, entry.mail), due=session.due.get(entry.mail.id, 0))
+        for entry in page(stations[verb.where], verb.after, verb.count)
+        if isinstance(entry.mail, WireMail)
+    )
+
+
+def _of_lanes(branch: Branch, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
+    """A page of one lane, the first that has one."""
+    for name in sorted(lane for lane in branch.lanes if lane >= verb.lane):
+        lane, after = branch.lanes[name], verb.after if name == verb.lane else START
+        if found := page(lane.mails, after, verb.count):
+            tried = [lane.attempts if after == START else 0, *(0 for _ in found[1:])]
+            return tuple(
+                Waiting(entry.id, _read(verb, entry.mail), name, lane.due, attempts)
+                for entry, attempts in zip(found, tried, strict=True)
+                if isinstance(entry.mail, WireMail)
+            )
+    return ()
+
+
+def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
+    """A mail, without what travels beside it unless that is asked for."""
+    return replace(mail, body=b"", value=None) if mail.header.blob and not verb.whole else mail
 
 
 def read_dead(store: Store, verb: v.ReadDead) -> tuple[DeadLetter, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchSeed
+from lion_broker.mail.records import BranchSeed, Stamp
 
-from .store import Branch, Pool, Session, Store, Stream
+from .store import Branch, Pool, Session, Store, Stream, with_owner
 
 __all__ = ["close_branch", "create_branch", "create_session", "delete_session", "update_session"]
 
@@ -56,7 +56,7 @@ def create_branch(store: Store, verb: v.CreateBranch) -> Outcome:
         session.branches[verb.copies].copied += 1
     branch = session.branches[verb.seed.id] = Branch(verb.seed, copies=verb.copies)
     if verb.records:
-        branch.write(verb.records)
+        branch.write(verb.records, Stamp(store.now(), with_owner((), verb.owner)))
     if verb.seed.pool:
         store.pools.setdefault(verb.seed.pool, Pool())
     if verb.token and not verb.seed.pool:

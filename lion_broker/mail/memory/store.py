@@ -27,6 +27,7 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Record,
     Reply,
+    Stamp,
     place_of,
 )
 from lion_broker.mail.wire import WireMail
@@ -157,10 +158,13 @@ class Branch:
         self.token, self.owner = token, owner
         self.lease_end = time.monotonic() + lease_ms / 1000
 
-    def write(self, records: tuple[Record, ...]) -> None:
+    def write(self, records: tuple[Record, ...], stamp: Stamp) -> None:
         """Write the next version into the log."""
         self.version += 1
-        self.log += [LogRecord(self.version, place, record) for place, record in enumerate(records, 1)]
+        self.log += [
+            LogRecord(self.version, place, record, stamp if place == 1 else None)
+            for place, record in enumerate(records, 1)
+        ]
 
     @property
     def deferred(self) -> int:
@@ -293,6 +297,7 @@ class Store:
         self.sessions: dict[str, Session] = {}
         self.pools: dict[str, Pool] = {}
         self.budgets: dict[str, Any] = {}
+        self.audit: list[Any] = []
         self.workers: dict[str, tuple[int, Enrolled]] = {}
         """By owner, until when (ms) each is remembered, and its last report."""
         self._numbers = count(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Claimed, Committed, Deferral, Entry, Reply, Stepped, Swept, is_after
+from lion_broker.mail.records import START, Claimed, Committed, Deferral, Entry, Reply, Stamp, Stepped, Swept, is_after
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Lane, Session, Store, Stream, page, with_owner
@@ -125,10 +125,11 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     if verb.strict and (full := _full(session, verb.mails)):
         return Committed(Outcome.FULL, branch.cursor, branch.version, behaviour=full, now=store.now())
     owner, now = branch.owner, store.now()
+    owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, owner)
     branch.paused = verb.pause or branch.paused
-    _settle(store, session, branch, verb, now)
+    _settle(store, session, branch, verb, now, owners)
     _dispatch(store, session, branch, verb.mails)
-    branch.write(verb.records)
+    branch.write(verb.records, Stamp(now, owners, verb.consumed if verb.consumed != verb.cursor else ""))
     branch.cursor, branch.nonce = verb.consumed, verb.nonce
     branch.steps.clear()
     for reply in verb.replies:
@@ -206,7 +207,7 @@ def _may_be_deferred(branch: Branch, verb: v.Commit, deferral: Deferral) -> bool
     return there and is_after(deferral.entry, verb.lane_done)
 
 
-def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int) -> None:
+def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now: int, owners: tuple[str, ...]) -> None:
     """Take what the turn handled out of mailbox, lane and inbox."""
     mails: dict[str, WireMail] = {}
     source, last = _source(branch, verb), verb.lane_done if verb.lane else verb.consumed
@@ -214,7 +215,6 @@ def _settle(store: Store, session: Session, branch: Branch, verb: v.Commit, now:
         if not is_after(entry, last):
             mails[entry] = source.pop(entry)
             session.counters["inflight"] -= 1
-    owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, branch.owner)
     for entry in verb.taken:
         branch.inbox.pop(entry)
     for entry in verb.aside:

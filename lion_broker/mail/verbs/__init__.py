@@ -5,7 +5,8 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
-from .archive import IMPORTING, ReadQueue, Restore
+from .archive import IMPORTING, Restore
+from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
 from .outside import Cancel, Reserve, Say, Settle, Step
@@ -21,6 +22,7 @@ from .reads import (
     ReadLog,
     ReadReady,
     ReadSession,
+    ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
 from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
@@ -47,6 +49,7 @@ __all__ = [
     "Post",
     "Progress",
     "Promote",
+    "ReadAudit",
     "ReadBranches",
     "ReadCancelled",
     "ReadDead",
@@ -55,9 +58,9 @@ __all__ = [
     "ReadInbox",
     "ReadLog",
     "ReadPools",
-    "ReadQueue",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
     "ReadWorkers",
     "Receive",
     "Release",
@@ -74,4 +77,5 @@ __all__ = [
     "Sweep",
     "UpdateSession",
     "Verb",
+    "WriteAudit",
 ]

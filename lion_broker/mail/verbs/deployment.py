@@ -44,7 +44,7 @@ class OrderWorkers(Verb[tuple[Outcome, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ReadPools(Verb[tuple[PoolRecord, ...]]):
-    """Read the pools that a branch or a worker was ever made for, or that `SetWanted` named, by name; up to `count`."""
+    """Read the pools with branches that have work, and those that workers are wanted for; up to `count`, by name."""
 
     count: int = 1000
 

@@ -15,6 +15,8 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
+    Waiting,
+    WaitsAt,
 )
 
 from .verb import Verb
@@ -31,6 +33,7 @@ __all__ = [
     "ReadLog",
     "ReadReady",
     "ReadSession",
+    "ReadWaiting",
 ]
 
 
@@ -88,6 +91,23 @@ class ReadInbox(Verb[tuple[Entry, ...]]):
     branch: str
     after: str = START
     count: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWaiting(Verb[tuple[Waiting, ...]]):
+    """Read up to `count` mails that wait at a station of a branch after the place `after`, in order; all wait on.
+
+    Those of one lane follow one another: go on with the `lane` and `place` of the last one, until there are none.
+    With `whole`, bodies that travel beside their mails are there too.
+    """
+
+    session: str
+    branch: str
+    where: WaitsAt
+    after: str = START
+    lane: str = ""
+    count: int = 100
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ def test_a_file_that_is_not_whole_imports_nothing(
 
 FORGED: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ("mail", lambda row: row.update(branch="nobody")),
-    ("mail", lambda row: row.update(queue="nowhere")),
+    ("mail", lambda row: row.update(where="nowhere")),
     ("mail", lambda row: row.update(head=row["head"].replace("message", "nonsense"))),
     ("mail", lambda row: row.update(body='{"item": NaN}')),
     ("mail", lambda row: row.pop("due")),
@@ -331,9 +331,9 @@ def test_an_import_that_is_cut_off_is_seen_and_begun_anew(
     told("rm", session.id)
     plan = checked(io.BytesIO(file.read_bytes()))
     begun = import_steps(plan, io.BytesIO(file.read_bytes()), target_of(plan, True))
-    answers = None
+    verbs = next(begun)
     for _ in range(8):
-        answers = stage.exchange.call_all(begun.send(answers))
+        verbs = begun.send(stage.exchange.call_all(verbs))
     del begun  # as if the process had gone
     (row,) = told("ls")
     assert (row["id"], row["name"]) == (session.id, "(being imported)")

@@ -11,6 +11,9 @@ from lion_broker.errors import LionError
 
 GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"], "server": ["status", "stop"]}
 COMMANDS = [
+    ["status"],
+    ["drain"],
+    ["scale"],
     ["worker"],
     ["sweeper"],
     ["doctor"],
@@ -44,6 +47,13 @@ def test_the_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
         (["worker", "--app", "lion_broker.demo.research:registry", "--url", "memory://"], "inside one process"),
         (["worker", "--app", "a:b", "--pool", "a b"], "--pool cannot be 'a b': a name of"),
         (["sweeper", "--pool", "default", "--pool", ""], "--pool cannot be '': a name of"),
+        (["status", "--interval", "0"], "Invalid value for '--interval'"),
+        (["drain"], "Say which workers"),
+        (["drain", "one", "--all"], "Say which workers"),
+        (["scale", "--forget"], "--forget needs the POOL"),
+        (["scale", "p", "1", "--forget"], "Give N, or --forget"),
+        (["scale", "p", "-1"], "No such option"),
+        (["scale", "p", "1001"], "Invalid value for 'N'"),
         (["sweeper", "--url", "ftp://nowhere"], "is no exchange URL"),
         (["session", "ls", "--url", ""], "Invalid value for '--url': it is empty"),
         (["session", "ls", "--url", "redis://u:hidden@host:port/0"], "is no server URL"),

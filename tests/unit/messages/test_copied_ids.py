@@ -2,8 +2,8 @@
 
 from uuid import UUID, uuid5
 
-from lion_broker.branch.journal import copied_id
 from lion_broker.core.ids import IDType
+from lion_broker.messages.copies import copied_id
 
 
 def test_they_are_those_of_the_standard_library() -> None:

@@ -1,0 +1,149 @@
+"""When a turn did what: one record of its log, with names and figures only, never what was said.
+
+    {at, came}   mails that were only written down: in how many ms before `at` each of them was delivered
+    {at, mails}  mails that were worked at: [mail, entry, begun, ended, attempts, end, error, acts], what is empty at
+                 the end left out; an act is [kind, name, began, took, error, fields]
+
+`at` is when the mails were handed out, in ms by the exchange's clock; moments in a turn are microseconds since then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from lion_broker.core.portable import readable
+from lion_broker.mail.records import Record
+from lion_broker.telemetry.acts import Act, ActKind
+
+from .journal import Kind
+
+__all__ = ["Attempt", "Clock", "End", "Times", "came_record", "delivered_at", "read_times", "times_record"]
+
+_MOST_ACTS: Final = 200
+"""Acts of one attempt that are written down; what calls more often than that is no longer read one by one."""
+_LONGEST_NAME: Final = 200
+_SHORTEST_WAIT: Final = 0.001
+"""Seconds; whoever waits for less has not been held up."""
+_FIELDS_BYTES: Final = 2000
+
+
+class End(StrEnum):
+    """What came of an attempt at a mail; empty when it was applied."""
+
+    APPLIED = ""
+    RETRY = "retry"
+    DEAD = "dead"
+    ASIDE = "aside"
+    HALTED = "halted"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What happened to a mail in one turn: the how manieth attempt it was, from when to when, and how it ended.
+
+    It was `given` to the worker, `begun` and `ended`: seconds since the epoch by the exchange's clock, as far as a
+    worker knows it, and so is when an act began. `error` is the class of what was raised.
+    """
+
+    mail: str
+    entry: str
+    given: float
+    begun: float
+    ended: float
+    number: int = 1
+    end: End = End.APPLIED
+    error: str = ""
+    acts: tuple[Act, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a record says: when the mails were handed out, the attempts, or when each was delivered. In seconds."""
+
+    at: float
+    attempts: tuple[Attempt, ...] = ()
+    came: tuple[float, ...] = ()
+
+
+class Clock:
+    """Times the mails of one turn; `now` is the exchange's time in ms when they were handed out, `since` our own."""
+
+    __slots__ = ("_rows", "now", "since")
+
+    def __init__(self, now: int, since: float) -> None:
+        self.now = now
+        self.since = since
+        self._rows: list[list[Any]] = []
+
+    def note(self, mail: str, entry: str, begun: float, attempts: int) -> list[Any]:
+        """Note an attempt that ends now and was begun at a time of the monotonic clock; how, is for `ended` to say."""
+        row = [mail, entry, int((begun - self.since) * 1e6), int((time.monotonic() - self.since) * 1e6), attempts]
+        self._rows.append(row)
+        return row
+
+    def ended(self, row: list[Any], end: End, error: str, acts: Sequence[Act]) -> None:
+        """Note how an attempt ended, where there is more to say than that the mail was applied."""
+        wall = time.time() - (time.monotonic() - self.since)
+        told = [_act_row(act, wall) for act in acts[:_MOST_ACTS] if _counts(act)]
+        row += [str(end), error[:_LONGEST_NAME], told] if told else [str(end), error[:_LONGEST_NAME]]
+
+    def record(self) -> tuple[Record, ...]:
+        """The record of the turn, if there is anything to say."""
+        return (times_record(self.now, self._rows),) if self._rows else ()
+
+
+def times_record(now: int, rows: list[list[Any]]) -> Record:
+    """Return the record of mails that were worked at."""
+    return Record(Kind.TIMES, to_json({"at": now, "mails": rows}))
+
+
+def came_record(now: int, entries: Iterable[str]) -> Record:
+    """Return the record of mails that were written down, in their order, by their entries in the mailbox."""
+    return Record(Kind.TIMES, to_json({"at": now, "came": [now - int(entry.partition("-")[0]) for entry in entries]}))
+
+
+def read_times(body: bytes) -> Times:
+    """Return what a record says; raises ValueError, TypeError, LookupError for what this module has not written."""
+    value = from_json(body)
+    at = float(value["at"]) / 1000
+    if "came" in value:
+        return Times(at, came=tuple(at - float(before) / 1000 for before in value["came"]))
+    return Times(at, tuple(_attempt(at, *row) for row in value["mails"]))
+
+
+def delivered_at(entry: str) -> float | None:
+    """When a mail was delivered, by the entry that it got: seconds since the epoch; None for what is no entry."""
+    ms = entry.partition("-")[0]
+    return int(ms) / 1000 if ms.isdecimal() and 0 < len(ms) < 16 else None
+
+
+def _counts(act: Act) -> bool:
+    return act.kind != ActKind.WAIT or act.seconds >= _SHORTEST_WAIT
+
+
+def _act_row(act: Act, wall: float) -> list[Any]:
+    row: list[Any] = [str(act.kind), readable(act.name, _LONGEST_NAME)]
+    row += [int((act.began - wall) * 1e6), int(act.seconds * 1e6), act.error[:_LONGEST_NAME]]
+    if act.fields and len(to_json(act.fields, fallback=repr)) <= _FIELDS_BYTES:
+        row.append(from_json(to_json(act.fields, fallback=repr)))
+    return row
+
+
+def _attempt(
+    at: float, mail: str, entry: str, begun: int, ended: int, number: int, end: str = "", error: str = "",
+    acts: Sequence[Any] = (),
+) -> Attempt:  # fmt: skip
+    return Attempt(
+        str(mail), str(entry), at, at + begun / 1e6, at + ended / 1e6, int(number), End(end), str(error),
+        tuple(_act(at, *row) for row in acts),
+    )  # fmt: skip
+
+
+def _act(at: float, kind: str, name: str, began: int, took: int, error: str = "", fields: Any = None) -> Act:
+    return Act(ActKind(kind), str(name), at + began / 1e6, took / 1e6, str(error), dict(fields or {}))

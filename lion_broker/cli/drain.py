@@ -1,0 +1,116 @@
+"""`drain`: workers end their turns, hand their branches over, and exit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from lion_broker.errors import ConfigError, ItemNotFoundError
+
+from .exits import Code
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import cell, print_json
+
+if TYPE_CHECKING:
+    from lion_broker.insight.pictures import WorkerPicture
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["drain"]
+
+_LIVE: Final = ("running", "draining")
+_PAUSE_SECONDS: Final = 0.2
+
+
+def drain(
+    worker: Annotated[
+        str | None,
+        typer.Argument(metavar="WORKER", help="A worker as `status` names it, or the beginning of its name."),
+    ] = None,
+    pool: Annotated[str | None, typer.Option(metavar="POOL", help="All workers of a pool.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All workers of the namespace.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when they have stopped.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long --wait may take; then the exit code is 7.")
+    ] = 60.0,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have workers end their turns, hand their branches over and exit with 0; nothing is lost.
+
+    Each learns it with its next heartbeat, at most three seconds later. Those that start afterwards are not meant.
+    `lion-broker up` starts no others in their place, unlike Compose and Kubernetes.
+    """
+    if sum((worker is not None, pool is not None, everything)) != 1:
+        raise ConfigError("Say which workers: WORKER, as `lion-broker status` names it, or --pool POOL, or --all.")
+    with exchange_at(url, namespace) as exchange:
+        chosen = _chosen(_workers(exchange), worker, pool)
+        _order(exchange, chosen)
+        if wait:
+            typer.echo(f"{len(chosen)} workers are told to drain; waiting until they have stopped.", err=True)
+        left, lost = _wait(exchange, chosen, timeout) if wait else (chosen, [])
+    stopped = [one for one in chosen if one not in (*left, *lost)]
+    if as_json:
+        print_json({"told": chosen, "stopped": stopped, "lost": lost, "left": left})
+    else:
+        _tell(chosen, stopped, lost, left, wait)
+    if wait and (left or lost):
+        raise typer.Exit(Code.UNFINISHED if left else Code.ERROR)
+
+
+def _workers(exchange: Exchange) -> tuple[WorkerPicture, ...]:
+    from lion_broker.insight.overview import workers_steps
+    from lion_broker.mail.exchange import run
+
+    return run(exchange, workers_steps())
+
+
+def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None) -> list[str]:
+    """Return the owners that are meant; raises ItemNotFoundError for a name that is nobody's, or several workers'."""
+    live = [one for one in workers if one.state in _LIVE and pool in (None, one.pool)]
+    if name is None:
+        return [one.owner for one in live]
+    found = [one.owner for one in live if name and one.owner.startswith(name)]
+    if name in found:
+        return [name]
+    if len(found) > 1:
+        raise ItemNotFoundError(f"{len(found)} workers' names begin with {name}; give more of the name.")
+    if not found:
+        gone = next((one for one in workers if name and one.owner.startswith(name)), None)
+        known = f"It is {gone.state}." if gone else "`lion-broker status` names those that there are."
+        raise ItemNotFoundError(f"No worker {name} is at work. {known}")
+    return found
+
+
+def _order(exchange: Exchange, owners: list[str]) -> None:
+    from lion_broker.mail.verbs import OrderWorkers
+
+    if owners:
+        exchange.call(OrderWorkers(tuple(owners)))
+
+
+def _wait(exchange: Exchange, owners: list[str], timeout: float) -> tuple[list[str], list[str]]:
+    """Wait until workers have stopped; returns those that have not, and those that were lost on the way."""
+    end = time.monotonic() + timeout
+    while True:
+        states = {one.owner: one.state for one in _workers(exchange)}
+        # One that the register has forgotten has stopped a while ago.
+        left = [owner for owner in owners if states.get(owner) in _LIVE]
+        lost = [owner for owner in owners if states.get(owner) == "lost"]
+        if not left or time.monotonic() >= end:
+            return left, lost
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _tell(chosen: list[str], stopped: list[str], lost: list[str], left: list[str], waited: bool) -> None:
+    if not chosen:
+        typer.echo("No worker is at work there.")
+    for owner in stopped:
+        typer.echo(f"{cell(owner)} has stopped.")
+    for owner in lost:
+        typer.echo(f"{cell(owner)} was lost; when its leases have ended, others have its branches.")
+    for owner in left:
+        typer.echo(f"{cell(owner)} is still at work." if waited else f"{cell(owner)} is told to drain.")

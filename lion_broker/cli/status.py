@@ -1,0 +1,117 @@
+"""`status`: what a deployment does now, once or on and on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lion_broker.errors import BrokerUnavailable
+
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import print_json
+from .running import ended_by_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lion_broker.insight.overview import Overview
+    from lion_broker.mail.exchange import Exchange
+
+    from .sight import Sight
+
+__all__ = ["status"]
+
+_BUSIEST = 10
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="The time between two looks of --watch.")
+    ] = 1.0,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a deployment does: workers, pools with what waits, mail in numbers, the sessions with most to do.
+
+    With --watch it is a live screen with rates; where stdout is no terminal, lines of text for each look. A server
+    that stops answering is waited for. Ctrl-C and SIGTERM end it with 0. With --json, stdout gets one object, or one
+    a line for each look.
+    """
+    from lion_broker.config import Settings
+
+    used = Settings.load(url=url, namespace=namespace).namespace
+    with exchange_at(url, namespace) as exchange:
+        if not watch:
+            _show(_look(exchange, used, None), as_json)
+            return
+        with ended_by_signals():
+            _watch(exchange, used, interval, as_json)
+
+
+def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
+    from lion_broker.insight.overview import overview_steps, rates
+    from lion_broker.mail.exchange import run
+    from lion_broker.mail.verbs import ReadSession
+
+    from .sight import Sight
+
+    seen = run(exchange, overview_steps())
+    busiest = seen.busiest(_BUSIEST)
+    records = exchange.call_all([ReadSession(tally.session) for tally in busiest]) if busiest else []
+    names = {record.id: record.fields.get("name", "") for record in records if record is not None}
+    speed = rates(before, seen) if before else None
+    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names)
+
+
+def _show(sight: Sight, as_json: bool) -> None:
+    if as_json:
+        print_json(sight.plain())
+    else:
+        typer.echo(sight.text())
+
+
+def _watch(exchange: Exchange, namespace: str, interval: float, as_json: bool) -> None:
+    """Look until a signal; a server that did not answer at all is an error, one that stops answering is waited for."""
+    before: Sight | None = None
+    with _screen(as_json) as draw:
+        while True:
+            began = time.monotonic()
+            try:
+                before = _look(exchange, namespace, before.seen if before else None)
+                draw(before, "")
+            except BrokerUnavailable as error:
+                if before is None:
+                    raise
+                draw(before, str(error))
+            time.sleep(max(0.0, interval - (time.monotonic() - began)))
+
+
+@contextmanager
+def _screen(as_json: bool) -> Iterator[Callable[[Sight, str], None]]:
+    """Yield what shows a look, or that there is none: as a line of JSON, as text, or on a screen of its own."""
+    if as_json:
+        yield _as_line
+    elif not sys.stdout.isatty():
+        yield _as_text
+    else:
+        from .screen import screen
+
+        with screen() as draw:
+            yield draw
+
+
+def _as_line(sight: Sight, trouble: str) -> None:
+    told: dict[str, Any] = {"error": "BrokerUnavailable", "message": trouble} if trouble else sight.plain()
+    print_json(told)
+
+
+def _as_text(sight: Sight, trouble: str) -> None:
+    typer.echo(f"{trouble} Looking again." if trouble else sight.text())
+    typer.echo()

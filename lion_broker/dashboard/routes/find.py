@@ -1,0 +1,97 @@
+"""Finds what somebody has a name or an id of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+
+from lion_broker.dashboard.console import Console
+from lion_broker.dashboard.pages import Page, page_routes
+from lion_broker.dashboard.reading import find_letter_steps
+from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.views.sessions import branch_name, session_name
+from lion_broker.errors import ItemNotFoundError
+from lion_broker.mail.checks import is_id
+from lion_broker.mail.records import SessionRecord
+from lion_broker.mail.verbs import ReadBranches
+
+from .asked import text_asked
+
+__all__ = ["ROUTES"]
+
+_SESSIONS: Final = 500
+_BY_NAME: Final = 50
+_BRANCHES: Final = 1000
+_MOST: Final = 50
+COLUMNS: Final = (
+    Column("kind", "What"),
+    Column("name", "Name"),
+    Column("id", "Id", "code"),
+    Column("session", "Session"),
+)
+
+
+async def find(request: Request, console: Console) -> Page:
+    """Sessions and branches by name or id, dead letters by id; among the newest sessions."""
+    wanted = text_asked(request, "q")
+    rows: list[Row] = []
+    if wanted:
+        records = await console.sessions((await console.session_ids())[:_SESSIONS])
+        rows += [_session(one) for one in records if _is_meant(wanted, one.id, session_name(one))]
+        rows += await _branches(console, records, wanted)
+        rows += await _letters(console, records, wanted)
+    empty = Empty(f"Nothing that is called “{wanted[:60]}” was found among the newest sessions.")
+    table = Table("found", "Found", COLUMNS, rows[:_MOST], empty)
+    return Page("find.html", "Find", "", (table,), {"wanted": wanted})
+
+
+def _is_meant(wanted: str, identity: str, name: str) -> bool:
+    low = wanted.lower()
+    return identity.startswith(low) or identity.endswith(low.lstrip("…")) or low in name.lower()
+
+
+def _session(record: SessionRecord) -> Row:
+    name, home = session_name(record), f"/sessions/{record.id}"
+    return Row({"kind": "session", "name": name, "id": record.id, "session": name}, {"name": home, "id": home})
+
+
+async def _branches(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
+    """Branches by id in all of these sessions, by name in the newest of them."""
+    rows = []
+    verbs = [ReadBranches(one.id, ids=(wanted.lower(),)) for one in records] if is_id(wanted.lower()) else []
+    by_id = await console.exchange.acall_all(verbs) if verbs else []
+    for record, page in zip(records, by_id, strict=bool(verbs)) if verbs else ():
+        rows += [_branch(record, one.id, branch_name(one)) for one in page if one.id != record.id]
+    for record in records[:_BY_NAME]:
+        found = await console.exchange.acall(ReadBranches(record.id, count=_BRANCHES))
+        named = [one for one in found if _is_meant(wanted, one.id, one.seed.name)]
+        rows += [_branch(record, one.id, branch_name(one)) for one in named if one.id != wanted.lower()]
+        if len(rows) >= _MOST:
+            break
+    return rows
+
+
+def _branch(record: SessionRecord, branch: str, name: str) -> Row:
+    home = f"/sessions/{record.id}/conversation?branch={branch}"
+    values = {"kind": "branch", "name": name, "id": branch, "session": session_name(record)}
+    return Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"})
+
+
+async def _letters(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
+    """The dead letter with an id, which is unique within its session."""
+    rows = []
+    for record in records:
+        if not record.counters["dead"]:
+            continue
+        try:
+            letter = await console.ask(find_letter_steps(record.id, wanted))
+        except ItemNotFoundError:
+            continue
+        home = f"/dead/{record.id}/{letter.id}"
+        values = {"kind": "dead letter", "name": letter.reason, "id": letter.id, "session": session_name(record)}
+        rows.append(Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"}))
+    return rows
+
+
+ROUTES = page_routes("/find", find)

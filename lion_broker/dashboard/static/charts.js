@@ -1,0 +1,74 @@
+// The charts of the overview, drawn by uPlot from the beats of the last hour.
+const KEPT = 1800;
+const LINES = {
+  rates: [
+    ["processed", (beat) => beat.rates.applied, "good"],
+    ["delivered", (beat) => beat.rates.posted, "working"],
+    ["redelivered", (beat) => beat.rates.redelivered, "retrying"],
+    ["dead", (beat) => beat.rates.dead, "dead"],
+  ],
+  waiting: [
+    ["waiting", (beat) => beat.totals.inflight, "working"],
+    ["delayed", (beat) => beat.totals.delayed, "waiting"],
+  ],
+};
+
+let beats = [];
+let charts = [];
+
+export function drawCharts() {
+  const kept = document.getElementById("beats");
+  if (!kept || !window.uPlot) return;
+  beats = JSON.parse(kept.textContent);
+  draw();
+  document.addEventListener("theme", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  new ResizeObserver(() => charts.forEach(({ chart, home }) => chart.setSize(size(home)))).observe(document.body);
+}
+
+export function addBeat(beat) {
+  if (!charts.length || beat.at <= (beats.at(-1)?.at ?? 0)) return;
+  beats.push(beat);
+  if (beats.length > KEPT) beats.shift();
+  for (const { chart, name } of charts) chart.setData(columns(name));
+}
+
+function columns(name) {
+  return [beats.map((beat) => beat.at), ...LINES[name].map(([, value]) => beats.map((beat) => value(beat) ?? 0))];
+}
+
+function size(home) {
+  return { width: Math.max(240, home.clientWidth), height: 190 };
+}
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function draw() {
+  for (const { chart } of charts) chart.destroy();
+  charts = [...document.querySelectorAll("[data-chart]")].map((home) => {
+    const name = home.dataset.chart;
+    const axis = {
+      stroke: colour("quiet"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { stroke: colour("line"), width: 1 },
+      font: "12px system-ui, sans-serif",
+    };
+    const series = LINES[name].map(([label, , tone], index) => ({
+      label,
+      stroke: colour(tone),
+      width: 2,
+      fill: index === 0 ? `${colour(tone)}22` : undefined,
+      points: { show: beats.length < 3 },
+    }));
+    const options = {
+      ...size(home),
+      series: [{}, ...series],
+      axes: [axis, { ...axis, size: 52 }],
+      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+      cursor: { points: { size: 6 } },
+    };
+    return { chart: new window.uPlot(options, columns(name), home), home, name };
+  });
+}

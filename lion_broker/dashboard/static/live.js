@@ -1,0 +1,122 @@
+// Keeps a page as it is now: it listens to a stream of events, and fetches the page again when something has happened.
+//
+// The regions marked data-live are taken out of the fresh page, which the server has escaped, and put in place of the old.
+import { addBeat } from "./charts.js";
+import { hearToken } from "./talk.js";
+
+const PAUSE_MS = 700;
+const AGAIN_MS = 2000;
+let newest = "";
+let source = null;
+let due = null;
+let fetching = false;
+let again = false;
+
+export function goLive(url) {
+  const place = newest ? `${url}?after=${encodeURIComponent(newest)}` : url;
+  source = new EventSource(place);
+  source.addEventListener("open", () => say("on"));
+  source.addEventListener("alive", () => say("on"));
+  source.addEventListener("beat", (event) => {
+    say("on");
+    addBeat(JSON.parse(event.data));
+    refreshSoon();
+  });
+  source.addEventListener("happened", (event) => {
+    say("on");
+    newest = event.lastEventId || newest;
+    const what = JSON.parse(event.data);
+    if (!hearToken(what)) refreshSoon();
+  });
+  source.addEventListener("gap", refreshSoon);
+  source.addEventListener("lost", () => say("lost", "The exchange does not answer. This page goes on by itself."));
+  source.addEventListener("busy", () => say("off"));
+  source.addEventListener("error", () => {
+    say("off");
+    // After a refusal the browser does not try again; we do.
+    if (source.readyState === EventSource.CLOSED) {
+      source.close();
+      setTimeout(() => goLive(url), AGAIN_MS);
+    }
+  });
+}
+
+addEventListener("pagehide", () => source?.close());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+function say(state, trouble = "") {
+  const before = document.getElementById("live-dot");
+  if (!before) return;
+  if (before.dataset.state === "lost" && state === "on") refreshSoon();
+  before.dataset.state = state;
+  const words = { on: "live", off: "not live, trying again", lost: "no server" };
+  document.getElementById("live-text").textContent = words[state];
+  const banner = document.getElementById("banner");
+  banner.hidden = !trouble;
+  banner.textContent = trouble;
+}
+
+function refreshSoon() {
+  if (due === null) due = setTimeout(refresh, PAUSE_MS);
+}
+
+async function refresh() {
+  due = null;
+  if (fetching) {
+    again = true;
+    return;
+  }
+  fetching = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) location.reload();
+    if (answer.status === 503) say("lost", "The exchange does not answer. This page goes on by itself.");
+    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    say("off");
+  } finally {
+    fetching = false;
+    if (again) {
+      again = false;
+      refreshSoon();
+    }
+  }
+}
+
+function take(page) {
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(old.id);
+    if (fresh && !isBusy(old) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));
+  }
+  document.dispatchEvent(new CustomEvent("fresh"));
+}
+
+// Nothing is taken from under a person's hands.
+function isBusy(region) {
+  const at = document.activeElement;
+  if (at && region.contains(at) && at.matches("input:not([type=checkbox]), textarea, select")) return true;
+  const selection = getSelection();
+  return Boolean(selection && !selection.isCollapsed && region.contains(selection.anchorNode));
+}
+
+function replace(old, fresh) {
+  const ticked = [...old.querySelectorAll('input[name="key"]:checked')].map((one) => one.value);
+  const open = [...old.querySelectorAll("details")].map((one) => one.open);
+  const scrolls = [...old.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
+  const row = old.querySelector("tr.current")?.dataset.row;
+  const seen = new Set([...old.querySelectorAll("tr[data-row]")].map((one) => one.dataset.row));
+  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+  old.replaceWith(fresh);
+  for (const one of fresh.querySelectorAll('input[name="key"]')) one.checked = ticked.includes(one.value);
+  fresh.querySelectorAll("details").forEach((one, index) => (one.open = open[index] ?? false));
+  fresh.querySelectorAll(".scroll").forEach((one, index) => one.scrollTo(...(scrolls[index] ?? [0, 0])));
+  for (const one of fresh.querySelectorAll("tr[data-row]")) {
+    if (one.dataset.row === row) one.classList.add("current");
+    if (one.dataset.row && seen.size && !seen.has(one.dataset.row)) one.classList.add("new");
+  }
+  if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (fresh.matches("[data-keep-end]") && atEnd) scrollTo({ top: document.documentElement.scrollHeight });
+}

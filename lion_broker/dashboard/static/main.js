@@ -1,0 +1,66 @@
+// Puts the parts of a page to work. Without any of this the pages still show and their forms still act.
+import { drawCharts } from "./charts.js";
+import { watchKeys } from "./keys.js";
+import { goLive } from "./live.js";
+import { tellTimes } from "./times.js";
+
+const body = document.body;
+
+function switchTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try {
+    localStorage.setItem("lion-broker-theme", root.dataset.theme);
+  } catch {
+    // It holds for this page only then.
+  }
+  document.dispatchEvent(new CustomEvent("theme"));
+}
+
+function countTicks() {
+  const ticked = document.querySelectorAll('input[name="key"]:checked').length;
+  for (const button of document.querySelectorAll("[data-needs-ticks]")) button.disabled = ticked === 0;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.matches("[data-theme-switch]")) switchTheme();
+  if (button.matches("[data-help]")) document.getElementById("keys").showModal();
+  if (button.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
+});
+
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.matches("[data-tick-all]")) {
+    for (const one of document.querySelectorAll('input[name="key"]')) one.checked = field.checked;
+  }
+  if (field.matches("select[data-submit]")) field.form.requestSubmit();
+  countTicks();
+});
+document.addEventListener("fresh", countTicks);
+
+// What follows # in the address of the sign-in page is the token; it was never sent to anybody.
+const login = document.getElementById("login");
+if (login && location.hash.length > 1) {
+  login.elements.token.value = decodeURIComponent(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname + location.search);
+  login.requestSubmit();
+}
+
+const told = document.querySelector("[data-told]");
+if (told) {
+  // What was done is told once; whoever loads the page again has not done it again.
+  const place = new URL(location.href);
+  for (const name of ["did", "count", "left", "more"]) place.searchParams.delete(name);
+  history.replaceState(null, "", place);
+}
+
+countTicks();
+watchKeys(switchTheme);
+tellTimes();
+drawCharts();
+if (body.dataset.stream) goLive(body.dataset.root + body.dataset.stream);

@@ -1,0 +1,1 @@
+"""From records to what pages show: pure functions, each tested by itself."""

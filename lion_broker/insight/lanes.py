@@ -1,0 +1,71 @@
+"""Mail by time, a page of it: what a sequence diagram is drawn from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lion_broker.errors import ConfigError
+from lion_broker.mail.exchange import Steps
+
+from .passages import Passages
+from .pictures import Lanes, Passage
+
+__all__ = ["lanes_of", "lanes_steps"]
+
+_LARGEST: Final = 10_000
+
+
+def lanes_steps(
+    session: str,
+    *,
+    branch: str = "",
+    category: str = "",
+    since: float | None = None,
+    before: str = "",
+    count: int = 200,
+) -> Steps[Lanes]:
+    """Read the newest `count` mails of a session; see `lanes_of`. Raises ItemNotFoundError, ConfigError."""
+    passages = Passages(session)
+    yield from passages.read_steps()
+    return lanes_of(passages, branch=branch, category=category, since=since, before=before, count=count)
+
+
+def lanes_of(
+    passages: Passages,
+    *,
+    branch: str = "",
+    category: str = "",
+    since: float | None = None,
+    before: str = "",
+    count: int = 200,
+) -> Lanes:
+    """Return the newest `count` mails of what was read already, in the order of sending.
+
+    Only those to or from `branch` (an id or a name), of a `category`, sent `since` a time (seconds since the epoch),
+    and sent before the mail with the id `before`: the first of a page is what the page before it ends at. Raises
+    ConfigError for a count that is none.
+    """
+    if not 0 < count <= _LARGEST:
+        raise ConfigError(f"A page of mail has 1 to {_LARGEST:,} of them, not {count}.")
+    names = {one: passages.history.name_of(one) for one in passages.history.names}
+    wanted = {one for one, name in names.items() if branch in (one, name)} if branch else set()
+
+    def fits(passage: Passage) -> bool:
+        return (
+            (not branch or passage.sender in wanted or passage.recipient in wanted)
+            and (not category or passage.category == category)
+            and (since is None or passage.sent >= since)
+            and (not before or passage.mail < before)
+        )
+
+    found: list[Passage] = []
+    stories = passages.history.stories
+    for mail in sorted(stories, reverse=True):
+        passage = passages.of(stories[mail])
+        if fits(passage):
+            found.append(passage)
+        if len(found) > count:
+            break
+    shown = tuple(reversed(found[:count]))
+    ends = {end for one in shown for end in (one.sender, one.recipient)}
+    return Lanes({end: names.get(end, end) for end in sorted(ends)}, shown, len(found) > count)

@@ -1,0 +1,114 @@
+"""The way of each mail of a session: what its logs tell, put together with where it waits now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lion_broker.branch.times import End
+from lion_broker.mail.exchange import Steps
+from lion_broker.mail.records import WaitsAt
+
+from .history import MOST, History, Story
+from .pictures import Passage
+from .standing import Standing
+
+__all__ = ["Passages"]
+
+_STATES: Final = {WaitsAt.LANES: "retrying", WaitsAt.DELAYED: "delayed"}
+_ROUNDS: Final = 2
+"""How often it is looked again for mail that moved between one look and the next."""
+
+
+class Passages:
+    """The mail of one session with its way, bounded; `read_steps` may be called again and again, and reads what is new.
+
+    `most` and `since` as in `History`.
+    """
+
+    def __init__(self, session: str, *, most: int = MOST, since: str = "") -> None:
+        self.history = History(session, most=most, since=since)
+        self.standing = Standing(self.history, most)
+        self._gone: set[str] = set()
+
+    def read_steps(self) -> Steps[None]:
+        """Read the logs, and what waits. Raises ItemNotFoundError when there is no such session."""
+        yield from self.history.read_steps()
+        yield from self.standing.read_steps()
+        lost = self._lost()
+        for _ in range(_ROUNDS):
+            # What waited when the logs were read may have been applied when the stations were, and the other way round.
+            if lost:
+                yield from self.history.read_steps()
+                lost = self._lost()
+            if lost:
+                yield from self.standing.read_steps()
+                lost = self._lost()
+        self._gone |= lost
+
+    def all(self) -> list[Passage]:
+        """Every mail, in the order of sending."""
+        return [self.of(story) for _, story in sorted(self.history.stories.items())]
+
+    def of(self, story: Story) -> Passage:
+        """The way of one mail."""
+        waits, dead = self.standing.waits.get(story.mail), self.standing.dead.get(story.mail)
+        first = story.attempts[0] if story.attempts else None
+        held = story.done is False and waits is not None and waits.held
+        owner = story.owner
+        if held and waits is not None and (record := self.history.records.get(waits.branch)) is not None:
+            owner = record.owner
+        return Passage(
+            mail=story.mail,
+            sender=story.sender,
+            recipient=story.recipient,
+            category=story.category,
+            text=story.text,
+            state=self.state_of(story),
+            sent=story.sent or story.posted or _time_of(story.mail),
+            delivered=story.delivered,
+            begun=first.begun if first else None,
+            applied=story.applied,
+            attempts=self._attempts(story),
+            owner=owner,
+            in_reply_to=story.cause,
+            reason=f"{dead.reason}: {dead.detail}" if dead and not story.done else _error_of(story),
+            where=str(waits.where) if waits and not story.done else "",
+            due=waits.due if waits and not story.done else None,
+            letter=dead.letter if dead and not story.done else "",
+        )
+
+    def state_of(self, story: Story) -> str:
+        """Where a mail is on its way, in a word of `Passage`."""
+        if story.done:
+            return "applied"
+        if story.mail in self.standing.dead:
+            return "dead"
+        waits = self.standing.waits.get(story.mail)
+        if waits is None:
+            return "gone"
+        return "working" if waits.held else _STATES.get(waits.where, "waiting")
+
+    def _attempts(self, story: Story) -> int:
+        dead = self.standing.dead.get(story.mail)
+        numbers = [one.number for one in story.attempts]
+        return max([*numbers, dead.attempts if dead else 0, 1 if story.done else 0])
+
+    def _lost(self) -> set[str]:
+        """Mails that are nowhere, but for those that were looked for before."""
+        standing = self.standing
+        open_ = {mail for mail, story in self.history.stories.items() if not story.done}
+        return open_ - standing.dead.keys() - standing.waits.keys() - self._gone
+
+
+def _error_of(story: Story) -> str:
+    last = story.attempts[-1] if story.attempts else None
+    return last.error if last is not None and last.end is not End.APPLIED else ""
+
+
+def _time_of(mail: str) -> float:
+    """When an id was made, which it begins with (RFC 9562, version 7); 0 for other ids."""
+    digits = mail.replace("-", "")[:12]
+    try:
+        return int(digits, 16) / 1000
+    except ValueError:
+        return 0.0

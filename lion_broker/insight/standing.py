@@ -1,0 +1,141 @@
+"""Mail that is not done: where it waits, and what has become a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lion_broker.mail.exchange import PAUSE, Steps, ask, together
+from lion_broker.mail.records import START, BranchRecord, DeadLetter, Waiting, WaitsAt
+from lion_broker.mail.verbs import ReadDead, ReadSession, ReadWaiting
+from lion_broker.mail.wire import WireMail
+
+from .history import History
+from .wording import beginning_of
+
+__all__ = ["Dead", "Standing", "Waits"]
+
+_PAGE: Final = 200
+_TOGETHER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand."""
+
+    where: WaitsAt
+    branch: str
+    due: float | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """What is known of a dead letter: its id, when it became one, why, after how many attempts, and by whom."""
+
+    letter: str
+    at: float
+    reason: str
+    detail: str
+    error: str
+    attempts: int
+    owners: tuple[str, ...]
+    branch: str
+
+
+class Standing:
+    """What waits and what is dead in a session, when it was read last; what it finds joins the history.
+
+    At most `most` mails of each are looked at; `left_out` says that there are more.
+    """
+
+    def __init__(self, history: History, most: int) -> None:
+        self.waits: dict[str, Waits] = {}
+        self.dead: dict[str, Dead] = {}
+        self.left_out = False
+        self._history = history
+        self._most = most
+
+    def read_steps(self) -> Steps[None]:
+        """Read where mail waits now, and the dead letters."""
+        self.waits, self.dead, self.left_out = {}, {}, False
+        session = yield from ask(ReadSession(self._history.session))
+        rounds = session is not None and session.fields.get("delivery") == "manual"
+        stations = [one for record in self._history.records.values() for one in _stations_of(record, rounds)]
+        for first in range(0, len(stations), _TOGETHER):
+            part = stations[first : first + _TOGETHER]
+            yield from together([self._waiting_steps(record, where) for record, where in part])
+        yield from self._dead_steps()
+
+    def _waiting_steps(self, record: BranchRecord, where: WaitsAt) -> Steps[None]:
+        after, lane = START, ""
+        while True:
+            page = yield from ask(ReadWaiting(self._history.session, record.id, where, after, lane, _PAGE))
+            for place, one in enumerate(page):
+                first = after == START and place == 0
+                self._found(record, where, one, held=first and record.leased and where is WaitsAt.MAILBOX)
+            if not page or (len(self.waits) >= self._most and not self._history.since):
+                self.left_out = self.left_out or bool(page)
+                return
+            after, lane = page[-1].place, page[-1].lane
+            yield PAUSE
+
+    def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, held: bool) -> None:
+        if not isinstance(one.mail, WireMail):
+            return
+        header = one.mail.header
+        story = self._history.story(header.id)
+        if story is None:
+            return
+        story.know(header)
+        story.text = story.text or beginning_of(one.mail.body)
+        if where in (WaitsAt.MAILBOX, WaitsAt.INBOX, WaitsAt.LANES):
+            story.delivered = int(one.place.partition("-")[0]) / 1000
+        self.waits[header.id] = Waits(where, record.id, one.due / 1000 if one.due else None, held)
+
+    def _dead_steps(self) -> Steps[None]:
+        after = START
+        while True:
+            page = yield from ask(ReadDead(self._history.session, after, _PAGE))
+            for letter in page:
+                self._buried(letter)
+            if not page or (len(self.dead) >= self._most and not self._history.since):
+                self.left_out = self.left_out or bool(page)
+                return
+            after = page[-1].id
+            yield PAUSE
+
+    def _buried(self, letter: DeadLetter) -> None:
+        # A copy of a mail that has taken effect is no end of that mail.
+        if letter.mail is None or letter.reason == "duplicate":
+            return
+        story = self._history.story(letter.mail.id)
+        if story is None:
+            return
+        story.know(letter.mail.header)
+        story.text = story.text or beginning_of(letter.mail.body)
+        self.dead[letter.mail.id] = Dead(
+            letter.id,
+            int(letter.id.partition("-")[0]) / 1000,
+            letter.reason,
+            letter.detail,
+            letter.error,
+            letter.attempts,
+            letter.owners,
+            letter.branch,
+        )
+
+
+def _stations_of(record: BranchRecord, rounds: bool) -> Iterator[tuple[BranchRecord, WaitsAt]]:
+    """The stations of a branch at which anything may wait."""
+    counts = {
+        WaitsAt.MAILBOX: record.waiting,
+        WaitsAt.INBOX: record.inbox,
+        WaitsAt.OUTBOX: record.outbox,
+        WaitsAt.LANES: record.deferred,
+        WaitsAt.DELAYED: record.delayed,
+        # Nobody counts it, and only a session that moves its mail itself has any.
+        WaitsAt.TRANSIT: int(rounds and record.state == "open"),
+    }
+    return ((record, where) for where, count in counts.items() if count)

@@ -1,0 +1,181 @@
+"""What a turn says of itself: spans, counts and the fields of log lines. Nobody who asks for none pays for any.
+
+The first mails that a turn handles have a span each. A turn that handles more of them is quick, since it commits after
+10 ms: what comes after shares one span, with links to those who sent it, and so do mails that are only written down.
+Telemetry costs a small part of a turn that way, however many mails it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+from lion_broker.branch.host import Host
+from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntry, Rejected
+from lion_broker.mail.wire import Header, WireMail
+from lion_broker.telemetry.counts import counts_here
+from lion_broker.telemetry.lines import back_to, now_about
+from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
+
+if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
+
+    from .attempt import Failure
+
+__all__ = ["Account"]
+
+_SINGLY: Final = 8
+
+
+class Worked(Protocol):
+    """What is to be known of a turn when it has been committed."""
+
+    entries: list[Entry]
+    attempts: int
+    lane: str
+    now: int
+    since: float
+    done: int
+    buried: list[Burial]
+    deferred: list[Deferral]
+    failed: Failure | None
+
+
+class Account:
+    """The account of one turn; a context manager around what it does."""
+
+    __slots__ = ("_handled", "_last", "_shared", "_together")
+
+    def __init__(self) -> None:
+        self._handled = 0
+        self._last: Processing | None = None
+        self._shared: Processing | None = None
+        self._together: Together | None = None
+
+    def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
+        """Return what is to be entered while a mail is handled."""
+        self._handled += 1
+        return Handling(self, host, wire, attempts if self._handled == 1 else 1)
+
+    def span_of(self, host: Host, wire: WireMail) -> Processing | None:
+        """Return the span in which a mail is handled: its own, or that of many."""
+        if self._shared is not None:
+            self._shared.joins(wire.header)
+            return self._shared
+        around = host.around
+        many = self._handled > _SINGLY
+        found = process(around.exchange, around.session, host.branch.id, around.owner, [wire.header], shared=many)
+        self._last = found
+        if many and found is not None:
+            self._shared, self._together = found, Together()
+            self._together.begin()
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._together is not None:
+            self._together.end()
+        if self._shared is not None:
+            self._shared.end("" if error is None else type(error).__name__)
+
+    def is_shared(self, span: Processing) -> bool:
+        """Whether a span is that of many mails, which ends with the turn."""
+        return span is self._shared
+
+    def wrote_down(self, exchange: Exchange, ready: ReadyEntry, owner: str, entries: Sequence[Entry]) -> None:
+        """Note that mails were written down, all in one go."""
+        headers = headers_of(entries)
+        self._last = process(exchange, ready.session, ready.branch, owner, headers, count=len(entries))
+        if self._last is not None:
+            self._last.end()
+
+    def committed(self, exchange: Exchange, ready: ReadyEntry, turn: Worked) -> None:
+        """Note what became of the turn's mails, now that it is written down."""
+        counts = counts_here()
+        if counts is not None:
+            count_turn(counts, turn, time.monotonic())
+        for entry, word, error in _put_elsewhere(turn):
+            mail = next((one.mail for one in turn.entries if one.id == entry), None)
+            header = mail.header if isinstance(mail, WireMail) else None
+            context = self._last.context if self._last is not None and turn.failed is not None else None
+            settle(word, exchange, ready.session, ready.branch, header, context, error)
+
+    @staticmethod
+    def received(exchange: Exchange, ready: ReadyEntry, owner: str, answer: Claimed, began: float = 0.0) -> None:
+        """Note that mails came with an answer; `began` is when it was asked for, 0 where it was not asked for them."""
+        if answer.entries:
+            receive(
+                exchange, ready.session, ready.branch, owner, headers_of(answer.entries), len(answer.entries), began
+            )
+
+
+class Handling:
+    """Around the handling of one mail: log lines name it, and its span is the current one."""
+
+    __slots__ = ("_account", "_attempts", "_before", "_began", "_host", "_span", "_wire", "failure")
+
+    def __init__(self, account: Account, host: Host, wire: WireMail, attempts: int) -> None:
+        self._account, self._host, self._wire, self._attempts = account, host, wire, attempts
+        self.failure: Failure | None = None
+
+    def __enter__(self) -> Self:
+        host, wire = self._host, self._wire
+        fields = {"session": host.around.session, "branch": host.branch.id, "mail": wire.id}
+        self._before = now_about({**fields, "attempt": str(self._attempts)})
+        self._began = time.perf_counter()
+        self._span = self._account.span_of(host, wire)
+        if self._span is not None:
+            self._span.enter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        failed = self.failure.error if self.failure is not None else error
+        if self._span is not None:
+            self._span.leave()
+            if not self._account.is_shared(self._span):
+                self._span.end("" if failed is None else type(failed).__name__)
+        counts = counts_here()
+        if counts is not None:
+            counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
+        back_to(self._before)
+
+
+def headers_of(entries: Sequence[Entry]) -> list[Header]:
+    """The headers of those entries that are mail."""
+    return [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
+
+
+def count_turn(counts: Any, turn: Worked, now: float) -> None:
+    """Count the mails that a turn is through with; `now` is of the monotonic clock."""
+    ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
+    ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
+    through = turn.entries[: turn.done]
+    if turn.lane and turn.deferred:
+        through = turn.entries[: turn.done + 1]
+    kinds = Counter((_category(entry), ends.get(entry.id, "ok")) for entry in through)
+    for (category, outcome), mails in kinds.items():
+        if outcome:
+            counts.add("lion_broker_mails_processed_total", mails, category, outcome)
+    if turn.attempts > 1:
+        counts.add("lion_broker_redeliveries_total")
+    if turn.lane:
+        return
+    for entry in through:
+        waited = (turn.now - int(entry.id.partition("-")[0])) / 1000
+        counts.observe("lion_broker_mail_wait_seconds", max(0.0, waited))
+
+
+def _category(entry: Entry) -> str:
+    return "unknown" if isinstance(entry.mail, Rejected) else entry.mail.header.category
+
+
+def _put_elsewhere(turn: Worked) -> list[tuple[str, str, str]]:
+    """The entries that were not applied, what became of them, and why."""
+    dead = [(one.entry, "dead_letter", one.error or one.reason) for one in turn.buried]
+    tried = type(turn.failed.error).__name__ if turn.failed is not None else "failed"
+    return dead + [(one.entry, "nack", tried) for one in turn.deferred if one.attempts]

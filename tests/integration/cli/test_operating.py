@@ -1,0 +1,213 @@
+"""`status`, `drain` and `scale` beside real worker processes: what an operator sees, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lion_broker import Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
+from lion_broker.testing import wait_until
+from tests.faults.place import own_site
+from tests.ledger import Ledger
+from tests.stage import Program, Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.processes]
+
+Told = Callable[..., Any]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    """Runs a command with `--json`, expects an exit code, and returns what it printed."""
+
+    def run(*words: str, code: int = Code.OK) -> Any:
+        assert main([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def session(stage: Stage) -> Iterator[Session]:
+    """A session with automatic delivery."""
+    with Session(name="mine", exchange=stage.exchange, delivery="auto") as session:
+        yield session
+
+
+def states(told: Told) -> dict[str, str]:
+    """What status says of each worker."""
+    return {worker["owner"]: worker["state"] for worker in told("status")["workers"]}
+
+
+def test_a_killed_worker_is_lost_and_the_others_are_not(stage: Stage, told: Told) -> None:
+    """`status` says who lives; one that has stopped by itself is told from one that is dead."""
+    owners = [program.ready() for program in (stage.worker(pool="p"), stage.worker(pool="p"), stage.worker(pool="p"))]
+    wait_until(lambda: states(told) == dict.fromkeys(owners, "running"))
+    stage.programs[0].kill()
+    assert stage.programs[1].stop() == 0
+    wait_until(lambda: states(told) == dict(zip(owners, ("lost", "stopped", "running"), strict=True)))
+    (pool,) = told("status")["pools"]
+    assert (pool["pool"], pool["workers"], pool["wanted"]) == ("p", 1, None)
+
+
+def test_status_counts_what_there_is(
+    stage: Stage, session: Session, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mail, pools that nobody serves, the sessions with most to do; for people with the next step."""
+    branch = session.new_branch(name="far", pool="p", behaviour="echo")
+    for number in range(3):
+        session.default_branch.send(branch, "message", str(number))
+    seen = told("status")
+    assert (seen["sessions"], seen["branches"], seen["waiting"], seen["workers"]) == (1, 2, 1, [])
+    assert (seen["mail"]["posted"], seen["mail"]["inflight"], seen["rates"]) == (3, 3, None)
+    assert [(one["session"], one["name"], one["inflight"]) for one in seen["busiest"]] == [(session.id, "mine", 3)]
+    assert seen["server"]["namespace"] == stage.environ["LION_BROKER_NAMESPACE"]
+    assert main(["status"]) == Code.OK
+    text = capsys.readouterr().out
+    assert "1 session, 2 branches: 3 mails posted, 0 applied, 3 in flight\n" in text
+    assert "Nobody serves the pool p, where work waits: lion-broker worker --app MODULE:NAME --pool p\n" in text
+
+
+def test_who_is_drained_ends_its_turn_and_exits_with_0(
+    stage: Stage, session: Session, told: Told, tmp_path: Path
+) -> None:
+    """The turn that goes on is committed, what waits behind it goes to the other worker, and nothing is done twice."""
+    branch = session.new_branch(pool="p", behaviour="wait")
+    for text in ("one", "two"):
+        session.default_branch.send(branch, "message", text)
+    first = stage.worker(pool="p", DESK=str(tmp_path))
+    owner = first.ready()
+    wait_until((tmp_path / "one.begun").exists)
+    wait_until(lambda: owner in states(told))
+    assert told("drain", owner[:-1]) == {"told": [owner], "stopped": [], "lost": [], "left": [owner]}
+    wait_until(lambda: states(told)[owner] == "draining")
+    second = stage.worker(pool="p", DESK=str(tmp_path))
+    second.ready()
+    (tmp_path / "go").touch()
+    assert first.wait() == 0
+    session.wait_idle()
+    assert [message.content["instruction"] for message in branch.messages] == ["one", "two"]
+    assert session.counters()["redelivered"] == 0
+    assert states(told)[owner] == "stopped"
+    told("drain", owner, code=Code.NOT_FOUND)
+
+
+def test_a_fleet_is_drained_under_load_and_loses_nothing(stage: Stage, session: Session, told: Told) -> None:
+    """Mail flows through two workers; both are drained, others take over, and each mail takes effect once."""
+    sink = session.new_branch(name="sink", pool="p")
+    hops = [session.new_branch(name=f"b{n}", pool="p", behaviour="forward", metadata={"to": sink.id}) for n in range(4)]
+    old = stage.workers(2, pool="p")
+    with session.batch():
+        for number in range(120):
+            session.default_branch.send(hops[number % 4], "message", f"home:{number}")
+    wait_until(lambda: session.counters()["applied"] > 10)
+    wait_until(lambda: len(states(told)) == 2)
+    stage.workers(1, pool="p")
+    done = told("drain", *("--pool", "p"), "--wait", "--timeout", "30")
+    assert (len(done["told"]) >= 2, done["left"], done["lost"]) == (True, [], [])
+    assert [program.wait() for program in old] == [0, 0]
+    stage.workers(1, pool="p")
+    session.wait_idle()
+    ledger = Ledger.of(session.exchange, session.id)
+    assert (len(ledger.effects), ledger.doubles(), ledger.gaps(), session.dead_letters) == (240, [], [], [])
+
+
+def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: Told, tmp_path: Path) -> None:
+    """A turn that does not end is exit code 7, and one whose worker dies meanwhile is 1; asking twice is no error."""
+    branch = session.new_branch(pool="p", behaviour="wait")
+    session.default_branch.send(branch, "message", "one")
+    worker = stage.worker(pool="p", DESK=str(tmp_path))
+    owner = worker.ready()
+    wait_until((tmp_path / "one.begun").exists)
+    wait_until(lambda: owner in states(told))
+    for _ in range(2):
+        assert told("drain", "--all", "--wait", "--timeout", "0", code=Code.UNFINISHED)["left"] == [owner]
+    waiting = stage.start("-m", "lion_broker", "drain", "--all", "--wait", "--json")
+    wait_until(lambda: "waiting until" in waiting.errors)
+    worker.kill()
+    assert waiting.told() == {"told": [owner], "stopped": [], "lost": [owner], "left": []}
+    assert waiting.wait() == Code.ERROR
+
+
+@pytest.mark.usefixtures("stage")
+def test_nobody_to_drain(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of none is nothing; a name that nobody has is an error that says where names are."""
+    assert told("drain", "--all", "--wait") == {"told": [], "stopped": [], "lost": [], "left": []}
+    assert main(["drain", "--pool", "p"]) == Code.OK
+    assert capsys.readouterr().out == "No worker is at work there.\n"
+    for name in ("nobody", ""):
+        assert main(["drain", name]) == Code.NOT_FOUND
+        assert "`lion-broker status` names those that there are." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stage")
+def test_scale_says_how_many_are_wanted(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """The number stands at the server until somebody says another, or none."""
+    assert told("scale") == []
+    assert [(one["pool"], one["wanted"], one["workers"]) for one in told("scale", "p", "3")] == [("p", 3, 0)]
+    assert [one["wanted"] for one in told("scale")] == [3]
+    assert main(["scale", "p"]) == Code.OK
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        "POOL",
+        "WORKERS",
+        "WANTED",
+        "READY",
+        "CLAIMED",
+        "OLDEST",
+    ]
+    assert [one["wanted"] for one in told("scale", "p", "--forget")] == [None]
+    assert told("scale") == []
+    assert main(["scale", "a pool", "1"]) == Code.USAGE
+    assert "POOL cannot be 'a pool'" in capsys.readouterr().err
+
+
+def interrupt(program: Program) -> int:
+    """Press Ctrl-C; returns the exit code."""
+    program.process.send_signal(signal.SIGINT)
+    return program.wait()
+
+
+def test_watching_outlives_the_server(told: Told) -> None:
+    """While no server answers each look says so; when it is back the figures go on, and Ctrl-C is a clean end."""
+    with own_site() as site:
+        environ = site.environ(LION_BROKER_PATIENCE="0.2")
+        words = ("-m", "lion_broker", "status", "--watch", "--interval", "0.1", "--json")
+        watching = site.start(*words, **environ)
+        worker = site.worker(pool="p")
+        owner = worker.ready()
+        wait_until(lambda: [one["owner"] for one in watching.told()["workers"]] == [owner])
+        assert watching.told()["rates"]["applied"] == 0
+        site.server.kill()
+        wait_until(lambda: watching.told().get("error") == "BrokerUnavailable")
+        site.server.start()
+        wait_until(lambda: watching.told().get("sessions") == 0)
+        assert interrupt(watching) == 0
+        assert "Traceback" not in watching.errors
+
+
+def test_watching_where_no_server_is_ends_at_once(stage: Stage) -> None:
+    """A wrong URL is no server that is away for a while."""
+    environ = {"LION_BROKER_URL": "redis://127.0.0.1:1", "LION_BROKER_INSECURE": "1", "LION_BROKER_PATIENCE": "0"}
+    assert stage.start("-m", "lion_broker", "status", "--watch", **environ).wait() == Code.NO_SERVER
+
+
+def test_watching_prints_text_where_there_is_no_terminal(stage: Stage) -> None:
+    """One block of lines for each look; SIGTERM ends it as Ctrl-C does."""
+    watching = stage.start("-m", "lion_broker", "status", "--watch", "--interval", "0.1")
+    assert "profile dev" in watching.line()
+    wait_until(lambda: "mails/s applied" in next_line(watching))
+    assert watching.stop() == 0
+    assert "\x1b" not in watching.errors
+
+
+def next_line(program: Program) -> str:
+    """The next line of a program's output, which may be an empty one."""
+    assert program.process.stdout is not None
+    return program.process.stdout.readline()

@@ -1,0 +1,139 @@
+"""What is changed from the pages: once, seen by others, and not at all where it is read only."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from lion_broker.dashboard import dashboard
+from lion_broker.mail.verbs import ReadAudit
+from tests.conftest import RunningWorker
+from tests.integration.dashboard.conftest import HOSTILE, TOKEN, Scene, visitor
+from tests.stage import Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.anyio]
+
+HTML = {"Accept": "text/html"}
+
+
+async def letters(client: httpx.AsyncClient, query: str = "") -> list[dict[str, object]]:
+    """The dead letters that a page shows."""
+    rows: list[dict[str, object]] = (await client.get(f"/dead.json{query}")).json()["rows"]
+    return rows
+
+
+async def test_a_dead_letter_is_retried(
+    scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """It is on its way again, takes effect, and the others stay."""
+    first, second = await letters(client)
+    scene.trouble.clear()
+    done = await client.post("/dead/retry", data={"key": f"{scene.id}/{first['id']}", "back": "/dead?reason=failed"})
+    assert (done.status_code, done.headers["location"]) == (
+        303,
+        "/dead?reason=failed&did=retried&count=1&left=0&more=0",
+    )
+    assert [one["id"] for one in await letters(client)] == [second["id"]]
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await scene.session.await_idle()
+    assert [message.text for message in scene.far.msgs.messages] == ["zero", "one"]
+
+
+async def test_all_that_match_are_retried_or_dropped(scene: Scene, client: httpx.AsyncClient) -> None:
+    """By reason, branch and session; what does not match stays."""
+    matching = {"scope": "matching", "session": scene.id, "reason": "expired"}
+    answer = await client.post("/dead/retry", data=matching, headers={"Accept": "application/json"})
+    assert answer.json() == {"did": "retried", "count": 0, "left": 0, "more": False}
+    assert len(await letters(client, f"?branch={scene.far.id}")) == 2
+    matching["reason"] = "failed"
+    answer = await client.post("/dead/drop", data=matching, headers={"Accept": "application/json"})
+    assert answer.json() == {"did": "dropped", "count": 2, "left": 0, "more": False}
+    assert await letters(client) == []
+
+
+async def test_what_stays_is_counted(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Letters that are gone meanwhile, or whose branch was removed, are told of and left alone."""
+    keys = [f"{scene.id}/{one['id']}" for one in await letters(client)]
+    scene.session.remove_branch(scene.far)
+    data = {"key": [*keys, f"{scene.id}/1-1"]}
+    answer = await client.post("/dead/retry", data=data, headers={"Accept": "application/json"})
+    assert answer.json() == {"did": "retried", "count": 0, "left": 3, "more": False}
+    assert len(await letters(client)) == 2
+
+
+async def test_a_letter_is_edited(
+    scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """Other words go instead, in a new mail from the same sender."""
+    first, _ = await letters(client)
+    page = await client.get(f"/dead/{scene.id}/{first['id']}", headers=HTML)
+    assert "ValueError: not one" in page.text
+    done = await client.post(f"/dead/{scene.id}/{first['id']}/edit", data={"item": "two\r\nlines"})
+    assert done.status_code == 303
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await scene.session.await_idle()
+    assert [message.text for message in scene.far.msgs.messages] == ["zero", "two\nlines"]
+    assert len(await letters(client)) == 1
+
+
+async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncClient) -> None:
+    """With the reason, for others to see; twice is no harm."""
+    here = f"/sessions/{scene.id}/branches/{scene.far.id}"
+    assert (await client.post(f"{here}/pause", data={"reason": HOSTILE})).status_code == 303
+    assert scene.far.record.paused == HOSTILE
+    assert "count=0" in (await client.post(f"{here}/pause", data={})).headers["location"]
+    assert (await client.post(f"{here}/resume", data={})).status_code == 303
+    assert scene.far.record.paused == ""
+    gone = await client.post(f"/sessions/{scene.id}/branches/nobody/pause", data={})
+    assert gone.status_code == 404
+
+
+async def test_everything_that_is_changed_is_written_down(scene: Scene, app: Starlette, stage: Stage) -> None:
+    """Who, what, when and on what, on a page that others see."""
+    async with visitor(app, address="192.0.2.7", Authorization=f"Bearer {TOKEN}") as client:
+        first, _ = await letters(client)
+        await client.post("/dead/drop", data={"key": f"{scene.id}/{first['id']}"})
+        await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/pause", data={})
+        told = (await client.get("/audit.json")).json()["rows"]
+    assert [(one["who"], one["what"]) for one in told] == [
+        ("192.0.2.7", "pause branch"),
+        ("192.0.2.7", "drop dead letters"),
+    ]
+    assert [one.id for one in stage.exchange.call(ReadAudit())] == [one["id"] for one in told]
+    assert str(first["id"]) in told[1]["detail"]
+
+
+async def test_read_only_shows_everything_and_changes_nothing(scene: Scene, stage: Stage) -> None:
+    """Neither a button nor a request does anything."""
+    app = dashboard(stage.exchange, token=TOKEN, read_only=True)
+    async with visitor(app, Authorization=f"Bearer {TOKEN}") as client:
+        (first, _) = await letters(client)
+        for path in ("/dead", f"/sessions/{scene.id}/branches", f"/dead/{scene.id}/{first['id']}"):
+            page = await client.get(path, headers=HTML)
+            assert page.status_code == 200
+            assert 'method="post" action="/sess' not in page.text
+            assert "Retry" not in page.text
+        for path in ("/dead/retry", "/dead/drop", f"/sessions/{scene.id}/branches/{scene.far.id}/pause"):
+            answer = await client.post(path, data={"key": f"{scene.id}/{first['id']}"})
+            assert answer.status_code == 403
+        assert len(await letters(client)) == 2
+    assert stage.exchange.call(ReadAudit()) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"", "application/x-www-form-urlencoded", 400),
+        (b"key=" + b"%61" * 2_000_000, "application/x-www-form-urlencoded", 413),
+        (b"&".join(b"key=x" for _ in range(6000)), "application/x-www-form-urlencoded", 400),
+        (b"\xff=1", "application/x-www-form-urlencoded", 400),
+        (b"key=%00%2f", "application/x-www-form-urlencoded", 400),
+        (b"{}", "application/json", 415),
+    ],
+)
+async def test_odd_forms_are_refused(client: httpx.AsyncClient, body: bytes, kind: str, status: int) -> None:
+    """With a status and a sentence, before anything is done."""
+    answer = await client.post("/dead/retry", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == status, answer.text
+    assert answer.json()["message"]

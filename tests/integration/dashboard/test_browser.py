@@ -1,0 +1,134 @@
+"""The pages in a real browser: live, acting, by keyboard, dark and light, and nothing in the console."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+from tests.conftest import RunningWorker
+from tests.integration.dashboard.conftest import HOSTILE, Scene
+from tests.integration.dashboard.test_gateway import start
+from tests.stage import Stage
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.processes,
+    pytest.mark.anyio,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """The event loop of the browser, one for all tests here."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    """One browser for all tests here."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, stage: Stage) -> AsyncIterator[Page]:
+    """A page that has signed in at a gateway; nothing may stand in its console at the end."""
+    _, url = start(stage, token=None)
+    context = await browser.new_context(base_url=url.partition("/login")[0])
+    page = await context.new_page()
+    troubles: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            troubles.append(f"{message.text} at {page.url}")
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    await page.goto(url)
+    await page.wait_for_url("**/")
+    yield page
+    await context.close()
+    assert troubles == []
+
+
+async def test_every_page_opens(page: Page, scene: Scene) -> None:
+    """From one to the next as a person goes; what branches call themselves is text."""
+    await expect(page.locator("h1")).to_have_text("Overview")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await expect(page.locator(".uplot canvas")).to_have_count(2)
+    for title in ("Sessions", "Mailboxes", "Dead letters", "Audit", "Overview"):
+        await page.locator(".side nav").get_by_text(title, exact=True).click()
+        await expect(page.locator("h1")).to_contain_text(title)
+    await page.goto(f"/sessions/{scene.id}")
+    await expect(page.locator("h1")).to_contain_text(HOSTILE)
+    for link in await page.locator(".tabs a").all_text_contents():
+        await page.locator(".tabs").get_by_text(link, exact=True).click()
+        await expect(page.locator("h1")).to_be_visible()
+        await page.go_back()
+    assert await page.evaluate("window.pwned") is None
+
+
+async def test_a_live_mail_appears(page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker) -> None:
+    """Without anybody loading the page again."""
+    await page.goto(f"/sessions/{scene.id}/conversation?branch={scene.far.id}")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await expect(page.locator(".says .text")).to_have_text(["zero"])
+    await page.evaluate("window.here = true")
+    await scene.session.get_branch("ada").asend(scene.far, "message", "<b>live</b>")
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await expect(page.locator(".says .text")).to_have_text(["zero", "<b>live</b>"])
+    assert await page.evaluate("window.here") is True
+
+
+async def test_a_dead_letter_is_retried(page: Page, scene: Scene) -> None:
+    """By a tick and a button; what was done is said, and stands in the audit."""
+    await page.goto("/dead")
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    retry = page.get_by_role("button", name="Retry ticked")
+    await expect(retry).to_be_disabled()
+    await page.locator('tbody input[name="key"]').first.check()
+    await retry.click()
+    await expect(page.locator(".told")).to_contain_text("1 sent again.")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await page.goto("/audit")
+    await expect(page.locator("tbody tr")).to_contain_text("retry dead letters")
+
+
+async def test_it_is_used_by_keyboard_and_in_the_dark(page: Page, scene: Scene) -> None:
+    """Keys go to pages and rows; the theme is kept."""
+    ground = "getComputedStyle(document.body).backgroundColor"
+    await page.keyboard.press("g")
+    await page.keyboard.press("s")
+    await page.wait_for_url("**/sessions")
+    light = await page.evaluate(ground)
+    await page.keyboard.press("t")
+    assert await page.evaluate(ground) != light
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/sessions/{scene.id}")
+    assert await page.evaluate(ground) != light
+    await page.keyboard.press("?")
+    await expect(page.locator("dialog#keys")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await page.keyboard.type("far")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/find?q=far")
+    await expect(page.locator("tbody tr").first).to_contain_text("branch")

@@ -1,0 +1,145 @@
+"""What the pages say: the same as the exchange, as HTML, JSON and CSV, whatever branches have called themselves."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from tests.integration.dashboard.conftest import BASE, HOSTILE, TOKEN, Scene, visitor
+from tests.stage import Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.anyio]
+
+HTML = {"Accept": "text/html"}
+NAMESPACE_PAGES = ["/", "/sessions", "/mailboxes", "/dead", "/audit", "/find?q=desk"]
+SESSION_PAGES = ["", "/conversation", "/branches"]
+
+
+async def test_every_page_opens_and_hostile_words_stay_text(scene: Scene, client: httpx.AsyncClient) -> None:
+    """With a strict policy, and with what branches say escaped wherever it stands."""
+    paths = [*NAMESPACE_PAGES, *(f"/sessions/{scene.id}{page}" for page in SESSION_PAGES)]
+    letters = (await client.get("/dead.json")).json()["rows"]
+    paths += [f"/dead/{scene.id}/{letter['id']}" for letter in letters]
+    for path in paths:
+        answer = await client.get(path, headers=HTML)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert "<script>window" not in answer.text
+        assert "<img src=x" not in answer.text
+
+
+@pytest.mark.parametrize("path", [*NAMESPACE_PAGES[:5]])
+async def test_an_empty_namespace_says_so(stage: Stage, client: httpx.AsyncClient, path: str) -> None:
+    """Where nothing is there yet, a page says what would make it be there."""
+    answer = await client.get(path, headers=HTML)
+    assert answer.status_code == 200
+    assert 'class="empty"' in answer.text
+
+
+async def test_a_table_comes_as_json_and_csv(scene: Scene, client: httpx.AsyncClient) -> None:
+    """By a suffix and by what is accepted, with the same rows."""
+    rows = (await client.get("/sessions.json")).json()["rows"]
+    asked = (await client.get("/sessions", headers={"Accept": "application/json"})).json()["rows"]
+    in_csv = list(csv.DictReader(StringIO((await client.get("/sessions.csv")).text)))
+    assert rows == asked
+    assert [(row["id"], row["applied"], row["dead"]) for row in rows] == [(scene.id, 1, 2)]
+    assert [(row["id"], row["applied"]) for row in in_csv] == [(scene.id, "1")]
+    by_accept = await client.get("/sessions", headers={"Accept": "text/csv"})
+    assert by_accept.headers["content-type"].startswith("text/csv")
+    assert 'filename="sessions.csv"' in by_accept.headers["content-disposition"]
+
+
+async def test_branches_say_what_waits(scene: Scene, client: httpx.AsyncClient) -> None:
+    """The same figures as the exchange's own records."""
+    ada = scene.session.get_branch("ada")
+    await ada.asend(scene.far, "message", "later")
+    rows = (await client.get(f"/sessions/{scene.id}/branches.json")).json()["rows"]
+    by_name = {row["name"]: row for row in rows}
+    assert (by_name["far"]["waiting"], by_name["far"]["state"], by_name["far"]["pool"]) == (1, "waiting", "p")
+    assert by_name["ada"]["state"] == "waiting"  # the answer is in its inbox
+    waiting = (await client.get("/mailboxes.json?state=waiting")).json()["rows"]
+    assert {row["name"] for row in waiting} == {"far", "ada"}
+
+
+async def test_a_conversation_is_read_from_the_logs(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Of one branch, and of all of them in order of time, each mail once."""
+    here = f"/sessions/{scene.id}/conversation.json"
+    far = (await client.get(f"{here}?branch={scene.far.id}")).json()["rows"]
+    assert [row["text"] for row in far if row["role"] != "note"] == ["zero"]
+    scene.session.get_branch("ada").receive_all()
+    scene.session.flush()
+    merged = (await client.get(here)).json()["rows"]
+    assert [(row["sender"], row["text"]) for row in merged] == [("ada", "zero"), ("far", "zero!")]
+
+
+async def test_a_long_conversation_is_paged_from_its_end(scene: Scene, client: httpx.AsyncClient) -> None:
+    """The newest come first, and the pages before it hold all the others, once each."""
+    ada = scene.session.get_branch("ada")
+    for number in range(60):
+        ada.msgs.add_message(instruction=f"thought {number}")
+        scene.session.flush()
+    for number in range(60, 250):
+        ada.msgs.add_message(instruction=f"thought {number}")
+    scene.session.flush()
+    for number in range(250, 260):
+        ada.msgs.add_message(instruction=f"thought {number}")
+        scene.session.flush()
+    here, texts = f"/sessions/{scene.id}/conversation.json", list[str]()
+    query = f"?branch={ada.id}"
+    while query:
+        page = (await client.get(here + query)).json()
+        texts = [row["text"] for row in page["rows"] if row["text"].startswith("thought")] + texts
+        query = page["next"]
+    assert texts == [f"thought {number}" for number in range(260)]
+
+
+async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> None:
+    """By a part of a name, an id, or the end of an id."""
+    for wanted in ("far", scene.far.id, scene.far.id[-8:], scene.id, "desk"):
+        rows = (await client.get("/find.json", params={"q": wanted})).json()["rows"]
+        assert {row["id"] for row in rows} & {scene.id, str(scene.far.id)}, wanted
+    letter = (await client.get("/dead.json")).json()["rows"][0]["id"]
+    (found,) = (await client.get("/find.json", params={"q": letter})).json()["rows"]
+    assert (found["kind"], found["id"]) == ("dead letter", letter)
+
+
+async def test_what_is_not_there_is_said(scene: Scene, client: httpx.AsyncClient) -> None:
+    """In one sentence, as HTML for people and as JSON for programs; odd queries are no error."""
+    for path in ("/sessions/nobody", "/sessions/..%2f..", f"/dead/{scene.id}/1-1", f"/dead/{scene.id}/x", "/nowhere"):
+        assert (await client.get(path)).status_code == 404
+        page = await client.get(path, headers=HTML)
+        assert page.status_code == 404
+        assert "text/html" in page.headers["content-type"]
+    answer = await client.get("/sessions/nobody.json")
+    assert answer.json() == {"error": "ItemNotFoundError", "message": "There is no session nobody here (any more)."}
+    for query in ("start=-1", "start=9999999999999", "q=%ff%00", "start=١", "after=x/y", "before=x", "branch=%00"):
+        for path in ("/sessions", "/mailboxes", "/dead", "/audit"):
+            assert (await client.get(f"{path}?{query}", headers=HTML)).status_code == 200, (path, query)
+
+
+async def test_it_is_mounted_under_a_prefix(app: Starlette, scene: Scene) -> None:
+    """Each link and form of a page stays below it."""
+    from starlette.routing import Mount
+
+    outer = Starlette(routes=[Mount("/ops/lion", app=app)])
+    async with visitor(outer, Authorization=f"Bearer {TOKEN}") as client:
+        for path in ("/ops/lion/", "/ops/lion/sessions", f"/ops/lion/sessions/{scene.id}/branches"):
+            page = await client.get(path, headers=HTML)
+            assert page.status_code == 200
+            for attribute in ("href", "action", "src", "formaction"):
+                for piece in page.text.split(f' {attribute}="')[1:]:
+                    assert piece.startswith(("/ops/lion/", "#")), piece[:60]
+        sheet = await client.get("/ops/lion/static/dashboard.css")
+        assert sheet.status_code == 200
+
+
+async def test_no_page_names_another_host(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Everything that a page needs comes from the dashboard itself."""
+    page = await client.get("/", headers=HTML)
+    assert "http://" not in page.text.replace(BASE, "")
+    assert "https://" not in page.text
+    assert HOSTILE not in page.text
