@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.errors import BrokerUnavailable, MailboxFull, MailMalformed
 from lion_broker.mail.exchange import Steps, ask, ask_all

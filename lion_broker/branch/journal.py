@@ -27,7 +27,7 @@ from pydantic_core import from_json, to_json
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.ids import IDType
 from lion_broker.core.log import Log, LogPile
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.records import LogRecord, Record
@@ -35,7 +35,7 @@ from lion_broker.mail.verbs import ReadLog
 from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
 from lion_broker.messages.copies import Copies
-from lion_broker.messages.written import clone_of, message_of
+from lion_broker.messages.written import UnreadClone, message_of, unread_clone
 from lion_broker.telemetry import logger
 
 __all__ = [
@@ -94,13 +94,13 @@ def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     return records
 
 
-def received_message(head: Head, body: bytes) -> RoledMessage:
-    """Return the message that a message mail puts into its recipient's history.
+def received_message(head: Head, body: bytes) -> UnreadClone | RoledMessage:
+    """Return the message that a message mail puts into its recipient's history, as a rule still to be made.
 
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
     """
     mail_id, sender, recipient, created = head
-    return clone_of(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
+    return unread_clone(from_json(body)["item"], _id_of(sender), _id_of(recipient), mail_id, created)
 
 
 def _head_of(raw: bytes) -> Head:
@@ -178,17 +178,13 @@ class Chronicle:
             yield PAUSE
 
     def _join(self, rows: Sequence[LogRecord]) -> None:
-        """Put the messages that mails brought at the end, many at once."""
+        """Put the messages that mails brought at the end, many at once; they are made when somebody looks."""
         with collector_paused():
             arrived = [message for row in rows if (message := self._arrived(row)) is not None]
-            self._reading = True
-            try:
-                self.msgs.messages.include(arrived)
-            finally:
-                self._reading = False
+            self.msgs.messages.recall(arrived)
         self.version, self.place = rows[-1].version, rows[-1].place
 
-    def _arrived(self, row: LogRecord) -> RoledMessage | None:
+    def _arrived(self, row: LogRecord) -> UnreadClone | RoledMessage | None:
         """The message that a mail brought, if it did."""
         try:
             head = _head_of(row.record.head)

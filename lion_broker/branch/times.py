@@ -1,6 +1,6 @@
 """When a turn did what: one record of its log, with names and figures only, never what was said.
 
-    {at, came}   mails that were only written down: in how many ms before `at` each of them was delivered
+    {at, came}   mails that were only written down: the entries that they had in the mailbox
     {at, mails}  mails that were worked at: [mail, entry, begun, ended, attempts, end, error, acts], what is empty at
                  the end left out; an act is [kind, name, began, took, error, fields]
 
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -68,30 +68,33 @@ class Times:
 
     at: float
     attempts: tuple[Attempt, ...] = ()
-    came: tuple[float, ...] = ()
+    came: tuple[float | None, ...] = ()
 
 
 class Clock:
     """Times the mails of one turn; `now` is the exchange's time in ms when they were handed out, `since` our own."""
 
-    __slots__ = ("_rows", "now", "since")
+    __slots__ = ("_acts", "_rows", "now", "since")
 
     def __init__(self, now: int, since: float) -> None:
         self.now = now
         self.since = since
         self._rows: list[list[Any]] = []
+        self._acts = 0
 
-    def note(self, mail: str, entry: str, begun: float, attempts: int) -> list[Any]:
+    def note(self, mail: str, entry: str, begun: float, attempts: int) -> None:
         """Note an attempt that ends now and was begun at a time of the monotonic clock; how, is for `ended` to say."""
-        row = [mail, entry, int((begun - self.since) * 1e6), int((time.monotonic() - self.since) * 1e6), attempts]
-        self._rows.append(row)
-        return row
+        since = self.since
+        self._rows.append([mail, entry, int((begun - since) * 1e6), int((time.monotonic() - since) * 1e6), attempts])
 
-    def ended(self, row: list[Any], end: End, error: str, acts: Sequence[Act]) -> None:
-        """Note how an attempt ended, where there is more to say than that the mail was applied."""
+    def ended(self, end: End, error: BaseException | None, acts: list[Act]) -> None:
+        """Note how the attempt that was noted last ended, and those of the acts that were not there before."""
         wall = time.time() - (time.monotonic() - self.since)
-        told = [_act_row(act, wall) for act in acts[:_MOST_ACTS] if _counts(act)]
-        row += [str(end), error[:_LONGEST_NAME], told] if told else [str(end), error[:_LONGEST_NAME]]
+        told = [_act_row(act, wall) for act in acts[self._acts :][:_MOST_ACTS] if _counts(act)]
+        self._acts = len(acts)
+        name = "" if error is None else type(error).__name__[:_LONGEST_NAME]
+        if end or name or told:
+            self._rows[-1] += [str(end), name, told] if told else [str(end), name]
 
     def record(self) -> tuple[Record, ...]:
         """The record of the turn, if there is anything to say."""
@@ -103,9 +106,9 @@ def times_record(now: int, rows: list[list[Any]]) -> Record:
     return Record(Kind.TIMES, to_json({"at": now, "mails": rows}))
 
 
-def came_record(now: int, entries: Iterable[str]) -> Record:
+def came_record(now: int, entries: list[str]) -> Record:
     """Return the record of mails that were written down, in their order, by their entries in the mailbox."""
-    return Record(Kind.TIMES, to_json({"at": now, "came": [now - int(entry.partition("-")[0]) for entry in entries]}))
+    return Record(Kind.TIMES, to_json({"at": now, "came": entries}))
 
 
 def read_times(body: bytes) -> Times:
@@ -113,7 +116,7 @@ def read_times(body: bytes) -> Times:
     value = from_json(body)
     at = float(value["at"]) / 1000
     if "came" in value:
-        return Times(at, came=tuple(at - float(before) / 1000 for before in value["came"]))
+        return Times(at, came=tuple(delivered_at(entry) for entry in value["came"]))
     return Times(at, tuple(_attempt(at, *row) for row in value["mails"]))
 
 

@@ -29,6 +29,7 @@ Missing = tuple[Name, ...]
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
+    verbs = [verb for verb in verbs if _carried(verb)]
     found: dict[Name, Command] = {}
     # What a post and a turn of the same call share must not be refused either.
     for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):

@@ -21,6 +21,8 @@ __all__ = ["FUNCTIONS", "Road", "call"]
 
 
 _CANCELLED_MS: Final = 3_600_000
+_OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
+_NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
 """Stands for the mail of a dead letter that is not edited, or that has none."""
 
@@ -311,16 +313,17 @@ def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[
 def _stand(road: Road, verb: v.Claim | v.Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """The parts of a Claimed or Committed."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
+    open_one, session, branch = road.codec.open, verb.session, verb.branch
     return (
-        Outcome(word.decode()),
+        _OUTCOMES[word],
         cursor.decode(),
         version,
         attempts,
         behaviour.decode(),
-        tuple(road.codec.open(entry, verb.session, verb.branch) for entry in entries),
+        tuple([open_one(entry, session, branch) for entry in entries]),
         now,
         lane.decode("utf-8", "replace"),
-        frozenset(name.decode("utf-8", "replace") for name in lanes),
+        frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
     )
 
 

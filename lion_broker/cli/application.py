@@ -25,6 +25,7 @@ from . import (
     server,
     sessions,
     status,
+    up,
     worker,
 )
 from .exits import EXIT_CODES
@@ -36,6 +37,8 @@ def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
     app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
     app.callback()(_root)
+    app.command(epilog=EXIT_CODES)(up.up)
+    app.command(epilog=EXIT_CODES)(up.down)
     app.command(epilog=EXIT_CODES)(status.status)
     app.command(epilog=EXIT_CODES)(drain.drain)
     app.command(epilog=EXIT_CODES)(scale.scale)

@@ -60,8 +60,8 @@ def gateway(
     from lion_broker.config import Settings
 
     _check_installed()
-    log_to_stderr(log_level)
     settings = Settings.load(url=url, namespace=namespace)
+    log_to_stderr(log_level, settings)
     token, made = _token(settings)
     with _listening(host, port) as listener, shared_exchange(settings) as exchange:
         from lion_broker.dashboard import dashboard

@@ -93,8 +93,16 @@ async def check_server(exchange: Exchange) -> None:
     await exchange.acall(ReadSession(IDType.create()))
 
 
-async def until_told(work: Callable[[], Awaitable[None]], stop: Callable[[], None], signals: Signals) -> int:
-    """Do the work to its end; the first signal calls `stop`, a second one cancels it. Returns the exit code."""
+async def until_told(
+    work: Callable[[], Awaitable[None]],
+    stop: Callable[[], None],
+    signals: Signals,
+    hurry: Callable[[], None] | None = None,
+) -> int:
+    """Do the work to its end; the first signal calls `stop`, a second one cancels it, or calls `hurry` if there is one.
+
+    Returns the exit code.
+    """
     code: int = Code.OK
     async with anyio.create_task_group() as group:
 
@@ -103,7 +111,10 @@ async def until_told(work: Callable[[], Awaitable[None]], stop: Callable[[], Non
             log.info("%s: stopping; once more to stop at once", (await anext(signals)).name)
             stop()
             code = Code.SIGNAL + await anext(signals)
-            group.cancel_scope.cancel()
+            if hurry is None:
+                group.cancel_scope.cancel()
+            else:
+                hurry()
 
         group.start_soon(watch)
         await work()

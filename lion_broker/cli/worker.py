@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lion_broker.worker.sweeper import Sweeper
     from lion_broker.worker.worker import Worker
 
-__all__ = ["sweeper", "worker"]
+__all__ = ["Level", "check_pools", "sweeper", "worker"]
 
 log = logger("cli")
 
@@ -42,6 +42,7 @@ Form = Annotated[
 
 
 def worker(
+    context: typer.Context,
     app: Annotated[
         str, typer.Option(metavar="MODULE:NAME", help="The Registry with behaviours, tools and models, as module:name.")
     ],
@@ -60,6 +61,13 @@ def worker(
         typer.Option(
             "--until-eof", help="Stop when stdin ends, so that it never outlives the program that started it."
         ),
+    ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, max=256, metavar="N", help="How many processes; one that fails is replaced by another."),
+    ] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="For development: begin anew when a Python file of the app changes.")
     ] = False,
     url: Url = None,
     namespace: Namespace = None,
@@ -92,7 +100,11 @@ def worker(
         log_format=log_format,
     )
     log_to_stderr(log_level, settings)
-    _check_pools([pool])
+    check_pools([pool])
+    if processes > 1 or reload:
+        from .supervise import supervise
+
+        raise typer.Exit(supervise(context, settings, app, processes, reload, until_eof))
     registry = load_registry(app)
     with shared_exchange(settings) as exchange:
         made = Worker(
@@ -130,13 +142,13 @@ def sweeper(
     settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
     log_to_stderr(log_level, settings)
     pools = pool or ["default"]
-    _check_pools(pools)
+    check_pools(pools)
     with shared_exchange(settings) as exchange:
         made = {name: Sweeper(exchange, name, int(settings.lease * 1000)) for name in pools}
         raise typer.Exit(run(partial(_sweep, made, exchange, once, as_json)))
 
 
-def _check_pools(pools: Sequence[str]) -> None:
+def check_pools(pools: Sequence[str]) -> None:
     """Raise ConfigError for a name that no pool can have, before anything is started for it."""
     from lion_broker.mail.checks import check
     from lion_broker.mail.verbs import Sweep

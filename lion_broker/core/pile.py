@@ -9,8 +9,8 @@ from uuid import UUID
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import IDType, validate_order
 from lion_broker.core.pile_algebra import PileAlgebra
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.pile_files import read_csv, read_json, write_csv, write_json
-from lion_broker.core.pile_store import PileChange
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Pile(PileAlgebra[T]):
     def __getitem__(self, key: Sequence[Any]) -> T | list[T]: ...
     def __getitem__(self, key: Any) -> Any:
         with self._lock:
-            items = [self._items[id_] for id_ in self._ids_at(key)]
+            items = [self._item(id_) for id_ in self._ids_at(key)]
             if isinstance(key, slice):
                 return self._derive(items)
             return items[0] if len(items) == 1 else items

@@ -2,22 +2,23 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.concepts import Collective, Observable, Watchable
+from lion_broker.core.deferred import Deferred
 from lion_broker.core.element import Element, element_class
 from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
 from lion_broker.core.lock import TaskLock
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
 
-__all__ = ["PileChange", "PileStore"]
+__all__ = ["PileStore"]
 
 T = TypeVar("T", bound=Observable)
 
@@ -26,41 +27,27 @@ _set = object.__setattr__
 _MANY = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class PileChange(Generic[T]):
-    """One change of a Pile, as its observer sees it.
-
-    - include: `items` are new, replaced or changed in place, `ids` are theirs; `index` is where the first of
-      them stands now, or None when new ones went to the end and known ones kept their places.
-    - exclude: `ids` have gone.
-    - order: `ids` is the whole new order.
-    """
-
-    kind: Literal["include", "exclude", "order"]
-    items: tuple[T, ...] = ()
-    ids: tuple[IDType, ...] = ()
-    index: int | None = None
-
-
 class PileStore(Element, Collective[T], Generic[T]):
     """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
 
-    __slots__ = ("_edits", "_gone", "_items", "_line", "_lock", "_observer", "_strict", "_types")
+    __slots__ = ("_edits", "_gone", "_items", "_line", "_lock", "_observer", "_strict", "_types", "_unmade")
 
     if TYPE_CHECKING:
-        _items: dict[IDType, T]
+        _items: dict[IDType, T | Deferred[T]]
         _line: deque[IDType]
         _gone: set[IDType]
         _types: frozenset[type[T]] | None
         _strict: bool
         _lock: TaskLock
         _edits: int
+        _unmade: bool
         _observer: Callable[[PileChange[T]], None] | None
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
         _set(self, "_lock", TaskLock())
         _set(self, "_edits", 0)
+        _set(self, "_unmade", False)
         _set(self, "_observer", None)
         _set(self, "_types", _item_types(item_type))
         _set(self, "_strict", strict_type)
@@ -108,9 +95,23 @@ class PileStore(Element, Collective[T], Generic[T]):
     def last(self, count: int) -> list[T]:
         """Return the last `count` items in order, in a time that grows with their number only."""
         with self._lock:
+            return [self._item(one.id) for one in self.tail(count)]
+
+    def tail(self, count: int) -> list[T | Deferred[T]]:
+        """Return the same, with what nobody has looked at yet as it is kept, a Deferred."""
+        with self._lock:
             items = [self._items[id_] for id_ in islice(reversed(self._ordered()), max(count, 0))]
             items.reverse()
             return items
+
+    def recall(self, items: Sequence[T | Deferred[T]]) -> None:
+        """Take in items that are recorded already, new ones at the end: the observer is not told, but watches them.
+
+        A Deferred becomes its item when somebody looks at that.
+        """
+        with self._lock, collector_paused():
+            self._unmade = self._unmade or any(isinstance(item, Deferred) for item in items)
+            self._put(items)
 
     def withdraw(self, refs: Iterable[ID.Ref]) -> list[T]:
         """Remove and return those of some items that are here."""
@@ -187,7 +188,25 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _snapshot(self) -> list[T]:
         with self._lock:
-            return [self._items[id_] for id_ in self._ordered()]
+            self._make_all()
+            return [self._items[id_] for id_ in self._ordered()]  # type: ignore[misc]  # all of them are made
+
+    def _item(self, id_: IDType) -> T:
+        """An item that is here, made now where it was not before."""
+        item = self._items[id_]
+        if not isinstance(item, Deferred):
+            return item
+        made = item.made()
+        self._items[id_] = made
+        self._watch([made])
+        return made
+
+    def _make_all(self) -> None:
+        if self._unmade:
+            with collector_paused():
+                for id_ in self._items:
+                    self._item(id_)
+            self._unmade = False
 
     @abstractmethod
     def _derive(self, items: Iterable[T], **fields: Any) -> Self:
@@ -249,6 +268,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             if id_ in self._items:
                 return id_
             raise ItemNotFoundError(f"no item with id {id_} in {self!r}")
+        self._make_all()
         named = [item.id for item in self._items.values() if getattr(item, "name", None) == text]
         if len(named) > 1:
             raise ConfigError(f"{len(named)} items are named '{text}': use an id ({', '.join(named[:5])})")
@@ -264,24 +284,17 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     # The ways to change
 
-    def begin(self, items: list[T]) -> None:
-        """Take in what an empty pile begins with; the observer is not told, and watches them from now on."""
-        with self._lock:
-            _set(self, "_items", {item.id: item for item in items})
-            self._line_up(self._items)
-            self._watch(items)
-
     def _store(self, items: list[T]) -> None:
         """Update known items where they stand and append new ones."""
+        if items:
+            self._tell("include", items)
         if len(items) > _MANY:
             with collector_paused():
                 self._put(items)
         else:
             self._put(items)
 
-    def _put(self, items: list[T]) -> None:
-        if items:
-            self._tell("include", items)
+    def _put(self, items: Sequence[T | Deferred[T]]) -> None:
         for item in items:
             known = self._items.get(item.id)
             if known is None:
@@ -309,7 +322,7 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _discard(self, ids: list[IDType]) -> list[T]:
         """Remove and return items that are here."""
         gone = dict.fromkeys(ids)
-        items = [self._items[id_] for id_ in gone]
+        items = [self._item(id_) for id_ in gone]
         if items:
             self._tell("exclude", ids=tuple(gone))
             self._edits += 1
@@ -334,14 +347,14 @@ class PileStore(Element, Collective[T], Generic[T]):
         _set(self, "_line", deque(ids))
         _set(self, "_gone", set())
 
-    def _watch(self, items: Iterable[T]) -> None:
+    def _watch(self, items: Iterable[T | Deferred[T]]) -> None:
         if self._observer is not None:
             callback = self._changed_in_place
             for item in items:
                 if isinstance(item, Watchable):
                     item.observe(callback)
 
-    def _unwatch(self, item: T) -> None:
+    def _unwatch(self, item: T | Deferred[T]) -> None:
         if self._observer is not None and isinstance(item, Watchable):
             item.unobserve(self._changed_in_place)
 

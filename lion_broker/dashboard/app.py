@@ -23,10 +23,11 @@ from lion_broker.telemetry import logger
 from .access import Gate
 from .console import Console
 from .guard import Guard
+from .histories import Histories
 from .live import Lives
 from .pages import HERE, Page, environment, render
 from .pulse import Pulse
-from .routes import audit, dead, entrance, find, mailboxes, overview, sessions, streams
+from .routes import audit, dead, entrance, find, mail, mailboxes, overview, sessions, streams
 
 __all__ = ["TOKEN_SETTING", "console_in", "dashboard"]
 
@@ -67,7 +68,9 @@ def dashboard(
     carrier = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
     owned = carrier is not exchange
     shown = getattr(carrier, "namespace", settings.namespace)
-    console = Console(carrier, shown, gate, read_only, Lives(carrier), Pulse(carrier, always=always))
+    console = Console(
+        carrier, shown, gate, read_only, Lives(carrier), Pulse(carrier, always=always), Histories(carrier)
+    )
     app = Starlette(
         routes=_routes(),
         middleware=[Middleware(Guard, gate=gate)],
@@ -86,7 +89,7 @@ def console_in(app: Starlette) -> Console:
 
 
 def _routes() -> list[BaseRoute]:
-    pages = (overview, sessions, streams, mailboxes, dead, audit, find, entrance)
+    pages = (overview, sessions, mail, streams, mailboxes, dead, audit, find, entrance)
     return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
 
 

@@ -16,6 +16,7 @@ from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ListSessions, ReadSession, Verb, WriteAudit
 
 from .access import Gate, Visitor
+from .histories import Histories
 from .live import Lives
 from .pulse import Pulse
 
@@ -34,10 +35,12 @@ class Console:
     read_only: bool
     lives: Lives
     pulse: Pulse
+    histories: Histories
 
     def end(self) -> None:
         """Have every stream finish. May be called twice."""
         self.lives.end()
+        self.histories.stop()
         self.pulse.changed.give()
 
     async def ask(self, steps: Steps[Any]) -> Any:

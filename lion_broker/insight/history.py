@@ -181,7 +181,7 @@ class _Reader:
         self._stamp: Stamp | None = None
         self._before = 0.0
         self._times: Times | None = None
-        self._came: Iterator[float] = iter(())
+        self._came: Iterator[float | None] = iter(())
 
     def read_steps(self) -> Steps[None]:
         """Read what is new in the log."""

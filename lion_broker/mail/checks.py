@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,10 @@ _SHORT: Final = len("0-") + 19
 _HALF_CHARACTER: Final = re.compile(r"[\ud800-\udfff]")
 
 
+_NO_USUAL: Final = object()
+"""Stands for a default where a field has none that holds."""
+
+
 class _Rule(NamedTuple):
     holds: Callable[[Any], bool]
     needed: str
@@ -34,9 +38,9 @@ class _Rule(NamedTuple):
 def check(verb: v.Verb[Any], /) -> None:
     """Raise ConfigError (a ValueError) when no exchange could do the verb, whatever it holds."""
     kind: Any = type(verb)
-    for name, holds, needed in _rules_of(kind):
+    for name, holds, needed, usual in _rules_of(kind):
         value = getattr(verb, name)
-        if not holds(value):
+        if value is not usual and not holds(value):
             shown = repr(value)
             shown = shown if len(shown) <= 80 else shown[:77] + "..."
             raise ConfigError(f"{kind.__name__}.{name} cannot be {shown}: {needed}.")
@@ -45,10 +49,15 @@ def check(verb: v.Verb[Any], /) -> None:
 
 
 @cache
-def _rules_of(kind: type) -> tuple[tuple[str, Callable[[Any], bool], str], ...]:
+def _rules_of(kind: type) -> tuple[tuple[str, Callable[[Any], bool], str, object], ...]:
+    """The rules for a verb's fields, each with the field's default where that holds: most fields have it."""
     own = _OWN_RULES.get(kind, {})
-    names = [field.name for field in fields(kind)]
-    return tuple((name, *rule) for name in names if (rule := own.get(name) or _RULES.get(name)))
+    rules = [(field, rule) for field in fields(kind) if (rule := own.get(field.name) or _RULES.get(field.name))]
+    return tuple((field.name, *rule, _usual(field.default, rule)) for field, rule in rules)
+
+
+def _usual(default: object, rule: _Rule) -> object:
+    return default if default is not MISSING and rule.holds(default) else _NO_USUAL
 
 
 def is_id(value: Any) -> bool:

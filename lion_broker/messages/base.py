@@ -130,7 +130,15 @@ class RoledMessage(Node, Sendable, Watchable):
                 return json_text(self.content)
         return self._text()
 
+    @classmethod
+    def text_of(cls, content: dict[str, Any]) -> str:
+        """Return the text that a message of this kind has whose content is this, and which has no template."""
+        bare = cls.__new__(cls)
+        _set(bare, "__dict__", {"content": content})
+        return bare._text()
+
     def _text(self) -> str:
+        """What the kind makes of the content, and of nothing else."""
         return json_text(self.content)
 
     @property

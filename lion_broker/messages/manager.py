@@ -64,7 +64,7 @@ class MessageManager(Manager):
     def _begin(self) -> None:
         with self._pile:
             if self._coming is not None:
-                self._pile.begin(self._coming.make())
+                self._pile.recall(self._coming.make())
                 self._coming = None
 
     def observe(self, callback: Callable[[PileChange[RoledMessage]], None] | None, /) -> None:

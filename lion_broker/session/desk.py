@@ -7,7 +7,7 @@ from lion_broker.branch.journal import Chronicle, Kind, nothing_record, took_rec
 from lion_broker.branch.refusal import reason_of, warn_rejected
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
-from lion_broker.core.pile_store import PileChange
+from lion_broker.core.pile_change import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.outcome import Outcome

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from lion_broker.core.collector import collector_paused
+from lion_broker.core.deferred import Deferred
 from lion_broker.core.frames import copied, extended, messages_to_frame
 from lion_broker.core.pile import Pile
 from lion_broker.messages import RoledMessage
+from lion_broker.messages.written import UnreadClone
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
 __all__ = ["Gathered", "Source"]
+
+Row: TypeAlias = RoledMessage | UnreadClone
+"""A message, or what can be said of one that nobody has looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Gathered:
         self._begin()
 
     def _begin(self) -> None:
-        self.messages: list[RoledMessage] = []
+        self.rows: list[Row] = []
         self._homes: dict[str, str] = {}
         self._marks: dict[int, _Mark] = {}
         self._frame: DataFrame | None = None
@@ -63,24 +68,32 @@ class Gathered:
                 self._add(looks, doubles=True)
             self._marks = {id(mark.source.messages): mark for mark, _ in looks}
 
+    def messages(self) -> list[RoledMessage]:
+        """Return the messages; those that nobody has looked at before are made now, by the piles that they are in."""
+        if any(isinstance(row, Deferred) for row in self.rows):
+            for mark in self._marks.values():
+                mark.source.messages.values()
+            self.rows = [row.made() if isinstance(row, Deferred) else row for row in self.rows]
+        return cast("list[RoledMessage]", self.rows)
+
     def frame(self) -> DataFrame:
         """Return a frame of the messages; those that were in the last one are not looked at again."""
-        part = messages_to_frame(self.messages[self._framed :], branch_of=lambda message: self._homes[message.id])
+        part = messages_to_frame(self.rows[self._framed :], branch_of=lambda message: self._homes[message.id])
         if self._frame is None:
             self._frame = part
-        elif len(self.messages) != len(self._frame) or self._framed != len(self._frame):
+        elif len(self.rows) != len(self._frame) or self._framed != len(self._frame):
             self._frame = extended(self._frame, self._framed, part)
-        self._framed = len(self.messages)
+        self._framed = len(self.rows)
         return copied(self._frame)
 
-    def _look(self, source: Source) -> tuple[_Mark, list[RoledMessage]]:
+    def _look(self, source: Source) -> tuple[_Mark, list[Row]]:
         """How far a source is now, and what is new in it."""
         before = self._marks.get(id(source.messages))
         with source.messages as messages:
             mark = _Mark(source, messages.edits, len(messages))
-            return mark, messages.last(mark.length - (before.length if before else 0))
+            return mark, cast("list[Row]", messages.tail(mark.length - (before.length if before else 0)))
 
-    def _goes_on(self, looks: Sequence[tuple[_Mark, list[RoledMessage]]]) -> bool:
+    def _goes_on(self, looks: Sequence[tuple[_Mark, list[Row]]]) -> bool:
         """Whether all that was gathered is still there as it was."""
         now = {id(mark.source.messages): mark for mark, _ in looks}
         return all(
@@ -88,13 +101,13 @@ class Gathered:
             for place, mark in self._marks.items()
         )
 
-    def _add(self, looks: Sequence[tuple[_Mark, list[RoledMessage]]], *, doubles: bool) -> bool:
+    def _add(self, looks: Sequence[tuple[_Mark, list[Row]]], *, doubles: bool) -> bool:
         """Sort new messages in; False, and to begin anew, when without `doubles` one of them is here already.
 
         A message that several branches have is taken as it is in the first of them.
         """
         exclude_clone, exclude_load = self.terms
-        fresh: dict[str, RoledMessage] = {}
+        fresh: dict[str, Row] = {}
         homes = self._homes
         for mark, new in looks:
             home = mark.source.home
@@ -108,20 +121,20 @@ class Gathered:
         arrived = _sorted(fresh.values())
         if not arrived:
             return True
-        cut = _place(self.messages, arrived[0])
+        cut = _place(self.rows, arrived[0])
         self._framed = min(self._framed, cut)
-        self.messages[cut:] = _sorted([*self.messages[cut:], *arrived])
+        self.rows[cut:] = _sorted([*self.rows[cut:], *arrived])
         return True
 
 
-def _sorted(messages: Iterable[RoledMessage]) -> list[RoledMessage]:
+def _sorted(messages: Iterable[Row]) -> list[Row]:
     # One key after the other: a pair for each message would be as many more objects as there are messages.
     found = sorted(messages, key=attrgetter("id"))
     found.sort(key=attrgetter("created_at"))
     return found
 
 
-def _place(messages: list[Any], new: RoledMessage) -> int:
+def _place(messages: list[Any], new: Row) -> int:
     """Where a new message belongs; near the end of the others nearly always, so that is where the search begins."""
     place, key = len(messages), (new.created_at, new.id)
     while place and (messages[place - 1].created_at, messages[place - 1].id) > key:

@@ -30,7 +30,7 @@ _READ_TOGETHER = 50
 def concat(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Pile[RoledMessage]:
     """Return messages of branches in order of creation, none twice."""
     with estate.around.lock:
-        return pile(_gathered(estate, chosen, exclude_clone, exclude_load).messages)
+        return pile(_gathered(estate, chosen, exclude_clone, exclude_load).messages())
 
 
 def to_df(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:

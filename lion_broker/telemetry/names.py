@@ -195,7 +195,6 @@ DEFINITIONS: Final = {
         Definition("lion_broker_mailbox_pending", "gauge", "Branches that a worker has claimed.", ("pool",)),
         Definition("lion_broker_mailbox_oldest_seconds", "gauge", "The longest wait for a worker.", ("pool",)),
         Definition("lion_broker_dlq_depth", "gauge", "Dead letters."),
-        Definition("lion_broker_workers", "gauge", "Workers of a pool that run.", ("pool",)),
         Definition("lion_broker_sessions_open", "gauge", "Sessions of the namespace."),
         Definition("lion_broker_branches_open", "gauge", "Branches of the namespace."),
     )

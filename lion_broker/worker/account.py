@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -19,6 +20,7 @@ from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.counts import counts_here
 from lion_broker.telemetry.lines import back_to, now_about
 from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
+from lion_broker.telemetry.otel import otel
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -87,12 +89,21 @@ class Account:
         """Whether a span is that of many mails, which ends with the turn."""
         return span is self._shared
 
-    def wrote_down(self, exchange: Exchange, ready: ReadyEntry, owner: str, entries: Sequence[Entry]) -> None:
-        """Note that mails were written down, all in one go."""
-        headers = headers_of(entries)
-        self._last = process(exchange, ready.session, ready.branch, owner, headers, count=len(entries))
+    @contextmanager
+    def writing_down(
+        self, exchange: Exchange, ready: ReadyEntry, owner: str, entries: Sequence[Entry]
+    ) -> Iterator[None]:
+        """Within this, mails are written down, all in one go."""
+        began = time.perf_counter()
+        if otel() is not None:
+            headers = headers_of(entries)
+            self._last = process(exchange, ready.session, ready.branch, owner, headers, count=len(entries))
+        yield
         if self._last is not None:
             self._last.end()
+        if (counts := counts_here()) is not None:
+            each = (time.perf_counter() - began) / len(entries)
+            counts.observe("lion_broker_mail_process_seconds", each, times=len(entries))
 
     def committed(self, exchange: Exchange, ready: ReadyEntry, turn: Worked) -> None:
         """Note what became of the turn's mails, now that it is written down."""
@@ -108,7 +119,7 @@ class Account:
     @staticmethod
     def received(exchange: Exchange, ready: ReadyEntry, owner: str, answer: Claimed, began: float = 0.0) -> None:
         """Note that mails came with an answer; `began` is when it was asked for, 0 where it was not asked for them."""
-        if answer.entries:
+        if answer.entries and otel() is not None:
             receive(
                 exchange, ready.session, ready.branch, owner, headers_of(answer.entries), len(answer.entries), began
             )

@@ -13,10 +13,9 @@ from typing import Final
 import anyio
 from pydantic_core import to_json
 
-from lion_broker.core.ids import IDType
 from lion_broker.errors import BrokerError, BrokerUnavailable
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import ReadSession
+from lion_broker.mail.verbs import ReadPools
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.port import Page
 
@@ -27,7 +26,7 @@ __all__ = ["Facts", "Pulse", "reasons"]
 log = logger("health")
 
 _BEAT_SECONDS: Final = 0.25
-_ASK_SECONDS: Final = 1.0
+_ASK_SECONDS: Final = 2.0
 _DEEPEST: Final = 8
 
 
@@ -151,12 +150,12 @@ class Pulse:
                 self.facts.trouble, self.facts.asked = "", None
                 self.facts.heard, self.heard_at = time.monotonic(), time.time()
                 self.facts.note(self._state(), backlog, time.monotonic())
-            await anyio.sleep(_ASK_SECONDS)
+            await anyio.sleep(min(_ASK_SECONDS, self._stalled_after / 4))
 
     async def _backlog(self) -> int:
-        """Ask the server, whatever it is that is asked."""
-        await self._exchange.acall(ReadSession(IDType.create()))
-        return 0
+        """Ask how many branches of the pool have work and no worker."""
+        pool = self._state().pool
+        return sum(one.ready for one in await self._exchange.acall(ReadPools()) if one.pool == pool)
 
     def live(self) -> Page:
         """Say whether the event loop turns: 200, else 503."""

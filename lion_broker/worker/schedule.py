@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
 
 import anyio
 
@@ -42,14 +42,30 @@ _LEARNING: Final = 0.5
 
 
 class Passage:
-    """The way of one turn to the server and back; `mails` is how many came with the answer."""
+    """The way of one turn to the server and back, entered with `async with`.
 
-    __slots__ = ("expected", "free", "mails")
+    `mails` is how many came with the answer; whoever knows it writes it down.
+    """
 
-    def __init__(self, expected: float) -> None:
+    __slots__ = ("_ends_turn", "_schedule", "expected", "free", "mails", "session")
+
+    def __init__(self, schedule: Schedule, session: str, expected: float, ends_turn: bool) -> None:
+        self._schedule = schedule
+        self._ends_turn = ends_turn
+        self.session = session
         self.expected = expected
         self.mails = 0
-        self.free = anyio.Event()
+        self.free: anyio.Event | None = None
+        """What it waits for, where it has to wait."""
+
+    async def __aenter__(self) -> Self:
+        await self._schedule.set_out(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._schedule.come_back(self, ends_turn=self._ends_turn)
 
 
 class Schedule:
@@ -124,8 +140,11 @@ class Schedule:
         """Take a branch that is ready; it begins as soon as it is its turn."""
         if self._saturated and self._turns:
             self._turns.popleft()
-        self._seats.put(ready.session, ready)
         self._note(ready.session)
+        if not self._seats and self.active < self._concurrency:
+            self._sit_down(ready)
+            return
+        self._seats.put(ready.session, ready)
         self._fill()
 
     def leave(self, session: str) -> None:
@@ -153,34 +172,38 @@ class Schedule:
         """Let whoever waits for room look again."""
         self._changed.set()
 
-    @asynccontextmanager
-    async def passage(self, session: str, *, ends_turn: bool = False) -> AsyncIterator[Passage]:
+    def passage(self, session: str, *, ends_turn: bool = False) -> Passage:
         """Go to the server and back when there is room in the window; where a turn ends, its seat may go to another."""
         self._note(session)
         # Of a session that is new nothing is known but how much it may be.
-        passage = Passage(min(self.batch, max(1.0, self._usual.get(session, self._batch))))
-        if self._has_to_wait(session, passage):
-            self._ways.put(session, passage)
-            self._parked += 1
-            self._fill()
-            try:
-                await passage.free.wait()
-            except BaseException:
-                if passage.free.is_set():
-                    self._arrive(session, passage)
-                else:
-                    self._ways.drop(session, passage)
-                    self._parked -= 1
-                raise
-        else:
+        return Passage(self, session, min(self.batch, max(1.0, self._usual.get(session, self._batch))), ends_turn)
+
+    async def set_out(self, passage: Passage) -> None:
+        """Wait until there is room for a passage; one that is not waited for is taken out of line."""
+        session = passage.session
+        if not self._has_to_wait(session, passage):
             self._depart(session, passage)
+            return
+        free = passage.free = anyio.Event()
+        self._ways.put(session, passage)
+        self._parked += 1
+        self._fill()
         try:
-            yield passage
-        finally:
-            self._arrive(session, passage)
-            if ends_turn:
-                self._turns.append(self._clock())
-            self.nudge()
+            await free.wait()
+        except BaseException:
+            if free.is_set():
+                self._arrive(session, passage)
+            else:
+                self._ways.drop(session, passage)
+                self._parked -= 1
+            raise
+
+    def come_back(self, passage: Passage, *, ends_turn: bool) -> None:
+        """Make room for others; with a turn that has ended, one more branch may be read."""
+        self._arrive(passage.session, passage)
+        if ends_turn:
+            self._turns.append(self._clock())
+        self.nudge()
 
     def _has_to_wait(self, session: str, passage: Passage) -> bool:
         if not self._ways:
@@ -220,12 +243,13 @@ class Schedule:
         self._usual[session] = usual + _LEARNING * (passage.mails - usual)
         if len(self._usual) > _SESSIONS_KNOWN:
             self._usual.popitem(last=False)
-        while (following := self._ways.head()) is not None and self._fits(following):
+        while self._ways and (following := self._ways.head()) is not None and self._fits(following):
             taken = self._ways.take()
             self._parked -= 1
             if taken is not None:
                 self._depart(*taken)
-            following.free.set()
+            if following.free is not None:
+                following.free.set()
 
     @property
     def _share(self) -> int:
@@ -233,12 +257,15 @@ class Schedule:
         return self._concurrency // max(1, len(self._seated.keys() | self._seats.sessions))
 
     def _fill(self) -> None:
-        while (ready := self._seats.head()) is not None and self._has_seat(ready.session):
+        while self._seats and (ready := self._seats.head()) is not None and self._has_seat(ready.session):
             self._seats.take()
-            self._seats.charge(ready.session, 1)
-            self.active += 1
-            self._seated[ready.session] += 1
-            self._start(ready)
+            self._sit_down(ready)
+
+    def _sit_down(self, ready: ReadyEntry) -> None:
+        self._seats.charge(ready.session, 1)
+        self.active += 1
+        self._seated[ready.session] += 1
+        self._start(ready)
 
     def _has_seat(self, session: str) -> bool:
         if self.active < self._concurrency:

@@ -200,8 +200,8 @@ class Seat:
         """Do the work of a turn; returns the host of the branch, or None where the branch was not needed."""
         # A branch that has been read is told everything, or it would go on with less than its log says.
         if self._host is None and self._behaviour is None and can_be_written_down(turn):
-            write_down(turn)
-            turn.account.wrote_down(self._place.exchange, self._ready, self._place.owner, turn.entries)
+            with turn.account.writing_down(self._place.exchange, self._ready, self._place.owner, turn.entries):
+                write_down(turn)
             return None
         host = await self._loaded()
         with host.turns.enter(), turn.account:

@@ -105,14 +105,6 @@ def can_be_written_down(turn: Turn) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What takes the time of a turn's mails: the clock, and the acts of the attempts as they come."""
-
-    clock: Clock
-    acts: list[Act]
-
-
-@dataclass(frozen=True, slots=True)
 class Stand:
     """Where a branch stands of which nothing else is known, nor needed, but who owns it."""
 
@@ -124,19 +116,19 @@ class Stand:
 
 def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
-    known, written = set(), list[str]()
+    known = set()
     for entry in turn.entries:
         mail = entry.mail
         if isinstance(mail, WireMail) and mail.id not in known:
             known.add(mail.id)
             turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
-            written.append(entry.id)
         else:
             turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
     turn.done, turn.handled = len(turn.entries), len(known)
-    if len(turn.records) > 1:
+    if turn.done > 1:
         # When a single one was delivered, the cursor tells: it is the mailbox's entry.
-        turn.records.insert(0, came_record(turn.now, written))
+        buried = {burial.entry for burial in turn.buried}
+        turn.records.insert(0, came_record(turn.now, [entry.id for entry in turn.entries if entry.id not in buried]))
 
 
 async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float) -> None:
@@ -146,15 +138,18 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seco
     """
     clock = Clock(turn.now, turn.since)
     with collected() as acts:
-        await _work_through(turn, host, behaviour, seconds, Watch(clock, acts))
+        await _work_through(turn, host, behaviour, seconds, clock, acts)
     turn.records += clock.record()
 
 
-async def _work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float, watch: Watch) -> None:
+async def _work_through(
+    turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float, clock: Clock, acts: list[Act]
+) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
     until = time.monotonic() + seconds
     for entry in turn.left:
-        if turn.done and time.monotonic() > until:
+        begun = time.monotonic()
+        if turn.done and begun > until:
             return
         attempts = 1 if turn.done else turn.attempts
         if isinstance(entry.mail, Rejected):
@@ -170,15 +165,12 @@ async def _work_through(turn: Turn, host: Host, behaviour: Behaviour | None, sec
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
-            begun, before = time.monotonic(), len(watch.acts)
             turn.failed = await attempt(turn, host, behaviour, entry, entry.mail)
-            row = watch.clock.note(entry.mail.id, entry.id, begun, attempts)
+            clock.note(entry.mail.id, entry.id, begun, attempts)
             if turn.failed is not None:
                 _take_care(turn, care, entry, entry.mail, turn.failed, attempts)
-            end = _end_of(turn, entry)
-            if end or len(watch.acts) > before:
-                error = type(turn.failed.error).__name__ if turn.failed is not None else ""
-                watch.clock.ended(row, end, error, watch.acts[before:])
+            if acts or turn.failed is not None or turn.aside or turn.buried:
+                clock.ended(_end_of(turn, entry), turn.failed.error if turn.failed else None, acts)
         if turn.failed is not None or turn.pause:
             return
         turn.done += 1

@@ -37,6 +37,7 @@ from .heartbeat import Heartbeat, beat_ms
 from .inspector import Inspector
 from .schedule import Schedule
 from .seat import Seat, Workplace
+from .shift import Shift
 from .sweeper import Sweeper
 
 __all__ = ["Worker", "WorkerState"]
@@ -94,7 +95,7 @@ class Worker:
         self._grace = grace
         self._trouble = ""
         self._stop = anyio.Event()
-        self._seats: TaskGroup | None = None
+        self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
         self._place = Workplace(
             exchange=self._exchange,
@@ -147,13 +148,14 @@ class Worker:
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
             heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._obey)
             heartbeat.start()
+            shift = self._shift = Shift()
             try:
-                with anyio.CancelScope() as patience:
-                    async with anyio.create_task_group() as self._seats:
-                        await self._take_in(until_idle)
-                        self._place.stopping = True
-                        patience.deadline = anyio.current_time() + self._grace
+                await self._take_in(until_idle)
+                self._place.stopping = True
+                with anyio.move_on_after(self._grace):
+                    await shift.wait()
             finally:
+                await shift.drop()
                 self._helpers = None
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
@@ -240,8 +242,8 @@ class Worker:
                 self._stop.set()
 
     def _seat(self, ready: ReadyEntry) -> None:
-        if self._seats is not None:
-            self._seats.start_soon(self._serve, ready)
+        if self._shift is not None:
+            self._shift.start(self._serve(ready), partial(self._schedule.leave, ready.session))
 
     async def _put_up_with(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
@@ -257,8 +259,6 @@ class Worker:
 
     async def _serve(self, ready: ReadyEntry) -> None:
         try:
-            # What was read ahead comes to its seat also when the grace is over and all turns are being dropped.
-            await anyio.lowlevel.checkpoint_if_cancelled()
             await Seat(self._place, ready).serve()
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
@@ -266,8 +266,6 @@ class Worker:
         except Exception:
             # Whatever it is, it is this branch's alone: the other seats go on.
             log.exception("branch %s was left", ready.branch)
-        finally:
-            self._schedule.leave(ready.session)
 
     async def _hand_back(self) -> None:
         try:

@@ -8,7 +8,7 @@ from lion_broker.errors import BrokerError, MailboxFull
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Deferral, Reply, Swept
 from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Post, Promote, Resume, Say, Send, Step
-from tests.conformance.road import Road, texts
+from tests.conformance.road import Road, Stand, texts
 from tests.mutants.rig import Rig
 
 LAST = "18446744073709551615-18446744073709551615"
@@ -279,6 +279,26 @@ def a_batch_is_what_its_caller_holds(rig: Rig) -> None:
     turn = rig.road.turn("ada", "t1", rig.road.take("ada", batch=1))
     answer = rig.road.call(replace(turn, after="18446744073709551615-1"))
     assert texts(answer.entries) == [2]
+
+
+def entries_are_in_the_order_of_their_numbers(rig: Rig) -> None:
+    """However many digits they have: a turn takes away where it ends and what is before it, and nothing else."""
+    rig.road.pooled("ada")
+    large = f"11-{2**63}"
+    ids = ["9-1", "9-2", "10-1", "10-5", "10-12", "11-2", large, f"11-{2**63 + 1}", "12-0"]
+    for entry in ids:
+        rig.client.xadd(rig.key("ada", "mailbox"), {"odd": "field"}, id=entry)
+    rig.road.say("ben", "ada", 1)
+    stand: Stand = rig.road.take("ada", batch=1)
+    for take in (*((entry,) for entry in ids[:5]), ("11-2", large), *((entry,) for entry in ids[7:])):
+        if len(take) > len(stand.entries):
+            more = rig.road.commit("ada", "t1", stand, take=0, batch=1, after=stand.entries[-1].id)
+            stand = replace(more, entries=(*stand.entries, *more.entries))
+        assert tuple(entry.id for entry in stand.entries) == take
+        stand = rig.road.commit("ada", "t1", stand, batch=1)
+        left = [entry.decode() for entry, _ in rig.client.xrange(rig.key("ada", "mailbox"))]
+        assert left[:-1] == ids[ids.index(take[-1]) + 1 :]
+    assert texts(stand.entries) == [1]
 
 
 def a_branch_that_cannot_be_marked_is_tried_again(rig: Rig) -> None:

@@ -9,19 +9,16 @@
 -- comes alone, so that a mail which kills its process is counted by itself. A lane that is due goes before the mailbox.
 -- lane, in the hash, is the one that was handed out last, until a commit.
 
--- The first mails of the mailbox, and how often the first of them has now been handed out.
-local function hand_out(session, key, was, owner, batch, again)
-  local entries = next_entries(key .. ':mailbox', was.cursor, batch)
-  if #entries == 0 then return entries, 0 end
+-- Which of the first mails of the mailbox are given out, how often the first of them then was, and the newest ever.
+local function hand_out(session, was, entries, again)
   local head = entries[1][1]
   local attempts, newest = 1, entries[#entries][1]
   if was.handed and not after(head, was.handed) then
     attempts = again and was.tries or was.tries + 1
     entries, newest = {entries[1]}, was.handed
   end
-  redis.call('HSET', key, 'handed', newest, 'tries', attempts)
   if attempts > 1 and not again then count(session, 'redelivered', 1) end
-  return entries, attempts
+  return entries, attempts, newest
 end
 
 -- Notes who had the head of the mailbox last and did not commit it; one whose turn was of a lane has not had it.
@@ -78,7 +75,7 @@ register('claim', function(keys, args)
     let_go(session.root, key, branch, session.id, was.pool, was.q, false)
     return no('PAUSED')
   end
-  local broken = check_kinds({[key .. ':mailbox'] = 'stream', [key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash'})
+  local broken = (was.lane or was.deferred) and check_kinds({[key .. ':lanes'] = 'zset', [key .. ':tries'] = 'hash'})
   if broken then return broken end
   local lane = nil
   if alive or was.stepped then
@@ -87,19 +84,27 @@ register('claim', function(keys, args)
   elseif was.deferred then
     lane = due_lane(key, now)
   end
+  local entries = lane and {} or next_entries(key .. ':mailbox', was.cursor, batch)
+  -- Entries that were read show what kind of key it is.
+  broken = #entries == 0 and check_kinds({[key .. ':mailbox'] = 'stream'})
+  if broken then return broken end
   if not alive then note_owner(key, was) end
-  local entries, attempts
+  local attempts, newest
   if lane then
     entries, attempts = hand_out_lane(session, key, lane, owner, batch, alive)
-  else
-    entries, attempts = hand_out(session, key, was, owner, batch, alive)
-    if was.lane then redis.call('HDEL', key, 'lane') end
+  elseif was.lane then
+    redis.call('HDEL', key, 'lane')
   end
   if #entries == 0 then
     let_go(session.root, key, branch, session.id, was.pool, was.q, false)
     return no('EMPTY')
   end
-  redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms)
+  if lane then
+    redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms)
+  else
+    entries, attempts, newest = hand_out(session, was, entries, alive)
+    redis.call('HSET', key, 'token', token, 'owner', owner, 'lease', now + lease_ms, 'handed', newest, 'tries', attempts)
+  end
   write_counts(session)
   return answer_of('OK', was, now, attempts, lane, was.deferred and lanes_of(key), entries)
 end, {'allow-oom'})

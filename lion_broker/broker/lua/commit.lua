@@ -15,30 +15,58 @@
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
 
-local function parse(args)
-  local text, number, list = reader(args)
-  local turn = {
-    branch = text(), token = text(), cursor = text(), consumed = text(), version = number(), lease_ms = number(),
-    batch = number(), after = text(), handled = number(), nonce = text(), lane = text(), lane_done = text(),
-    pause = text(), strict = text() == '1',
-    records = list(function() return {kind = text(), head = text(), body = text()} end),
-    mails = list(function()
-      return {
-        recipient = text(), direct = text() == '1', h = text(), b = text(), s = text(), x = text(), delay = number(),
-      }
-    end),
-    replies = list(function() return {client = text(), mail = text(), body = text()} end),
-    taken = list(text), aside = list(text),
-    buried = list(function()
-      return {
-        entry = text(), reason = text(), error = text(), detail = text(), attempts = text(), inbox = text() == '1',
-      }
-    end),
-    deferred = list(function()
-      return {entry = text(), lane = text(), pause = number(), attempts = number()}
-    end),
+-- The rows of a list, whose length is the argument at a place, and the place behind them.
+local function list_at(args, at, width, row_at)
+  local rows = {}
+  for i = 1, tonumber(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
+  return rows, at + 1 + #rows * width
+end
+
+local function text_at(args, at)
+  return args[at]
+end
+
+local function record_at(args, at)
+  return {kind = args[at], head = args[at + 1], body = args[at + 2]}
+end
+
+local function mail_at(args, at)
+  return {
+    recipient = args[at], direct = args[at + 1] == '1', h = args[at + 2], b = args[at + 3], s = args[at + 4],
+    x = args[at + 5], delay = tonumber(args[at + 6]),
   }
-  turn.of_lane = turn.lane ~= ''
+end
+
+local function reply_at(args, at)
+  return {client = args[at], mail = args[at + 1], body = args[at + 2]}
+end
+
+local function burial_at(args, at)
+  return {
+    entry = args[at], reason = args[at + 1], error = args[at + 2], detail = args[at + 3], attempts = args[at + 4],
+    inbox = args[at + 5] == '1',
+  }
+end
+
+local function deferral_at(args, at)
+  return {entry = args[at], lane = args[at + 1], pause = tonumber(args[at + 2]), attempts = tonumber(args[at + 3])}
+end
+
+local function parse(args)
+  local turn = {
+    branch = args[1], token = args[2], cursor = args[3], consumed = args[4], version = tonumber(args[5]),
+    lease_ms = tonumber(args[6]), batch = tonumber(args[7]), after = args[8], handled = tonumber(args[9]),
+    nonce = args[10], lane = args[11], lane_done = args[12], pause = args[13], strict = args[14] == '1',
+    of_lane = args[11] ~= '',
+  }
+  local at = 15
+  turn.records, at = list_at(args, at, 3, record_at)
+  turn.mails, at = list_at(args, at, 7, mail_at)
+  turn.replies, at = list_at(args, at, 3, reply_at)
+  turn.taken, at = list_at(args, at, 1, text_at)
+  turn.aside, at = list_at(args, at, 1, text_at)
+  turn.buried, at = list_at(args, at, 6, burial_at)
+  turn.deferred = list_at(args, at, 4, deferral_at)
   return turn
 end
 
@@ -88,12 +116,13 @@ local function find_entries(key, turn)
 end
 
 -- Where the turn ends must be an entry of what it worked on.
-local function ends_well(key, turn)
+local function ends_well(turn, was)
   if turn.of_lane then
     return turn.consumed == turn.cursor and (turn.lane_done == '0-0' or entry_at(turn.source, turn.lane_done) ~= nil)
   end
   if turn.consumed == turn.cursor then return true end
-  return after(turn.consumed, turn.cursor) and entry_at(turn.source, turn.consumed) ~= nil
+  -- What was given out last need not be looked for: nothing but a commit takes it away.
+  return after(turn.consumed, turn.cursor) and (turn.consumed == was.handed or entry_at(turn.source, turn.consumed) ~= nil)
 end
 
 -- Decides without writing: the word that refuses the turn, or nil.
@@ -103,7 +132,7 @@ local function refusal(key, turn, was)
   if was.version == turn.version + 1 and was.nonce == turn.nonce then return 'ALREADY' end
   if was.version ~= turn.version or was.cursor ~= turn.cursor then return 'STALE' end
   if turn.of_lane and turn.lane ~= was.lane then return 'STALE' end
-  if not ends_well(key, turn) or not find_entries(key, turn) then return 'STALE' end
+  if not ends_well(turn, was) or not find_entries(key, turn) then return 'STALE' end
   return nil
 end
 
@@ -131,7 +160,8 @@ end
 
 -- The keys that the turn may write to by plain calls, which must not fail half way.
 local function check_keys(session, key, turn, was)
-  local kinds = {[session.key .. ':dead'] = ROOMY}
+  local kinds = {}
+  if #turn.buried + #turn.deferred + #turn.mails > 0 then kinds[session.key .. ':dead'] = ROOMY end
   if was.deferred > 0 or #turn.deferred > 0 then
     kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
@@ -143,9 +173,7 @@ local function check_keys(session, key, turn, was)
   if #turn.aside > 0 then
     kinds[key .. ':inbox'], kinds[session.key .. ':inboxes'] = ROOMY, 'set'
   end
-  if was.pool ~= '' then
-    kinds[key .. ':mailbox'], kinds[session.root .. 'ready:' .. was.pool] = 'stream', ROOMY
-  end
+  if was.pool ~= '' then kinds[key .. ':mailbox'] = 'stream' end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
   return check_kinds(kinds, session)
 end
@@ -217,9 +245,7 @@ local function advance(session, key, turn, was, now)
       deferred = deferred + defer(session, key, turn.branch, deferral.entry, deferral.mail, deferral, turn.owners, now)
     end
     if turn.consumed ~= turn.cursor then
-      local gone = redis.call('XTRIM', key .. ':mailbox', 'MINID', turn.consumed)
-      gone = gone + redis.call('XDEL', key .. ':mailbox', turn.consumed)
-      count(session, 'inflight', -gone)
+      count(session, 'inflight', -drop_upto(key .. ':mailbox', turn.consumed))
     end
   end
   if deferred > 0 then
@@ -278,7 +304,7 @@ local function go_on(session, key, turn, was, now, deferred)
     return answer_of('OK', stands_at, now, attempts, lane, lanes_of(key), entries)
   end
   local holds_more = not turn.of_lane and after(turn.after, turn.consumed)
-    and entry_at(key .. ':mailbox', turn.after) ~= nil
+    and (turn.after == was.handed or entry_at(key .. ':mailbox', turn.after) ~= nil)
   local from = holds_more and turn.after or turn.consumed
   local batch = turn.batch
   local tried = was.handed and after(was.handed, from)

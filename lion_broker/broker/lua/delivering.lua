@@ -177,14 +177,19 @@ end
 
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
 local function write_records(key, version, records, stamp)
+  local log, begun = key .. ':log', version .. '-'
   for place, record in ipairs(records) do
-    local id = version .. '-' .. place
-    local fields = {'k', record.kind, 'd', record.body}
-    if record.head ~= '' then
-      fields[5], fields[6] = 'h', record.head
+    local added
+    if place == 1 then
+      local fields = {'k', record.kind, 'd', record.body}
+      if record.head ~= '' then fields[5], fields[6] = 'h', record.head end
+      fields[#fields + 1], fields[#fields + 2] = 't', stamp
+      added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
+    elseif record.head == '' then
+      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body)
+    else
+      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body, 'h', record.head)
     end
-    if place == 1 then fields[#fields + 1], fields[#fields + 2] = 't', stamp end
-    local added = redis.pcall('XADD', key .. ':log', id, unpack(fields))
     if place == 1 and type(added) == 'table' and added.err then return false end
   end
   return true

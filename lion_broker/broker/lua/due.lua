@@ -9,8 +9,9 @@ local function next_entries(stream, from, batch)
   local entries = entries_from(stream, '(' .. from, batch)
   local size = 0
   for i, entry in ipairs(entries) do
-    for _, value in ipairs(entry[2]) do size = size + #value end
-    size = size + blob_size(entry[2][8])
+    local fields = entry[2]
+    for part = 1, #fields do size = size + #fields[part] end
+    if fields[8] then size = size + blob_size(fields[8]) end
     if size > 1048576 and i > 1 then
       for rest = #entries, i, -1 do entries[rest] = nil end
       break
@@ -29,7 +30,9 @@ local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   local answer = {
     word, stands.cursor or '0-0', tonumber(stands.version or 0), attempts, stands.behaviour or '', now, lane or '', lanes or {},
   }
-  for _, entry in ipairs(entries or {}) do answer[#answer + 1] = entry end
+  if entries then
+    for i = 1, #entries do answer[8 + i] = entries[i] end
+  end
   return answer
 end
 
@@ -133,7 +136,7 @@ end
 local function trim_lane(key, lane, upto, now, pause, attempts, owners)
   local stream, gone = lane_key(key, lane), 0
   if upto ~= '0-0' then
-    gone = redis.call('XTRIM', stream, 'MINID', upto) + redis.call('XDEL', stream, upto)
+    gone = drop_upto(stream, upto)
   end
   if redis.call('XLEN', stream) == 0 then
     redis.call('UNLINK', stream)

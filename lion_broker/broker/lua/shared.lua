@@ -51,12 +51,19 @@ local function branch_key(session_key, branch)
   return session_key .. ':b:' .. branch
 end
 
--- Ids are "<ms>-<n>"; true when a comes after b.
+-- Ids are "<ms>-<n>"; true when a comes after b. Numbers without zeros before them: the longer one is greater, and of two
+-- as long the one that is greater as a text.
 local function after(a, b)
-  local a_ms, a_n = string.match(a, '^(%d+)-(%d+)$')
-  local b_ms, b_n = string.match(b, '^(%d+)-(%d+)$')
-  if a_ms ~= b_ms then return tonumber(a_ms) > tonumber(b_ms) end
-  return tonumber(a_n) > tonumber(b_n)
+  local a_dash, b_dash = string.find(a, '-', 1, true), string.find(b, '-', 1, true)
+  if a_dash ~= b_dash then return a_dash > b_dash end
+  if #a ~= #b and string.sub(a, 1, a_dash) == string.sub(b, 1, b_dash) then return #a > #b end
+  return a > b
+end
+
+-- The id that follows on an id, or nil where it is too large for a number here.
+local function successor(id)
+  local ms, n = string.match(id, '^(%d+)-(%d+)$')
+  return #n < 14 and ms .. '-' .. (n + 1) or nil
 end
 
 -- Reads the flat argument list in order.
@@ -124,6 +131,13 @@ local function delete_entries(key, ids)
   for first = 1, #ids, 1000 do
     redis.call('XDEL', key, unpack(ids, first, math.min(first + 999, #ids)))
   end
+end
+
+-- Takes the beginning of a stream away, up to an entry and with it; returns how many entries those were.
+local function drop_upto(key, id)
+  local behind = successor(id)
+  if behind then return redis.call('XTRIM', key, 'MINID', behind) end
+  return redis.call('XTRIM', key, 'MINID', id) + redis.call('XDEL', key, id)
 end
 
 -- What one call adds to the session's counters, written once at its end.

@@ -110,5 +110,4 @@ ROUTES = [
     *page_routes("/sessions", sessions),
     *page_routes("/sessions/{session}/branches", branches),
     *page_routes("/sessions/{session}/conversation", conversation),
-    *page_routes("/sessions/{session}", conversation),
 ]

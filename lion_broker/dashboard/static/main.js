@@ -2,6 +2,7 @@
 import { drawCharts } from "./charts.js";
 import { watchKeys } from "./keys.js";
 import { goLive } from "./live.js";
+import { pointAtBranches } from "./pictures.js";
 import { tellTimes } from "./times.js";
 
 const body = document.body;
@@ -63,4 +64,5 @@ countTicks();
 watchKeys(switchTheme);
 tellTimes();
 drawCharts();
+pointAtBranches();
 if (body.dataset.stream) goLive(body.dataset.root + body.dataset.stream);

@@ -1,5 +1,6 @@
 """What happened to a mail, read afterwards: where it is, each attempt at it, and what it led to."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def spans(found: Trace) -> list[tuple[str, str, str]]:
 
 def in_order(bars: tuple[Span, ...]) -> bool:
     """Whether bars that follow one another begin in this order."""
-    return all(one.began <= other.began + 0.05 for one, other in zip(bars, bars[1:], strict=False))
+    return all(one.began <= other.began + 0.05 for one, other in itertools.pairwise(bars))
 
 
 def test_a_mail_and_its_answer(session: Session, stage: Stage) -> None:

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from lion_broker import Branch, Instruction, Registry, Session
+from lion_broker import Branch, BranchOwned, Instruction, Registry, RoledMessage, Session
 from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host
 from lion_broker.branch.journal import Chronicle, Kind, record_of
@@ -141,3 +141,27 @@ def test_histories_are_read_side_by_side(session: Session) -> None:
     chronicles = [Chronicle(session.id, branch) for branch in branches]
     assert run(session.exchange, together([one.read_steps() for one in chronicles])) == [LONG + 1, 1, 1]
     assert [len(one.msgs.messages) for one in chronicles] == [LONG + 1, LONG + 1, 0]
+
+
+def test_messages_of_mails_are_made_when_somebody_looks(session: Session) -> None:
+    """A history is read, counted and put into a frame without them; one that is looked at is made alone."""
+    far = session.get_branch(long_history(session))
+    assert len(far.messages) == LONG + 1
+    frame = session.to_df()
+    assert sorted(frame["content"]) == ["hello"] * LONG + ["mine"]
+    assert len(session.to_df(exclude_clone=True)) == 1
+
+    def made() -> list[int]:
+        kept = enumerate(far.chronicle.msgs.messages.tail(LONG + 1))
+        return [place for place, one in kept if isinstance(one, RoledMessage)]
+
+    assert made() == [0]
+    last = far.messages[-1]
+    assert (last.text, made()) == ("hello", [0, LONG])
+    gathered = session.concat_messages()
+    assert gathered[last.id] is last
+    assert gathered.keys() == list(frame["id"])
+    assert all(one is other for one, other in zip(far.messages, far.messages.values(), strict=True))
+    with pytest.raises(BranchOwned):
+        gathered[5].update(instruction="changed")
+    assert far.messages[5].text == "hello"

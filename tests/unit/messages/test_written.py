@@ -7,7 +7,7 @@ import pytest
 
 from lion_broker import ActionRequest, ActionResponse, AssistantResponse, Instruction, LionError, RoledMessage, System
 from lion_broker.core.ids import IDType
-from lion_broker.messages.written import clone_of, message_of
+from lion_broker.messages.written import UnreadClone, message_of, unread_clone
 
 REQUEST = ActionRequest.create("add", {"a": 1})
 MESSAGES: list[RoledMessage] = [
@@ -45,6 +45,12 @@ PARTIES: dict[str, Any] = {
     "id": IDType.create(),
     "created_at": 12.5,
 }
+
+
+def clone_of(values: dict[str, Any], **parties: Any) -> RoledMessage:
+    """The clone of a written message, made."""
+    clone = unread_clone(values, **parties)
+    return clone.made() if isinstance(clone, UnreadClone) else clone
 
 
 def fields(message: RoledMessage) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from lion_broker import Branch, Instruction, Session
 from lion_broker.core.frames import messages_to_frame
+from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.messages.written import UnreadClone, unread_clone
 from lion_broker.session.gathered import Gathered, Source
 
 
@@ -33,6 +35,22 @@ def include_in(piles: list[Pile[Any]], message: Instruction) -> None:
         pile.include(message)
 
 
+def unread(text: str, at: float) -> UnreadClone:
+    """Something said at some time, of which nobody has made a message yet."""
+    values = said(text, at).to_dict()
+    clone = unread_clone(values, IDType.create(), IDType.create(), IDType.create(), at)
+    assert isinstance(clone, UnreadClone)
+    return clone
+
+
+def recall_in(piles: list[Pile[Any]], text: str, at: float) -> None:
+    """Have several piles read the same message, as two logs would say it."""
+    first, second = unread(text, at), unread(text, at)
+    second.id = first.id
+    for pile, clone in zip(piles, (first, second), strict=True):
+        pile.recall([clone])
+
+
 Change = Callable[[Pile[Any], Pile[Any]], object]
 CHANGES: dict[str, Change] = {
     "nothing": lambda a, b: None,
@@ -46,6 +64,11 @@ CHANGES: dict[str, Change] = {
     "inserted": lambda a, b: a.insert(0, said("x", 40.0)),
     "in another order": lambda a, b: setattr(a, "progression", a.keys()[::-1]),
     "replaced": lambda a, b: b.include(b[0].model_copy(update={"metadata": {"new": 1}})),
+    "recalled": lambda a, b: a.recall([unread("x", 35.0), unread("y", 45.0)]),
+    "recalled in both": lambda a, b: recall_in([b, a], "x", 55.0),
+    "looked at": lambda a, b: (a.values(), b.values()),
+    "one looked at": lambda a, b: a[-1] if a else None,
+    "last one changed": lambda a, b: a[-1].update(instruction="changed") if a else None,
     "emptied": lambda a, b: a.clear(),
 }
 
@@ -62,8 +85,10 @@ def test_going_on_is_the_same_as_anew(changes: list[str]) -> None:
         anew = Gathered(False, False)
         for one in (kept, anew):
             one.take(sources)
-        assert [(m.id, m.text) for m in kept.messages] == [(m.id, m.text) for m in anew.messages]
+        assert [(row.id, row.text) for row in kept.rows] == [(row.id, row.text) for row in anew.rows]
         pd.testing.assert_frame_equal(kept.frame(), anew.frame())
+    found = {message.id: message for message in [*second, *first]}
+    assert all(found[message.id] is message for message in kept.messages())
 
 
 def test_sources_come_and_go() -> None:
@@ -74,7 +99,7 @@ def test_sources_come_and_go() -> None:
     for sources in ([one], [two, one], [two], [Source(two.messages, "renamed")], []):
         kept.take(sources)
         frame = kept.frame()
-        shown.append(list(zip((m.content["instruction"] for m in kept.messages), frame["branch"], strict=True)))
+        shown.append(list(zip((m.content["instruction"] for m in kept.messages()), frame["branch"], strict=True)))
     assert shown == [[("1", "one")], [("1", "one"), ("2", "two")], [("2", "two")], [("2", "renamed")], []]
 
 

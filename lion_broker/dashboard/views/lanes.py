@@ -1,0 +1,195 @@
+"""Mail by time as a drawing: a lane for each branch, time downwards, an arrow for each mail.
+
+Time is squeezed: what follows at once stands close, long waits are short, and the order of everything is kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Final
+
+from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.insight.pictures import Lanes, Passage
+
+from .flow import NO_MAIL
+
+__all__ = ["Chart", "Lane", "Post", "Tick", "draw_lanes", "mail_table"]
+
+_LEFT: Final = 96
+_TOP: Final = 58
+_LANE_WIDTH: Final = 148
+_MOST_LANES: Final = 24
+_LEAST: Final = 5.0
+_ROW: Final = 21.0
+_LONGEST: Final = 46.0
+_TICK: Final = 74.0
+_LONGEST_NAME: Final = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A branch: its name in full and as drawn, and where its line stands."""
+
+    branch: str
+    name: str
+    shown: str
+    x: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A moment at the side: where, and how long after the first one."""
+
+    y: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A mail: from where it was sent to where it was delivered, then until it was begun and applied on its lane.
+
+    `loop` is the path of a mail from a branch to itself, empty for others.
+    """
+
+    mail: str
+    state: str
+    category: str
+    title: str
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    begun: int | None
+    ended: int | None
+    loop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing in pixels; `left_out` mails are to or from lanes that are not in it."""
+
+    width: int
+    height: int
+    lanes: tuple[Lane, ...]
+    ticks: tuple[Tick, ...]
+    posts: tuple[Post, ...]
+    left_out: int = 0
+
+
+def draw_lanes(lanes: Lanes) -> Chart:
+    """Lay out mails by time; the same mails give the same drawing."""
+    columns = _columns(lanes)
+    shown = [one for one in lanes.passages if one.sender in columns and one.recipient in columns]
+    places = _squeezed(shown)
+    first = min((_sent(one) for one in shown), default=0.0)
+    posts = tuple(_post(one, lanes.names, columns, places) for one in shown)
+    height = int(max(places.values(), default=_TOP)) + 40
+    lines = tuple(Lane(one, lanes.names[one], _cut(lanes.names[one]), x) for one, x in columns.items())
+    ticks = _ticks(places, first)
+    return Chart(_LEFT + len(columns) * _LANE_WIDTH, height, lines, ticks, posts, len(lanes.passages) - len(shown))
+
+
+def mail_table(session: str, lanes: Lanes, following: str = "", empty: Empty = NO_MAIL) -> Table:
+    """Mails with their way, newest first."""
+    columns = (
+        Column("sent", "Sent", "moment"),
+        Column("mail", "Mail", "code"),
+        Column("sender", "From"),
+        Column("recipient", "To"),
+        Column("category", "Category"),
+        Column("state", "State", "state"),
+        Column("waited", "Waited", "seconds", "From its delivery until somebody began with it."),
+        Column("took", "Took", "seconds", "From then until its effect was committed."),
+        Column("attempts", "Attempts", "number"),
+        Column("owner", "Worker", "code"),
+        Column("text", "It says"),
+        Column("reason", "What went wrong", rare=True),
+        Column("delivered", "Delivered", "moment", rare=True),
+        Column("applied", "Applied", "moment", rare=True),
+        Column("in_reply_to", "Sent while handling", "code", rare=True),
+    )
+    rows = [_row(session, one, lanes.names) for one in reversed(lanes.passages)]
+    return Table("mails", "Mails", columns, rows, empty, following)
+
+
+def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:
+    begun, ended = one.begun, one.applied
+    values = {
+        "sent": one.sent,
+        "mail": one.mail,
+        "sender": names.get(one.sender, one.sender),
+        "recipient": names.get(one.recipient, one.recipient),
+        "category": one.category,
+        "state": one.state,
+        "waited": max(0.0, begun - one.delivered) if begun is not None and one.delivered is not None else None,
+        "took": max(0.0, ended - begun) if begun is not None and ended is not None else None,
+        "attempts": one.attempts,
+        "owner": one.owner,
+        "text": one.text,
+        "reason": one.reason,
+        "delivered": one.delivered,
+        "applied": one.applied,
+        "in_reply_to": one.in_reply_to,
+    }
+    home = f"/sessions/{session}/trace?mail="
+    links = {"mail": home + one.mail} | ({"in_reply_to": home + one.in_reply_to} if one.in_reply_to else {})
+    return Row(values, links, one.mail)
+
+
+def _columns(lanes: Lanes) -> dict[str, int]:
+    """Where the line of each branch stands, in the order in which they come up; of many those with most mail."""
+    busy = Counter(end for one in lanes.passages for end in (one.sender, one.recipient))
+    kept = {branch for branch, _ in busy.most_common(_MOST_LANES)}
+    order = dict.fromkeys(end for one in lanes.passages for end in (one.sender, one.recipient) if end in kept)
+    return {branch: _LEFT + place * _LANE_WIDTH + _LANE_WIDTH // 2 for place, branch in enumerate(order)}
+
+
+def _sent(one: Passage) -> float:
+    """When a mail was sent; clocks differ, and nothing comes before it was sent."""
+    return min(one.sent, *(at for at in (one.delivered, one.begun, one.applied) if at is not None), one.sent)
+
+
+def _squeezed(passages: Sequence[Passage]) -> dict[float, float]:
+    """Where each moment stands: in order, with a row's height between two mails that are sent."""
+    sends = {_sent(one) for one in passages}
+    moments = sends | {at for one in passages for at in (one.delivered, one.begun, one.applied) if at is not None}
+    places: dict[float, float] = {}
+    y, before, last_send = float(_TOP), None, -_ROW
+    for moment in sorted(moments):
+        if before is not None:
+            y += min(_LONGEST, _LEAST + 9.0 * log2(1.0 + (moment - before) / 0.02))
+        if moment in sends:
+            y = max(y, last_send + _ROW)
+            last_send = y
+        places[moment], before = y, moment
+    return places
+
+
+def _ticks(places: Mapping[float, float], first: float) -> tuple[Tick, ...]:
+    ticks: list[Tick] = []
+    for moment, y in places.items():
+        if not ticks or y - ticks[-1].y >= _TICK:
+            ticks.append(Tick(int(y), max(0.0, moment - first)))
+    return tuple(ticks)
+
+
+def _post(one: Passage, names: Mapping[str, str], columns: Mapping[str, int], places: Mapping[float, float]) -> Post:
+    y1 = int(places[_sent(one)])
+    y2 = y1 if one.delivered is None else max(y1, int(places[one.delivered]))
+    begun = None if one.begun is None else max(y2, int(places[one.begun]))
+    ended = None if one.applied is None else max(begun or y2, int(places[one.applied]))
+    x1, x2 = columns[one.sender], columns[one.recipient]
+    loop = "" if x1 != x2 else f"M{x1} {y1}h26v{max(8, y2 - y1)}h-20"
+    aim = x2 - 6 if x2 > x1 else x2 + 6
+    who = f"{names.get(one.sender, one.sender)} → {names.get(one.recipient, one.recipient)}"
+    text = f": {one.text}" if one.text else ""
+    why = f" ({one.reason})" if one.reason else ""
+    title = f"{who}, {one.category}, {one.state}{why}{text}"
+    return Post(one.mail, one.state, one.category, title, x1, y1, aim, y2, begun, ended, loop)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -1,0 +1,190 @@
+"""What happened to a mail as a waterfall: a row for it and each mail that it led to, bars over one axis of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any, Final
+
+from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.insight.pictures import Passage, Span, Trace
+
+__all__ = ["Bar", "Line", "Mark", "Waterfall", "draw_trace", "span_table"]
+
+LEFT: Final = 330
+RIGHT: Final = 90
+BARS: Final = 760
+_TOP: Final = 34
+_ROW: Final = 44
+_CALL: Final = 17
+_MOST: Final = 200
+_INDENT: Final = 16
+_DEEPEST: Final = 8
+NO_SPANS: Final = Empty("Nothing has happened to this mail yet: it waits for its branch.")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One span as drawn; `y` is that of its upper edge."""
+
+    kind: str
+    title: str
+    x: float
+    y: int
+    width: float
+    height: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The row of a mail: how deep it is, who to whom, its bars, and where its words stand."""
+
+    passage: Passage
+    indent: int
+    who: str
+    y: int
+    height: int
+    bars: tuple[Bar, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark of the axis of time, so many seconds after the beginning."""
+
+    x: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """A drawing in pixels; `left_out` mails that this one led to are not in it."""
+
+    width: int
+    height: int
+    lines: tuple[Line, ...]
+    marks: tuple[Mark, ...]
+    seconds: float
+    left_out: int
+
+
+def draw_trace(trace: Trace, names: Mapping[str, str]) -> Waterfall:
+    """Lay out a trace."""
+    rows = list(_rows(trace, 0))[:_MOST]
+    begun = min((_begin(one) for one, _ in rows), default=0.0)
+    ended = max((_end(one) for one, _ in rows), default=begun)
+    whole = max(ended - begun, 1e-6)
+    lines: list[Line] = []
+    y = _TOP
+    for one, depth in rows:
+        line = _line(one, depth, names, (begun, whole), y)
+        lines.append(line)
+        y += line.height
+    left_out = _left_out(trace) + max(0, sum(1 for _ in _rows(trace, 0)) - _MOST)
+    return Waterfall(LEFT + BARS + RIGHT, y + 10, tuple(lines), _marks(whole), whole, left_out)
+
+
+def span_table(trace: Trace, names: Mapping[str, str]) -> Table:
+    """The spans of a trace as a table."""
+    columns = (
+        Column("mail", "Mail", "code"),
+        Column("sender", "From"),
+        Column("recipient", "To"),
+        Column("kind", "Span"),
+        Column("name", "Of what"),
+        Column("began", "Began", "moment"),
+        Column("seconds", "Took", "seconds"),
+        Column("error", "Error", rare=True),
+        Column("fields", "More", rare=True),
+    )
+    rows = [
+        Row(
+            {
+                "mail": one.passage.mail,
+                "sender": names.get(one.passage.sender, one.passage.sender),
+                "recipient": names.get(one.passage.recipient, one.passage.recipient),
+                "kind": span.kind,
+                "name": span.name,
+                "began": span.began,
+                "seconds": round(span.seconds, 6),
+                "error": span.error,
+                "fields": _told(span.fields),
+            }
+        )
+        for one, _ in list(_rows(trace, 0))[:_MOST]
+        for span in one.spans
+    ]
+    return Table("spans", "Spans", columns, rows, NO_SPANS)
+
+
+def _rows(trace: Trace, depth: int) -> Iterator[tuple[Trace, int]]:
+    yield trace, depth
+    for one in trace.caused:
+        yield from _rows(one, depth + 1)
+
+
+def _left_out(trace: Trace) -> int:
+    return trace.left_out + sum(_left_out(one) for one in trace.caused)
+
+
+def _begin(trace: Trace) -> float:
+    """When the first thing happened to a mail; when it was sent is by another clock, and only a stopgap."""
+    known = [span.began for span in trace.spans] + [at for at in (trace.passage.delivered,) if at]
+    return min(known, default=trace.passage.sent)
+
+
+def _end(trace: Trace) -> float:
+    known = [span.began + span.seconds for span in trace.spans]
+    return max([*known, *(at for at in (trace.passage.applied,) if at)], default=_begin(trace))
+
+
+def _line(trace: Trace, depth: int, names: Mapping[str, str], axis: tuple[float, float], y: int) -> Line:
+    """A mail's row: its stations in one strip, and below it the calls that were made in an attempt."""
+    passage = trace.passage
+    calls = [span for span in trace.spans if span.kind in ("model", "tool")]
+    waits = [span for span in trace.spans if span.kind == "wait" and _is_inside(span, trace)]
+    inner = sorted([*calls, *waits], key=lambda span: span.began)
+    strip = [span for span in trace.spans if span not in inner]
+    rows: list[float] = []
+    bars = [_bar(span, axis, y + 8, 18) for span in strip]
+    for span in inner:
+        place = next((row for row, free in enumerate(rows) if free <= span.began + 1e-9), len(rows))
+        if place == len(rows):
+            rows.append(0.0)
+        rows[place] = span.began + span.seconds
+        bars.append(_bar(span, axis, y + 30 + place * _CALL, 13))
+    who = f"{names.get(passage.sender, passage.sender)} → {names.get(passage.recipient, passage.recipient)}"
+    indent = min(depth, _DEEPEST) * _INDENT
+    return Line(passage, indent, who, y, _ROW + len(rows) * _CALL, tuple(bars), _end(trace) - _begin(trace))
+
+
+def _is_inside(span: Span, trace: Trace) -> bool:
+    """Whether a wait was one in an attempt, for a limit, and not one between two of them."""
+    return any(
+        one.kind == "work" and one.began <= span.began and span.began + span.seconds <= one.began + one.seconds
+        for one in trace.spans
+    )
+
+
+def _bar(span: Span, axis: tuple[float, float], y: int, height: int) -> Bar:
+    begun, whole = axis
+    x = LEFT + (span.began - begun) / whole * BARS
+    width = max(2.0, span.seconds / whole * BARS)
+    title = " ".join(filter(None, (span.kind, span.name)))
+    more = ", ".join(filter(None, (span.error, _told(span.fields))))
+    told = f"{title}: {span.seconds * 1000:.1f} ms" + (f" ({more})" if more else "")
+    return Bar(span.kind, told, round(x, 1), y, round(width, 1), height, bool(span.error))
+
+
+def _told(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in fields.items())
+
+
+def _marks(whole: float) -> tuple[Mark, ...]:
+    """Round moments along the axis, four to eight of them."""
+    rough = whole / 5
+    unit = 10.0 ** floor(log10(rough))
+    step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)
+    return tuple(Mark(round(LEFT + at * step / whole * BARS, 1), at * step) for at in range(int(whole / step) + 1))
