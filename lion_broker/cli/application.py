@@ -24,6 +24,8 @@ from . import (
     server,
     sessions,
     status,
+    tail,
+    trace,
     up,
     worker,
 )
@@ -39,13 +41,14 @@ def application() -> typer.Typer:
     app.command(epilog=EXIT_CODES)(up.up)
     app.command(epilog=EXIT_CODES)(up.down)
     app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(tail.tail)
     app.command(epilog=EXIT_CODES)(drain.drain)
     app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
-        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
+        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, trace.trace, sessions.rm)),
         (
             "branch",
             "Look at branches, pause and resume them.",

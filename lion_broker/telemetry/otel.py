@@ -29,7 +29,7 @@ log = logger("telemetry")
 
 _FIELDS: Final = ("traceparent", "tracestate", "baggage")
 """What a mail carries of a context; other propagators' headers have no place in it."""
-_LONGEST: Final = {"traceparent": 512, "tracestate": 512, "baggage": 8192}
+_LONGEST: Final = 512
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Otel:
 
         carrier: dict[str, str] = {}
         propagate.inject(carrier, context)
-        return {name: text for name in _FIELDS if (text := carrier.get(name)) and len(text) <= _LONGEST[name]}
+        return {name: text for name in _FIELDS if (text := carrier.get(name)) and len(text) <= _LONGEST}
 
 
 _LOOKS_EVERY: Final = 0.05
