@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Final, get_type_hints
 
 from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.wire import BLOB_BYTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_MAIL_BYTES, WIRE_VERSION, Header
+from lion_broker.mail.wire import (
+    BLOB_BYTES,
+    MAX_BAGGAGE,
+    MAX_BODY_BYTES,
+    MAX_DEPTH,
+    MAX_MAIL_BYTES,
+    WIRE_VERSION,
+    Header,
+)
 
 from .keys import Keys
 from .library import PROTOCOL
@@ -32,7 +40,7 @@ _TOLD: Final = {
     "seq": "Reserved; 0.",
     "ttl": "Seconds that it may wait; later it becomes a dead letter.",
     "traceparent": "W3C trace context of the sender.",
-    "tracestate": "What vendors add to it.",
+    "tracestate": "W3C trace state of the sender.",
     "baggage": "W3C baggage of the sender.",
     "reply_to": "The client that waits for the answer to a command.",
     "in_reply_to": "The id of the mail that was being handled when this one was sent.",
@@ -95,6 +103,7 @@ def header_schema() -> dict[str, Any]:
         if Header._field_defaults.get(name, "") is not None:
             required.append(name)
     properties["category"]["enum"] = sorted(PackageCategory)
+    properties["baggage"] |= {"maxLength": MAX_BAGGAGE}
     properties["blob"] |= {"pattern": "^[0-9a-f]{64}$"}
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
-from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
-from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Verb
+from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected, Waiting
+from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
 from .functions import Road, call
@@ -54,12 +54,15 @@ def _name(mail: WireMail) -> Name | None:
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
+    if isinstance(verb, Restore):
+        return verb.carried
     return verb.mails if isinstance(verb, (Post, Commit, Dispatch)) else ()
 
 
-def missing(answers: Iterable[Any]) -> Missing:
-    """The blobs that the mails of some answers name."""
-    return tuple(dict.fromkeys(name for answer in answers for mail in _named(answer) if (name := _name(mail))))
+def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
+    """The blobs that the mails of some answers name, but for those that were not asked for."""
+    asked = (answer for verb, answer in zip(verbs, answers, strict=True) if getattr(verb, "whole", True))
+    return tuple(dict.fromkeys(name for answer in asked for mail in _named(answer) if (name := _name(mail))))
 
 
 def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:
@@ -79,7 +82,7 @@ def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:
 def _named(answer: Any) -> Iterator[WireMail]:
     holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
     for holder in holders:
-        if isinstance(holder, (Entry, DeadLetter)) and isinstance(holder.mail, WireMail):
+        if isinstance(holder, (Entry, DeadLetter, Waiting)) and isinstance(holder.mail, WireMail):
             yield holder.mail
 
 
@@ -90,6 +93,8 @@ def _filled_entry(entry: Entry, bodies: Mapping[Name, bytes | None]) -> Entry:
 def _filled_one(one: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     if isinstance(one, Entry):
         return _filled_entry(one, bodies)
+    if isinstance(one, Waiting) and isinstance(one.mail, WireMail):
+        return replace(one, mail=_filled(one.mail, bodies))
     if isinstance(one, DeadLetter) and one.mail is not None:
         mail = _filled(one.mail, bodies)
         return replace(one, mail=mail if isinstance(mail, WireMail) else None)

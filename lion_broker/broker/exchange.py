@@ -271,7 +271,7 @@ class RedisExchange(Exchange):
             answers.append(self._read(request, part))
             if request.again is not never:
                 yield from self._finish(road, verbs, request, part)
-        if wanted := missing(answers):
+        if wanted := missing(verbs, answers):
             found = yield from self._send(road, verbs, fetch(road, wanted), 0)
             bodies = dict(zip(wanted, found, strict=True))
             answers = [with_bodies(answer, bodies) for answer in answers]

@@ -24,7 +24,7 @@ _CANCELLED_MS: Final = 3_600_000
 _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
-"""Stands for the mail of a dead letter that is not edited."""
+"""Stands for the mail of a dead letter that is not edited, or that has none."""
 
 
 class Road:
@@ -264,6 +264,22 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
 
 
+def restore(road: Road, verb: v.Restore) -> Request:
+    """`restore.lua`."""
+    args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
+    for row in verb.rows:
+        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
+    args += (str(verb.where), len(verb.mails))
+    for one in verb.mails:
+        args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
+    args.append(len(verb.dead))
+    for letter in verb.dead:
+        args += (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts)
+        args += ("\n".join(letter.owners), *(road.codec.seal(letter.mail) if letter.mail else _AS_IT_IS))
+    command = call("restore", [road.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Outcome(replies[0].decode()))
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -295,6 +311,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.Restore: restore,
 }
 
 

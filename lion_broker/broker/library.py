@@ -57,6 +57,7 @@ VERBS: Final = (
     "set_wanted",
     "count_mail",
     "read_due",
+    "restore",
 )
 SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
 

@@ -24,6 +24,7 @@ from .package import PackageCategory
 
 __all__ = [
     "BLOB_BYTES",
+    "MAX_BAGGAGE",
     "MAX_BODY_BYTES",
     "MAX_DEPTH",
     "MAX_MAIL_BYTES",
@@ -45,6 +46,7 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
+MAX_BAGGAGE: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SPECIAL: Final = ("ttl", "traceparent", "tracestate", "baggage", "reply_to", "in_reply_to", "blob")
 _NOTHING_SPECIAL: Final = (None,) * len(_SPECIAL)
@@ -341,7 +343,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "ttl": _is_number,
     "traceparent": _is_text,
     "tracestate": _is_text,
-    "baggage": _is_text,
+    "baggage": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_BAGGAGE,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
     "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,

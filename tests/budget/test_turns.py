@@ -172,7 +172,7 @@ async def test_a_turn_of_a_single_mail(exchange: RedisExchange, counter: Counter
             await Seat(place, ready).serve()
         place.keeper.close()
         assert session.counters()["applied"] == 1
-    # Beside claim and commit the branch is read, once. Entries: two in the log, one in the live tail.
+    # Beside claim and commit the branch is read, once: its log. Entries: took, times, and the live tail.
     assert count["fcall"] == 3
     assert (count["xadd"], count["xack"], count["xtrim"]) == (3, 1, 1)
     assert count.inner <= 27

@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import audit, budgets, delivery, deployment, reads, roster, turns, waiting
+from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -51,6 +51,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
+    v.Restore: archive.restore,
 }
 _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadSession: reads.read_session,

@@ -5,6 +5,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
+from .archive import IMPORTING, Restore
 from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
@@ -28,6 +29,7 @@ from .turns import Claim, Commit, Dispatch, Pause, Promote, Release, Renew, Resu
 from .verb import Verb
 
 __all__ = [
+    "IMPORTING",
     "AwaitReply",
     "Cancel",
     "Claim",
@@ -65,6 +67,7 @@ __all__ = [
     "Release",
     "Renew",
     "Reserve",
+    "Restore",
     "Resume",
     "Say",
     "Send",
