@@ -57,7 +57,8 @@ def read_session(road: Road, verb: v.ReadSession) -> Request:
             return None
         fields = {name[2:]: value for name, value in stored.items() if name.startswith("f:")}
         counters = {name: int(stored.get(name, 0)) for name in _COUNTERS}
-        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1])
+        caps = (int(stored.get(name, 0)) for name in ("cap", "cap_bytes"))
+        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1], *caps)
 
     return Request((("HGETALL", key), ("ZCOUNT", f"{key}:branches", "(0", "+inf")), parse)
 
@@ -260,6 +261,7 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         deferred=int(stored.get("deferred", 0)),
         delayed=delayed,
         paused=stored.get("paused", ""),
+        copies=stored.get("copy_of", ""),
     )
 
 
@@ -288,10 +290,10 @@ def _stamp(raw: bytes) -> Stamp | None:
 
 
 def _waiting(road: Road, session: str, row: Sequence[Any]) -> Waiting:
-    place, lane, due, attempts, recipient, head, body, signature, blob = row
+    place, lane, due, attempts, recipient, head, body, signature, blob, straight = row
     fields = [b"h", head, b"b", body, b"s", signature, *((b"x", blob) if blob else ())]
     mail = road.codec.open_fields(fields, session, recipient.decode("utf-8", "replace"))
-    return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts)
+    return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts, straight == 1)
 
 
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:

@@ -8,6 +8,7 @@ import typer
 
 from . import (
     access,
+    archive,
     bench,
     branches,
     config,
@@ -48,7 +49,11 @@ def application() -> typer.Typer:
     app.command()(worker.sweeper)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
-        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, trace.trace, sessions.rm)),
+        (
+            "session",
+            "Look at sessions, copy and remove them.",
+            (sessions.ls, sessions.show, trace.trace, archive.export, archive.import_, archive.fork, sessions.rm),
+        ),
         (
             "branch",
             "Look at branches, pause and resume them.",
@@ -68,7 +73,7 @@ def application() -> typer.Typer:
         # A group with one command stays a group.
         group.callback()(_nothing)
         for member in members:
-            group.command(epilog=EXIT_CODES)(member)
+            group.command(member.__name__.rstrip("_"), epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
     app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)

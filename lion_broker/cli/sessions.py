@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import BranchRecord, SessionRecord
 
-__all__ = ["branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
+__all__ = ["One", "branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
 
 _PAGE = 200
 
@@ -140,10 +140,12 @@ def _branches(exchange: Exchange, session: str) -> Iterator[BranchRecord]:
 def _session_row(record: SessionRecord) -> dict[str, Any]:
     from pydantic_core import from_json
 
+    from lion_broker.mail.verbs import IMPORTING
+
     fields = {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
     return {
         "id": record.id,
-        "name": fields.get("name"),
+        "name": "(being imported)" if IMPORTING in fields else fields.get("name"),
         "created": moment(fields.get("created_at")),
         "delivery": record.fields["delivery"],
         "branches": record.branches,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START, WaitsAt
+from .records import START, WaitsAt, place_of
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_entry", "is_id"]
@@ -138,6 +138,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "pause": _TEXT,
     "reason": _SOME_TEXT,
     "seq": _from(1),
+    "part": _from(1),
     "limit": _from(1),
     "count": _from(1),
     "start": _from(0),
@@ -191,6 +192,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "batch": _from(1),
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
+    v.Dispatch: {"mails": _ANYTHING, "nonce": _SOME_TEXT},
     v.Step: {"name": _A_NAME},
     v.Say: {
         "text": _Rule(
@@ -205,6 +207,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.ReadAudit: {"before": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none")},
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
+    v.Restore: {"mails": _ANYTHING},
     v.ReadReady: {"owner": _SOME_TEXT},
     v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
@@ -269,6 +272,18 @@ def _check_exhume(verb: v.Exhume) -> None:
         raise ConfigError(f"Exhume edits letters that it does not send: {', '.join(sorted(odd))}.")
 
 
+def _check_restore(verb: v.Restore) -> None:
+    if verb.where not in set(WaitsAt):
+        raise ConfigError(f"Restore.where cannot be {verb.where!r}: one of {', '.join(WaitsAt)} is needed.")
+    _check_mails(verb.session, verb.carried)
+    places = [(row.version, row.place) for row in verb.rows]
+    if places != sorted(set(places)) or (places and min(map(min, places)) < 1):
+        raise ConfigError("Restore.rows needs versions and places from 1 on, in order.")
+    letters = [letter.id for letter in verb.dead]
+    if not _are_entries(letters) or START in letters or letters != sorted(set(letters), key=place_of):
+        raise ConfigError(f"Restore.dead needs letters in order: {_ENTRIES.needed}.")
+
+
 def _check_deferred(verb: v.Commit) -> None:
     for deferral in verb.deferred:
         if not (is_entry(deferral.entry) and is_id(deferral.lane)):
@@ -279,12 +294,16 @@ def _check_deferred(verb: v.Commit) -> None:
         raise ConfigError("A turn of a lane defers at most its head, and leaves the mailbox's cursor where it is.")
 
 
-def _check_commit(verb: v.Commit) -> None:
+def _check_outgoing(verb: v.Commit | v.Dispatch) -> None:
     _check_mails(verb.session, verb.mails)
-    _check_deferred(verb)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
+
+
+def _check_commit(verb: v.Commit) -> None:
+    _check_outgoing(verb)
+    _check_deferred(verb)
     if not _are_entries([burial.entry for burial in verb.buried]):
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
     inbox = [*verb.taken, *(burial.entry for burial in verb.buried if burial.inbox)]
@@ -311,8 +330,10 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Claim: _check_entry_of_pool,
     v.Post: _check_post,
     v.Commit: _check_commit,
+    v.Dispatch: _check_outgoing,
     v.Exhume: _check_exhume,
     v.Renew: _check_stations,
     v.Release: _check_stations,
     v.Enrol: _check_report,
+    v.Restore: _check_restore,
 }

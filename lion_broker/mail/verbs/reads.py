@@ -98,6 +98,7 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
     """Read up to `count` mails that wait at a station of a branch after the place `after`, in order; all wait on.
 
     Those of one lane follow one another: go on with the `lane` and `place` of the last one, until there are none.
+    With `whole`, bodies that travel beside their mails are there too.
     """
 
     session: str
@@ -106,6 +107,7 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
     after: str = START
     lane: str = ""
     count: int = 100
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
