@@ -6,7 +6,6 @@ For whoever writes to a session, or reads along, in another language. See https:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any, Final, get_type_hints
 
 from lion_broker.mail.package import PackageCategory
@@ -98,11 +97,11 @@ def header_schema() -> dict[str, Any]:
     types = get_type_hints(Header)
     properties: dict[str, Any] = {"v": {"const": WIRE_VERSION}}
     required = ["v"]
-    for one in fields(Header):
-        kind = next(part for part in getattr(types[one.name], "__args__", (types[one.name],)) if part in _OF_TYPE)
-        properties[one.name] = {**_OF_TYPE[kind], "description": _TOLD.get(one.name, one.name)}
-        if one.default is not None or one.default_factory is not MISSING:
-            required.append(one.name)
+    for name in Header._fields:
+        kind = next(part for part in getattr(types[name], "__args__", (types[name],)) if part in _OF_TYPE)
+        properties[name] = {**_OF_TYPE[kind], "description": _TOLD[name]}
+        if Header._field_defaults.get(name, "") is not None:
+            required.append(name)
     properties["category"]["enum"] = sorted(PackageCategory)
     properties["baggage"] |= {"maxLength": MAX_BAGGAGE}
     properties["blob"] |= {"pattern": "^[0-9a-f]{64}$"}

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
 from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected, Waiting
-from lion_broker.mail.verbs import Commit, Exhume, Post, Restore, Verb
+from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
 from .functions import Road, call
@@ -29,7 +29,8 @@ Missing = tuple[Name, ...]
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
-    verbs = [verb for verb in verbs if _carried(verb)]
+    if not any(_has_blobs(verb) for verb in verbs):
+        return ()
     found: dict[Name, Command] = {}
     # What a post and a turn of the same call share must not be refused either.
     for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
@@ -42,6 +43,10 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     return tuple(found.values())
 
 
+def _has_blobs(verb: Verb[Any]) -> bool:
+    return any(mail.header.blob is not None for mail in _carried(verb))
+
+
 def _name(mail: WireMail) -> Name | None:
     return None if mail.header.blob is None else (mail.header.session, mail.header.blob)
 
@@ -51,7 +56,7 @@ def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
         return [mail for _, mail in verb.edited]
     if isinstance(verb, Restore):
         return verb.carried
-    return verb.mails if isinstance(verb, (Post, Commit)) else ()
+    return verb.mails if isinstance(verb, (Post, Commit, Dispatch)) else ()
 
 
 def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:

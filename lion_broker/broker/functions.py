@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
@@ -143,6 +143,16 @@ def commit(road: Road, verb: v.Commit) -> Request:
     return Request((command,), lambda replies: Committed(*_stand(road, verb, replies)))
 
 
+def dispatch(road: Road, verb: v.Dispatch) -> Request:
+    """`dispatch.lua`."""
+    args: list[Argument] = [verb.branch, verb.token, verb.version, verb.lease_ms, verb.nonce, *_records(verb.records)]
+    args.append(len(verb.mails))
+    seal = road.codec.seal
+    for mail in verb.mails:
+        args += (mail.header.recipient, int(mail.direct), *seal(mail), mail.delay_ms)
+    return Request((call("dispatch", [road.keys.session(verb.session)], *args),), _dispatched)
+
+
 def step(road: Road, verb: v.Step) -> Request:
     """`step.lua`."""
     args = (verb.branch, verb.token, verb.name, verb.body)
@@ -156,7 +166,7 @@ def step(road: Road, verb: v.Step) -> Request:
 
 def say(road: Road, verb: v.Say) -> Request:
     """`say.lua`."""
-    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body)
+    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body, verb.text, verb.at)
     return Request((call("say", [road.keys.session(verb.session)], *args),), _outcome)
 
 
@@ -283,6 +293,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Receive: receive,
     v.Claim: claim,
     v.Commit: commit,
+    v.Dispatch: dispatch,
     v.Step: step,
     v.Say: say,
     v.Cancel: cancel,
@@ -379,6 +390,11 @@ def _outcome(replies: Sequence[Any]) -> Outcome:
 def _posted(replies: Sequence[Any]) -> Posted:
     word, *branch = replies[0]
     return Posted(Outcome(word.decode()), branch[0].decode() if branch else "")
+
+
+def _dispatched(replies: Sequence[Any]) -> Dispatched:
+    word, version, *branch = replies[0]
+    return Dispatched(Outcome(word.decode()), version, branch[0].decode() if branch else "")
 
 
 def _moved(replies: Sequence[Any]) -> Moved:

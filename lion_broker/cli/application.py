@@ -25,6 +25,8 @@ from . import (
     server,
     sessions,
     status,
+    tail,
+    trace,
     up,
     worker,
 )
@@ -40,6 +42,7 @@ def application() -> typer.Typer:
     app.command(epilog=EXIT_CODES)(up.up)
     app.command(epilog=EXIT_CODES)(up.down)
     app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(tail.tail)
     app.command(epilog=EXIT_CODES)(drain.drain)
     app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
@@ -49,7 +52,7 @@ def application() -> typer.Typer:
         (
             "session",
             "Look at sessions, copy and remove them.",
-            (sessions.ls, sessions.show, archive.export, archive.import_, archive.fork, sessions.rm),
+            (sessions.ls, sessions.show, trace.trace, archive.export, archive.import_, archive.fork, sessions.rm),
         ),
         (
             "branch",

@@ -31,7 +31,7 @@ Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts
 Level = Annotated[
     Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
 ]
-Form = Annotated[
+LogFormat = Annotated[
     Literal["text", "json"] | None,
     typer.Option(
         "--log-format",
@@ -75,7 +75,7 @@ def worker(
     metrics_port: MetricsPort = None,
     stalled_after: StalledAfter = None,
     log_level: Level = "info",
-    log_format: Form = None,
+    log_format: LogFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Host the branches of a pool.
@@ -128,7 +128,7 @@ def sweeper(
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
-    log_format: Form = None,
+    log_format: LogFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Give the branches of dead workers to others.

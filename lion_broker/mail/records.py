@@ -22,6 +22,7 @@ __all__ = [
     "Committed",
     "DeadLetter",
     "Deferral",
+    "Dispatched",
     "Entry",
     "LogRecord",
     "Moved",
@@ -38,6 +39,7 @@ __all__ = [
     "Swept",
     "Waiting",
     "WaitsAt",
+    "gap",
     "is_after",
     "place_of",
 ]
@@ -245,6 +247,18 @@ class Committed(Claimed):
 
 
 @dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Answer of `Dispatch`: OK, ALREADY, STALE, FENCED, UNKNOWN, or FULL with the recipient that is.
+
+    `version` is where the branch stands now, unless there is no such session.
+    """
+
+    outcome: Outcome
+    version: int = 0
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Burial:
     """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
 
@@ -361,6 +375,11 @@ class AuditEntry:
     target: str
     detail: str
     at: float
+
+
+def gap(after: str, following: str) -> Occurrence:
+    """Return the occurrence that stands for those between two that may have gone."""
+    return Occurrence(after, "gap", {"after": after, "next": following})
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Target:
         if self.session == self.origin:
             return mail
         sender, recipient = self._name(header.sender), self._name(header.recipient)
-        addressed = replace(header, session=self.session, sender=sender, recipient=recipient)
+        addressed = header._replace(session=self.session, sender=sender, recipient=recipient)
         return WireMail(addressed, mail.body, value=mail.value)
 
     def _letter(self, letter: DeadLetter) -> DeadLetter:

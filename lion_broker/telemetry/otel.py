@@ -6,6 +6,7 @@ A process whose program, or `opentelemetry-instrument`, has set up a provider ha
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ log = logger("telemetry")
 
 _FIELDS: Final = ("traceparent", "tracestate", "baggage")
 """What a mail carries of a context; other propagators' headers have no place in it."""
-_LONGEST: Final = {"traceparent": 512, "tracestate": 512, "baggage": 8192}
+_LONGEST: Final = 512
 
 
 @dataclass(slots=True)
@@ -55,17 +56,26 @@ class Otel:
 
         carrier: dict[str, str] = {}
         propagate.inject(carrier, context)
-        return {name: text for name in _FIELDS if (text := carrier.get(name)) and len(text) <= _LONGEST[name]}
+        return {name: text for name in _FIELDS if (text := carrier.get(name)) and len(text) <= _LONGEST}
 
+
+_LOOKS_EVERY: Final = 0.05
+"""Seconds after which a process that has set up no provider is looked at again: each mail asks several times."""
 
 _active: Otel | None = None
 _watching = False
+_look_at = 0.0
 
 
 def otel() -> Otel | None:
-    """Return what spans and metrics are made with; None where no provider was set up."""
+    """Return what spans and metrics are made with; None where no provider was set up, or only a moment ago."""
+    global _look_at
     if _active is not None or "opentelemetry.trace" not in sys.modules:
         return _active
+    now = time.monotonic()
+    if now < _look_at:
+        return None
+    _look_at = now + _LOOKS_EVERY
     from opentelemetry import metrics, trace
 
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _has_meters():

@@ -30,11 +30,12 @@ from .soak import soak
 from .startup import startup
 from .tables import plain
 from .takeover import takeover
+from .telemetry import telemetry
 from .thinking import thinking
 
 ROUNDS = 3
 # What takes so long that it runs only when it is named; and what the two minutes are too short for.
-LONG = frozenset({"SOAK"})
+LONG = frozenset({"SOAK", "TELEMETRY"})
 # What is measured along with another.
 PARTS = {"P9": "P8"}
 LONGER = LONG | {"G1", "P7", "P8", "G2", "M1", "M2"}
@@ -70,6 +71,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
         "P11": lambda: calls(server),
         "P12": lambda: startup(server, 3 if quick else 7),
         "FAIR": lambda: fairness(server, 100 if quick else 500),
+        "TELEMETRY": lambda: telemetry(contest, 4_000 if quick else 10_000, 2_000 if quick else 6_000),
         "G1": lambda: growth_branches(server, quick),
         "P7": lambda: growth_mailbox(server, quick),
         "P8": lambda: growth_history(server, quick),

@@ -10,7 +10,7 @@ from .peers.table import HOP, Contender, Kind
 from .rig import Figure
 from .works import DRAINED, RELAY_CPU, RELAYED, SERVER_CPU, WORKER_CPU
 
-__all__ = ["BRANCHES", "MICROSECONDS", "beside_fastest", "drain", "relay", "share_of"]
+__all__ = ["BRANCHES", "MICROSECONDS", "beside_fastest", "drain", "drained", "relay", "share_of"]
 
 BRANCHES = 100
 MICROSECONDS = 1e6
@@ -18,7 +18,7 @@ MICROSECONDS = 1e6
 
 def drain(contest: Contest, items: int) -> list[Figure]:
     """Items of 1 KB wait in a queue (ours: 100 branches) and one worker process handles them all."""
-    outcomes = contest.run(lambda turn: _drained(turn, "drain", items))
+    outcomes = contest.run(lambda turn: drained(turn, "drain", items))
     ours, hop = outcomes[0], _of(outcomes, HOP)
     ratio = ours.median("rate") / hop.median("rate")
     return [
@@ -34,7 +34,7 @@ def drain(contest: Contest, items: int) -> list[Figure]:
 
 def relay(contest: Contest, items: int) -> list[Figure]:
     """Each item is answered by its handler with another one, into a second queue that the same worker drains too."""
-    outcomes = contest.run(lambda turn: _drained(turn, "relay", items))
+    outcomes = contest.run(lambda turn: drained(turn, "relay", items))
     return [
         *[one.figure("P2", RELAYED, "rate", "items/s") for one in outcomes],
         *[one.figure("P2", RELAY_CPU, "worker", "µs/item") for one in outcomes],
@@ -55,7 +55,8 @@ def beside_fastest(number: str, work: str, outcomes: Sequence[Outcome], name: st
     return Figure(number, f"{work} / fastest peer ({fastest})", ratio, "ratio", goal, at_least=factor)
 
 
-def _drained(turn: Round, work: str, items: int) -> Sample:
+def drained(turn: Round, work: str, items: int) -> Sample:
+    """Have a contender put items in and drain them; returns items a second and the CPU time of each part."""
     contender = turn.contender
     items = share_of(contender, items)
     with turn.cast(work, items) as cast:

@@ -98,7 +98,7 @@ async def _beats(console: Console) -> AsyncGenerator[bytes]:
         elif console.pulse.lost:
             yield _event("lost", {})
         else:
-            yield _event("beat", console.pulse.beats[-1].plain())
+            yield _event("beat", console.pulse.beats[-1])
 
 
 def _event(kind: str, values: dict[str, Any], place: str = "") -> bytes:

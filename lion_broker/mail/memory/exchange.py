@@ -33,6 +33,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Receive: delivery.receive,
     v.Claim: turns.claim,
     v.Commit: turns.commit,
+    v.Dispatch: turns.dispatch,
     v.Step: turns.step,
     v.Say: turns.say,
     v.Cancel: turns.cancel,

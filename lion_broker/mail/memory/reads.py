@@ -18,6 +18,7 @@ from lion_broker.mail.records import (
     SessionRecord,
     Waiting,
     WaitsAt,
+    gap,
     is_after,
 )
 from lion_broker.mail.wire import WireMail
@@ -163,7 +164,13 @@ def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
     session = store.sessions.get(verb.session)
     if verb.after == "$":
         return (Occurrence(session.events.newest if session else START, "tip", {}),)
-    return tuple(event for _, event in session.events.after(verb.after, verb.count)) if session else ()
+    if session is None:
+        return ()
+    found = tuple(event for _, event in session.events.after(verb.after, verb.count))
+    oldest = session.events.after(limit=1)
+    if session.forgotten and verb.after != START and is_after(oldest[0][0], verb.after):
+        return (gap(verb.after, oldest[0][0]), *found)
+    return found
 
 
 def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:

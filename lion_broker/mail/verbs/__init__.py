@@ -25,7 +25,7 @@ from .reads import (
     ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
-from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
+from .turns import Claim, Commit, Dispatch, Pause, Promote, Release, Renew, Resume, Station, Sweep
 from .verb import Verb
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
+    "Dispatch",
     "Drop",
     "Enrol",
     "Exhume",

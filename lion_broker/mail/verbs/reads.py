@@ -123,7 +123,10 @@ class ReadDead(Verb[tuple[DeadLetter, ...]]):
 class ReadEvents(Verb[tuple[Occurrence, ...]]):
     """Read the live tail of a session after `after`; waits up to `wait_ms` when there is nothing yet.
 
-    `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is.
+    `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is. A session keeps
+    about the newest two thousand: when some that came after `after` may have gone, the first Occurrence is of kind
+    `gap`, with the id `after` and the id of the `next` one that is kept. From the start there is no gap: it begins with
+    the oldest.
     """
 
     session: str

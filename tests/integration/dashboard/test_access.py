@@ -43,7 +43,7 @@ async def test_nobody_sees_anything_without_the_token(app: Starlette, scene: Sce
             assert (asked.status_code, asked.headers["location"].partition("?")[0]) == (303, "/login")
         for token in ("", "a token of the test", TOKEN + "x", "\u00e9" * 20):
             assert (await stranger.post("/login", data={"token": token})).status_code == 403
-            bearer = {"Authorization": b"Bearer " + token.encode()}
+            bearer = {b"Authorization": b"Bearer " + token.encode()}
             assert (await stranger.get("/sessions.json", headers=bearer)).status_code == 401
         assert (await stranger.get("/login")).status_code == 200
         assert (await stranger.get("/static/dashboard.css")).status_code == 200
@@ -73,9 +73,9 @@ async def test_a_cookie_that_somebody_made_up_is_none(app: Starlette, spoilt: st
     value = str(cookie.value)
     other = dashboard(app.state.console.exchange, token="another token of the tests")
     for made_up in (spoilt, value[:-1] + ("0" if value[-1] != "0" else "1"), f"9{value}", value + spoilt + "0"):
-        header = {"Cookie": f"lion_broker_dashboard={made_up}".encode()}
+        header = {b"Cookie": f"lion_broker_dashboard={made_up}".encode()}
         assert (await visitor(app).get("/sessions.json", headers=header)).status_code == 401
-    header = {"Cookie": f"lion_broker_dashboard={value}".encode()}
+    header = {b"Cookie": f"lion_broker_dashboard={value}".encode()}
     assert (await visitor(app).get("/sessions.json", headers=header)).status_code == 200
     assert (await visitor(other).get("/sessions.json", headers=header)).status_code == 401
 
@@ -152,4 +152,4 @@ async def test_a_stranger_is_sent_nowhere_else(app: Starlette) -> None:
     for aim in ("https://evil.example", "//evil.example", "/\\evil.example", 'x"><script>', "javascript:alert(1)"):
         answer = await visitor(app).post("/login", data={"token": TOKEN, "next": aim})
         assert 'url=/"' in answer.text
-    assert BASE not in answer.text
+        assert BASE not in answer.text

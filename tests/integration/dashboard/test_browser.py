@@ -72,8 +72,8 @@ async def test_every_page_opens(page: Page, scene: Scene) -> None:
     """From one to the next as a person goes; what branches call themselves is text."""
     await expect(page.locator("h1")).to_have_text("Overview")
     await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
-    await expect(page.locator(".uplot canvas")).to_have_count(2)
-    for title in ("Sessions", "Mailboxes", "Dead letters", "Audit", "Overview"):
+    await expect(page.locator(".uplot canvas")).to_have_count(3)
+    for title in ("Sessions", "Mailboxes", "Dead letters", "Workers", "Models", "Audit", "Overview"):
         await page.locator(".side nav").get_by_text(title, exact=True).click()
         await expect(page.locator("h1")).to_contain_text(title)
     await page.goto(f"/sessions/{scene.id}")

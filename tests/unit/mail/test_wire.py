@@ -46,6 +46,7 @@ headers = st.builds(
     traceparent=st.none() | names,
     reply_to=st.none() | names,
     in_reply_to=st.none() | names,
+    blob=st.none(),
 )
 
 GOOD = {
