@@ -16,6 +16,7 @@ import typer
 
 from lion_broker.errors import ConfigError, RoundTimeout
 
+from .exits import in_time
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
 from .sessions import One, session_id
@@ -50,7 +51,7 @@ def export(
     """Write all that a session holds as JSON lines: branches, histories, waiting mail, dead letters, large bodies.
 
     Each branch is read as it stands after a turn. A session at work goes on meanwhile, and a mail may then be missing
-    between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it. There are no
+    between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it, with exit code 7 when turns do not end in time. There are no
     secrets in it, but all that was said. With --json a summary goes to stdout, and --output is needed.
     Example: lion-broker session export 01a2 --pause --output trip.jsonl
     """
@@ -59,7 +60,7 @@ def export(
 
     if as_json and output is None:
         raise ConfigError("--json prints a summary on stdout, where the export would go: give --output FILE as well.")
-    with exchange_at(url, namespace) as exchange:
+    with in_time(as_json), exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         with _resting(exchange, found, wait if pause else None), _written(output) as file:
             done = run(exchange, export_steps(found, file.write))

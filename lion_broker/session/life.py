@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -136,7 +137,8 @@ class SessionLife(Element, Communicatable, Relational):
         OSError for a file that cannot be written.
         """
         self.flush()
-        with Path(file).open("wb") as written:
+        # As private as a mailbox: it holds all that was said.
+        with open(file, "wb", opener=partial(os.open, mode=0o600)) as written:
             done: Exported = self._run(export_steps(self.id, written.write))
         return done
 
