@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.requests import Request
@@ -23,7 +24,10 @@ __all__ = ["ROUTES"]
 _SESSIONS: Final = 500
 _BY_NAME: Final = 50
 _BRANCHES: Final = 1000
+_BY_MAIL: Final = 5
 _MOST: Final = 50
+_LONGEST: Final = 80
+_ID_PART: Final = re.compile(r"[0-9a-f-]{6,36}")
 COLUMNS: Final = (
     Column("kind", "What"),
     Column("name", "Name"),
@@ -33,7 +37,7 @@ COLUMNS: Final = (
 
 
 async def find(request: Request, console: Console) -> Page:
-    """Sessions and branches by name or id, dead letters by id; among the newest sessions."""
+    """Sessions and branches by name or id, dead letters and mails by id; among the newest sessions."""
     wanted = text_asked(request, "q")
     rows: list[Row] = []
     if wanted:
@@ -41,7 +45,9 @@ async def find(request: Request, console: Console) -> Page:
         rows += [_session(one) for one in records if _is_meant(wanted, one.id, session_name(one))]
         rows += await _branches(console, records, wanted)
         rows += await _letters(console, records, wanted)
-    empty = Empty(f"Nothing that is called “{wanted[:60]}” was found among the newest sessions.")
+        rows += await _mails(console, records, wanted)
+    looked = "sessions and branches by a name or id among the newest, mails by their id"
+    empty = Empty(f"Nothing that is called “{wanted[:60]}” was found: {looked}.")
     table = Table("found", "Found", COLUMNS, rows[:_MOST], empty)
     return Page("find.html", "Find", "", (table,), {"wanted": wanted})
 
@@ -91,6 +97,23 @@ async def _letters(console: Console, records: list[SessionRecord], wanted: str) 
         home = f"/dead/{record.id}/{letter.id}"
         values = {"kind": "dead letter", "name": letter.reason, "id": letter.id, "session": session_name(record)}
         rows.append(Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"}))
+    return rows
+
+
+async def _mails(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
+    """Mails by the beginning or end of their id, in the newest sessions."""
+    part = wanted.lower().lstrip("…")
+    if not _ID_PART.fullmatch(part):
+        return []
+    rows = []
+    for record in records[:_BY_MAIL]:
+        known = await console.histories.read(record.id)
+        for mail, story in known.passages.history.stories.items():
+            if mail.startswith(part) or mail.endswith(part):
+                home = f"/sessions/{record.id}/trace?mail={mail}"
+                name = story.text[:_LONGEST] or story.category
+                values = {"kind": "mail", "name": name, "id": mail, "session": session_name(record)}
+                rows.append(Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"}))
     return rows
 
 

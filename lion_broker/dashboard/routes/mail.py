@@ -13,7 +13,7 @@ from lion_broker.dashboard.views.waterfall import draw_trace, span_table
 from lion_broker.insight.flow import flow_of
 from lion_broker.insight.lanes import lanes_of
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.pictures import Lanes
+from lion_broker.insight.pictures import Lanes, Passage
 from lion_broker.insight.trace import trace_of
 from lion_broker.mail.records import SessionRecord
 
@@ -24,6 +24,8 @@ __all__ = ["ROUTES"]
 
 _LANES = 80
 _MAILS = 100
+_LOOKED_AT = 1000
+_STATES = ("waiting", "working", "applied", "retrying", "delayed", "dead", "gone")
 
 
 async def flow(request: Request, console: Console) -> Page:
@@ -58,10 +60,13 @@ async def trace(request: Request, console: Console) -> Page:
     known = await console.histories.read(record.id)
     wanted = text_asked(request, "mail")
     if not wanted:
-        found = _page(request, known.passages, record, _MAILS)
-        older = following(request, before=found.passages[0].mail) if found.more else ""
+        found = _page(request, known.passages, record, _MAILS, text_asked(request, "state"))
+        older = following(request, before=found.passages[0].mail) if found.more and found.passages else ""
         table = mail_table(record.id, found, older)
-        return session_page(record, "mails.html", "Trace", "trace", (table,), whole=known.whole)
+        asked = {name: text_asked(request, name) for name in ("state", "branch")}
+        return session_page(
+            record, "mails.html", "Mails", "trace", (table,), whole=known.whole, states=_STATES, **asked
+        )
     told = trace_of(known.passages, wanted)
     names = _names(known.passages, record)
     return session_page(
@@ -77,11 +82,20 @@ async def trace(request: Request, console: Console) -> Page:
     )
 
 
-def _page(request: Request, passages: Passages, record: SessionRecord, count: int) -> Lanes:
-    """A page of mails, with what people call their branches."""
-    found = lanes_of(passages, branch=text_asked(request, "branch"), before=text_asked(request, "before"), count=count)
+def _page(request: Request, passages: Passages, record: SessionRecord, count: int, state: str = "") -> Lanes:
+    """A page of mails, in one state or any, with what people call their branches."""
+    before, branch = text_asked(request, "before"), text_asked(request, "branch")
+    found, more = list[Passage](), True
+    while more and len(found) < count:
+        page = lanes_of(passages, branch=branch, before=before, count=_LOOKED_AT if state else count)
+        chosen = [one for one in page.passages if state in ("", one.state)]
+        found = [*chosen, *found]
+        more = page.more
+        before = page.passages[0].mail if page.passages else before
     names = _names(passages, record)
-    return Lanes({one: names.get(one, one) for one in found.names}, found.passages, found.more)
+    shown = tuple(found[-count:])
+    ends = {end for one in shown for end in (one.sender, one.recipient)}
+    return Lanes({one: names.get(one, one) for one in sorted(ends)}, shown, more or len(found) > count)
 
 
 def _names(passages: Passages, record: SessionRecord) -> dict[str, str]:

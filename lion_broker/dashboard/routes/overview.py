@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
+from lion_broker.dashboard.views.notices import notices
 from lion_broker.dashboard.views.sessions import session_table
 
 __all__ = ["ROUTES"]
@@ -21,8 +22,19 @@ async def overview(request: Request, console: Console) -> Page:
         beat = await console.pulse.look()
     ids = await console.session_ids()
     newest = session_table(await console.sessions(ids[:_NEWEST]))
-    values = {"beat": beat.plain(), "exchange": console.exchange.url, "profile": console.exchange.profile}
-    context = {"beat": beat, "beats": list(console.pulse.beats), "more": len(ids) > _NEWEST}
+    needs = [notice.text for notice in notices(beat.overview)]
+    values = {
+        "needs": needs,
+        "beat": beat.plain(),
+        "exchange": console.exchange.url,
+        "profile": console.exchange.profile,
+    }
+    context = {
+        "beat": beat,
+        "beats": list(console.pulse.beats),
+        "more": len(ids) > _NEWEST,
+        "needs": notices(beat.overview),
+    }
     return Page("overview.html", "Overview", "overview", (newest,), context, values)
 
 

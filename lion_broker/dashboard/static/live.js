@@ -73,6 +73,7 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
     if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) location.reload();
     if (answer.status === 503) say("lost", "The exchange does not answer. This page goes on by itself.");
+    if (answer.status === 404) say("on", "This is not there any more.");
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     say("off");
@@ -91,6 +92,12 @@ function take(page) {
     if (fresh && !isBusy(old) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));
   }
   document.dispatchEvent(new CustomEvent("fresh"));
+  lookAgain();
+}
+
+// What is still being read is more a moment later, whether or not anything happens.
+export function lookAgain() {
+  if (document.querySelector("[data-again]")) setTimeout(refreshSoon, AGAIN_MS);
 }
 
 // Nothing is taken from under a person's hands.

@@ -1,7 +1,7 @@
 // Puts the parts of a page to work. Without any of this the pages still show and their forms still act.
 import { drawCharts } from "./charts.js";
 import { watchKeys } from "./keys.js";
-import { goLive } from "./live.js";
+import { goLive, lookAgain } from "./live.js";
 import { pointAtBranches } from "./pictures.js";
 import { tellTimes } from "./times.js";
 
@@ -65,4 +65,5 @@ watchKeys(switchTheme);
 tellTimes();
 drawCharts();
 pointAtBranches();
+lookAgain();
 if (body.dataset.stream) goLive(body.dataset.root + body.dataset.stream);

@@ -128,6 +128,30 @@ async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> Non
     letter = (await client.get("/dead.json")).json()["rows"][0]["id"]
     (found,) = (await client.get("/find.json", params={"q": letter})).json()["rows"]
     assert (found["kind"], found["id"]) == ("dead letter", letter)
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json?state=applied")).json()["rows"]
+    (zero,) = (row["mail"] for row in mails)
+    (found,) = (await client.get("/find.json", params={"q": zero[-12:]})).json()["rows"]
+    assert (found["kind"], found["name"], found["id"]) == ("mail", "zero", zero)
+
+
+async def test_mails_are_chosen_by_state_and_branch(scene: Scene, client: httpx.AsyncClient) -> None:
+    """And what does not exist is no error."""
+    here = f"/sessions/{scene.id}/trace.json"
+    assert len((await client.get(f"{here}?state=dead&branch=far")).json()["rows"]) == 2
+    assert (await client.get(f"{here}?state=dead&branch=nobody")).json()["rows"] == []
+    assert (await client.get(f"{here}?state=odd")).json() == {"rows": [], "next": None}
+
+
+async def test_the_overview_says_what_needs_somebody(scene: Scene, client: httpx.AsyncClient) -> None:
+    """A pool without a worker, dead letters; with the command and the page."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "later")
+    needs = (await client.get("/overview.json")).json()["needs"]
+    assert needs[:2] == [
+        "1 branch waits in the pool p, and no worker serves it.",
+        "2 dead letters wait for somebody to look at.",
+    ]
+    page = await client.get("/", headers=HTML)
+    assert "lion-broker worker --app MODULE:NAME --pool p" in page.text
 
 
 async def test_what_is_not_there_is_said(scene: Scene, client: httpx.AsyncClient) -> None:

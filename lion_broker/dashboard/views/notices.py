@@ -1,0 +1,49 @@
+"""What needs somebody: told first, with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from lion_broker.insight.overview import LOST, Overview
+
+__all__ = ["Notice", "notices"]
+
+_LONG_SECONDS: Final = 60.0
+_MOST: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing: in words, what to do about it as a command, and the page below the dashboard where it is."""
+
+    text: str
+    command: str = ""
+    page: str = ""
+
+
+def notices(seen: Overview) -> list[Notice]:
+    """Return what needs somebody, the worst first; nothing where all is well."""
+    found: list[Notice] = []
+    for pool in seen.pools:
+        if pool.ready and not pool.workers:
+            waits = _count(pool.ready, "branch waits", "branches wait")
+            text = f"{waits} in the pool {pool.pool}, and no worker serves it."
+            found.append(Notice(text, f"lion-broker worker --app MODULE:NAME --pool {pool.pool}", "/workers"))
+        elif pool.ready and pool.oldest_seconds > _LONG_SECONDS:
+            text = f"A branch of the pool {pool.pool} has waited for {pool.oldest_seconds:.0f} s: its workers are busy."
+            found.append(Notice(text, f"lion-broker scale {pool.pool} {pool.workers * 2}", "/workers"))
+        if pool.wanted is not None and pool.workers < pool.wanted:
+            text = f"The pool {pool.pool} is to have {pool.wanted} workers and has {pool.workers}."
+            found.append(Notice(text, "", "/workers"))
+    if seen.dead:
+        what = _count(seen.dead, "dead letter waits", "dead letters wait")
+        found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
+    if lost := [worker.owner for worker in seen.workers if worker.state == LOST]:
+        what = _count(len(lost), "worker was lost", "workers were lost")
+        found.append(Notice(f"{what} in the last minutes; what they had went to others.", "", "/workers"))
+    return found[:_MOST]
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
