@@ -37,7 +37,7 @@ __all__ = ["application"]
 
 def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
-    app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
+    app = _group("Sessions of many branches that exchange mail over Redis streams.", EXIT_CODES, completes=True)
     app.callback()(_root)
     app.command(epilog=EXIT_CODES)(up.up)
     app.command(epilog=EXIT_CODES)(up.down)
@@ -85,12 +85,12 @@ def application() -> typer.Typer:
     return app
 
 
-def _group(text: str, epilog: str) -> typer.Typer:
+def _group(text: str, epilog: str, completes: bool = False) -> typer.Typer:
     return typer.Typer(
         help=text,
         epilog=epilog,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completes,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

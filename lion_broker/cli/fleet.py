@@ -122,10 +122,12 @@ class Fleet:
 
     def stop(self) -> None:
         """Have all end, as SIGTERM has them; asked again, at once."""
-        self._stopping = True
         for slot in self._slots:
-            slot.leaves = True
-            slot.terminate()
+            # One that is leaving already would take a second signal for haste.
+            if self._stopping or not slot.leaves:
+                slot.leaves = True
+                slot.terminate()
+        self._stopping = True
         self._changed.set()
 
     def _is_over(self) -> bool:

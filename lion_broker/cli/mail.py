@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from . import completion
 from .exits import in_time
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
@@ -19,7 +20,12 @@ __all__ = ["send"]
 
 
 def send(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")],
+    session: Annotated[
+        str,
+        typer.Argument(
+            metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+        ),
+    ],
     branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")],
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What is said, or the name of a tool or model; - reads stdin.")

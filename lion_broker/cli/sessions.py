@@ -9,6 +9,7 @@ import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
+from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, print_rows
 
@@ -20,9 +21,17 @@ __all__ = ["One", "branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
 
 _PAGE = 200
 
-One = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
+One = Annotated[
+    str,
+    typer.Argument(
+        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+    ),
+]
 Many = Annotated[
-    list[str] | None, typer.Argument(metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.", autocompletion=completion.sessions
+    ),
 ]
 
 

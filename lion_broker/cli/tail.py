@@ -13,7 +13,7 @@ from lion_broker.errors import ConfigError
 
 from .age import seconds_of
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, print_json
+from .printing import branch_cell, cell, print_json
 from .running import ended_by_signals
 from .sessions import session_id
 
@@ -204,8 +204,8 @@ _ENDS: Final = ("branch", "sender", "recipient")
 
 def _words(happening: Happening, names: dict[str, str]) -> str:
     """A happening in words, and the beginning of the mail's id."""
-    branch = cell(names.get(happening.branch, ""))
-    sender, recipient = (cell(names.get(end, "?")) for end in (happening.sender, happening.recipient))
+    ends = (happening.branch, happening.sender, happening.recipient)
+    branch, sender, recipient = (branch_cell(end, names) if end else "?" for end in ends)
     text = f": {cell(happening.text)}" if happening.text else ""
     mail = f"  [{cell(happening.mail)}]" if happening.mail else ""
     if happening.kind in ("sent", "applied"):
@@ -214,5 +214,5 @@ def _words(happening: Happening, names: dict[str, str]) -> str:
         what = f"attempt {happening.attempt}" + (f": {cell(happening.error)}" if happening.error else "")
         return f"{branch}  {what} ({cell(happening.text)}){mail}"
     if happening.kind == "dead":
-        return f"{sender if happening.sender else '?'} → {branch}  {cell(happening.category)}{text}{mail}"
+        return f"{sender} → {branch}  {cell(happening.category)}{text}{mail}"
     return f"{branch if happening.branch else ''}{text}{mail}".removeprefix(": ")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, moment, print_json, print_rows
+from .printing import branch_cell, cell, moment, print_json, print_rows
 from .sessions import One, session_id
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ def _add(table: Table, found: Trace, names: dict[str, str], began: float, length
     from rich.text import Text
 
     one, indent = found.passage, "  " * level
-    way = f"{cell(names.get(one.sender, one.sender))} → {cell(names.get(one.recipient, one.recipient))}"
-    table.add_row(Text(f"{indent}{way}  {cell(one.category)}", style="bold"), Text(one.state), Text(one.mail))
-    for line in (one.text, one.reason):
+    way = f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}"
+    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), Text(one.mail))
+    for line in (f"{one.category}: {one.text}" if one.text else one.category, one.reason):
         if line:
             table.add_row(Text(), Text(), Text(cell(line), style="dim"))
     for span in found.spans:

@@ -5,8 +5,8 @@ A process whose program, or `opentelemetry-instrument`, has set up a provider ha
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,28 +59,35 @@ class Otel:
         return {name: text for name in _FIELDS if (text := carrier.get(name)) and len(text) <= _LONGEST}
 
 
-_LOOKS_EVERY: Final = 0.05
-"""Seconds after which a process that has set up no provider is looked at again: each mail asks several times."""
-
+_UNKNOWN: Final = object()
+_NAMED_BY_ENVIRONMENT: Final = bool(os.environ.keys() & {"OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER"})
 _active: Otel | None = None
 _watching = False
-_look_at = 0.0
 
 
 def otel() -> Otel | None:
-    """Return what spans and metrics are made with; None where no provider was set up, or only a moment ago."""
-    global _look_at
-    if _active is not None or "opentelemetry.trace" not in sys.modules:
+    """Return what spans and metrics are made with; None where no provider was set up."""
+    if _active is not None or _nobody_has_set_it_up():
         return _active
-    now = time.monotonic()
-    if now < _look_at:
-        return None
-    _look_at = now + _LOOKS_EVERY
     from opentelemetry import metrics, trace
 
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _has_meters():
         return None
     return _activate(trace.get_tracer_provider(), metrics.get_meter_provider())
+
+
+def _nobody_has_set_it_up() -> bool:
+    """Whether there can be no provider, by where OpenTelemetry keeps it: to ask for it takes half of a `send`.
+
+    These names are its own affair; where there are none, it is asked.
+    """
+    traces, meters = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics._internal")
+    if traces is None or _NAMED_BY_ENVIRONMENT:
+        return traces is None
+    return (
+        getattr(traces, "_TRACER_PROVIDER", _UNKNOWN) is None
+        and getattr(meters, "_METER_PROVIDER", None if meters is None else _UNKNOWN) is None
+    )
 
 
 @contextmanager

@@ -47,6 +47,8 @@ headers = st.builds(
     reply_to=st.none() | names,
     in_reply_to=st.none() | names,
     blob=st.none(),
+    tracestate=st.none() | names,
+    baggage=st.none() | names,
 )
 
 GOOD = {
