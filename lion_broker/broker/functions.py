@@ -11,13 +11,12 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
-from .codec import Codec, Sealed
-from .forms import order_of, written_report
-from .keys import Keys
-from .library import library
+from .codec import Sealed
+from .overlook import OPERATING
 from .requests import Argument, Command, Request
+from .road import Road, call
 
-__all__ = ["FUNCTIONS", "Road", "call"]
+__all__ = ["FUNCTIONS"]
 
 
 _CANCELLED_MS: Final = 3_600_000
@@ -25,19 +24,6 @@ _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
 """Stands for the mail of a dead letter that is not edited, or that has none."""
-
-
-class Road:
-    """What every function needs: the keys and the codec of one namespace."""
-
-    def __init__(self, keys: Keys, codec: Codec) -> None:
-        self.keys = keys
-        self.codec = codec
-
-
-def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
-    """Return the command that calls a function of the library."""
-    return ("FCALL", library().prefix + function, len(keys), *keys, *args)
 
 
 def create_session(road: Road, verb: v.CreateSession) -> Request:
@@ -245,25 +231,6 @@ def write_audit(road: Road, verb: v.WriteAudit) -> Request:
     return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
 
 
-def enrol(road: Road, verb: v.Enrol) -> Request:
-    """`enrol.lua`."""
-    report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
-    return Request((command,), lambda replies: order_of(replies[0]))
-
-
-def order_workers(road: Road, verb: v.OrderWorkers) -> Request:
-    """`order_workers.lua`."""
-    command = call("order_workers", [road.keys.workers()], verb.order, *_names(verb.owners))
-    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
-
-
-def set_wanted(road: Road, verb: v.SetWanted) -> Request:
-    """`set_wanted.lua`."""
-    wanted = "" if verb.wanted is None else verb.wanted
-    return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
-
-
 def restore(road: Road, verb: v.Restore) -> Request:
     """`restore.lua`."""
     args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
@@ -308,9 +275,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Reserve: reserve,
     v.Settle: settle,
     v.WriteAudit: write_audit,
-    v.Enrol: enrol,
-    v.OrderWorkers: order_workers,
-    v.SetWanted: set_wanted,
+    **OPERATING,
     v.Restore: restore,
 }
 
