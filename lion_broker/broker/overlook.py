@@ -1,4 +1,4 @@
-"""The verbs of whoever operates a deployment; what each partition says is put together. No I/O."""
+"""The verbs that look at a whole deployment: what each partition says, put together. No I/O."""
 
 from __future__ import annotations
 
@@ -7,32 +7,12 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.deployment import Due, Enrolled, PoolRecord, Roll, Tally
-from lion_broker.mail.outcome import Outcome
 
-from .forms import order_of, read_report, written_report
+from .forms import order_of, read_report
 from .requests import Request
 from .road import Road, call
 
-__all__ = ["OPERATING", "OVERLOOK"]
-
-
-def enrol(road: Road, verb: v.Enrol) -> Request:
-    """`enrol.lua`."""
-    report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
-    return Request((command,), lambda replies: order_of(replies[0]))
-
-
-def order_workers(road: Road, verb: v.OrderWorkers) -> Request:
-    """`order_workers.lua`."""
-    command = call("order_workers", [road.keys.workers()], verb.order, len(verb.owners), *verb.owners)
-    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
-
-
-def set_wanted(road: Road, verb: v.SetWanted) -> Request:
-    """`set_wanted.lua`."""
-    wanted = "" if verb.wanted is None else verb.wanted
-    return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
+__all__ = ["OVERLOOK"]
 
 
 def read_workers(road: Road, verb: v.ReadWorkers) -> Request:
@@ -83,17 +63,9 @@ def read_due(road: Road, verb: v.ReadDue) -> Request:
     return Request(tuple(calls), lambda replies: Due(*(sum(column) for column in zip(*replies, strict=True))))
 
 
-OPERATING: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
-    v.Enrol: enrol,
-    v.OrderWorkers: order_workers,
-    v.SetWanted: set_wanted,
-}
-"""Those that write."""
-
 OVERLOOK: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadWorkers: read_workers,
     v.ReadPools: read_pools,
     v.CountMail: count_mail,
     v.ReadDue: read_due,
 }
-"""Those that look."""

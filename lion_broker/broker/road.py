@@ -1,4 +1,4 @@
-"""What every question to a server is made with: keys, codec, and the call of a function."""
+"""What every verb needs on its way to a server: keys, codec, and how a function is called. No I/O."""
 
 from __future__ import annotations
 
