@@ -109,7 +109,7 @@ def workflow(session: str, name: str) -> Workflow | None:
 
 
 def _agent_span(used: Otel, branch: str, name: str, session: str) -> Span:
-    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": branch, **conversation_of(session)}
+    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": str(branch), **conversation_of(session)}
     if name:
         attributes["gen_ai.agent.name"] = name
     return used.start(f"invoke_agent {name}".strip(), "INTERNAL", attributes)

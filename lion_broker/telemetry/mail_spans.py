@@ -184,7 +184,7 @@ class Processing:
         """End it; `error` is the class of what the handling has raised."""
         attributes = _of_metrics("process")
         if self._mails == 1:
-            self._span.set_attribute("messaging.message.id", self._mail)
+            self._span.set_attribute("messaging.message.id", str(self._mail))
         else:
             self._span.set_attribute("messaging.batch.message_count", self._mails)
         if error:
@@ -265,13 +265,13 @@ def _of_session(exchange: Mailboxes, session: str, operation: str, kind: str) ->
         **_of_server(exchange.url),
         "messaging.operation.name": operation,
         "messaging.operation.type": kind,
-        "messaging.message.conversation_id": session,
-        "session.id": session,
+        "messaging.message.conversation_id": str(session),
+        "session.id": str(session),
     }
 
 
 def _of_mail(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, str]:
-    return {"messaging.destination.name": exchange.mailbox(session, recipient), "messaging.message.id": mail}
+    return {"messaging.destination.name": exchange.mailbox(session, recipient), "messaging.message.id": str(mail)}
 
 
 def _of_worker(exchange: Mailboxes, session: str, branch: str, owner: str, operation: str, kind: str) -> dict[str, Any]:

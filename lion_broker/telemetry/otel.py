@@ -55,7 +55,7 @@ def used(tracer_provider: TracerProvider, meter_provider: MeterProvider) -> Iter
 
 def conversation_of(session: str) -> dict[str, str]:
     """Return the attributes that say to which session a span belongs."""
-    return {"gen_ai.conversation.id": session, "session.id": session} if session else {}
+    return {"gen_ai.conversation.id": str(session), "session.id": str(session)} if session else {}
 
 
 def _activate(tracers: TracerProvider, meters: MeterProvider) -> Otel:

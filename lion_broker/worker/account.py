@@ -50,11 +50,12 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_alone", "_began", "_handled", "_last", "_shared", "_together")
+    __slots__ = ("_alone", "_began", "_error", "_handled", "_last", "_shared", "_together")
 
     def __init__(self) -> None:
         self._handled = self._alone = 0
         self._began = 0.0
+        self._error = ""
         self._last: Processing | None = None
         self._shared: Processing | None = None
         self._together = Together()
@@ -91,6 +92,8 @@ class Account:
         span.leave()
         if span is self._shared:
             self._together.leave()
+            # A turn ends at a mail that fails.
+            self._error = error
         else:
             span.end(error)
 
@@ -101,7 +104,7 @@ class Account:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._together.end()
         if self._shared is not None:
-            self._shared.end("" if error is None else type(error).__name__)
+            self._shared.end(self._error if error is None else type(error).__name__)
 
     @contextmanager
     def writing_down(
