@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lion_broker.core.concepts import Communicatable, Relational
 from lion_broker.core.element import Element
 from lion_broker.core.frames import messages_to_frame
+from lion_broker.core.html import ROWS, table_html
 from lion_broker.core.ids import ID
 from lion_broker.core.log import LogPile
 from lion_broker.core.pile import Pile, pile
+from lion_broker.errors import LionError
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import PackageCategory
 from lion_broker.messages import MessageManager, RoledMessage, System
@@ -128,3 +130,13 @@ class BaseBranch(Conversation, Editable, Element, Communicatable, Relational, Op
     def to_df(self) -> DataFrame:
         """Return the messages as a frame: role content sender recipient created_at id branch; times in UTC."""
         return messages_to_frame(self.messages, branch_of=lambda message: self.name or str(self.id))
+
+    def _repr_html_(self) -> str:
+        try:
+            said = self.messages
+        except LionError as error:
+            return table_html(f"{self!r}: {error}", (), ())
+        latest = said[-ROWS:] if len(said) > ROWS else said
+        rows = [(str(message.role), message.text, str(message.sender)) for message in latest]
+        title = f"{self!r}, the latest messages" if len(said) > len(rows) else repr(self)
+        return table_html(title, ("role", "content", "sender"), rows, len(said) - len(rows))

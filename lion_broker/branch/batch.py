@@ -72,5 +72,4 @@ class Batches:
     @property
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
-        batches = _open.get()
-        return bool(batches) and any(one.is_open and one._batches is self for one in batches)
+        return self in [one._batches for one in _open.get() if one.is_open]

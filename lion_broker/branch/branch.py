@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from lion_broker.core.ids import ID, IDType
+from lion_broker.core.ids import ID
 from lion_broker.core.log import LogPile
-from lion_broker.errors import BranchClosed, BranchError, BrokerUnavailable, ConfigError, ItemNotFoundError, LionError
+from lion_broker.errors import BranchClosed, BranchError, BrokerUnavailable, ConfigError, LionError
 from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
@@ -23,7 +23,7 @@ from lion_broker.models.manager import iModelManager
 from lion_broker.tools.manager import ActionManager
 from lion_broker.tools.tool import Tool
 
-from .intake import APPLIED, apply
+from .intake import APPLIED, apply, categories, pending_sender_steps
 from .local import LocalBranch
 from .operations import OPERATIONS
 from .operations.asking import Question, as_model, is_live
@@ -209,7 +209,10 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if not (request_source is delay is ttl is None and self._put_text(recipient, category, item)):
+            self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        elif self._host is not None and self._host.sends_at_once:
+            self._run(self._host.sent_steps())
 
     async def asend(
         self,
@@ -222,15 +225,18 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop."""
-        await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if not (request_source is delay is ttl is None and self._put_text(recipient, category, item)):
+            await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        elif self._host is not None and self._host.sends_at_once:
+            await self._arun(self._host.sent_steps())
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
-        self._run(self.receive_steps([sender], _wanted(message, tool, imodel)))
+        self._run(self.receive_steps([sender], categories(message, tool, imodel)))
 
     async def areceive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Receive without blocking the event loop."""
-        await self._arun(self.receive_steps([sender], _wanted(message, tool, imodel)))
+        await self._arun(self.receive_steps([sender], categories(message, tool, imodel)))
 
     def receive_all(self) -> None:
         """Apply all pending mail that has a meaning of its own."""
@@ -251,7 +257,7 @@ class Branch(LocalBranch):
         if senders is not None:
             chosen = []
             for one in senders:
-                chosen.append((yield from self._pending_sender_steps(one)))
+                chosen.append((yield from pending_sender_steps(self, self._host, one)))
         failed: list[Exception] = []
         applied = 0
         for sender in chosen:
@@ -354,23 +360,15 @@ class Branch(LocalBranch):
         mail = Mail.of_valid(package, self.id, to)
         host.sending(mail, body, when)
         self._mailbox.append_out(mail)
-        yield from host.sent_steps()
+        if host.sends_at_once:
+            yield from host.sent_steps()
+
+    def _put_text(self, recipient: Any, category: Any, item: Any) -> bool:
+        return self._host is not None and self._host.put_text(recipient, category, item)
 
     def _check_mail(self) -> None:
         if self._left:
             raise BranchClosed(f"The branch {self.name or self.id} takes no part in mail any more: {self._left}.")
-
-    def _pending_sender_steps(self, sender: Any) -> Steps[IDType]:
-        try:
-            # By id also a branch that has been removed since it wrote.
-            sender_id = ID.get_id(sender)
-        except ConfigError:
-            if self._host is None:
-                raise
-            sender_id = (yield from self._host.around.directory.locate_steps(sender)).id
-        if sender_id not in self._mailbox.pending_ins:
-            raise ItemNotFoundError(f"No mail from {sender_id} is pending in {self.name or self.id}.")
-        return sender_id
 
     def _take(self, mail: Mail, failed: list[Exception]) -> int:
         """Apply one mail; one that cannot be applied stays pending, or becomes a dead letter where there are such."""
@@ -389,8 +387,3 @@ class Branch(LocalBranch):
 
     def __repr__(self) -> str:
         return f"Branch({self.name or self.id!s}, {len(self._msgs)} messages, {self._mailbox!r})"
-
-
-def _wanted(message: bool, tool: bool, imodel: bool) -> frozenset[PackageCategory]:
-    flags = {PackageCategory.MESSAGE: message, PackageCategory.TOOL: tool, PackageCategory.IMODEL: imodel}
-    return frozenset(category for category, on in flags.items() if on)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
 from lion_broker.errors import BranchClosed, IDError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps, ask
@@ -15,6 +17,8 @@ from lion_broker.mail.verbs import ReadBranches, ReadSession
 __all__ = ["Directory", "Place", "gone", "session_steps"]
 
 _PAGE = 1000
+_SHORTEST_ID = 32
+"""A text with less signs is a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,16 @@ class Directory:
     def named(self, name: str) -> list[Place]:
         """Return the branches with a name among those that are remembered; no search, however many there are."""
         return list(self._by_name.get(name, {}).values())
+
+    def known(self, ref: Any) -> Place | None:
+        """Return the branch that an id, a name or an object names, if that can be seen at a glance."""
+        if isinstance(ref, str):
+            place = self._places.get(ref)
+            if place is None and len(ref) < _SHORTEST_ID and len(alike := self.named(ref)) == 1:
+                return alike[0]
+            return place
+        kind: Any = type(ref)
+        return self._places.get(ref.id) if _has_id(kind) else None
 
     def locate_steps(self, ref: Any) -> Steps[Place]:
         """Return the branch that an id, a name or an object names; asks the exchange if it is unknown.
@@ -138,6 +152,11 @@ def session_steps(session: str) -> Steps[SessionRecord]:
     if record is None:
         raise gone(session)
     return record
+
+
+@lru_cache(maxsize=256)
+def _has_id(kind: type) -> bool:
+    return issubclass(kind, Observable)
 
 
 def _as_id(ref: Any) -> IDType | None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import count
+from secrets import token_hex
+from typing import Final, NamedTuple
 
 from lion_broker.mail.records import Burial, Record, Reply
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Draft", "Mark"]
+__all__ = ["Draft", "Mark", "new_nonce"]
+
+_NONCES: Final = (token_hex(8), count(1))
+"""What the nonces of this process begin with, and how they go on; one that is forked has nobody's lease."""
+
+
+def new_nonce() -> str:
+    """Return what tells a commit of this process from all others."""
+    return f"{_NONCES[0]}{next(_NONCES[1])}"
 
 
 class Mark(NamedTuple):
@@ -56,6 +67,23 @@ class Draft:
             self.handled,
         )
 
+    @property
+    def only_sends(self) -> bool:
+        """Whether there are records and outgoing mail only: nothing has come in."""
+        return not (self.replies or self.taken or self.buried or self.handled)
+
+    def pieces(self, most_mails: int, most_records: int, most_bytes: int, most: int) -> Iterator[Draft]:
+        """Yield copies of the first parts of a draft that only sends, up to `most` of them.
+
+        A mail with more than `most_bytes` has a part of its own.
+        """
+        mails = records = 0
+        while most and (mails < len(self.mails) or records < len(self.records)):
+            some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
+            part = Draft(self.records[records : records + most_records], some)
+            mails, records, most = mails + len(part.mails), records + len(part.records), most - 1
+            yield part
+
     def drop_beginning(self, part: Draft) -> None:
         """Drop what `beginning` returned: it has been written."""
         mark = part.mark()
@@ -76,3 +104,12 @@ class Draft:
         del self.taken[mark.taken :], self.buried[mark.buried :]
         self.handled = mark.handled
         return mails
+
+
+def _up_to(mails: list[WireMail], most_bytes: int) -> list[WireMail]:
+    """The first mails with so many bytes together, at least one; a body that travels as a blob goes beside them."""
+    for place, mail in enumerate(mails):
+        most_bytes -= len(mail.head) + len(mail.body)
+        if most_bytes < 0 and place:
+            return mails[:place]
+    return mails

@@ -7,42 +7,36 @@ or none. The same host serves a branch on a worker and one in the user's process
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
-from lion_broker.core.log import Log
-from lion_broker.core.pile_change import PileChange
 from lion_broker.core.portable import readable
 from lion_broker.errors import BrokerUnavailable, MailboxFull, MailMalformed
-from lion_broker.mail.exchange import Steps, ask, ask_all
+from lion_broker.mail.exchange import Steps, ask_all
 from lion_broker.mail.mail import Mail, party
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Entry, Record, Reply, is_after
-from lion_broker.mail.verbs import Commit, Promote, ReadInbox, Station, Verb
+from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Dispatched, Entry, Record, Reply, is_after
+from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.messages import RoledMessage
 from lion_broker.telemetry.mail_spans import count_sent, handed_in
-from lion_broker.tools.tool import Tool
 
 from .directory import gone
-from .draft import Draft, Mark
+from .draft import Draft, Mark, new_nonce
 from .intake import look_at
-from .items import decode_item, encode_item, encode_model, local_model_ref
-from .journal import Chronicle, Kind, change_records, nothing_record, record_of, sent_record, took_record
+from .items import decode_item, encode_item
+from .journal import Chronicle, Kind, nothing_record, sent_record, took_record
 from .ledger import Ledger
+from .recorder import Recorder
 from .refusal import lease_lost, mailbox_full, reason_of
 from .surroundings import Surroundings
+from .texts import TextWriter
 from .timing import AT_ONCE, Timing
-from .turns import Turns
 
 if TYPE_CHECKING:
-    from lion_broker.models.imodel import iModel
-
     from .branch import Branch
 
 __all__ = ["Host"]
@@ -50,10 +44,13 @@ __all__ = ["Host"]
 _PAGE = 1000
 _MAILS = 200
 _RECORDS = 1000
-"""Mails and records of one commit outside a turn; more would hold the server for too long."""
+_PIECE_BYTES = 1024 * 1024
+"""Mails and records of one commit outside a turn, and bytes of the mails; more would hold the server for too long."""
+_CHAIN = 8
+"""Commits that are on their way at a time."""
 
 
-class Host:
+class Host(Recorder):
     """The lease on one branch and everything that the branch has done since the last commit.
 
     `known` are the ids of all mail that has taken effect. One commit is on its way at a time; who finds one that has
@@ -62,21 +59,17 @@ class Host:
     """
 
     def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
-        self.branch = branch
-        self.around = around
+        super().__init__(branch, around, pool)
         self.token = token
-        self.pool = pool
         self.cursor, self.version = START, 0
-        self.turns = Turns(needed=bool(pool))
         self.keeps_outbox = False
         self.ledger: Ledger | None = None
         self.known: set[str] = set()
-        self._draft = Draft()
-        self._open: tuple[Commit, Draft] | None = None
+        self._open: list[tuple[Commit | Dispatch, Draft]] = []
+        self._writer = TextWriter(around.session, branch.id)
         self._lock = threading.RLock()
         self._seq = self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
-        self._silent = False
         self._inbox_read = START
         self._cause: str | None = None
 
@@ -109,15 +102,6 @@ class Host:
         finally:
             self._cause = before
 
-    @contextmanager
-    def silence(self) -> Iterator[None]:
-        """Within this, changes of the branch are not recorded: they come from its log, or are recorded otherwise."""
-        before, self._silent = self._silent, True
-        try:
-            yield
-        finally:
-            self._silent = before
-
     def station(self) -> Station:
         """Where the host stands: the branch and the token that owns it."""
         return Station(self.around.session, self.branch.id, self.token)
@@ -140,6 +124,36 @@ class Host:
         place = yield from self.around.directory.locate_steps(recipient)
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
+
+    @property
+    def sends_at_once(self) -> bool:
+        """Whether mail goes out when it is sent, and not with a round, a batch or the end of the turn."""
+        return not (self.keeps_outbox or self.in_turn or self.around.batches.holding)
+
+    def put_text(self, recipient: Any, category: PackageCategory | str, text: Any) -> bool:
+        """Put a mail with a plain text into the outbox, as bytes at once.
+
+        False for all that wants a closer look: another item, a long one, a recipient that is not known here. Raises
+        BranchError after the turn.
+        """
+        if category != PackageCategory.MESSAGE:
+            return False
+        place = self.around.directory.known(recipient)
+        if place is None:
+            return False
+        body = self._writer.body(text)
+        if body is None:
+            return False
+        with self.around.entered():
+            if self.pool:
+                self.turns.check(self.branch.name or self.branch.id)
+            self._seq += 1
+            mail_id = IDType.create()
+            carried = handed_in(self.around.exchange, self.around.session, place.id, mail_id)
+            wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
+            self._draft.mails.append(wire)
+            self.branch.mailbox.append_written(wire, text)
+        return True
 
     def sending(self, mail: Mail, body: bytes, when: Timing = AT_ONCE) -> None:
         """Write a mail down that goes into the outbox; raises MailTooLarge, BranchError after the turn."""
@@ -217,27 +231,6 @@ class Host:
         entry, _ = self._arrived.pop(mail.id)
         self._draft.buried.append(Burial(entry, reason_of(error), readable(error), inbox=True))
 
-    def note_tool(self, tool: Tool) -> None:
-        """Record that the branch has a tool: by its registered name, or as a function of this process."""
-        ref = tool.metadata.get("ref") or self.around.registry.name_of(tool)
-        where = {"ref": ref} if ref else {"local": True}
-        if self._records_changes():
-            self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))
-
-    def note_tool_gone(self, name: str) -> None:
-        """Record that the branch has a tool no longer."""
-        if self._records_changes():
-            self._draft.records.append(record_of(Kind.TOOL, name=name, gone=True))
-
-    def note_model(self, slot: str, model: iModel) -> None:
-        """Record that the branch uses a model: by its registered name, or by its settings without any key.
-
-        Raises NotPortable for a model that is an object of this process, on a branch that any worker may host.
-        """
-        where = encode_model(model, None) if self.pool else local_model_ref(model)
-        if self._records_changes():
-            self._draft.records.append(record_of(Kind.MODEL, slot=slot, **where))
-
     async def refresh_in_turn(self) -> None:
         """Read what waits in the inbox while a turn is going on."""
         await self.around.arun(self._read_inbox_steps())
@@ -299,10 +292,10 @@ class Host:
             after=after,
             batch=batch,
             lease_ms=self.around.lease_ms,
-            nonce=token_hex(8),
+            nonce=new_nonce(),
             strict=not self.pool,
         )
-        self._open = (verb, draft)
+        self._open = [(verb, draft)]
         return verb
 
     def commit_steps(self) -> Steps[None]:
@@ -311,27 +304,47 @@ class Host:
         Raises LeaseLost when the branch is another's now, and, when the rest has gone, MailboxFull for what did not.
         """
         refused: MailboxFull | None = None
-        while not self.in_turn and (verb := self._next_verb()) is not None:
-            try:
-                self.absorb(verb, (yield from ask(verb)))
-            except MailboxFull as error:
-                refused = refused or error
+        while not self.in_turn and (verbs := self._next_verbs()):
+            for verb, answer in zip(verbs, (yield verbs), strict=True):
+                try:
+                    self.absorb(verb, answer)
+                except MailboxFull as error:
+                    refused = refused or error
+            if not self._draft:
+                break
         if refused is not None:
             raise refused
 
-    def _next_verb(self) -> Commit | None:
-        """The commit that has not been answered yet, else the one of what waits, if anything does."""
+    def _next_verbs(self) -> Sequence[Commit | Dispatch]:
+        """What has not been answered yet, else the commits of what waits, if anything does."""
         with self._lock:
-            if self._open is not None:
-                return self._open[0]
+            if self._open:
+                return [verb for verb, _ in self._open]
             if not self.dirty:
-                return None
-            return self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS))
+                return ()
+            if self.pool or not self._draft.only_sends:
+                return (self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS)),)
+            return self._chain()
+
+    def _chain(self) -> Sequence[Commit | Dispatch]:
+        """Several commits in a row, each of which builds on the one before: while one is made the next is packed."""
+        nonce = new_nonce()
+        for version, part in enumerate(self._draft.pieces(_MAILS, _RECORDS, _PIECE_BYTES, _CHAIN), self.version):
+            verb = Dispatch(
+                session=self.around.session,
+                branch=self.branch.id,
+                token=self.token,
+                version=version,
+                records=(*part.records, *((sent_record(part.mails),) if part.mails else ())),
+                mails=tuple(part.mails),
+                lease_ms=self.around.lease_ms,
+                nonce=nonce,
+            )
+            self._open.append((verb, part))
+        return [verb for verb, _ in self._open]
 
     def sent_steps(self) -> Steps[None]:
-        """Let a mail that was just sent go out, unless it is to wait for a round, a batch or the end of the turn."""
-        if self.keeps_outbox or self.around.batches.holding:
-            return
+        """Let a mail that was just sent go out, where it `sends_at_once`."""
         try:
             yield from self.commit_steps()
         except BrokerUnavailable as error:
@@ -339,14 +352,14 @@ class Host:
                 f"{error} The mail is kept, and goes out with the session's next command; sent again it would go twice."
             ) from error
 
-    def absorb(self, verb: Commit, answer: Claimed) -> None:
+    def absorb(self, verb: Commit | Dispatch, answer: Claimed | Dispatched) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
 
         Raises LeaseLost when it was refused: then what waited is void. ItemNotFoundError when the session is no more.
         """
         with self._lock:
-            if self._open is None or self._open[0] is not verb:
-                # Another task asked for the same and took note of its answer already.
+            if not self._open or self._open[0][0] is not verb:
+                # Another task asked for the same and took note of its answer already, or one before it was refused.
                 return
             if answer.outcome == Outcome.UNKNOWN:
                 raise gone(self.around.session)
@@ -354,20 +367,15 @@ class Host:
                 self._void()
                 raise lease_lost(self.branch.name or self.branch.id, answer)
             if answer.outcome == Outcome.FULL:
-                self._open = None
-                raise self._refuse(answer.behaviour)
-            self._draft.drop_beginning(self._open[1])
-            self._open = None
-            self.cursor, self.version = verb.consumed, verb.version + 1
-        count_sent(wire.header.category for wire in verb.mails)
+                self._open.clear()
+                raise self._refuse(answer.behaviour if isinstance(answer, Claimed) else answer.recipient)
+            self._draft.drop_beginning(self._open.pop(0)[1])
+            self.version = verb.version + 1
+            if isinstance(verb, Commit):
+                self.cursor = verb.consumed
+        count_sent([wire.header.category for wire in verb.mails])
         if verb.mails and not self.keeps_outbox:
-            self.branch.mailbox.let_go(wire.id for wire in verb.mails)
-
-    def _records_changes(self) -> bool:
-        """Whether a change of the branch is to be recorded now; raises BranchError after the turn that made it."""
-        if not self._silent:
-            self.turns.check(self.branch.name or self.branch.id)
-        return not self._silent
+            self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 
     def _refuse(self, recipient: str) -> MailboxFull:
         """Drop the mail to a branch that is full; the error that says so."""
@@ -379,20 +387,14 @@ class Host:
         """Drop what waits: it was made by somebody who no longer was the branch's owner."""
         for wire in self._draft.mails:
             self.branch.mailbox.exclude(wire.id)
-        self._draft, self._open = Draft(), None
+        self._draft, self._open = Draft(), []
 
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""
         mailbox = self.branch.mailbox
+        if mailbox.withdrawn == self._withdrawn:
+            return
         with self._lock:
-            if self._open is None and mailbox.withdrawn != self._withdrawn:
+            if not self._open:
                 self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
                 self._withdrawn = mailbox.withdrawn
-
-    def _on_messages(self, change: PileChange[RoledMessage]) -> None:
-        if self._records_changes():
-            self._draft.records += change_records(change)
-
-    def _on_logs(self, change: PileChange[Log]) -> None:
-        if self._records_changes():
-            self._draft.records += [record_of(Kind.LOG, log=entry.to_dict()) for entry in change.items]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lion_broker.core.ids import ID, IDType
 from lion_broker.core.portable import readable
+from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.mail.exchange import Steps
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Rejected
@@ -18,11 +21,18 @@ from .refusal import REPEATED, reason_of, warn_rejected
 
 if TYPE_CHECKING:
     from .branch import Branch
+    from .host import Host
 
-__all__ = ["APPLIED", "apply", "look_at"]
+__all__ = ["APPLIED", "apply", "categories", "look_at", "pending_sender_steps"]
 
 APPLIED = frozenset({PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCategory.IMODEL})
 """The categories that have a meaning of their own; mail of others waits until a behaviour or the user takes it."""
+
+
+def categories(message: bool, tool: bool, imodel: bool) -> frozenset[PackageCategory]:
+    """Return those that are on."""
+    flags = {PackageCategory.MESSAGE: message, PackageCategory.TOOL: tool, PackageCategory.IMODEL: imodel}
+    return frozenset(category for category, on in flags.items() if on)
 
 
 def look_at(
@@ -39,6 +49,20 @@ def look_at(
     except Exception as error:
         return Burial(entry.id, reason_of(error), readable(error), inbox=True)
     return Burial(entry.id, "duplicate", REPEATED, inbox=True) if knows(mail.id) else mail
+
+
+def pending_sender_steps(branch: Branch, host: Host | None, sender: Any) -> Steps[IDType]:
+    """Return the id of a sender whose mail is pending in a branch; raises ItemNotFoundError, ConfigError."""
+    try:
+        # By id also a branch that has been removed since it wrote.
+        sender_id = ID.get_id(sender)
+    except ConfigError:
+        if host is None:
+            raise
+        sender_id = (yield from host.around.directory.locate_steps(sender)).id
+    if sender_id not in branch.mailbox.pending_ins:
+        raise ItemNotFoundError(f"No mail from {sender_id} is pending in {branch.name or branch.id}.")
+    return sender_id
 
 
 def apply(branch: Branch, mail: Mail) -> None:

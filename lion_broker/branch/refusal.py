@@ -16,7 +16,7 @@ from lion_broker.errors import (
     SignatureInvalid,
     ToolUnknown,
 )
-from lion_broker.mail.records import Claimed, Rejected
+from lion_broker.mail.records import Claimed, Dispatched, Rejected
 from lion_broker.telemetry import logger
 
 __all__ = ["REPEATED", "lease_lost", "mailbox_full", "reason_of", "warn_rejected"]
@@ -40,7 +40,7 @@ def reason_of(error: Exception) -> str:
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "not_applied")
 
 
-def lease_lost(branch: str, answer: Claimed) -> LeaseLost:
+def lease_lost(branch: str, answer: Claimed | Dispatched) -> LeaseLost:
     """Return the error for a commit that was refused because the branch is another's."""
     return LeaseLost(
         f"The branch {branch} is hosted elsewhere now ({answer.outcome}, version {answer.version}); what was not"

@@ -40,6 +40,11 @@ class Surroundings:
     lock: threading.RLock = field(default_factory=threading.RLock)
     process: int = field(default_factory=os.getpid)
 
+    def entered(self) -> threading.RLock:
+        """Return the lock for what takes a moment and asks nobody. Raises BranchOwned in a forked process."""
+        self._check_process()
+        return self.lock
+
     def run(self, steps: Steps[T]) -> T:
         """Run a program over the exchange, blocking; threads take turns. Raises BranchOwned in a forked process."""
         self._check_process()

@@ -74,6 +74,7 @@ _READS: Final[Mapping[str, Command]] = {
     "strlen": (_KEY,),
     "type": (_KEY,),
     "xinfo|groups": ("GROUPS", _KEY),
+    "xinfo|stream": ("STREAM", _KEY),
     "xlen": (_KEY,),
     "xrange": (_KEY, "-", "+"),
     "xread": ("STREAMS", _KEY, "0"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -36,11 +36,18 @@ class AsyncLine:
         self._open: AsyncGenerator[None] | None = None
 
     async def call(
-        self, commands: Sequence[Command], seconds: float, *, held: bool = False, copies: Copies | None = None
+        self,
+        commands: Sequence[Command],
+        seconds: float,
+        *,
+        held: bool = False,
+        copies: Copies | None = None,
+        then: Iterable[Sequence[Command]] | None = None,
     ) -> list[Any]:
         """Send commands and return their replies in order; `held` says that the server may take its time.
 
-        Raises TooFewCopies unless so many `copies` exist of what they have written.
+        What is to be sent `then` is made while the server works on those before. Raises TooFewCopies unless so many
+        `copies` exist of what they have written.
         """
         waiting = Waiting(packed(commands), len(commands), seconds, copies)
         if self._open is None:
@@ -53,7 +60,22 @@ class AsyncLine:
             async with asyncio.timeout(seconds):
                 main = await self._open_main()
         main.submit(waiting)
-        return await waiting.answered
+        return await (waiting.answered if then is None else self._follow(main, waiting, then))
+
+    async def _follow(self, main: Pipeline, first: Waiting, then: Iterable[Sequence[Command]]) -> list[Any]:
+        """Send more behind the first; others have their turn in between."""
+        going = [first]
+        try:
+            for commands in then:
+                # Now what was submitted is written.
+                await asyncio.sleep(0)
+                going.append(Waiting(packed(commands), len(commands), first.seconds, first.copies))
+                main.submit(going[-1])
+            return [reply for replies in await asyncio.gather(*(one.answered for one in going)) for reply in replies]
+        except BaseException:
+            for one in going:
+                one.answered.cancel()
+            raise
 
     async def aclose(self) -> None:
         """Close the connections, after what is on its way has come back."""

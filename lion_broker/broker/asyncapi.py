@@ -6,11 +6,18 @@ For whoever writes to a session, or reads along, in another language. See https:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any, Final, get_type_hints
 
 from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.wire import BLOB_BYTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_MAIL_BYTES, WIRE_VERSION, Header
+from lion_broker.mail.wire import (
+    BLOB_BYTES,
+    MAX_BAGGAGE,
+    MAX_BODY_BYTES,
+    MAX_DEPTH,
+    MAX_MAIL_BYTES,
+    WIRE_VERSION,
+    Header,
+)
 
 from .keys import Keys
 from .library import PROTOCOL
@@ -33,7 +40,7 @@ _TOLD: Final = {
     "seq": "Reserved; 0.",
     "ttl": "Seconds that it may wait; later it becomes a dead letter.",
     "traceparent": "W3C trace context of the sender.",
-    "tracestate": "What vendors add to it.",
+    "tracestate": "W3C trace state of the sender.",
     "baggage": "W3C baggage of the sender.",
     "reply_to": "The client that waits for the answer to a command.",
     "in_reply_to": "The id of the mail that was being handled when this one was sent.",
@@ -90,12 +97,13 @@ def header_schema() -> dict[str, Any]:
     types = get_type_hints(Header)
     properties: dict[str, Any] = {"v": {"const": WIRE_VERSION}}
     required = ["v"]
-    for one in fields(Header):
-        kind = next(part for part in getattr(types[one.name], "__args__", (types[one.name],)) if part in _OF_TYPE)
-        properties[one.name] = {**_OF_TYPE[kind], "description": _TOLD[one.name]}
-        if one.default is not None or one.default_factory is not MISSING:
-            required.append(one.name)
+    for name in Header._fields:
+        kind = next(part for part in getattr(types[name], "__args__", (types[name],)) if part in _OF_TYPE)
+        properties[name] = {**_OF_TYPE[kind], "description": _TOLD[name]}
+        if Header._field_defaults.get(name, "") is not None:
+            required.append(name)
     properties["category"]["enum"] = sorted(PackageCategory)
+    properties["baggage"] |= {"maxLength": MAX_BAGGAGE}
     properties["blob"] |= {"pattern": "^[0-9a-f]{64}$"}
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
-from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
-from lion_broker.mail.verbs import Commit, Exhume, Post, Verb
+from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected, Waiting
+from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
 from .functions import Road, call
@@ -29,7 +29,8 @@ Missing = tuple[Name, ...]
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
-    verbs = [verb for verb in verbs if _carried(verb)]
+    if not any(_has_blobs(verb) for verb in verbs):
+        return ()
     found: dict[Name, Command] = {}
     # What a post and a turn of the same call share must not be refused either.
     for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
@@ -42,6 +43,10 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     return tuple(found.values())
 
 
+def _has_blobs(verb: Verb[Any]) -> bool:
+    return any(mail.header.blob is not None for mail in _carried(verb))
+
+
 def _name(mail: WireMail) -> Name | None:
     return None if mail.header.blob is None else (mail.header.session, mail.header.blob)
 
@@ -49,12 +54,15 @@ def _name(mail: WireMail) -> Name | None:
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
-    return verb.mails if isinstance(verb, (Post, Commit)) else ()
+    if isinstance(verb, Restore):
+        return verb.carried
+    return verb.mails if isinstance(verb, (Post, Commit, Dispatch)) else ()
 
 
-def missing(answers: Iterable[Any]) -> Missing:
-    """The blobs that the mails of some answers name."""
-    return tuple(dict.fromkeys(name for answer in answers for mail in _named(answer) if (name := _name(mail))))
+def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
+    """The blobs that the mails of some answers name, but for those that were not asked for."""
+    asked = (answer for verb, answer in zip(verbs, answers, strict=True) if getattr(verb, "whole", True))
+    return tuple(dict.fromkeys(name for answer in asked for mail in _named(answer) if (name := _name(mail))))
 
 
 def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:
@@ -74,7 +82,7 @@ def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:
 def _named(answer: Any) -> Iterator[WireMail]:
     holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
     for holder in holders:
-        if isinstance(holder, (Entry, DeadLetter)) and isinstance(holder.mail, WireMail):
+        if isinstance(holder, (Entry, DeadLetter, Waiting)) and isinstance(holder.mail, WireMail):
             yield holder.mail
 
 
@@ -85,6 +93,8 @@ def _filled_entry(entry: Entry, bodies: Mapping[Name, bytes | None]) -> Entry:
 def _filled_one(one: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     if isinstance(one, Entry):
         return _filled_entry(one, bodies)
+    if isinstance(one, Waiting) and isinstance(one.mail, WireMail):
+        return replace(one, mail=_filled(one.mail, bodies))
     if isinstance(one, DeadLetter) and one.mail is not None:
         mail = _filled(one.mail, bodies)
         return replace(one, mail=mail if isinstance(mail, WireMail) else None)

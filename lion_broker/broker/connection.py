@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import redis
@@ -147,20 +148,31 @@ class SyncLine:
         self._pool = pool_of(redis.ConnectionPool, url, Retry(NoBackoff(), 0), seconds)
         self._warm: list[_Warm] = []
 
-    def call(self, commands: Sequence[Command], seconds: float, *, copies: Copies | None = None) -> list[Any]:
+    def call(
+        self,
+        commands: Sequence[Command],
+        seconds: float,
+        *,
+        copies: Copies | None = None,
+        then: Iterable[Sequence[Command]] | None = None,
+    ) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list.
 
-        A server that is silent for so many seconds does not answer. Raises TooFewCopies unless so many `copies` exist.
+        What is to be sent `then` is made while the server works on those before, and written in a write each. A server
+        that is silent for so many seconds does not answer. Raises TooFewCopies unless so many `copies` exist.
         """
         if copies is not None:
-            *replies, confirmed = self.call((*commands, copies.command), seconds)
+            *replies, confirmed = self.call(commands, seconds, then=chain(then or (), [(copies.command,)]))
             copies.insist(confirmed)
             return replies
-        whole = packed(commands)
+        whole, count = packed(commands), len(commands)
         connection = self._take()
         try:
             connection.send_packed_command([whole], check_health=False)
-            replies = [_reply_of(connection, seconds) for _ in commands]
+            for more in then or ():
+                connection.send_packed_command([packed(more)], check_health=False)
+                count += len(more)
+            replies = [_reply_of(connection, seconds) for _ in range(count)]
         except BaseException:
             # Half-read replies must not reach the next caller.
             connection.disconnect()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -21,6 +19,7 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
 from lion_broker.telemetry.counts import counts_here
 
+from . import patience
 from .async_line import AsyncLine
 from .blobs import fetch, missing, put, with_bodies
 from .checkup.facts import QUESTIONS, read_facts
@@ -33,15 +32,11 @@ from .functions import FUNCTIONS, Road, call
 from .keys import Keys
 from .library import PROTOCOL, library
 from .reads import READS, create_group
-from .requests import Argument, Command, Request
+from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
 
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 1.0
-_SLACK: Final = 2.0
-"""Seconds beyond the patience that a server has for an answer which it has begun to work on."""
 _ABSENT_FUNCTION: Final = "Function not found"
 
 T = TypeVar("T")
@@ -62,13 +57,19 @@ _FLEETING: Final = (
 """Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote."""
+_PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
+
+
+class _Asked(NamedTuple):
+    """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote.
+
+    What is to be sent `then` is made meanwhile.
+    """
 
     commands: tuple[Command, ...]
     wait_ms: int = 0
     promises: bool = False
+    then: Later | None = None
 
 
 Errand = Generator[_Asked | float, list[Any], T]
@@ -164,7 +165,7 @@ class RedisExchange(Exchange):
         self.close()
 
     def _drive(self, errand: Errand[T], deadline: float) -> T:
-        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + _SLACK)
+        line = self._sync = self._sync or SyncLine(self._full_url, self._patience + patience.SLACK)
         try:
             step = next(errand)
             while True:
@@ -173,7 +174,8 @@ class RedisExchange(Exchange):
                     step = next(errand)
                     continue
                 try:
-                    replies = line.call(step.commands, _left(deadline), copies=self._copies(step, deadline))
+                    copies = self._copies(step, deadline)
+                    replies = line.call(step.commands, patience.left_of(deadline), copies=copies, then=step.then or ())
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -187,7 +189,7 @@ class RedisExchange(Exchange):
         line = self._lines.get(loop)
         if line is None:
             self._forget_ended_loops()
-            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + _SLACK)
+            line = self._lines[loop] = AsyncLine(self._full_url, self._patience + patience.SLACK)
         try:
             step = next(errand)
             while True:
@@ -197,7 +199,9 @@ class RedisExchange(Exchange):
                     continue
                 copies = self._copies(step, deadline)
                 try:
-                    replies = await line.call(step.commands, _left(deadline), held=step.wait_ms > 0, copies=copies)
+                    replies = await line.call(
+                        step.commands, patience.left_of(deadline), held=step.wait_ms > 0, copies=copies, then=step.then
+                    )
                 except Exception as error:
                     step = errand.throw(error)
                 else:
@@ -210,7 +214,7 @@ class RedisExchange(Exchange):
         """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""
         if not (self._replicas and step.promises):
             return None
-        left = max(deadline - time.monotonic(), _SLACK / 2)
+        left = max(deadline - time.monotonic(), patience.SLACK / 2)
         return Copies(self._replicas, int(left * 1000))
 
     def _forget_ended_loops(self) -> None:
@@ -219,7 +223,9 @@ class RedisExchange(Exchange):
 
     def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
-        held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
+        held_ms = 0
+        for verb in verbs:
+            held_ms = max(held_ms, getattr(verb, "wait_ms", 0))
         return time.monotonic() + held_ms / 1000 + self._patience
 
     def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
@@ -230,7 +236,7 @@ class RedisExchange(Exchange):
 
     def _patiently(self, attempt: Callable[[], Errand[T]], deadline: float) -> Errand[T]:
         """Attempt something; while no server answers, again until the patience is used up."""
-        pauses = _pauses(deadline)
+        pauses = patience.pauses_until(deadline)
         while True:
             try:
                 return (yield from attempt())
@@ -248,20 +254,24 @@ class RedisExchange(Exchange):
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
             return []
-        requests = [(FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb) for verb in verbs]
+        now = 1 if are_many_mails(verbs) else len(verbs)
+        requests = [_request(road, verb) for verb in verbs[:now]]
+        later = Later(partial(_request, road), verbs[now:]) if now < len(verbs) else None
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
         commands = (*blobs, *(command for request in requests for command in request.commands))
-        wait_ms = max((request.wait_ms for request in requests), default=0)
-        replies = yield from self._send(road, verbs, commands, wait_ms)
+        wait_ms = max(request.wait_ms for request in requests)
+        replies = yield from self._send(road, verbs, commands, wait_ms, later)
         answers = []
+        requests += later.requests if later is not None else []
         at = len(blobs)
         for request in requests:
             part = replies[at : at + len(request.commands)]
             at += len(request.commands)
             answers.append(self._read(request, part))
-            yield from self._finish(road, verbs, request, part)
-        if wanted := missing(answers):
+            if request.again is not never:
+                yield from self._finish(road, verbs, request, part)
+        if wanted := missing(verbs, answers):
             found = yield from self._send(road, verbs, fetch(road, wanted), 0)
             bodies = dict(zip(wanted, found, strict=True))
             answers = [with_bodies(answer, bodies) for answer in answers]
@@ -283,13 +293,20 @@ class RedisExchange(Exchange):
             replies = yield from self._send(road, verbs, request.commands, request.wait_ms)
 
     def _send(
-        self, road: Road, verbs: Sequence[Verb[Any]], commands: tuple[Command, ...], wait_ms: int
+        self,
+        road: Road,
+        verbs: Sequence[Verb[Any]],
+        commands: tuple[Command, ...],
+        wait_ms: int,
+        then: Later | None = None,
     ) -> Errand[list[Any]]:
         """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
-        promises = any(type(verb) in FUNCTIONS and not isinstance(verb, _FLEETING) for verb in verbs)
-        asked = _Asked(commands, wait_ms, promises)
+        promises = bool(self._replicas) and any(type(verb) in _PROMISING for verb in verbs)
+        asked = _Asked(commands, wait_ms, promises, then)
         replies = yield asked
         errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
+        if not errors:
+            return replies
         no_functions = any(_ABSENT_FUNCTION in text for text in errors)
         no_group = any(text.startswith("NOGROUP") for text in errors)
         if no_functions:
@@ -375,14 +392,5 @@ class RedisExchange(Exchange):
         )
 
 
-def _pauses(deadline: float) -> Iterator[float]:
-    """Pauses that grow, with jitter, until a moment of the monotonic clock."""
-    pause = _FIRST_PAUSE
-    while (left := deadline - time.monotonic()) > 0:
-        yield min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-        pause = min(_LONGEST_PAUSE, pause * 2)
-
-
-def _left(deadline: float) -> float:
-    """The seconds for which a server may be silent now; after the deadline as many as a short answer takes."""
-    return max(0.0, deadline - time.monotonic()) + _SLACK
+def _request(road: Road, verb: Verb[Any]) -> Request:
+    return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .codec import Codec, Sealed
@@ -24,7 +24,7 @@ _CANCELLED_MS: Final = 3_600_000
 _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
-"""Stands for the mail of a dead letter that is not edited."""
+"""Stands for the mail of a dead letter that is not edited, or that has none."""
 
 
 class Road:
@@ -143,6 +143,16 @@ def commit(road: Road, verb: v.Commit) -> Request:
     return Request((command,), lambda replies: Committed(*_stand(road, verb, replies)))
 
 
+def dispatch(road: Road, verb: v.Dispatch) -> Request:
+    """`dispatch.lua`."""
+    args: list[Argument] = [verb.branch, verb.token, verb.version, verb.lease_ms, verb.nonce, *_records(verb.records)]
+    args.append(len(verb.mails))
+    seal = road.codec.seal
+    for mail in verb.mails:
+        args += (mail.header.recipient, int(mail.direct), *seal(mail), mail.delay_ms)
+    return Request((call("dispatch", [road.keys.session(verb.session)], *args),), _dispatched)
+
+
 def step(road: Road, verb: v.Step) -> Request:
     """`step.lua`."""
     args = (verb.branch, verb.token, verb.name, verb.body)
@@ -156,7 +166,7 @@ def step(road: Road, verb: v.Step) -> Request:
 
 def say(road: Road, verb: v.Say) -> Request:
     """`say.lua`."""
-    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body)
+    args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body, verb.text, verb.at)
     return Request((call("say", [road.keys.session(verb.session)], *args),), _outcome)
 
 
@@ -254,6 +264,22 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
 
 
+def restore(road: Road, verb: v.Restore) -> Request:
+    """`restore.lua`."""
+    args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
+    for row in verb.rows:
+        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
+    args += (str(verb.where), len(verb.mails))
+    for one in verb.mails:
+        args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
+    args.append(len(verb.dead))
+    for letter in verb.dead:
+        args += (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts)
+        args += ("\n".join(letter.owners), *(road.codec.seal(letter.mail) if letter.mail else _AS_IT_IS))
+    command = call("restore", [road.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Outcome(replies[0].decode()))
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -267,6 +293,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Receive: receive,
     v.Claim: claim,
     v.Commit: commit,
+    v.Dispatch: dispatch,
     v.Step: step,
     v.Say: say,
     v.Cancel: cancel,
@@ -284,6 +311,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.Restore: restore,
 }
 
 
@@ -362,6 +390,11 @@ def _outcome(replies: Sequence[Any]) -> Outcome:
 def _posted(replies: Sequence[Any]) -> Posted:
     word, *branch = replies[0]
     return Posted(Outcome(word.decode()), branch[0].decode() if branch else "")
+
+
+def _dispatched(replies: Sequence[Any]) -> Dispatched:
+    word, version, *branch = replies[0]
+    return Dispatched(Outcome(word.decode()), version, branch[0].decode() if branch else "")
 
 
 def _moved(replies: Sequence[Any]) -> Moved:

@@ -26,6 +26,7 @@ VERBS: Final = (
     "create_branch",
     "read_branches",
     "read_waiting",
+    "events_kept",
     "close_branch",
     "progress",
     "put_blob",
@@ -36,6 +37,7 @@ VERBS: Final = (
     "receive",
     "claim",
     "commit",
+    "dispatch",
     "step",
     "say",
     "cancel",
@@ -55,8 +57,9 @@ VERBS: Final = (
     "set_wanted",
     "count_mail",
     "read_due",
+    "restore",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from lion_broker.mail.records import (
     SessionRecord,
     Stamp,
     Waiting,
+    gap,
+    is_after,
     place_of,
 )
 from lion_broker.mail.wire import WireMail
@@ -55,7 +57,8 @@ def read_session(road: Road, verb: v.ReadSession) -> Request:
             return None
         fields = {name[2:]: value for name, value in stored.items() if name.startswith("f:")}
         counters = {name: int(stored.get(name, 0)) for name in _COUNTERS}
-        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1])
+        caps = (int(stored.get(name, 0)) for name in ("cap", "cap_bytes"))
+        return SessionRecord(verb.session, {**fields, "delivery": stored["delivery"]}, counters, replies[1], *caps)
 
     return Request((("HGETALL", key), ("ZCOUNT", f"{key}:branches", "(0", "+inf")), parse)
 
@@ -128,15 +131,19 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
     key = road.keys.events(verb.session)
     if verb.after == _TIP:
         return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
-    if verb.wait_ms <= 0:
-        command: Command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
-        return Request((command,), lambda replies: tuple(_occurrence(entry) for entry in replies[0]))
-    command = ("XREAD", "COUNT", verb.count, "BLOCK", verb.wait_ms, "STREAMS", key, verb.after)
+    # One after the other: as many occurrences as are kept do not come between the two.
+    first = (call("events_kept", [key]),) if verb.after != START else ()
+    block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
+    command: Command = ("XREAD", "COUNT", verb.count, *block, "STREAMS", key, verb.after)
 
     def parse(replies: Sequence[Any]) -> tuple[Occurrence, ...]:
-        return tuple(_occurrence(entry) for _, entries in replies[0] or () for entry in entries)
+        found = tuple(_occurrence(entry) for _, entries in replies[-1] or () for entry in entries)
+        oldest, gone = replies[0] if first else (b"", 0)
+        if found and gone > 0 and is_after(oldest.decode(), verb.after):
+            return (gap(verb.after, oldest.decode()), *found)
+        return found
 
-    return Request((command,), parse, wait_ms=verb.wait_ms)
+    return Request((*first, command), parse, wait_ms=verb.wait_ms)
 
 
 def await_reply(road: Road, verb: v.AwaitReply) -> Request:
@@ -254,6 +261,7 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         deferred=int(stored.get("deferred", 0)),
         delayed=delayed,
         paused=stored.get("paused", ""),
+        copies=stored.get("copy_of", ""),
     )
 
 
@@ -282,10 +290,10 @@ def _stamp(raw: bytes) -> Stamp | None:
 
 
 def _waiting(road: Road, session: str, row: Sequence[Any]) -> Waiting:
-    place, lane, due, attempts, recipient, head, body, signature, blob = row
+    place, lane, due, attempts, recipient, head, body, signature, blob, straight = row
     fields = [b"h", head, b"b", body, b"s", signature, *((b"x", blob) if blob else ())]
     mail = road.codec.open_fields(fields, session, recipient.decode("utf-8", "replace"))
-    return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts)
+    return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts, straight == 1)
 
 
 def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:

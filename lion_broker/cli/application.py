@@ -8,6 +8,7 @@ import typer
 
 from . import (
     access,
+    archive,
     bench,
     branches,
     config,
@@ -24,6 +25,8 @@ from . import (
     server,
     sessions,
     status,
+    tail,
+    trace,
     up,
     worker,
 )
@@ -34,18 +37,23 @@ __all__ = ["application"]
 
 def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
-    app = _group("Sessions of many branches that exchange mail over Redis streams.", epilog=EXIT_CODES)
+    app = _group("Sessions of many branches that exchange mail over Redis streams.", EXIT_CODES, completes=True)
     app.callback()(_root)
     app.command(epilog=EXIT_CODES)(up.up)
     app.command(epilog=EXIT_CODES)(up.down)
     app.command(epilog=EXIT_CODES)(status.status)
+    app.command(epilog=EXIT_CODES)(tail.tail)
     app.command(epilog=EXIT_CODES)(drain.drain)
     app.command(epilog=EXIT_CODES)(scale.scale)
     app.command()(worker.worker)
     app.command()(worker.sweeper)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
-        ("session", "Look at sessions, and remove them.", (sessions.ls, sessions.show, sessions.rm)),
+        (
+            "session",
+            "Look at sessions, copy and remove them.",
+            (sessions.ls, sessions.show, trace.trace, archive.export, archive.import_, archive.fork, sessions.rm),
+        ),
         (
             "branch",
             "Look at branches, pause and resume them.",
@@ -65,7 +73,7 @@ def application() -> typer.Typer:
         # A group with one command stays a group.
         group.callback()(_nothing)
         for member in members:
-            group.command(epilog=EXIT_CODES)(member)
+            group.command(member.__name__.rstrip("_"), epilog=EXIT_CODES)(member)
         app.add_typer(group, name=name)
     app.command(epilog=EXIT_CODES)(gateway.gateway)
     app.command(epilog=EXIT_CODES)(initial.init)
@@ -77,12 +85,12 @@ def application() -> typer.Typer:
     return app
 
 
-def _group(text: str, epilog: str) -> typer.Typer:
+def _group(text: str, epilog: str, completes: bool = False) -> typer.Typer:
     return typer.Typer(
         help=text,
         epilog=epilog,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completes,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

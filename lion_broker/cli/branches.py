@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, print_rows
 from .sessions import branch_row, branch_rows, session_id
@@ -18,7 +19,12 @@ __all__ = ["ls", "pause", "resume", "show"]
 _SHOWN = 100
 """Characters of a message that fit into a line."""
 
-Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
+Session = Annotated[
+    str,
+    typer.Argument(
+        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+    ),
+]
 Branch = Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for others to see.")]
 

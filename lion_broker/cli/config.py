@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ELSEWHERE", "Variable", "env", "show", "variables"]
 
-_SECRETS: Final = frozenset({"LION_BROKER_SECRET", "LION_BROKER_SECRET_PREVIOUS", "LION_BROKER_DEMO_MODEL_KEY"})
+_PLAIN_SECRETS: Final = ("LION_BROKER_DASHBOARD_TOKEN", "LION_BROKER_DEMO_MODEL_KEY")
+_SECRETS: Final = frozenset({"LION_BROKER_SECRET", "LION_BROKER_SECRET_PREVIOUS", *_PLAIN_SECRETS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ ELSEWHERE: Final = (
     Variable("LION_BROKER_RUNTIME_DIR", "Embedded server: where its socket is; a short path.", "the user's own"),
     Variable("LION_BROKER_LINGER", "Embedded server: seconds that it stays without users, or forever.", "3"),
     Variable("LION_BROKER_SERVER", "Embedded server: the program to run, a path or a name on PATH.", "the bundled one"),
+    Variable("LION_BROKER_DASHBOARD_TOKEN", "Gateway: what a browser or program shows to be let in."),
     Variable("LION_BROKER_DEMO_CORPUS", "Research desk: the documents that its workers read; `demo research` sets it."),
     Variable("LION_BROKER_DEMO_MODEL", "Research desk: the model that writes the beginning of the report."),
     Variable("LION_BROKER_DEMO_MODEL_URL", "Research desk: the OpenAI-compatible server that has the model."),
@@ -132,7 +134,7 @@ def _masked(name: str, settings: Settings) -> str:
     """What may be said of a secret: that it is there, and the id of the key that it is."""
     from lion_broker.broker.signing import Signer
 
-    if name == "LION_BROKER_DEMO_MODEL_KEY":
+    if name in _PLAIN_SECRETS:
         return "(set)"
     current, previous = settings.secret, settings.secret_previous
     which = settings.secrets[: 1 if current else 0] if name == "LION_BROKER_SECRET" else settings.secrets[1:]

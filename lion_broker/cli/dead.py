@@ -11,6 +11,7 @@ import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
+from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json, print_rows
 from .sessions import session_id
@@ -24,9 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["drop", "edit", "ls", "retry", "show"]
 
 AnySession = Annotated[
-    str | None, typer.Argument(metavar="SESSION", help="One session, by the beginning of its id. Default: all.")
+    str | None,
+    typer.Argument(
+        metavar="SESSION",
+        help="One session, by the beginning of its id. Default: all.",
+        autocompletion=completion.sessions,
+    ),
 ]
-Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
+Session = Annotated[
+    str,
+    typer.Argument(
+        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+    ),
+]
 Letter = Annotated[str, typer.Argument(metavar="LETTER", help="The id of a dead letter, as `dead ls` shows it.")]
 Letters = Annotated[
     list[str] | None, typer.Argument(metavar="[LETTER]...", help="Ids of dead letters, as `dead ls` shows them.")

@@ -104,7 +104,8 @@ class Dashboard:
         if self.absent:
             return
         for port in (PORT, 0) if self._port is None else (self._port,):
-            self._fleet = Fleet([*self._words, "--port", str(port)], self._environ, on_line=self._hear)
+            words = [*self._words, "--port", str(port)]
+            self._fleet = Fleet(words, self._environ, on_line=self._hear, on_failure=self._miss)
             await self._fleet.run()
             self.code = self._fleet.code
             if self.code != Code.USAGE:
@@ -115,6 +116,12 @@ class Dashboard:
         """Have it end."""
         if self._fleet is not None:
             self._fleet.stop()
+
+    def _miss(self, code: int) -> None:
+        """Let nobody wait for a dashboard that does not begin; another attempt may still bring it."""
+        if not self.plain:
+            self.absent = f"it has ended with {code}, and the log says why; it is tried again"
+            self.settled.set()
 
     def _hear(self, line: str) -> None:
         with suppress(ValueError, KeyError, TypeError):

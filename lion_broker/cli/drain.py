@@ -10,6 +10,7 @@ import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
+from . import completion
 from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, print_json
@@ -27,9 +28,15 @@ _PAUSE_SECONDS: Final = 0.2
 def drain(
     worker: Annotated[
         str | None,
-        typer.Argument(metavar="WORKER", help="A worker as `status` names it, or the beginning of its name."),
+        typer.Argument(
+            metavar="WORKER",
+            help="A worker as `status` names it, or the beginning of its name.",
+            autocompletion=completion.workers,
+        ),
     ] = None,
-    pool: Annotated[str | None, typer.Option(metavar="POOL", help="All workers of a pool.")] = None,
+    pool: Annotated[
+        str | None, typer.Option(metavar="POOL", help="All workers of a pool.", autocompletion=completion.pools)
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All workers of the namespace.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when they have stopped.")] = False,
     timeout: Annotated[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final
 
@@ -12,13 +14,14 @@ from lion_broker.errors import (
     ConfigError,
     ItemNotFoundError,
     LionError,
+    RoundTimeout,
     ServerNotFound,
     ServerStartFailed,
 )
 
 from .printing import print_json
 
-__all__ = ["EXIT_CODES", "Code", "code_of", "report"]
+__all__ = ["EXIT_CODES", "Code", "code_of", "in_time", "report"]
 
 
 class Code(IntEnum):
@@ -55,9 +58,18 @@ def code_of(error: LionError) -> Code:
     return next((code for kind, code in _CODES if isinstance(error, kind)), Code.ERROR)
 
 
-def report(error: LionError, as_json: bool) -> Code:
-    """Say on stderr what went wrong, for programs on stdout as well, and return the exit code for it."""
-    code = code_of(error)
+@contextmanager
+def in_time(as_json: bool) -> Iterator[None]:
+    """End with the code for what was not done in the time given, where a block raises RoundTimeout."""
+    try:
+        yield
+    except RoundTimeout as error:
+        raise typer.Exit(report(error, as_json, Code.UNFINISHED)) from error
+
+
+def report(error: LionError, as_json: bool, code: Code | None = None) -> Code:
+    """Say on stderr what went wrong, for programs on stdout as well, and return the exit code for it, or `code`."""
+    code = code_of(error) if code is None else code
     typer.echo(f"Error: {error}", err=True)
     if as_json:
         print_json({"error": type(error).__name__, "message": str(error), "code": code})

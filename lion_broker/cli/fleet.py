@@ -70,8 +70,12 @@ class Fleet:
         stays: bool = False,
         patient: bool = False,
         on_line: Callable[[str], None] | None = None,
+        on_failure: Callable[[int], None] | None = None,
     ) -> None:
-        """`stays` says that it waits for `resize` when no process is wanted; `on_line` takes what they print."""
+        """`stays` says that it waits for `resize` when no process is wanted.
+
+        `on_line` takes what processes print, `on_failure` the exit code of one that is going to be replaced.
+        """
         self.words = list(words)
         self.wanted = wanted
         self.code: int = Code.OK
@@ -79,6 +83,7 @@ class Fleet:
         self._stays = stays
         self._patient = patient
         self._on_line = on_line
+        self._on_failure = on_failure
         self._slots: list[_Slot] = []
         self._stopping = False
         self._changed = anyio.Event()
@@ -117,10 +122,12 @@ class Fleet:
 
     def stop(self) -> None:
         """Have all end, as SIGTERM has them; asked again, at once."""
-        self._stopping = True
         for slot in self._slots:
-            slot.leaves = True
-            slot.terminate()
+            # One that is leaving already would take a second signal for haste.
+            if self._stopping or not slot.leaves:
+                slot.leaves = True
+                slot.terminate()
+        self._stopping = True
         self._changed.set()
 
     def _is_over(self) -> bool:
@@ -202,6 +209,8 @@ class Fleet:
                     self._on_line(line)
 
     async def _pause(self, slot: _Slot, code: int, failures: int) -> None:
+        if self._on_failure:
+            self._on_failure(code)
         how = f"by signal {-code}" if code < 0 else f"with {code}"
         if self._patient:
             log.warning("a process has ended %s; another starts when a file changes", how)

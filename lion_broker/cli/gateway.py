@@ -47,6 +47,9 @@ def gateway(
             metavar="NAME", help="A name that browsers call it by, such as that of a proxy before it; may be repeated."
         ),
     ] = None,
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="Answer /metrics without the token, for a Prometheus that has none.")
+    ] = False,
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
@@ -56,7 +59,8 @@ def gateway(
     """Serve the dashboard.
 
     Runs until SIGTERM or Ctrl-C. Who comes in needs the token in LION_BROKER_DASHBOARD_TOKEN (or _FILE); without one a
-    token is made, and the address that is printed has it. With --json a line on stdout says when it is ready.
+    token is made, and the address that is printed has it. With --json a line on stdout says when it is ready. Beside
+    the pages it answers /livez and /readyz to anybody, and /metrics and /scale/POOL to programs with the token.
     """
     from lion_broker.config import Settings
 
@@ -68,12 +72,12 @@ def gateway(
         from lion_broker.dashboard import dashboard
 
         names = {*(allow_host or ()), host, socket.gethostname()}
-        app = dashboard(
+        pages = dashboard(
             exchange, namespace=settings.namespace, token=token, read_only=read_only, hosts=names, always=True
         )
         address = _address(host, listener)
         shown = f"{address}/login#{token}" if made else f"{address}/"
-        raise typer.Exit(run(partial(_serve, app, exchange, listener, shown, as_json)))
+        raise typer.Exit(run(partial(_serve, pages, exchange, listener, shown, as_json, open_metrics)))
 
 
 def _check_installed() -> None:
@@ -112,22 +116,28 @@ def _address(host: str, listener: socket.socket) -> str:
 
 
 async def _serve(
-    app: Starlette, exchange: Exchange, listener: socket.socket, shown: str, as_json: bool, signals: Signals
+    pages: Starlette,
+    exchange: Exchange,
+    listener: socket.socket,
+    shown: str,
+    as_json: bool,
+    open_metrics: bool,
+    signals: Signals,
 ) -> int:
     """Serve until a signal; returns the exit code."""
     import anyio
 
-    from lion_broker.dashboard.app import console_in
+    from lion_broker.dashboard.gateway import gateway as served
 
     try:
         await check_server(exchange)
-        server = _server(app)
+        server = _server(served(pages, open_metrics=open_metrics))
         async with anyio.create_task_group() as group:
 
             async def stop() -> None:
                 log.info("%s: stopping", (await anext(signals)).name)
                 # Streams would go on for ever, and keep the server from its end.
-                console_in(app).end()
+                pages.state.console.end()
                 server.should_exit = True
 
             group.start_soon(stop)

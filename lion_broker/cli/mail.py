@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from . import completion
+from .exits import in_time
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
 from .sessions import session_id
@@ -18,7 +20,12 @@ __all__ = ["send"]
 
 
 def send(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")],
+    session: Annotated[
+        str,
+        typer.Argument(
+            metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+        ),
+    ],
     branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")],
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What is said, or the name of a tool or model; - reads stdin.")
@@ -42,15 +49,15 @@ def send(
 
     Where mail moves by hand it is delivered at once, with what else waits for the branch. With --wait the first mail
     that is sent back while it is handled goes to stdout; it stays in the session's mailbox for a program that has the
-    session open. Exit code 1 when nothing comes back in time or the mail becomes a dead letter, 4 for an unknown
-    session or branch. Example: lion-broker mail send 01a2 reader "How many words?" --wait 30
+    session open. Exit code 7 when nothing comes back in time, 1 when the mail becomes a dead letter, 4 for an unknown session or
+    branch. Example: lion-broker mail send 01a2 reader "How many words?" --wait 30
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.note import note_to
     from lion_broker.session.session import Session as Sessions
 
     said = sys.stdin.read().removesuffix("\n") if text == "-" else text
-    with exchange_at(url, namespace) as exchange:
+    with in_time(as_json), exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         home = Sessions.open(found, exchange=exchange).locate(branch)
         note = note_to(found, home, category, said, as_user)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["ago", "cell", "columns", "moment", "print_json", "print_rows"]
+__all__ = ["ago", "branch_cell", "cell", "columns", "moment", "print_json", "print_rows"]
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | {10: " "}
 """What must not reach a terminal out of somebody's data: it could move the cursor, or worse."""
@@ -61,3 +61,9 @@ def cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
     return str(value).translate(_CONTROLS)
+
+
+def branch_cell(branch: str, names: Mapping[str, str]) -> str:
+    """Return what a person knows a branch by: its name, or, as long as tells it apart, its id."""
+    name = names.get(branch) or branch
+    return cell(f"{branch[:18]}…" if name == branch and len(branch) > 19 else name)

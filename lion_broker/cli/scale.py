@@ -9,6 +9,7 @@ import typer
 
 from lion_broker.errors import ConfigError
 
+from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, print_json, print_rows
 
@@ -20,7 +21,10 @@ __all__ = ["scale"]
 
 
 def scale(
-    pool: Annotated[str | None, typer.Argument(metavar="POOL", help="A pool. Default: all are shown.")] = None,
+    pool: Annotated[
+        str | None,
+        typer.Argument(metavar="POOL", help="A pool. Default: all are shown.", autocompletion=completion.pools),
+    ] = None,
     number: Annotated[
         int | None, typer.Argument(metavar="N", min=0, max=1000, help="How many workers it is to have.")
     ] = None,

@@ -9,6 +9,7 @@ import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
+from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, print_rows
 
@@ -16,13 +17,21 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import BranchRecord, SessionRecord
 
-__all__ = ["branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
+__all__ = ["One", "branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
 
 _PAGE = 200
 
-One = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session, or the beginning of one.")]
+One = Annotated[
+    str,
+    typer.Argument(
+        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
+    ),
+]
 Many = Annotated[
-    list[str] | None, typer.Argument(metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.", autocompletion=completion.sessions
+    ),
 ]
 
 
@@ -140,10 +149,12 @@ def _branches(exchange: Exchange, session: str) -> Iterator[BranchRecord]:
 def _session_row(record: SessionRecord) -> dict[str, Any]:
     from pydantic_core import from_json
 
+    from lion_broker.mail.verbs import IMPORTING
+
     fields = {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
     return {
         "id": record.id,
-        "name": fields.get("name"),
+        "name": "(being imported)" if IMPORTING in fields else fields.get("name"),
         "created": moment(fields.get("created_at")),
         "delivery": record.fields["delivery"],
         "branches": record.branches,

@@ -177,6 +177,7 @@ def _detach(context: typer.Context, settings: Settings, place: Place, as_json: b
         pass
     reading, writing = os.pipe()
     words = own_words("up", *typed_words(context, without=("detach", "url", "as_json")), "--ready-fd", str(writing))
+    place.log.touch(0o600)
     with place.log.open("wb") as log, os.fdopen(reading) as told:
         process = subprocess.Popen(  # noqa: S603 - the project's own command line
             words,

@@ -12,6 +12,7 @@ import typer
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
+from . import completion
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
@@ -27,7 +28,7 @@ __all__ = ["Level", "check_pools", "sweeper", "worker"]
 
 log = logger("cli")
 
-Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts.")]
+Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts.", autocompletion=completion.pools)]
 Level = Annotated[
     Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
 ]

@@ -1,12 +1,22 @@
 """Tables of messages and of elements; the only place that imports pandas, and only when a table is made."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MESSAGE_COLUMNS", "DataFrame", "MessageLike", "copied", "extended", "messages_to_frame", "pile_to_frame"]
+__all__ = [
+    "MESSAGE_COLUMNS",
+    "DataFrame",
+    "MessageLike",
+    "copied",
+    "extended",
+    "messages_to_frame",
+    "pile_to_frame",
+    "table_to_frame",
+]
 
 # For annotations elsewhere, which then need no pandas.
 DataFrame: TypeAlias = "pd.DataFrame"
@@ -67,6 +77,25 @@ def messages_to_frame(messages: Iterable[M], branch_of: Callable[[M], str | None
     return pd.DataFrame(columns, columns=list(MESSAGE_COLUMNS))
 
 
+def table_to_frame(rows: Sequence[Sequence[Any]], columns: dict[str, type]) -> DataFrame:
+    """Return a frame of rows; a column is of `str`, `int`, `float`, or `datetime` for seconds since the epoch.
+
+    A time that is None is NaT; every column has its type even when there are no rows.
+    """
+    import pandas as pd
+
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    found: dict[str, Any] = {}
+    for (name, kind), values in zip(columns.items(), cells, strict=True):
+        if kind is str:
+            found[name] = _texts(values)
+        elif kind is datetime:
+            found[name] = _times(values)
+        else:
+            found[name] = pd.Series(list(values), dtype="int64" if kind is int else "float64")
+    return pd.DataFrame(found, columns=list(columns))
+
+
 def extended(frame: DataFrame, kept: int, part: DataFrame) -> DataFrame:
     """Return the first `kept` rows of a frame, and below them those of another one with the same columns."""
     import pandas as pd
@@ -105,8 +134,10 @@ def _texts(values: Iterable[str | None]) -> "pd.Series[str]":
     return pd.Series(list(values), dtype="str" if pd.__version__ >= "3" else "string")
 
 
-def _times(seconds: Iterable[float]) -> "pd.Series[pd.Timestamp]":
+def _times(seconds: Iterable[float | None]) -> "pd.Series[pd.Timestamp]":
     import pandas as pd
 
-    microseconds = pd.Series([round(second * 1_000_000) for second in seconds], dtype="int64")
+    cells = [None if second is None else round(second * 1_000_000) for second in seconds]
+    # Where none is missing, numbers of 64 bits, of which a float could not hold the last ones.
+    microseconds = pd.Series(cells, dtype="Int64" if None in cells else "int64")
     return pd.to_datetime(microseconds, unit="us", utc=True)

@@ -20,12 +20,17 @@ __all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
 if sys.version_info >= (3, 14):
     from uuid import uuid7
 
-    def _number() -> int:
-        return uuid7().int
+    def _text() -> str:
+        return str(uuid7())
 
 else:
     _COUNTER_BITS = 42
     _NOISE_BYTES = 9
+    _MOST_AT_FIRST = (1 << _COUNTER_BITS - 1) - 1
+    _MOST = (1 << _COUNTER_BITS) - 1
+    _LOW = (1 << 30) - 1
+    _NOISE = (1 << 32) - 1
+    _VARIANT = 2 << 62
 
     def _noises() -> Iterator[int]:
         """Yield random numbers of 72 bits, many of them for one question to the system."""
@@ -34,8 +39,8 @@ else:
             for at in range(0, len(drawn), _NOISE_BYTES):
                 yield int.from_bytes(drawn[at : at + _NOISE_BYTES], "big")
 
-    def _uuid7_source() -> Callable[[], int]:
-        """Return a generator of version 7 UUIDs, as numbers, that are strictly increasing in this process.
+    def _uuid7_source() -> Callable[[], str]:
+        """Return a generator of version 7 UUIDs, as texts, that are strictly increasing in this process.
 
         Layout as in RFC 9562, method 1: 48 bits of milliseconds, a 42-bit counter around version and
         variant, 32 random bits. The counter starts anew, at random, with every millisecond.
@@ -43,6 +48,8 @@ else:
         lock = threading.Lock()
         last_ms = counter = 0
         noises = _noises()
+        # What all ids of a millisecond begin with, as a rule: written once.
+        begins = (0, 0, "")
 
         def begin_anew() -> None:
             # Or a forked process would make the ids that its parent makes.
@@ -52,29 +59,34 @@ else:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=begin_anew)
 
-        def new() -> int:
-            nonlocal last_ms, counter
+        def new() -> str:
+            nonlocal last_ms, counter, begins
             now = time.time_ns() // 1_000_000
             with lock:
                 noise = next(noises)
                 if now > last_ms:
                     # One bit stays clear, so that the counter has room to count up.
-                    last_ms, counter = now, noise >> 32 & (1 << _COUNTER_BITS - 1) - 1
-                elif counter + 1 < 1 << _COUNTER_BITS:
+                    last_ms, counter = now, noise >> 32 & _MOST_AT_FIRST
+                elif counter < _MOST:
                     counter += 1
                 else:
                     last_ms, counter = last_ms + 1, 0
                 ms, count = last_ms, counter
-            high, low = count >> 30, count & (1 << 30) - 1
-            return ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | noise & 0xFFFFFFFF
+            known_ms, high, begin = begins
+            if ms != known_ms or count >> 30 != high:
+                high, digits = count >> 30, f"{ms:012x}"
+                begin = f"{digits[:8]}-{digits[8:]}-7{high:03x}-"
+                begins = (ms, high, begin)
+            rest = f"{_VARIANT | (count & _LOW) << 32 | noise & _NOISE:016x}"
+            return f"{begin}{rest[:4]}-{rest[4:]}"
 
         return new
 
-    _number = _uuid7_source()
+    _text = _uuid7_source()
 
     def uuid7() -> UUID:
         """Return a UUID version 7 that is greater than all made before in this process."""
-        return UUID(int=_number())
+        return UUID(_text())
 
 
 def _canonical(text: str) -> str | None:
@@ -104,7 +116,7 @@ class IDType(str):
     @classmethod
     def create(cls) -> "IDType":
         """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
-        return cls.of_number(_number())
+        return cls(_text())
 
     @classmethod
     def of_number(cls, number: int, /) -> "IDType":

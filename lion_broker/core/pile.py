@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 from uuid import UUID
 
+from lion_broker.core import html
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import IDType, validate_order
 from lion_broker.core.pile_algebra import PileAlgebra
@@ -14,6 +15,7 @@ from lion_broker.core.pile_files import read_csv, read_json, write_csv, write_js
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 
 if TYPE_CHECKING:
+    from lion_broker.core.arrow import Table
     from lion_broker.core.frames import DataFrame
 
 __all__ = ["Pile", "PileChange", "pile"]
@@ -294,6 +296,35 @@ class Pile(PileAlgebra[T]):
     def from_csv_file(cls, path: str | Path, /) -> Self:
         """Return a pile of the items that `to_csv_file` wrote; the pile itself has a new id."""
         return cls(read_csv(Path(path)))
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> "Table":
+        """Return an Arrow table with a row an item and a column a field of `to_dict()`, or the columns asked for.
+
+        Lists and dicts are JSON in their cells, times are seconds since the epoch. Raises ConfigError without the extra
+        `arrow`.
+        """
+        from lion_broker.core.arrow import rows_to_table
+
+        items: list[Any] = list(self)
+        return rows_to_table([item.to_dict() for item in items], columns)
+
+    def to_parquet(self, path: str | Path, /) -> None:
+        """Write the items to a Parquet file, for `from_parquet`. Raises ConfigError without the extra `arrow`."""
+        from lion_broker.core.arrow import write_table
+
+        write_table(self.to_arrow(), Path(path))
+
+    @classmethod
+    def from_parquet(cls, path: str | Path, /) -> Self:
+        """Return a pile of the items that `to_parquet` wrote; the pile itself has a new id."""
+        from lion_broker.core.arrow import read_rows
+
+        return cls(read_rows(Path(path)))
+
+    def _repr_html_(self) -> str:
+        items = self[: html.ROWS] if len(self) > html.ROWS else self
+        rows = [(str(item.id), type(item).__name__, str(getattr(item, "text", item))) for item in items]
+        return html.table_html(repr(self), ("id", "type", "text"), rows, len(self) - len(rows))
 
 
 def pile(

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from lion_broker.broker.connect import connect
 from lion_broker.config import PREFIX, Settings
 from lion_broker.errors import BrokerUnavailable, ConfigError, ItemNotFoundError, LionError
+from lion_broker.insight.metrics import NamespaceMetrics
 from lion_broker.mail.exchange import Exchange
 from lion_broker.telemetry import logger
 
@@ -27,9 +28,9 @@ from .histories import Histories
 from .live import Lives
 from .pages import HERE, Page, environment, render
 from .pulse import Pulse
-from .routes import audit, dead, entrance, find, mail, mailboxes, overview, sessions, streams
+from .routes import audit, dead, entrance, find, mail, mailboxes, metrics, models, overview, sessions, streams, workers
 
-__all__ = ["TOKEN_SETTING", "console_in", "dashboard"]
+__all__ = ["TOKEN_SETTING", "dashboard"]
 
 log = logger("dashboard")
 
@@ -64,16 +65,21 @@ def dashboard(
         token = secret.get_secret_value()
     if token is None:
         log.warning("the dashboard has no token (%s): it answers requests from this machine only", TOKEN_SETTING)
-    gate = Gate(token, frozenset(hosts))
     carrier = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
     owned = carrier is not exchange
-    shown = getattr(carrier, "namespace", settings.namespace)
     console = Console(
-        carrier, shown, gate, read_only, Lives(carrier), Pulse(carrier, always=always), Histories(carrier)
+        carrier,
+        getattr(carrier, "namespace", settings.namespace),
+        Gate(token, frozenset(hosts)),
+        read_only,
+        Lives(carrier),
+        Pulse(carrier, always=always),
+        Histories(carrier),
+        NamespaceMetrics(carrier),
     )
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, gate=gate)],
+        middleware=[Middleware(Guard, gate=console.gate)],
         exception_handlers={LionError: _failed, HTTPException: _failed},
         lifespan=_lifespan(console, owned),
     )
@@ -82,14 +88,8 @@ def dashboard(
     return app
 
 
-def console_in(app: Starlette) -> Console:
-    """The console of a dashboard that `dashboard` returned."""
-    console: Console = app.state.console
-    return console
-
-
 def _routes() -> list[BaseRoute]:
-    pages = (overview, sessions, mail, streams, mailboxes, dead, audit, find, entrance)
+    pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, metrics, entrance)
     return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
 
 

@@ -60,13 +60,12 @@ async def happened(event: asyncio.Event, seconds: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a watcher is told: occurrences; `gap`, that some are gone for good; `lost`, that no server answers.
+    """What a watcher is told: occurrences, or `lost`, that no server answers.
 
-    With nothing of these it only says that the connection lives.
+    With neither it only says that the connection lives.
     """
 
     occurrences: tuple[Occurrence, ...] = ()
-    gap: bool = False
     lost: bool = False
 
 
@@ -126,8 +125,6 @@ class Lives:
 
     async def _tell(self, watched: _Watched, after: str) -> AsyncGenerator[News]:
         place = watched.tip if after == "$" else after
-        if place != START and await watched.has_forgotten(place):
-            yield News(gap=True)
         lost = False
         while not self.ended:
             changed = watched.changed.next
@@ -177,11 +174,6 @@ class _Watched:
             return await self._exchange.acall(ReadEvents(self._session, place, _PAGE))
         except LionError:
             return ()
-
-    async def has_forgotten(self, place: str) -> bool:
-        """Whether occurrences after a place may be gone: the place itself is not kept any more."""
-        oldest = await self._exchange.acall(ReadEvents(self._session, START, 1))
-        return bool(oldest) and is_after(oldest[0].id, place)
 
     async def _read(self) -> None:
         while True:

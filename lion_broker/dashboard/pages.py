@@ -133,6 +133,8 @@ def span(seconds: float | None) -> str:
     """Return a length of time as a person reads it: `340 µs`, `12 ms`, `3.4 s`, `5 min 2 s`, `3 h 4 min`."""
     if seconds is None:
         return ""
+    if seconds == 0:
+        return "0"
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:

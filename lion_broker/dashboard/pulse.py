@@ -1,7 +1,7 @@
-"""The figures of a namespace over the last hour, from the counters of its sessions.
+"""The figures of a namespace over the last hour.
 
 They are read every two seconds as long as somebody looks, or all the time in a gateway; more seldom where reading takes
-long. Rates come from each session's own counters, so a session that is deleted takes nothing away.
+long.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from lion_broker.errors import LionError
-from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.records import SessionRecord
-from lion_broker.mail.verbs import ListSessions, ReadSession, Verb
+from lion_broker.insight.overview import Overview, Rates, overview_steps, rates
+from lion_broker.mail.exchange import Exchange, arun
 
 from .live import Signal
+from .sample import Sample, Sampled
 
 __all__ = ["Beat", "Pulse"]
 
@@ -26,44 +25,44 @@ EVERY_SECONDS: Final = 2.0
 _KEPT: Final = 1800
 _SHARE: Final = 0.05
 """Reading takes at most this share of the time."""
-_SESSIONS: Final = 1000
-_TOGETHER: Final = 200
 _IDLE_SECONDS: Final = 600.0
-_FLOWS: Final = ("posted", "applied", "redelivered", "dead")
+_TOTALS: Final = ("sessions", "branches", "posted", "applied", "redelivered", "dead", "inflight", "delayed", "retrying")
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One look: when (seconds since the epoch), the totals, and what was added per second since the last look."""
+    """One look: the deployment, how fast its mail moved since the look before, and how long mail took."""
 
-    at: float
-    sessions: int
-    branches: int
-    totals: Mapping[str, int]
-    rates: Mapping[str, float] = field(default_factory=dict)
+    overview: Overview
+    rates: Rates
+    sampled: Sampled
 
-    def plain(self) -> dict[str, object]:
-        """Return it as plain values."""
-        rates = {name: round(rate, 2) for name, rate in self.rates.items()}
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values, for charts and programs."""
+        seen = self.overview
         return {
-            "at": round(self.at, 3),
-            "sessions": self.sessions,
-            "branches": self.branches,
-            "totals": dict(self.totals),
-            "rates": rates,
+            "at": round(seen.at, 3),
+            "totals": {name: getattr(seen, name) for name in _TOTALS},
+            "rates": {name: round(value, 2) for name, value in asdict(self.rates).items()},
+            "sampled": asdict(self.sampled),
+            "waiting_branches": seen.waiting,
+            "oldest_seconds": round(seen.oldest_seconds, 3),
+            "workers": sum(worker.state == "running" for worker in seen.workers),
+            "more_sessions": seen.more,
         }
 
 
 class Pulse:
-    """Looks at the counters of the newest thousand sessions; `beats` are the looks of the last hour."""
+    """Looks at a deployment again and again; `beats` are the looks of the last hour, as plain values, oldest first."""
 
     def __init__(self, exchange: Exchange, *, always: bool = False) -> None:
         self._exchange = exchange
         self._always = always
-        self._counters: dict[str, Mapping[str, int]] | None = None
+        self._sample = Sample()
         self._task: asyncio.Task[None] | None = None
         self._asked = 0.0
-        self.beats: deque[Beat] = deque(maxlen=_KEPT)
+        self.latest: Beat | None = None
+        self.beats: deque[dict[str, Any]] = deque(maxlen=_KEPT)
         self.lost = False
         self.changed = Signal()
 
@@ -81,35 +80,15 @@ class Pulse:
             self._task = None
 
     async def look(self) -> Beat:
-        """Read the counters now; raises BrokerUnavailable."""
-        ids = await self._exchange.acall(ListSessions())
-        records: list[SessionRecord] = []
-        newest = ids[-_SESSIONS:]
-        for first in range(0, len(newest), _TOGETHER):
-            verbs: list[Verb[SessionRecord | None]] = [ReadSession(one) for one in newest[first : first + _TOGETHER]]
-            records += [record for record in await self._exchange.acall_all(verbs) if record is not None]
-        return self._take(time.time(), len(ids), records)
-
-    def _take(self, now: float, sessions: int, records: Iterable[SessionRecord]) -> Beat:
-        records = list(records)
-        names = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
-        totals = {name: sum(record.counters[name] for record in records) for name in names}
-        counters = {record.id: record.counters for record in records}
-        beat = Beat(now, sessions, sum(record.branches for record in records), totals, self._rates(now, counters))
-        self._counters = counters
-        self.beats.append(beat)
-        return beat
-
-    def _rates(self, now: float, counters: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
-        before, last = self._counters, self.beats[-1] if self.beats else None
-        if before is None or last is None or now <= last.at:
-            return dict.fromkeys(_FLOWS, 0.0)
-        nothing = dict.fromkeys(_FLOWS, 0)
-        return {
-            flow: sum(max(0, new[flow] - before.get(session, nothing)[flow]) for session, new in counters.items())
-            / (now - last.at)
-            for flow in _FLOWS
-        }
+        """Look now; raises BrokerUnavailable."""
+        before = self.latest.overview if self.latest else None
+        seen = await arun(self._exchange, overview_steps())
+        grown = _grown(before, seen)
+        sampled = await arun(self._exchange, self._sample.look_steps(grown))
+        speed = rates(before, seen) if before is not None else None
+        self.latest = Beat(seen, speed or Rates(0.0, 0.0, 0.0, 0.0, 0.0), sampled)
+        self.beats.append(self.latest.plain())
+        return self.latest
 
     async def _run(self) -> None:
         while self._always or time.monotonic() - self._asked < _IDLE_SECONDS:
@@ -122,3 +101,13 @@ class Pulse:
             self.changed.give()
             took = time.monotonic() - begun
             await asyncio.sleep(max(EVERY_SECONDS, took / _SHARE))
+
+
+def _grown(before: Overview | None, seen: Overview) -> dict[str, int]:
+    """How much mail each session has applied since the look before; those that have mail in flight are among them."""
+    known = {one.session: one.applied for one in before.tallies} if before else {}
+    return {
+        one.session: one.applied - known.get(one.session, one.applied)
+        for one in seen.tallies
+        if one.inflight or one.applied > known.get(one.session, one.applied)
+    }

@@ -83,8 +83,11 @@ def branch_steps(session: str, branch: str) -> Steps[BranchRecord]:
     return records[0]
 
 
-def names_steps(wanted: Iterable[tuple[str, str]]) -> Steps[dict[str, str]]:
-    """Return what people call branches, given as (session, branch); unknown ones are left out."""
+def names_steps(wanted: Iterable[tuple[str, str]], default: str = "") -> Steps[dict[str, str]]:
+    """Return what people call branches, given as (session, branch); unknown ones are left out.
+
+    `default` is the id of a session's default branch.
+    """
     by_session: dict[str, list[str]] = {}
     for session, branch in dict.fromkeys(wanted):
         if is_id(branch):
@@ -95,7 +98,7 @@ def names_steps(wanted: Iterable[tuple[str, str]]) -> Steps[dict[str, str]]:
         for first in range(0, len(ids), _IDS)
     ]
     pages = yield from ask_all(verbs)
-    names = {record.id: branch_name(record) for page in pages for record in page}
+    names = {record.id: branch_name(record, default) for page in pages for record in page}
     return {**names, **dict.fromkeys(by_session, "the session")}
 
 

@@ -19,7 +19,7 @@ class Column:
     """A column: its name in JSON and CSV, its title, and how a page shows it.
 
     `kind` is `text`, `code`, `number`, `seconds`, `moment` (seconds since the epoch) or `state`. A page leaves a
-    `rare` one out where no row has anything in it.
+    `rare` one out where no row has anything in it, and one that is `data_only` always.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Column:
     kind: str = "text"
     hint: str = ""
     rare: bool = False
+    data_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Table:
 
     def shown(self) -> list[Column]:
         """The columns that a page shows."""
-        return [one for one in self.columns if not one.rare or any(row.values.get(one.name) for row in self.rows)]
+        filled = {name for row in self.rows for name, value in row.values.items() if value}
+        return [one for one in self.columns if not one.data_only and (not one.rare or one.name in filled)]
 
     def plain(self) -> dict[str, Any]:
         """Return the rows as plain values for JSON, and the query that goes on with them."""

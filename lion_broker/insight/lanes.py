@@ -7,12 +7,13 @@ from typing import Final
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Steps
 
+from .history import MOST
 from .passages import Passages
 from .pictures import Lanes, Passage
 
 __all__ = ["lanes_of", "lanes_steps"]
 
-_LARGEST: Final = 10_000
+_LARGEST: Final = MOST
 
 
 def lanes_steps(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Edge", "Flow", "Lanes", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
+__all__ = ["Edge", "Flow", "Happening", "Lanes", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,30 @@ class Passage:
     where: str = ""
     due: float | None = None
     letter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened in a session, of a mail where it is one; `id` resumes a tail after it.
+
+    `kind` is `sent` (by a commit), `applied`, `failed` (an attempt; `error` has its class), `aside`, `dead`,
+    `said` (a part of a streamed answer), `created`, `closed`, `paused`, `resumed`, `exhumed`, `dropped`, or
+    `gap`: what happened between two moments is in the logs only. `branch` is where it happened, `text` the beginning of
+    what was said, or the reason.
+    """
+
+    id: str
+    at: float
+    kind: str
+    branch: str = ""
+    mail: str = ""
+    category: str = ""
+    sender: str = ""
+    recipient: str = ""
+    text: str = ""
+    owner: str = ""
+    error: str = ""
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

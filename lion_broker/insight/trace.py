@@ -94,7 +94,7 @@ class _Tracer:
                 yield self._cut(story, attempt, known, free)
             elif free is not None:
                 yield _waited(known, free, attempt)
-            yield _span("leased", "behind others", attempt.given, attempt.begun)
+            yield _span("leased", "", attempt.given, attempt.begun)
             yield from _work(attempt)
             known, free = attempt.number, attempt.ended
         if story.ended is not None and free is not None and story.attempts:

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START, WaitsAt
+from .records import START, WaitsAt, place_of
 from .wire import WireMail
 
-__all__ = ["DELIVERIES", "check", "is_id"]
+__all__ = ["DELIVERIES", "check", "is_entry", "is_id"]
 
 DELIVERIES: Final = ("manual", "auto")
 
@@ -80,7 +80,8 @@ def _fits_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def _is_entry(value: Any) -> bool:
+def is_entry(value: Any) -> bool:
+    """Whether a value may be the id of an entry of a stream."""
     if value == START:
         return True
     found = _ENTRY.fullmatch(value) if isinstance(value, str) else None
@@ -89,7 +90,7 @@ def _is_entry(value: Any) -> bool:
 
 
 def _are_entries(values: Iterable[Any]) -> bool:
-    return all(map(_is_entry, values))
+    return all(map(is_entry, values))
 
 
 def _is_text(value: Any) -> bool:
@@ -108,7 +109,7 @@ def _from(least: int) -> _Rule:
 _AN_ID: Final = _Rule(is_id, "an id of 1 to 128 letters, digits, '_', '.' or '-' is needed")
 _A_NAME: Final = _Rule(_is_name, "a name of 1 to 128 letters, digits, '_', '.', ':' or '-' is needed")
 _A_NAME_OR_NONE: Final = _Rule(lambda value: value == "" or _is_name(value), f"{_A_NAME.needed}, or none")
-_AN_ENTRY: Final = _Rule(_is_entry, "an entry id like '0-0' is needed")
+_AN_ENTRY: Final = _Rule(is_entry, "an entry id like '0-0' is needed")
 _ENTRIES: Final = _Rule(_are_entries, "entry ids like '0-0' are needed")
 _SOME_IDS: Final = _Rule(lambda value: value is None or all(map(is_id, value)), f"for each, {_AN_ID.needed}")
 _TEXT: Final = _Rule(_is_text, "a text is needed")
@@ -137,6 +138,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "pause": _TEXT,
     "reason": _SOME_TEXT,
     "seq": _from(1),
+    "part": _from(1),
     "limit": _from(1),
     "count": _from(1),
     "start": _from(0),
@@ -185,22 +187,30 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     },
     v.CloseBranch: {"token": _TEXT, "nonce": _TEXT},
     v.Claim: {
-        "entry": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none"),
+        "entry": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none"),
         "pool": _A_NAME_OR_NONE,
         "batch": _from(1),
     },
     v.Commit: {"mails": _ANYTHING, "batch": _from(0)},
+    v.Dispatch: {"mails": _ANYTHING, "nonce": _SOME_TEXT},
     v.Step: {"name": _A_NAME},
+    v.Say: {
+        "text": _Rule(
+            lambda value: _is_text(value) and len(value) <= 4000, "a text of up to 4,000 characters is needed"
+        ),
+        "at": _from(0),
+    },
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
     v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.WriteAudit: {"who": _SOME_TEXT, "what": _SOME_TEXT, "target": _TEXT, "detail": _TEXT, "nonce": _SOME_TEXT},
-    v.ReadAudit: {"before": _Rule(lambda value: value == "" or _is_entry(value), f"{_AN_ENTRY.needed}, or none")},
+    v.ReadAudit: {"before": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none")},
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
+    v.Restore: {"mails": _ANYTHING},
     v.ReadReady: {"owner": _SOME_TEXT},
     v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
-    v.ReadEvents: {"after": _Rule(lambda value: value == "$" or _is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
+    v.ReadEvents: {"after": _Rule(lambda value: value == "$" or is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
 
 
@@ -262,9 +272,21 @@ def _check_exhume(verb: v.Exhume) -> None:
         raise ConfigError(f"Exhume edits letters that it does not send: {', '.join(sorted(odd))}.")
 
 
+def _check_restore(verb: v.Restore) -> None:
+    if verb.where not in set(WaitsAt):
+        raise ConfigError(f"Restore.where cannot be {verb.where!r}: one of {', '.join(WaitsAt)} is needed.")
+    _check_mails(verb.session, verb.carried)
+    places = [(row.version, row.place) for row in verb.rows]
+    if places != sorted(set(places)) or (places and min(map(min, places)) < 1):
+        raise ConfigError("Restore.rows needs versions and places from 1 on, in order.")
+    letters = [letter.id for letter in verb.dead]
+    if not _are_entries(letters) or START in letters or letters != sorted(set(letters), key=place_of):
+        raise ConfigError(f"Restore.dead needs letters in order: {_ENTRIES.needed}.")
+
+
 def _check_deferred(verb: v.Commit) -> None:
     for deferral in verb.deferred:
-        if not (_is_entry(deferral.entry) and is_id(deferral.lane)):
+        if not (is_entry(deferral.entry) and is_id(deferral.lane)):
             raise ConfigError(f"Commit.deferred needs an entry and a lane by an id, not {deferral}.")
         if deferral.pause_ms < 0 or deferral.attempts < 0:
             raise ConfigError(f"Commit.deferred needs numbers from 0 on, not {deferral}.")
@@ -272,12 +294,16 @@ def _check_deferred(verb: v.Commit) -> None:
         raise ConfigError("A turn of a lane defers at most its head, and leaves the mailbox's cursor where it is.")
 
 
-def _check_commit(verb: v.Commit) -> None:
+def _check_outgoing(verb: v.Commit | v.Dispatch) -> None:
     _check_mails(verb.session, verb.mails)
-    _check_deferred(verb)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")
+
+
+def _check_commit(verb: v.Commit) -> None:
+    _check_outgoing(verb)
+    _check_deferred(verb)
     if not _are_entries([burial.entry for burial in verb.buried]):
         raise ConfigError(f"Commit.buried names an entry that is none: {_ENTRIES.needed}.")
     inbox = [*verb.taken, *(burial.entry for burial in verb.buried if burial.inbox)]
@@ -304,8 +330,10 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Claim: _check_entry_of_pool,
     v.Post: _check_post,
     v.Commit: _check_commit,
+    v.Dispatch: _check_outgoing,
     v.Exhume: _check_exhume,
     v.Renew: _check_stations,
     v.Release: _check_stations,
     v.Enrol: _check_report,
+    v.Restore: _check_restore,
 }

@@ -13,8 +13,9 @@ from lion_broker.core.element import Element
 from lion_broker.core.ids import ID, IDType
 
 from .package import Package, PackageCategory
+from .wire import WireMail
 
-__all__ = ["Mail", "party"]
+__all__ = ["Mail", "party", "written_mail"]
 
 
 class Mail(Element, Sendable):
@@ -83,6 +84,13 @@ class Mail(Element, Sendable):
 
     def __repr__(self) -> str:
         return f"Mail({self.category}, {self.sender[:8]} -> {self.recipient[:8]}, id={self.id[:8]})"
+
+
+def written_mail(wire: WireMail, text: str) -> Mail:
+    """Return the message mail with a plain text that this process has written."""
+    header = wire.header
+    package = Package(PackageCategory.MESSAGE, text, None, IDType(header.id), header.created)
+    return Mail.of_valid(package, IDType(header.sender), IDType(header.recipient))
 
 
 @lru_cache(maxsize=4096)

@@ -22,6 +22,7 @@ __all__ = [
     "Committed",
     "DeadLetter",
     "Deferral",
+    "Dispatched",
     "Entry",
     "LogRecord",
     "Moved",
@@ -38,6 +39,7 @@ __all__ = [
     "Swept",
     "Waiting",
     "WaitsAt",
+    "gap",
     "is_after",
     "place_of",
 ]
@@ -103,6 +105,10 @@ class Stamp:
     owners: tuple[str, ...] = ()
     consumed: str = ""
 
+    def __str__(self) -> str:
+        """Return it as it stands in a log."""
+        return f"{self.at} {self.consumed}\n" + "\n".join(self.owners)
+
     @property
     def owner(self) -> str:
         """Who made the commit."""
@@ -158,6 +164,8 @@ class BranchRecord:
     deferred: int = 0
     delayed: int = 0
     paused: str = ""
+    copies: str = ""
+    """The branch whose log its own refers to, if it was split off."""
 
     @property
     def id(self) -> str:
@@ -171,13 +179,16 @@ class SessionRecord:
 
     Counters: `posted` (mails that reached a mailbox or inbox), `applied` (mails whose effect is committed),
     `redelivered` (mails handed out again), `dead` (dead letters that are there), `inflight` (mails in mailboxes, not
-    yet committed, and those that wait to be tried again), `delayed` (mails that are to be delivered later).
+    yet committed, and those that wait to be tried again), `delayed` (mails that are to be delivered later). `cap` and
+    `cap_bytes` as in `CreateSession`.
     """
 
     id: str
     fields: Mapping[str, str]
     counters: Mapping[str, int]
     branches: int
+    cap: int = 0
+    cap_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +244,18 @@ class Committed(Claimed):
     FULL, with the full branch as `behaviour`, only to a strict commit. With a `lane` the caller drops what it holds of
     the mailbox: it will be handed out again.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Answer of `Dispatch`: OK, ALREADY, STALE, FENCED, UNKNOWN, or FULL with the recipient that is.
+
+    `version` is where the branch stands now, unless there is no such session.
+    """
+
+    outcome: Outcome
+    version: int = 0
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +331,7 @@ class Waiting:
 
     `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
     in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
-    left out.
+    left out unless it was asked for.
     """
 
     place: str
@@ -316,6 +339,8 @@ class Waiting:
     lane: str = ""
     due: int = 0
     attempts: int = 0
+    straight: bool = True
+    """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +375,11 @@ class AuditEntry:
     target: str
     detail: str
     at: float
+
+
+def gap(after: str, following: str) -> Occurrence:
+    """Return the occurrence that stands for those between two that may have gone."""
+    return Occurrence(after, "gap", {"after": after, "next": following})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -24,6 +24,7 @@ from .package import PackageCategory
 
 __all__ = [
     "BLOB_BYTES",
+    "MAX_BAGGAGE",
     "MAX_BODY_BYTES",
     "MAX_DEPTH",
     "MAX_MAIL_BYTES",
@@ -45,33 +46,77 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
 MAX_DEPTH: Final = 32
 _MAX_TEXT: Final = 512
+MAX_BAGGAGE: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SPECIAL: Final = ("ttl", "traceparent", "tracestate", "baggage", "reply_to", "in_reply_to", "blob")
 _NOTHING_SPECIAL: Final = (None,) * len(_SPECIAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Who sends what to whom; everything of a mail but its body.
-
-    `created` is in seconds since the epoch by the sender's clock, for people only; no decision hangs on it.
-    """
-
+class _Fields(NamedTuple):
     session: str
     sender: str
     recipient: str
     category: str
-    id: str = field(default_factory=IDType.create)
-    created: float = field(default_factory=time.time)
+    id: str
+    created: float
     seq: int = 0
     ttl: float | None = None
     traceparent: str | None = None
     reply_to: str | None = None
     in_reply_to: str | None = None
     blob: str | None = None
-    """The SHA-256 of the body, in hex, where the body travels as a blob."""
     tracestate: str | None = None
     baggage: str | None = None
+
+
+class Header(_Fields):
+    """Who sends what to whom; everything of a mail but its body.
+
+    `created` is in seconds since the epoch by the sender's clock, for people only; no decision hangs on it. `blob` is
+    the SHA-256 of the body, in hex, where the body travels as a blob. `id` and `created` are new unless given.
+    """
+
+    # A tuple: every mail has one, and a frozen dataclass of so many fields takes nine times as long to be made.
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        session: str,
+        sender: str,
+        recipient: str,
+        category: str,
+        id: str | None = None,
+        created: float | None = None,
+        seq: int = 0,
+        ttl: float | None = None,
+        traceparent: str | None = None,
+        reply_to: str | None = None,
+        in_reply_to: str | None = None,
+        blob: str | None = None,
+        tracestate: str | None = None,
+        baggage: str | None = None,
+    ) -> Self:
+        """Make a header; `id` and `created` are new ones where they are not given."""
+        id = IDType.create() if id is None else id
+        created = time.time() if created is None else created
+        special = (seq, ttl, traceparent, reply_to, in_reply_to, blob, tracestate, baggage)
+        return tuple.__new__(cls, (session, sender, recipient, category, id, created, *special))
+
+    @classmethod
+    def of_all(cls, fields: tuple[Any, ...]) -> Self:
+        """Return the header with these values of all its fields, in their order."""
+        return tuple.__new__(cls, fields)
+
+    def front(self) -> str:
+        """Return what the bytes of all headers with the same ends and category begin with."""
+        return self.encode().decode().partition('"id":')[0] + '"id":"'
+
+    def behind(self, front: str) -> bytes:
+        """Return what `encode` does, of a header with a plain id and nothing special but a cause, by its `front`."""
+        if self.in_reply_to is None:
+            return f'{front}{self.id}","created":{self.created!r},"seq":{self.seq}}}'.encode()
+        cause = to_json(str(self.in_reply_to)).decode()
+        return f'{front}{self.id}","created":{self.created!r},"seq":{self.seq},"in_reply_to":{cause}}}'.encode()
 
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""
@@ -106,6 +151,11 @@ _OPTIONAL: Final = frozenset(_SPECIAL)
 _CATEGORIES: Final = frozenset(str(category) for category in PackageCategory)
 
 
+# Past the frozen dataclass: a mail that is being made is nobody's yet.
+_new: Final = object.__new__
+_put: Final = object.__setattr__
+
+
 @dataclass(frozen=True, slots=True)
 class WireMail:
     """A mail as it travels: its header, and the body as bytes that nobody has to look at."""
@@ -122,7 +172,7 @@ class WireMail:
         if not self.head:
             digest = sha256(self.body).hexdigest() if len(self.body) > BLOB_BYTES else None
             if digest != self.header.blob:
-                object.__setattr__(self, "header", replace(self.header, blob=digest))
+                object.__setattr__(self, "header", self.header._replace(blob=digest))
             object.__setattr__(self, "head", self.header.encode())
         size = len(self.head) + len(self.body)
         most = MAX_BODY_BYTES if self.header.blob else MAX_MAIL_BYTES
@@ -131,6 +181,17 @@ class WireMail:
                 f"The mail from {self.header.sender} to {self.header.recipient} has {size:,} bytes; at most"
                 f" {MAX_BODY_BYTES:,} may travel. Send a reference (a path, URL or key) instead of the content."
             )
+
+    @classmethod
+    def written(cls, header: Header, head: bytes, body: bytes) -> Self:
+        """Return a mail whose bytes are there and small enough, as this process has just written them."""
+        mail = _new(cls)
+        _put(mail, "header", header)
+        _put(mail, "body", body)
+        _put(mail, "head", head)
+        _put(mail, "value", None)
+        _put(mail, "delay_ms", 0)
+        return mail
 
     @property
     def id(self) -> str:
@@ -282,7 +343,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "ttl": _is_number,
     "traceparent": _is_text,
     "tracestate": _is_text,
-    "baggage": _is_text,
+    "baggage": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_BAGGAGE,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
     "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,

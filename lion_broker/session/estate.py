@@ -27,7 +27,7 @@ from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
-from lion_broker.mail.verbs import CreateBranch, CreateSession, ReadBranches, ReadSession
+from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, ReadBranches, ReadSession
 
 from .command import Commander
 from .desk import Desk
@@ -313,6 +313,11 @@ class Estate:
         record = yield from ask(ReadSession(session))
         if record is None:
             raise ItemNotFoundError(f"There is no session {session} here; `lion-broker session ls` lists them.")
+        if IMPORTING in record.fields:
+            raise ItemNotFoundError(
+                f"The session {session} is being imported, or its import was broken off: then begin it again, or"
+                f" remove it with `lion-broker session rm {session}`."
+            )
         return record
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from lion_broker.branch.directory import gone
@@ -119,7 +119,7 @@ def _edited_steps(estate: Estate, mail: WireMail, item: Any) -> Steps[WireMail]:
     header = mail.header
     place = yield from estate.around.directory.locate_steps(IDType(header.recipient))
     body = encode_item(PackageCategory(header.category), item, None, place.pool, estate.around.objects)
-    return WireMail(replace(header, id=IDType.create(), in_reply_to=header.id), body)
+    return WireMail(header._replace(id=IDType.create(), in_reply_to=header.id), body)
 
 
 def _session_there(estate: Estate) -> Steps[None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import weakref
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +26,7 @@ from lion_broker.telemetry.agent_spans import Workflow, workflow
 from . import branches as acts
 from . import views
 from .estate import Estate, Limits
+from .exporting import Exported, checked, export_steps, fork_steps, import_steps, target_of
 
 __all__ = ["SessionLife"]
 
@@ -126,6 +129,67 @@ class SessionLife(Element, Communicatable, Relational):
     async def aflush(self) -> None:
         """Store without blocking the event loop."""
         await self._arun(self._estate.flush_steps())
+
+    def export(self, file: str | os.PathLike[str]) -> Exported:
+        """Write all that the session holds as JSON lines, and say what that was; see `lion-broker session export`.
+
+        Blocks. Each branch is read as it stands after a turn; `steady` says whether nothing changed meanwhile. Raises
+        OSError for a file that cannot be written.
+        """
+        self.flush()
+        # As private as a mailbox: it holds all that was said.
+        with open(file, "wb", opener=partial(os.open, mode=0o600)) as written:
+            done: Exported = self._run(export_steps(self.id, written.write))
+        return done
+
+    @classmethod
+    def import_(
+        cls,
+        file: str | os.PathLike[str],
+        *,
+        exchange: Exchange | str | None = None,
+        same_id: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Make a session of what `export` has written, and open it with `options` as for `open`. Blocks.
+
+        The file is read to its end first; an import that fails leaves nothing. Waiting mail is handled here again.
+        Raises ConfigError, naming the line, for a file that is not whole, ItemExistsError for an id that is taken.
+        """
+        carrier = exchange if isinstance(exchange, Exchange) else connect(exchange)
+        try:
+            with Path(file).open("rb") as read:
+                plan = checked(read)
+                read.seek(0)
+                made = run(carrier, import_steps(plan, read, target_of(plan, same_id)))
+            session = cls.open(made.session, exchange=carrier, **options)
+        except BaseException:
+            if carrier is not exchange:
+                carrier.close()
+            raise
+        session._estate.owns_exchange = carrier is not exchange
+        return session
+
+    def fork(self, name: str | None = None) -> Self:
+        """Return a new session whose branches begin with the histories that this one's have now. Blocks.
+
+        It has the branches under their ids and names, with tools, models, pools and behaviours, and no mail: what is on
+        its way is handled once, here. Its local branches live in this process; plain functions are to be registered
+        again. It uses this session's exchange.
+        """
+        self.flush()
+        made = self._run(fork_steps(self.id, name))
+        return type(self).open(made.session, exchange=self.exchange, host=True, **self._fork_options())
+
+    async def afork(self, name: str | None = None) -> Self:
+        """Fork without blocking the event loop; see `fork`."""
+        await self.aflush()
+        made = await self._arun(fork_steps(self.id, name))
+        return await type(self).aopen(made.session, exchange=self.exchange, host=True, **self._fork_options())
+
+    def _fork_options(self) -> dict[str, Any]:
+        estate = self._estate
+        return {"registry": estate.around.registry, "timeout": estate.timeout, "pool": self._pool}
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""

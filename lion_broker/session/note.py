@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from lion_broker.branch.directory import gone
 from lion_broker.branch.items import encode_item
-from lion_broker.errors import BranchClosed, ConfigError, ItemNotFoundError, RoundTimeout
+from lion_broker.errors import BranchClosed, ConfigError, ItemNotFoundError, MailError, RoundTimeout
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, DeadLetter, LogRecord
@@ -82,7 +82,7 @@ class Note:
             yield from move_steps(self.session, lambda resume: Send(self.session, (self.branch,), True, resume=resume))
 
     def answer_steps(self, seconds: float) -> Steps[Answer]:
-        """Wait for the first mail that answers this one; raises RoundTimeout, also when it is known to be dead."""
+        """Wait for the first mail that answers this one; raises RoundTimeout, or MailError when it has become a dead letter."""
         deadline = time.monotonic() + seconds
         record = yield from ask(ReadSession(self.session))
         if record is None:
@@ -94,7 +94,7 @@ class Note:
             if self.found:
                 return self.found[0]
             if letter is not None:
-                raise RoundTimeout(
+                raise MailError(
                     f"The mail became a dead letter ({letter.reason}): {letter.detail} `lion-broker dead show"
                     f" {self.session} {letter.id}` has more."
                 )

@@ -21,11 +21,10 @@ from . import branches as acts
 from . import views
 from .estate import Estate, Limits
 from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
-from .life import SessionLife
 from .mail import SessionMailManager
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
-from .tail import Tail
+from .sight import SessionSight
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(SessionLife):
+class Session(SessionSight):
     """Branches that exchange mail, kept by an exchange, wherever the branches live.
 
     The methods without an `a` in front block for a round trip or two, in a plain script as well as inside a running
@@ -331,10 +330,6 @@ class Session(SessionLife):
     async def aresume(self, branch: ID.Ref) -> None:
         """Resume without blocking the event loop."""
         await self._arun(acts.resume_steps(self, branch))
-
-    def events(self, after: str | None = None, timeout: float | None = None) -> Tail:
-        """Return the live tail of the session, for `for` and `async for`; see `Tail`."""
-        return Tail(self.exchange, self.id, after, timeout)
 
     def wait_idle(self, timeout: float | None = 60.0) -> None:
         """Wait until no mail is in flight between branches on workers. Blocks. Raises RoundTimeout."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lion_broker.errors import ConfigError
 
@@ -26,19 +26,32 @@ __all__ = ["conversation_of", "otel", "used"]
 
 log = logger("telemetry")
 
+_UNKNOWN: Final = object()
 _active: Otel | None = None
 _watching = False
 
 
 def otel() -> Otel | None:
     """Return what spans and metrics are made with; None where no provider was set up."""
-    if _active is not None or "opentelemetry.trace" not in sys.modules:
+    if _active is not None or _nobody_has_set_it_up():
         return _active
     from opentelemetry import metrics, trace
 
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _has_meters():
         return None
     return _activate(trace.get_tracer_provider(), metrics.get_meter_provider())
+
+
+def _nobody_has_set_it_up() -> bool:
+    """Whether there can be no provider, by where OpenTelemetry keeps it: to ask for it takes half of a `send`.
+
+    These names are its own affair; where there are none, it is asked.
+    """
+    traces, meters = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics._internal")
+    return traces is None or (
+        getattr(traces, "_TRACER_PROVIDER", _UNKNOWN) is None
+        and getattr(meters, "_METER_PROVIDER", None if meters is None else _UNKNOWN) is None
+    )
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,11 +19,17 @@ from lion_broker.mail.wire import WireMail
 __all__ = ["Speech"]
 
 
+_PIECE: Final = 2000
+"""Characters that are said at once; with what was not told yet, at most twice as many are told."""
+_SECONDS_BETWEEN: Final = 0.25
+
+
 class Speech:
     """Says pieces of text to whoever sent a command; pieces that come while one is on its way are said together.
 
     Each part tells its place in the answer, in characters, so that a client which hears a turn twice can tell what it
     has heard. Leaving the block waits until everything is said; when the token is no longer the branch's, nothing is.
+    Whoever watches the session hears it too, a few times a second.
     """
 
     def __init__(self, host: Host, wire: WireMail) -> None:
@@ -30,6 +38,9 @@ class Speech:
         self._command = wire.id
         self._text = ""
         self._said = 0
+        self._untold = ""
+        self._told = 0
+        self._told_at = -math.inf
         self._more = anyio.Event()
         self._ended = False
         self._tasks: TaskGroup | None = None
@@ -62,14 +73,27 @@ class Speech:
         while not self._ended or self._text:
             await self._more.wait()
             self._more = anyio.Event()
-            if self._text:
-                text, self._text = self._text, ""
+            while self._text:
+                text, self._text = self._text[:_PIECE], self._text[_PIECE:]
                 await self._say(text)
+        if self._untold:
+            await self._say("")
 
     async def _say(self, text: str) -> None:
         if self._client:
             station = self._host.station()
             body = to_json({"at": self._said, "text": text})
-            verb = Say(station.session, station.branch, station.token, self._client, self._command, body)
+            at, told = self._told, self._to_tell(text)
+            verb = Say(station.session, station.branch, station.token, self._client, self._command, body, told, at)
             await self._host.around.exchange.acall(verb)
         self._said += len(text)
+
+    def _to_tell(self, text: str) -> str:
+        """What watchers are told with this part, if it is time: their tail holds all that happens in the session."""
+        self._untold += text
+        now = time.monotonic()
+        if text and now - self._told_at < _SECONDS_BETWEEN and len(self._untold) < _PIECE:
+            return ""
+        told, self._untold = self._untold, ""
+        self._told, self._told_at = self._told + len(told), now
+        return told

@@ -1,8 +1,15 @@
 """What a mail from outside of a turn costs: one call alone, a share of one in a batch, and few bytes beside its own."""
 
+import cProfile
+import gc
+import pstats
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from lion_broker import Session
+import pytest
+
+from lion_broker import Instruction, Mail, Package, Session
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import run
 from lion_broker.mail.verbs import Post
@@ -11,6 +18,7 @@ from lion_broker.session.postbox import Postbox
 from tests.budget.counting import Counter
 
 MAILS = 1000
+TEXT = "x" * 1000
 BODY = b'{"item":"%b"}' % (b"x" * 1000)
 
 
@@ -28,28 +36,103 @@ def mails(session: Session, recipients: list[Any], count: int) -> list[WireMail]
     ]
 
 
+@contextmanager
+def calls() -> Iterator[cProfile.Profile]:
+    """Count the calls of Python and C functions in a block."""
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        yield profile
+    finally:
+        profile.disable()
+
+
+def calls_a_mail(profile: cProfile.Profile) -> float:
+    """How many calls there were for each of the mails."""
+    stats: Any = pstats.Stats(profile)
+    return float(stats.total_calls / MAILS)
+
+
 def test_a_single_mail_is_one_call(exchange: RedisExchange, counter: Counter) -> None:
-    """`branch.send` to a branch that is known sends one command, with about a dozen inside."""
+    """`branch.send` to a branch that is known sends one command, with about a dozen inside.
+
+    A branch of this process writes its log and the tail as well.
+    """
     session, (ada, ben) = opened(exchange, 2)
-    ada.send(ben, "message", "so that ben is marked")
-    with counter.counting() as count:
-        ada.send(ben, "message", "hello")
-    assert (count.trips, count["xadd"]) == (1, 1)
-    assert count.inner <= 12
+    for sender, entries in ((ada, 1), (session.default_branch, 3)):
+        sender.send(ben, "message", "so that ben is marked")
+        with counter.counting() as count:
+            sender.send(ben, "message", "hello")
+        assert (count.trips, count["xadd"]) == (1, entries)
+        assert count.inner <= 11
+    session.close()
+
+
+@pytest.mark.anyio
+async def test_a_single_mail_takes_few_steps(exchange: RedisExchange) -> None:
+    """Calls of Python and C functions from `send` to its return; with an event loop there are those of the loop too."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    sender.send(branches[1], "message", TEXT)
+    with calls() as profile:
+        for number in range(MAILS):
+            sender.send(branches[number % 10], "message", TEXT)
+    assert calls_a_mail(profile) <= 310
+    await sender.asend(branches[1], "message", TEXT)
+    with calls() as profile:
+        for number in range(MAILS):
+            await sender.asend(branches[number % 10], "message", TEXT)
+    assert calls_a_mail(profile) <= 400
     session.close()
 
 
 def test_a_batch_goes_in_pieces_of_200(exchange: RedisExchange, counter: Counter) -> None:
-    """A block of mail is posted with a call for each 200; each recipient is looked at once a call."""
+    """A block of mail goes with a call for each 200: each recipient looked at once, a line in the log and the tail."""
     session, branches = opened(exchange, 10)
+    sender = session.default_branch
     with counter.counting() as count, session.batch():
         for number in range(MAILS):
-            branches[0].send(branches[number % 10], "message", "hello")
+            sender.send(branches[number % 10], "message", "hello")
     calls = MAILS // 200
     assert count.trips == calls
-    assert count["xadd"] == MAILS + 10
-    assert count["hmget"] <= calls * 11
+    assert count["xadd"] == MAILS + 10 + 2 * calls
+    assert count["hmget"] <= calls * 12
     assert count.inner <= MAILS * 1.2
+    session.close()
+
+
+def test_a_mail_of_a_batch_takes_few_steps(exchange: RedisExchange) -> None:
+    """A text goes to bytes at once: a third of what a single mail takes."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    with calls() as profile, session.batch():
+        for number in range(MAILS):
+            sender.send(branches[number % 10], "message", TEXT)
+    assert calls_a_mail(profile) <= 85
+    session.close()
+
+
+def test_no_mail_is_made_that_nobody_looks_at(exchange: RedisExchange) -> None:
+    """Until somebody looks into the outbox, there are bytes alone."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    with session.batch():
+        for number in range(MAILS):
+            sender.send(branches[number % 10], "message", TEXT)
+        gc.collect()
+        assert [one for one in gc.get_objects() if type(one) in (Mail, Package, Instruction)] == []
+        assert len(sender.mailbox.outgoing()) == MAILS
+    assert len(sender.mailbox) == 0
+    session.close()
+
+
+def test_a_batch_is_bounded_by_bytes_too(exchange: RedisExchange, counter: Counter) -> None:
+    """No call carries more than about a mebibyte, unless it is one mail."""
+    session, branches = opened(exchange, 2)
+    with counter.counting() as count, session.batch():
+        for _ in range(40):
+            branches[0].send(branches[1], "message", "x" * 60_000)
+    assert count["fcall"] == 3
     session.close()
 
 

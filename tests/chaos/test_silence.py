@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from lion_broker import BrokerUnavailable, Session
-from lion_broker.broker import exchange as module
+from lion_broker.broker import patience as module
 from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import wait_until
 from tests.chaos.ground import Ground
@@ -31,7 +31,7 @@ door closed behind it. One that spins makes hundreds."""
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> float:
     """Little patience and little more for an answer that has been begun."""
-    monkeypatch.setattr(module, "_SLACK", 0.2)
+    monkeypatch.setattr(module, "SLACK", 0.2)
     return PATIENCE
 
 

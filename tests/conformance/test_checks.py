@@ -18,6 +18,7 @@ from lion_broker.mail.verbs import (
     CreateBranch,
     CreateSession,
     DeleteSession,
+    Dispatch,
     Drop,
     Exhume,
     Pause,
@@ -79,6 +80,8 @@ def test_bad_ids_are_refused_everywhere(exchange: Exchange, name: str) -> None:
         Progress("s", {name: START}),
         Post("s", "p", 1, (Road(exchange, session="s").mail("x", name or " "),)),
         turn(mails=(Road(exchange, session="s").mail("ada", name or " "),)),
+        Dispatch("s", "ada", "t", 1, (TURN,), (Road(exchange, session="s").mail("ada", name or " "),), nonce="n"),
+        Dispatch("s", name, "t", 1, (TURN,), nonce="n"),
     ]
     for verb in verbs:
         with pytest.raises(ConfigError):

@@ -1,10 +1,12 @@
 """The live tail of a session: what happened, in order, for whoever watches."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, Burial, Occurrence
-from lion_broker.mail.verbs import ReadEvents
+from lion_broker.mail.verbs import ReadEvents, Say
 from tests.conformance.road import TURN, Road
 
 
@@ -120,3 +122,42 @@ def test_the_live_tail_is_capped(exchange: Exchange) -> None:
     events = road.call(ReadEvents(road.session, count=20_000))
     assert 2000 <= len(events) <= 2100
     assert {event.kind for event in events[:-1]} == {"dead"}
+
+
+def test_whoever_has_fallen_behind_is_told_of_the_gap(exchange: Exchange) -> None:
+    """Once, before what is kept; reading on from there, and from the start, there is none."""
+    road = Road(exchange).open()
+    road.local("ada")
+    (first,) = road.events()
+    road.say("x", "ada", *range(50))
+    assert road.call(ReadEvents(road.session, first.id, count=5)) == ()
+    road.local("ben")
+    stand = road.claim("ben", "mine")
+    for version in range(1, 2300):
+        road.commit("ben", "mine", replace(stand, version=version))
+    (told, oldest, following) = road.call(ReadEvents(road.session, first.id, count=2))
+    assert (told.kind, told.id) == ("gap", first.id)
+    assert dict(told.fields) == {"after": first.id, "next": oldest.id}
+    assert road.call(ReadEvents(road.session, oldest.id, count=1)) == (following,)
+    assert road.call(ReadEvents(road.session, first.id, count=2, wait_ms=1000))[0].kind == "gap"
+    assert road.call(ReadEvents(road.session, START, count=1)) == (oldest,)
+    # Where nothing has gone yet, what is older than the session is no gap.
+    other = Road(exchange).open()
+    other.local("ada")
+    assert [event.kind for event in other.call(ReadEvents(other.session, "1-0"))] == ["created"]
+
+
+def test_what_is_said_is_told(auto: Road) -> None:
+    """With its place in the answer; without a text for the tail, or without the lease, there is no event."""
+    auto.pooled("ada")
+    command = auto.command("ada")
+    auto.post(command)
+    auto.take("ada")
+    for text, at in (("Once ", 0), ("", 5), ("upon", 5)):
+        said = Say(auto.session, "ada", "t1", "client", command.id, b"{}", text, at)
+        assert auto.call(said) is Outcome.OK
+    assert auto.call(Say(auto.session, "ada", "t2", "client", command.id, b"{}", "a time")) is Outcome.FENCED
+    assert [dict(event.fields) for event in auto.events("said")] == [
+        {"branch": "ada", "mail": command.id, "at": "0", "text": "Once "},
+        {"branch": "ada", "mail": command.id, "at": "5", "text": "upon"},
+    ]

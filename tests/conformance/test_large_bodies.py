@@ -10,9 +10,9 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Burial, Deferral, Rejected
-from lion_broker.mail.verbs import Commit, DeleteSession, Drop, Exhume, Post, Promote, ReadInbox
+from lion_broker.mail.verbs import Commit, DeleteSession, Dispatch, Drop, Exhume, Post, Promote, ReadInbox
 from lion_broker.mail.wire import BLOB_BYTES
-from tests.conformance.road import Road, Stand, texts, wait_until
+from tests.conformance.road import TURN, Road, Stand, texts, wait_until
 from tests.conformance.servers import Server
 
 LARGE = "x" * (BLOB_BYTES + 1)
@@ -235,7 +235,7 @@ def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: S
     assert stand.outcome is Outcome.DRAINED
 
 
-@pytest.mark.parametrize("by", ["post", "commit"])
+@pytest.mark.parametrize("by", ["post", "commit", "dispatch"])
 def test_a_body_that_nobody_accepts_goes_at_once(
     open_road: Callable[..., Road], server: Server | None, by: str
 ) -> None:
@@ -247,9 +247,11 @@ def test_a_body_that_nobody_accepts_goes_at_once(
     stand = road.claim("ben", "mine")
     for item in larges(1, 2):
         mail = road.mail("ben", "ada", item)
-        verb: Post | Commit = Post(road.session, "road", 2, (mail,))
+        verb: Post | Commit | Dispatch = Post(road.session, "road", 2, (mail,))
         if by == "commit":
             verb = road.turn("ben", "mine", stand, mails=(mail,), strict=True)
+        elif by == "dispatch":
+            verb = Dispatch(road.session, "ben", "mine", stand.version, (TURN,), (mail,), nonce="n")
         assert road.exchange.call_all([verb])[0].outcome is Outcome.FULL
         expect(server, 1)
     road.commit("ada", "t1", road.take("ada"))

@@ -31,9 +31,10 @@ def services() -> dict[str, dict[str, Any]]:
     return resolved()
 
 
-def resolved(*files: Path) -> dict[str, dict[str, Any]]:
+def resolved(*files: Path, profiles: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     """The services of the project's file, with what further files change."""
-    more = [word for file in files for word in ("--file", file)]
+    more: list[str | Path] = [word for file in files for word in ("--file", file)]
+    more += [word for name in profiles for word in ("--profile", name)]
     result = compose(*more, "config", "--format", "json")
     assert result.returncode == 0, result.stderr
     found: dict[str, dict[str, Any]] = json.loads(result.stdout)["services"]
@@ -55,8 +56,9 @@ def test_a_missing_secret_is_refused_with_the_way_out() -> None:
 
 
 def test_only_what_exists_is_started(services: dict[str, dict[str, Any]]) -> None:
-    """There is a server and there are workers."""
-    assert set(services) == {"server", "worker"}
+    """A server, workers, a sweeper and the dashboard; what observes them only when it is asked for."""
+    assert set(services) == {"server", "worker", "sweeper", "gateway"}
+    assert set(resolved(profiles=("obs",))) == {*services, "prometheus", "grafana", "jaeger"}
 
 
 def test_the_server_is_durable(services: dict[str, dict[str, Any]]) -> None:
@@ -72,8 +74,11 @@ def test_the_server_is_durable(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_the_server_is_private(services: dict[str, dict[str, Any]]) -> None:
-    """No port is published; only the services of the file reach the server."""
-    assert [name for name, service in services.items() if service.get("ports")] == []
+    """Only the services of the file reach the server; what is published is for this machine."""
+    everything = resolved(profiles=("obs",))
+    published = {name: service["ports"] for name, service in everything.items() if service.get("ports")}
+    assert set(published) == {"gateway", "grafana", "jaeger"}
+    assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
 
 
 def test_workers_wait_for_a_healthy_server(services: dict[str, dict[str, Any]]) -> None:
@@ -99,11 +104,28 @@ def test_workers_stop_cleanly(services: dict[str, dict[str, Any]]) -> None:
 def test_workers_are_told_server_and_secret(services: dict[str, dict[str, Any]]) -> None:
     """Server and secret come from the environment, and the command is the documented one."""
     worker = services["worker"]
-    assert worker["environment"] == {
-        "LION_BROKER_SECRET": SECRET,
-        "LION_BROKER_URL": "redis://server:6379/0",
-    }
+    for name in ("worker", "sweeper", "gateway"):
+        told = services[name]["environment"]
+        assert (told["LION_BROKER_SECRET"], told["LION_BROKER_URL"]) == (SECRET, "redis://server:6379/0")
     assert worker["command"][:4] == ["lion-broker", "worker", "--app", "lion_broker.demo.research:registry"]
+
+
+def test_containers_can_do_little(services: dict[str, dict[str, Any]]) -> None:
+    """What runs the package's own code writes to no disk and gains no rights."""
+    for name in ("worker", "sweeper", "gateway"):
+        service = services[name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", ["worker", "sweeper", "gateway"])
+def test_every_command_is_known(name: str) -> None:
+    """The command line has each option that is given, with the traces too."""
+    from lion_broker.__main__ import main  # the command line is heavy, and only these tests need it
+
+    for services in (resolved(), resolved(ROOT / "docs" / "deploy" / "compose.traces.yml", profiles=("obs",))):
+        words = services[name]["command"]
+        assert main([*words[words.index("lion-broker") + 1 :], "--help"]) == 0
 
 
 def test_the_command_of_the_workers_runs(services: dict[str, dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lion_broker.broker.signing import Signer
@@ -39,7 +39,7 @@ class Forge:
     def header(self, **changes: Any) -> Header:
         """A header as it should be, with changes."""
         header = Header(self._session, self._sender, self._recipient, "message", id=str(IDType.create()))
-        return replace(header, **changes)
+        return header._replace(**changes)
 
     def sealed(self, head: bytes, body: bytes, session: str | None = None) -> Fields:
         """An entry with a signature that fits."""

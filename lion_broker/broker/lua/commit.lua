@@ -15,26 +15,8 @@
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
 
--- The rows of a list, whose length is the argument at a place, and the place behind them.
-local function list_at(args, at, width, row_at)
-  local rows = {}
-  for i = 1, tonumber(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
-  return rows, at + 1 + #rows * width
-end
-
 local function text_at(args, at)
   return args[at]
-end
-
-local function record_at(args, at)
-  return {kind = args[at], head = args[at + 1], body = args[at + 2]}
-end
-
-local function mail_at(args, at)
-  return {
-    recipient = args[at], direct = args[at + 1] == '1', h = args[at + 2], b = args[at + 3], s = args[at + 4],
-    x = args[at + 5], delay = tonumber(args[at + 6]),
-  }
 end
 
 local function reply_at(args, at)
@@ -136,60 +118,20 @@ local function refusal(key, turn, was)
   return nil
 end
 
--- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full.
-local function address(session, turn)
-  for _, mail in ipairs(turn.mails) do
-    local lost = check_blob(session, mail)
-    if lost then return lost end
-    local recipient = look(session, mail.recipient)
-    mail.straight = session.auto or mail.direct
-    mail.refused = recipient.refused
-    turn.waits = turn.waits or not (mail.straight or mail.refused)
-    if mail.straight and not mail.refused then
-      local broken = check_station(session, recipient, true, mail.delay > 0)
-      if broken then return broken end
-      -- Twice the limit: no branch waits for room at another one, and so none in a circle. But who can wait is told.
-      if not fits(session, recipient, station_of(recipient, true), mail, turn.strict and 1 or 2) then
-        if turn.strict then return nil, recipient.id end
-        mail.refused = 'FULL'
-      end
-    end
-  end
-  return nil
-end
-
 -- The keys that the turn may write to by plain calls, which must not fail half way.
 local function check_keys(session, key, turn, was)
   local kinds = {}
-  if #turn.buried + #turn.deferred + #turn.mails > 0 then kinds[session.key .. ':dead'] = ROOMY end
+  if #turn.buried + #turn.deferred > 0 then kinds[session.key .. ':dead'] = ROOMY end
   if was.deferred > 0 or #turn.deferred > 0 then
     kinds[key .. ':lanes'], kinds[key .. ':tries'] = 'zset', 'hash'
     kinds[key .. ':delayed'], kinds[session.root .. 'due'] = 'zset', 'zset'
-  end
-  if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
-  if turn.waits then
-    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
   end
   if #turn.aside > 0 then
     kinds[key .. ':inbox'], kinds[session.key .. ':inboxes'] = ROOMY, 'set'
   end
   if was.pool ~= '' then kinds[key .. ':mailbox'] = 'stream' end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
-  return check_kinds(kinds, session)
-end
-
-local function dispatch(session, turn)
-  for _, mail in ipairs(turn.mails) do
-    hold_blob(session, mail)
-    if mail.refused then
-      bury(session, mail.recipient, mail, REFUSALS[mail.refused])
-    elseif mail.straight then
-      local due = mail.delay > 0 and session.now + mail.delay
-      deliver_when_due(session, look(session, mail.recipient), true, mail, due)
-    else
-      into_outbox(session, turn.branch, mail)
-    end
-  end
+  return check_outgoing(session, key, turn, kinds)
 end
 
 -- Who has tried the first mail of the turn, this owner included.
@@ -347,7 +289,7 @@ register('commit', function(keys, args)
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
   settle(session, key, turn, was)
   local deferred = advance(session, key, turn, was, now)
-  dispatch(session, turn)
+  send_out(session, turn)
   -- What is sent on names its blob before what it came with lets go of it.
   let_leave(session, key, left)
   local answer = go_on(session, key, turn, was, now, deferred)

@@ -2,10 +2,10 @@
 
 -- `error` is the class of what was raised, `owners` who has tried, the latest last.
 local function bury(session, branch, mail, why)
-  redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
+  local letter = redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
     'branch', branch, 'attempts', why.attempts or 0, 'owners', why.owners or '', unpack(mail_fields(mail)))
   count(session, 'dead', 1)
-  tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason)
+  tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason, 'letter', letter)
 end
 
 local REFUSALS = {

@@ -8,13 +8,14 @@ from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, mail_table
-from lion_broker.dashboard.views.sessions import branch_name, branch_state
+from lion_broker.dashboard.views.sessions import branch_name, branch_state, default_branch
 from lion_broker.dashboard.views.waterfall import draw_trace, span_table
 from lion_broker.insight.flow import flow_of
 from lion_broker.insight.lanes import lanes_of
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.pictures import Lanes
 from lion_broker.insight.trace import trace_of
+from lion_broker.mail.records import SessionRecord
 
 from .asked import following, text_asked
 from .sessions import session_page
@@ -30,7 +31,7 @@ async def flow(request: Request, console: Console) -> Page:
     record = await console.session(request.path_params["session"])
     known = await console.histories.read(record.id)
     found = flow_of(known.passages)
-    names = {**found.names, **_names(known.passages)}
+    names = {**found.names, **_names(known.passages, record)}
     shown = type(found)({one: names[one] for one in found.names}, found.edges)
     states = {one: branch_state(kept) for one, kept in known.passages.history.records.items() if one != record.id}
     table = flow_table(shown)
@@ -43,7 +44,7 @@ async def lanes(request: Request, console: Console) -> Page:
     """Mail by time, newest page first."""
     record = await console.session(request.path_params["session"])
     known = await console.histories.read(record.id)
-    found = _page(request, known.passages, _LANES)
+    found = _page(request, known.passages, record, _LANES)
     older = following(request, before=found.passages[0].mail) if found.more else ""
     table = mail_table(record.id, found, older)
     return session_page(
@@ -57,12 +58,12 @@ async def trace(request: Request, console: Console) -> Page:
     known = await console.histories.read(record.id)
     wanted = text_asked(request, "mail")
     if not wanted:
-        found = _page(request, known.passages, _MAILS)
+        found = _page(request, known.passages, record, _MAILS)
         older = following(request, before=found.passages[0].mail) if found.more else ""
         table = mail_table(record.id, found, older)
         return session_page(record, "mails.html", "Trace", "trace", (table,), whole=known.whole)
     told = trace_of(known.passages, wanted)
-    names = _names(known.passages)
+    names = _names(known.passages, record)
     return session_page(
         record,
         "trace.html",
@@ -76,21 +77,18 @@ async def trace(request: Request, console: Console) -> Page:
     )
 
 
-def _page(request: Request, passages: Passages, count: int) -> Lanes:
+def _page(request: Request, passages: Passages, record: SessionRecord, count: int) -> Lanes:
     """A page of mails, with what people call their branches."""
     found = lanes_of(passages, branch=text_asked(request, "branch"), before=text_asked(request, "before"), count=count)
-    names = _names(passages)
+    names = _names(passages, record)
     return Lanes({one: names.get(one, one) for one in found.names}, found.passages, found.more)
 
 
-def _names(passages: Passages) -> dict[str, str]:
-    history = passages.history
-    known = {one: branch_name(record) for one, record in history.records.items()}
-    return {
-        **{one: name or f"branch …{one[-8:]}" for one, name in history.names.items()},
-        **known,
-        history.session: "the session",
-    }
+def _names(passages: Passages, record: SessionRecord) -> dict[str, str]:
+    history, default = passages.history, default_branch(record)
+    removed = {one: name or f"…{one[-8:]}" for one, name in history.names.items()}
+    known = {one: branch_name(kept, default) for one, kept in history.records.items()}
+    return {**removed, **known, history.session: "the session"}
 
 
 ROUTES = [

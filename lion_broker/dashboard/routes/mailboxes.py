@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
@@ -10,11 +12,11 @@ from lion_broker.dashboard.access import Visitor
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.tables import Empty, Row, Table
-from lion_broker.dashboard.views.sessions import branch_row, branch_state, branch_table, session_name
+from lion_broker.dashboard.views.sessions import branch_row, branch_state, branch_table, default_branch, session_name
 from lion_broker.errors import BranchClosed, ItemNotFoundError
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchRecord
+from lion_broker.mail.records import BranchRecord, SessionRecord
 from lion_broker.mail.verbs import Pause, ReadBranches, Resume
 
 from .acting import Done, Form, act_route
@@ -24,6 +26,7 @@ __all__ = ["ROUTES"]
 
 _PAGE: Final = 100
 _READ: Final = 500
+_SESSIONS: Final = 20
 _LOOKED_AT: Final = 10_000
 _STATES: Final = ("waiting", "working", "retrying", "paused", "idle", "local")
 NOTHING: Final = Empty(
@@ -32,38 +35,49 @@ NOTHING: Final = Empty(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A branch on the way through all sessions: its session with that one's name, and its place there."""
+
+    session: SessionRecord
+    record: BranchRecord
+    place: int
+
+
 async def mailboxes(request: Request, console: Console) -> Page:
-    """Branches of all sessions, newest session first; `state` chooses, a page looks at ten thousand at most."""
+    """Branches of all sessions, newest session first; `state` chooses. A page looks at ten thousand at most."""
     state = text_asked(request, "state")
     at, start = text_asked(request, "at"), number_asked(request, "start", 0, 10**9)
     ids = await console.session_ids()
     ids = ids[ids.index(at) :] if at in ids else ids
-    rows, names, more, looked_at = list[Row](), dict[str, str](), "", 0
-    for session in ids:
-        place = start if session == at else 0
-        while page := await console.exchange.acall(ReadBranches(session, start=place, count=_READ)):
-            if session not in names:
-                records = await console.sessions([session])
-                names[session] = session_name(records[0]) if records else session
-            for record in page:
-                place, looked_at = place + 1, looked_at + 1
-                if _is_chosen(record, state):
-                    rows.append(branch_row(session, record, names))
-                if len(rows) == _PAGE or looked_at == _LOOKED_AT:
-                    break
-            if len(rows) == _PAGE or looked_at == _LOOKED_AT:
-                more = following(request, at=session, start=place)
+    rows, more, note = list[Row](), "", ""
+    looked_at = 0
+    async for met in _meet(console, ids, start if at in ids else 0):
+        looked_at += 1
+        if not state or branch_state(met.record) == state:
+            if len(rows) == _PAGE:
+                more = following(request, at=met.session.id, start=met.place)
                 break
-        if more:
+            names = {met.session.id: session_name(met.session)}
+            rows.append(branch_row(met.session.id, met.record, names, default_branch(met.session)))
+        if looked_at == _LOOKED_AT:
+            more = following(request, at=met.session.id, start=met.place + 1)
+            note = f"Looked at {_LOOKED_AT:,} branches; there are more."
             break
-    note = f"Looked at {_LOOKED_AT:,} branches; there are more." if looked_at == _LOOKED_AT else ""
     shape = branch_table("", (), of={}, empty=NOTHING)
     table = Table("mailboxes", "Mailboxes", shape.columns, rows, NOTHING, more, note)
     return Page("mailboxes.html", "Mailboxes", "mailboxes", (table,), {"state": state, "states": _STATES})
 
 
-def _is_chosen(record: BranchRecord, state: str) -> bool:
-    return not state or branch_state(record) == state
+async def _meet(console: Console, ids: Sequence[str], start: int) -> AsyncIterator[_Met]:
+    """Go through the branches of sessions, from place `start` of the first on."""
+    for first in range(0, len(ids), _SESSIONS):
+        for session in await console.sessions(ids[first : first + _SESSIONS]):
+            place = start if session.id == ids[0] else 0
+            while page := await console.exchange.acall(ReadBranches(session.id, start=place, count=_READ)):
+                for record in page:
+                    yield _Met(session, record, place)
+                    place += 1
 
 
 async def pause(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:

@@ -16,11 +16,13 @@ _NEWEST = 8
 async def overview(request: Request, console: Console) -> Page:
     """Totals and rates of the namespace, its newest sessions, and what needs somebody."""
     console.pulse.wanted()
-    beat = console.pulse.beats[-1] if console.pulse.beats and not console.pulse.lost else await console.pulse.look()
+    beat = console.pulse.latest
+    if beat is None or console.pulse.lost:
+        beat = await console.pulse.look()
     ids = await console.session_ids()
     newest = session_table(await console.sessions(ids[:_NEWEST]))
     values = {"beat": beat.plain(), "exchange": console.exchange.url, "profile": console.exchange.profile}
-    context = {"beat": beat, "beats": [one.plain() for one in console.pulse.beats], "more": len(ids) > _NEWEST}
+    context = {"beat": beat, "beats": list(console.pulse.beats), "more": len(ids) > _NEWEST}
     return Page("overview.html", "Overview", "overview", (newest,), context, values)
 
 

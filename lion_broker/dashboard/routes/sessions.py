@@ -9,7 +9,7 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import Stretch, branch_steps, names_steps, newest_steps, stretches_steps
 from lion_broker.dashboard.tables import Empty
 from lion_broker.dashboard.views.conversation import Utterance, merged, said_table, utterances
-from lion_broker.dashboard.views.sessions import branch_table, session_name, session_table
+from lion_broker.dashboard.views.sessions import branch_table, default_branch, session_name, session_table
 from lion_broker.mail.records import BranchRecord, SessionRecord
 from lion_broker.mail.verbs import ReadBranches
 
@@ -61,7 +61,7 @@ async def branches(request: Request, console: Console) -> Page:
     start = number_asked(request, "start", 0, record.branches)
     found = await console.exchange.acall(ReadBranches(record.id, start=start, count=_BRANCHES))
     more = following(request, start=start + _BRANCHES) if start + _BRANCHES < record.branches else ""
-    table = branch_table(record.id, found, more)
+    table = branch_table(record.id, found, more, default=default_branch(record))
     return session_page(record, "branches.html", "Mailboxes", "branches", (table,), branches=found)
 
 
@@ -102,7 +102,7 @@ async def _of_all(console: Console, record: SessionRecord, roster: tuple[BranchR
 
 async def _names(console: Console, record: SessionRecord, said: list[Utterance]) -> dict[str, str]:
     ids = {end for one in said for end in (one.branch, one.sender, one.recipient) if end}
-    names: dict[str, str] = await console.ask(names_steps((record.id, end) for end in ids))
+    names: dict[str, str] = await console.ask(names_steps(((record.id, end) for end in ids), default_branch(record)))
     return names
 
 

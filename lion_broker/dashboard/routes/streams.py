@@ -79,13 +79,15 @@ async def _told(news: AsyncGenerator[News]) -> AsyncGenerator[bytes]:
 
 
 def _of_news(news: News) -> list[bytes]:
-    if news.gap:
-        return [_event("gap", {})]
     if news.lost:
         return [_event("lost", {})]
     if not news.occurrences:
         return [_event("alive", {})]
-    return [_event("happened", {"kind": one.kind, **one.fields}, one.id) for one in news.occurrences]
+    # Of what has gone before it could be told nothing is left but to read the page again.
+    return [
+        _event("gap", {}) if one.kind == "gap" else _event("happened", {"kind": one.kind, **one.fields}, one.id)
+        for one in news.occurrences
+    ]
 
 
 async def _beats(console: Console) -> AsyncGenerator[bytes]:
@@ -98,7 +100,7 @@ async def _beats(console: Console) -> AsyncGenerator[bytes]:
         elif console.pulse.lost:
             yield _event("lost", {})
         else:
-            yield _event("beat", console.pulse.beats[-1].plain())
+            yield _event("beat", console.pulse.beats[-1])
 
 
 def _event(kind: str, values: dict[str, Any], place: str = "") -> bytes:

@@ -10,6 +10,12 @@ const LINES = {
   waiting: [
     ["waiting", (beat) => beat.totals.inflight, "working"],
     ["delayed", (beat) => beat.totals.delayed, "waiting"],
+    ["retrying", (beat) => beat.totals.retrying, "retrying"],
+  ],
+  seconds: [
+    ["waiting", (beat) => beat.sampled.wait_p95, "waiting"],
+    ["work", (beat) => beat.sampled.work_p95, "working"],
+    ["oldest", (beat) => (beat.waiting_branches ? beat.oldest_seconds : null), "retrying"],
   ],
 };
 
@@ -34,7 +40,7 @@ export function addBeat(beat) {
 }
 
 function columns(name) {
-  return [beats.map((beat) => beat.at), ...LINES[name].map(([, value]) => beats.map((beat) => value(beat) ?? 0))];
+  return [beats.map((beat) => beat.at), ...LINES[name].map(([, value]) => beats.map((beat) => value(beat) ?? null))];
 }
 
 function size(home) {
@@ -66,7 +72,7 @@ function draw() {
       ...size(home),
       series: [{}, ...series],
       axes: [axis, { ...axis, size: 52 }],
-      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       cursor: { points: { size: 6 } },
     };
     return { chart: new window.uPlot(options, columns(name), home), home, name };

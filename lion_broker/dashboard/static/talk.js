@@ -4,7 +4,7 @@ const KEPT = 20;
 
 // Takes an event if it is a part of an answer; says whether it was one.
 export function hearToken(what) {
-  if (what.kind !== "token") {
+  if (what.kind !== "said") {
     if (what.kind === "turn") forget(what.branch);
     return false;
   }
@@ -27,7 +27,9 @@ export function hearToken(what) {
     if (home.children.length > KEPT) home.firstElementChild.remove();
   }
   const text = bubble.querySelector(".text");
-  text.textContent = (text.textContent + what.text).slice(-LONGEST);
+  // An answer that begins anew, since its worker was lost, replaces what was said of it.
+  const before = what.at === "0" ? "" : text.textContent;
+  text.textContent = (before + what.text).slice(-LONGEST);
   return true;
 }
 

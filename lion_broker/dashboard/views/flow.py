@@ -19,6 +19,7 @@ _ACROSS: Final = 118
 _DOWN: Final = 30
 _MARGIN: Final = 26
 _LANE: Final = 24
+_ASIDE: Final = 56
 _MOST: Final = 40
 """Branches that are drawn; of more, those with most mail."""
 _LONGEST: Final = 18
@@ -89,7 +90,7 @@ def draw_flow(flow: Flow, states: Mapping[str, str]) -> Drawing:
         for one, place in places.items()
     )
     arrows, below = _arrows(flow, pairs, places, bottom)
-    width = _MARGIN * 2 + columns * WIDTH + max(0, columns - 1) * _ACROSS
+    width = _MARGIN + _ASIDE + columns * WIDTH + max(0, columns - 1) * _ACROSS
     return Drawing(width, bottom + below * _LANE + _MARGIN, boxes, arrows, len(ends) - len(shown))
 
 
@@ -100,8 +101,8 @@ def flow_table(flow: Flow) -> Table:
         Column("recipient", "To"),
         Column("category", "Category"),
         Column("mails", "Mails", "number"),
-        Column("sender_id", "From id", "code"),
-        Column("recipient_id", "To id", "code"),
+        Column("sender_id", "From id", "code", data_only=True),
+        Column("recipient_id", "To id", "code", data_only=True),
     )
     rows = [
         Row(

@@ -19,14 +19,16 @@ from .flow import NO_MAIL
 __all__ = ["Chart", "Lane", "Post", "Tick", "draw_lanes", "mail_table"]
 
 _LEFT: Final = 96
-_TOP: Final = 58
-_LANE_WIDTH: Final = 148
+_TOP: Final = 18
+_WIDTH: Final = 960
+_NARROWEST: Final = 112
+_WIDEST: Final = 200
 _MOST_LANES: Final = 24
 _LEAST: Final = 5.0
 _ROW: Final = 21.0
 _LONGEST: Final = 46.0
 _TICK: Final = 74.0
-_LONGEST_NAME: Final = 17
+_LONGEST_NAME: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Chart:
     width: int
     height: int
     lanes: tuple[Lane, ...]
+    lane_width: int
     ticks: tuple[Tick, ...]
     posts: tuple[Post, ...]
     left_out: int = 0
@@ -89,7 +92,9 @@ def draw_lanes(lanes: Lanes) -> Chart:
     height = int(max(places.values(), default=_TOP)) + 40
     lines = tuple(Lane(one, lanes.names[one], _cut(lanes.names[one]), x) for one, x in columns.items())
     ticks = _ticks(places, first)
-    return Chart(_LEFT + len(columns) * _LANE_WIDTH, height, lines, ticks, posts, len(lanes.passages) - len(shown))
+    wide = _lane_width(len(columns))
+    left_out = len(lanes.passages) - len(shown)
+    return Chart(_LEFT + len(columns) * wide, height, lines, wide, ticks, posts, left_out)
 
 
 def mail_table(session: str, lanes: Lanes, following: str = "", empty: Empty = NO_MAIL) -> Table:
@@ -99,16 +104,16 @@ def mail_table(session: str, lanes: Lanes, following: str = "", empty: Empty = N
         Column("mail", "Mail", "code"),
         Column("sender", "From"),
         Column("recipient", "To"),
-        Column("category", "Category"),
+        Column("text", "It says"),
         Column("state", "State", "state"),
         Column("waited", "Waited", "seconds", "From its delivery until somebody began with it."),
         Column("took", "Took", "seconds", "From then until its effect was committed."),
         Column("attempts", "Attempts", "number"),
+        Column("category", "Category"),
         Column("owner", "Worker", "code"),
-        Column("text", "It says"),
         Column("reason", "What went wrong", rare=True),
-        Column("delivered", "Delivered", "moment", rare=True),
-        Column("applied", "Applied", "moment", rare=True),
+        Column("delivered", "Delivered", "moment", data_only=True),
+        Column("applied", "Applied", "moment", data_only=True),
         Column("in_reply_to", "Sent while handling", "code", rare=True),
     )
     rows = [_row(session, one, lanes.names) for one in reversed(lanes.passages)]
@@ -144,7 +149,12 @@ def _columns(lanes: Lanes) -> dict[str, int]:
     busy = Counter(end for one in lanes.passages for end in (one.sender, one.recipient))
     kept = {branch for branch, _ in busy.most_common(_MOST_LANES)}
     order = dict.fromkeys(end for one in lanes.passages for end in (one.sender, one.recipient) if end in kept)
-    return {branch: _LEFT + place * _LANE_WIDTH + _LANE_WIDTH // 2 for place, branch in enumerate(order)}
+    wide = _lane_width(len(order))
+    return {branch: _LEFT + place * wide + wide // 2 for place, branch in enumerate(order)}
+
+
+def _lane_width(lanes: int) -> int:
+    return max(_NARROWEST, min(_WIDEST, _WIDTH // max(1, lanes)))
 
 
 def _sent(one: Passage) -> float:

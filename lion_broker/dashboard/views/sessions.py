@@ -16,6 +16,7 @@ __all__ = [
     "branch_state",
     "branch_table",
     "created_at",
+    "default_branch",
     "session_fields",
     "session_name",
     "session_table",
@@ -87,9 +88,16 @@ def _session_row(record: SessionRecord) -> Row:
     return Row(values, links, record.id)
 
 
-def branch_name(record: BranchRecord) -> str:
-    """What a person calls a branch: its name, or the end of its id."""
-    return record.seed.name or f"branch …{record.id[-8:]}"
+def branch_name(record: BranchRecord, default: str = "") -> str:
+    """What a person calls a branch: its name, or that it is its session's `default` (an id), or its id's end."""
+    if not record.seed.name and record.id == default:
+        return "default branch"
+    return record.seed.name or f"…{record.id[-8:]}"
+
+
+def default_branch(record: SessionRecord) -> str:
+    """The id of the branch that stands for a session, if it has one."""
+    return str(session_fields(record).get("default_branch") or "")
 
 
 def branch_state(record: BranchRecord) -> str:
@@ -112,6 +120,7 @@ def branch_table(
     records: Sequence[BranchRecord],
     following: str = "",
     *,
+    default: str = "",
     of: Mapping[str, str] | None = None,
     empty: Empty = NO_BRANCHES,
     note: str = "",
@@ -133,16 +142,16 @@ def branch_table(
         Column("version", "Turns", "number", "How many times it has committed."),
         Column("paused", "Why paused", rare=True),
     )
-    rows = [branch_row(session, record, of or {}) for record in records]
+    rows = [branch_row(session, record, of or {}, default) for record in records]
     return Table("branches", "Mailboxes", columns, rows, empty, following, note)
 
 
-def branch_row(session: str, record: BranchRecord, of: Mapping[str, str]) -> Row:
+def branch_row(session: str, record: BranchRecord, of: Mapping[str, str], default: str = "") -> Row:
     """One branch as a row."""
     home = f"/sessions/{session}"
     values = {
         "session": of.get(session, session),
-        "name": branch_name(record),
+        "name": branch_name(record, default),
         "id": record.id,
         "state": branch_state(record),
         "pool": record.seed.pool,

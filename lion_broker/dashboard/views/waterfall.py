@@ -34,7 +34,12 @@ class Bar:
     y: int
     width: float
     height: int
-    failed: bool
+    error: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether something was raised."""
+        return bool(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,7 @@ def _bar(span: Span, axis: tuple[float, float], y: int, height: int) -> Bar:
     title = " ".join(filter(None, (span.kind, span.name)))
     more = ", ".join(filter(None, (span.error, _told(span.fields))))
     told = f"{title}: {span.seconds * 1000:.1f} ms" + (f" ({more})" if more else "")
-    return Bar(span.kind, told, round(x, 1), y, round(width, 1), height, bool(span.error))
+    return Bar(span.kind, told, round(x, 1), y, round(width, 1), height, span.error)
 
 
 def _told(fields: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import audit, budgets, delivery, deployment, reads, roster, turns, waiting
+from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -33,6 +33,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Receive: delivery.receive,
     v.Claim: turns.claim,
     v.Commit: turns.commit,
+    v.Dispatch: turns.dispatch,
     v.Step: turns.step,
     v.Say: turns.say,
     v.Cancel: turns.cancel,
@@ -50,6 +51,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
+    v.Restore: archive.restore,
 }
 _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadSession: reads.read_session,

@@ -18,6 +18,7 @@ from lion_broker.mail.records import (
     SessionRecord,
     Waiting,
     WaitsAt,
+    gap,
     is_after,
 )
 from lion_broker.mail.wire import WireMail
@@ -47,7 +48,9 @@ def read_session(store: Store, verb: v.ReadSession) -> SessionRecord | None:
     if session is None:
         return None
     counters = {name: session.counters[name] for name in _COUNTERS}
-    return SessionRecord(session.id, dict(session.fields), counters, len(session.roster))
+    return SessionRecord(
+        session.id, dict(session.fields), counters, len(session.roster), session.cap, session.cap_bytes
+    )
 
 
 def list_sessions(store: Store, verb: v.ListSessions) -> tuple[str, ...]:
@@ -79,6 +82,7 @@ def _describe(branch: Branch) -> BranchRecord:
         deferred=branch.deferred,
         delayed=len(branch.delayed),
         paused=branch.paused,
+        copies=branch.copies,
     )
 
 
@@ -112,7 +116,10 @@ def read_waiting(store: Store, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
     if verb.where is WaitsAt.LANES:
         return _of_lanes(branch, verb)
     if verb.where is WaitsAt.DELAYED:
-        rows = [Waiting(f"{one.due}-{one.number}", _bare(one.mail), due=one.due) for one in branch.delayed]
+        rows = [
+            Waiting(f"{one.due}-{one.number}", _read(verb, one.mail), due=one.due, straight=one.straight)
+            for one in branch.delayed
+        ]
         return tuple(row for row in rows if is_after(row.place, verb.after))[: verb.count]
     stations = {
         WaitsAt.MAILBOX: branch.mailbox,
@@ -121,7 +128,7 @@ def read_waiting(store: Store, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
         WaitsAt.TRANSIT: session.transits.get(branch.id, Stream()),
     }
     return tuple(
-        Waiting(entry.id, _bare(entry.mail), due=session.due.get(entry.mail.id, 0))
+        Waiting(entry.id, _read(verb, entry.mail), due=session.due.get(entry.mail.id, 0))
         for entry in page(stations[verb.where], verb.after, verb.count)
         if isinstance(entry.mail, WireMail)
     )
@@ -134,16 +141,16 @@ def _of_lanes(branch: Branch, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
         if found := page(lane.mails, after, verb.count):
             tried = [lane.attempts if after == START else 0, *(0 for _ in found[1:])]
             return tuple(
-                Waiting(entry.id, _bare(entry.mail), name, lane.due, attempts)
+                Waiting(entry.id, _read(verb, entry.mail), name, lane.due, attempts)
                 for entry, attempts in zip(found, tried, strict=True)
                 if isinstance(entry.mail, WireMail)
             )
     return ()
 
 
-def _bare(mail: WireMail) -> WireMail:
-    """A mail without what would travel beside it."""
-    return replace(mail, body=b"", value=None) if mail.header.blob else mail
+def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
+    """A mail, without what travels beside it unless that is asked for."""
+    return replace(mail, body=b"", value=None) if mail.header.blob and not verb.whole else mail
 
 
 def read_dead(store: Store, verb: v.ReadDead) -> tuple[DeadLetter, ...]:
@@ -157,7 +164,13 @@ def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
     session = store.sessions.get(verb.session)
     if verb.after == "$":
         return (Occurrence(session.events.newest if session else START, "tip", {}),)
-    return tuple(event for _, event in session.events.after(verb.after, verb.count)) if session else ()
+    if session is None:
+        return ()
+    found = tuple(event for _, event in session.events.after(verb.after, verb.count))
+    oldest = session.events.after(limit=1)
+    if session.forgotten and verb.after != START and is_after(oldest[0][0], verb.after):
+        return (gap(verb.after, oldest[0][0]), *found)
+    return found
 
 
 def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ A branch of a pool whose mailbox holds mail has a mark: the id of its one entry 
 from __future__ import annotations
 
 import time
-from bisect import bisect_right, insort
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from lion_broker.mail.deployment import Enrolled
 from lion_broker.mail.outcome import Outcome
@@ -29,9 +29,10 @@ from lion_broker.mail.records import (
     Record,
     Reply,
     Stamp,
-    place_of,
 )
 from lion_broker.mail.wire import WireMail
+
+from .stream import Stream
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
 
@@ -42,47 +43,6 @@ _REFUSALS: Final = {
     Outcome.CLOSED: ("closed", "The branch was removed before it took this mail."),
     Outcome.FULL: ("full", "The branch had as much mail waiting as the session allows."),
 }
-
-V = TypeVar("V")
-
-
-class Stream(Generic[V]):
-    """Values under ids that grow; an id is never given twice."""
-
-    def __init__(self) -> None:
-        self._ids: list[str] = []
-        self._values: dict[str, V] = {}
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __contains__(self, entry: str) -> bool:
-        return entry in self._values
-
-    def __getitem__(self, entry: str) -> V:
-        return self._values[entry]
-
-    def append(self, entry: str, value: V) -> None:
-        """Put a value at the end, under an id after all others."""
-        self._ids.append(entry)
-        self._values[entry] = value
-
-    def pop(self, entry: str) -> V:
-        """Take a value out; KeyError when it is not there."""
-        value = self._values.pop(entry)
-        del self._ids[bisect_right(self._ids, place_of(entry), key=place_of) - 1]
-        return value
-
-    def after(self, entry: str = START, limit: int | None = None) -> list[tuple[str, V]]:
-        """The first ids and values after an id."""
-        first = bisect_right(self._ids, place_of(entry), key=place_of)
-        last = None if limit is None else first + limit
-        return [(found, self._values[found]) for found in self._ids[first:last]]
-
-    @property
-    def newest(self) -> str:
-        """The last id, or START."""
-        return self._ids[-1] if self._ids else START
 
 
 @dataclass(slots=True)
@@ -215,6 +175,8 @@ class Session:
     producers_before: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     transits: dict[str, Stream[WireMail]] = field(default_factory=dict)
     events: Stream[Occurrence] = field(default_factory=Stream)
+    forgotten: bool = False
+    """Whether the oldest events have gone."""
     dead: Stream[DeadLetter] = field(default_factory=Stream)
     replies: dict[str, Stream[Reply]] = field(default_factory=dict)
     moved: tuple[str, Any] = ("", None)
@@ -324,6 +286,7 @@ class Store:
         session.events.append(entry, Occurrence(entry, kind, fields))
         if len(session.events) > _EVENTS_KEPT:
             session.events.pop(session.events.after(limit=1)[0][0])
+            session.forgotten = True
 
     def mark(self, session: Session, branch: Branch) -> None:
         """Make sure that a branch of a pool has exactly one ready entry, unless it is paused."""
@@ -394,7 +357,7 @@ class Store:
         letter = DeadLetter(entry, why.reason, why.detail, branch, why.attempts, owners, mail, why.error)
         session.dead.append(entry, letter)
         session.counters["dead"] += 1
-        self.tell(session, "dead", {"branch": branch, "reason": why.reason})
+        self.tell(session, "dead", {"branch": branch, "reason": why.reason, "letter": entry})
 
 
 def with_owner(owners: tuple[str, ...], owner: str) -> tuple[str, ...]:

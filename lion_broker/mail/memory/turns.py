@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Claimed, Committed, Deferral, Entry, Reply, Stamp, Stepped, Swept, is_after
+from lion_broker.mail.records import (
+    START,
+    Claimed,
+    Committed,
+    Deferral,
+    Dispatched,
+    Entry,
+    Reply,
+    Stamp,
+    Stepped,
+    Swept,
+    is_after,
+)
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Lane, Session, Store, Stream, page, with_owner
 
-__all__ = ["cancel", "claim", "commit", "release", "renew", "say", "step", "sweep"]
+__all__ = ["cancel", "claim", "commit", "dispatch", "release", "renew", "say", "step", "sweep"]
 
 
 def claim(store: Store, verb: v.Claim) -> Claimed:
@@ -100,7 +112,11 @@ def say(store: Store, verb: v.Say) -> Outcome:
     found = store.find(verb.session, verb.branch)
     if found is None or found[1].token != verb.token:
         return Outcome.FENCED
-    store.reply(found[0], Reply(verb.client, verb.in_reply_to, verb.body))
+    session, branch = found
+    store.reply(session, Reply(verb.client, verb.in_reply_to, verb.body))
+    if verb.text:
+        told = {"branch": branch.id, "mail": verb.in_reply_to, "at": str(verb.at), "text": verb.text}
+        store.tell(session, "said", told)
     return Outcome.OK
 
 
@@ -149,6 +165,29 @@ def commit(store: Store, verb: v.Commit) -> Committed:
     if verb.pause:
         store.tell(session, "paused", {"branch": branch.id, "reason": verb.pause})
     return answer
+
+
+def dispatch(store: Store, verb: v.Dispatch) -> Dispatched:
+    """Decide without writing, then write without failing."""
+    found = store.find(verb.session, verb.branch)
+    if found is None:
+        return Dispatched(Outcome.FENCED if verb.session in store.sessions else Outcome.UNKNOWN)
+    session, branch = found
+    if branch.token != verb.token:
+        return Dispatched(Outcome.FENCED, branch.version)
+    if branch.version > verb.version and branch.nonce == verb.nonce:
+        return Dispatched(Outcome.ALREADY, branch.version)
+    if branch.version != verb.version:
+        return Dispatched(Outcome.STALE, branch.version)
+    if full := _full(session, verb.mails):
+        return Dispatched(Outcome.FULL, branch.version, full)
+    branch.lease(branch.token, branch.owner, verb.lease_ms)
+    branch.write(verb.records, Stamp(store.now(), with_owner((), branch.owner)))
+    branch.nonce = verb.nonce
+    _dispatch(store, session, branch, verb.mails)
+    fields = {"branch": branch.id, "owner": branch.owner, "version": str(branch.version), "cursor": branch.cursor}
+    store.tell(session, "turn", {**fields, "handled": "0", "sent": str(len(verb.mails)), "deferred": "0"})
+    return Dispatched(Outcome.OK, branch.version)
 
 
 def _commit_refusal(branch: Branch, verb: v.Commit) -> Outcome | None:

@@ -5,6 +5,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 `tests/conformance` checks on every implementation.
 """
 
+from .archive import IMPORTING, Restore
 from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
 from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted
@@ -24,10 +25,11 @@ from .reads import (
     ReadWaiting,
 )
 from .roster import CloseBranch, CreateBranch, CreateSession, DeleteSession, UpdateSession
-from .turns import Claim, Commit, Pause, Promote, Release, Renew, Resume, Station, Sweep
+from .turns import Claim, Commit, Dispatch, Pause, Promote, Release, Renew, Resume, Station, Sweep
 from .verb import Verb
 
 __all__ = [
+    "IMPORTING",
     "AwaitReply",
     "Cancel",
     "Claim",
@@ -38,6 +40,7 @@ __all__ = [
     "CreateBranch",
     "CreateSession",
     "DeleteSession",
+    "Dispatch",
     "Drop",
     "Enrol",
     "Exhume",
@@ -64,6 +67,7 @@ __all__ = [
     "Release",
     "Renew",
     "Reserve",
+    "Restore",
     "Resume",
     "Say",
     "Send",

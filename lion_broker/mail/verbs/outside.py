@@ -32,7 +32,8 @@ class Step(Verb[Stepped]):
 class Say(Verb[Outcome]):
     """Give a client a part of an answer while the turn goes on; OK, or FENCED when the token is not the branch's.
 
-    Parts that were said stay said when the turn is not committed: whoever takes the mail again begins anew.
+    Parts that were said stay said when the turn is not committed: whoever takes the mail again begins anew. With
+    `text`, at most 4,000 characters, whoever watches the session is told it too; `at` is its place in the answer.
     """
 
     session: str
@@ -41,6 +42,8 @@ class Say(Verb[Outcome]):
     client: str
     in_reply_to: str
     body: bytes
+    text: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
     """Read up to `count` mails that wait at a station of a branch after the place `after`, in order; all wait on.
 
     Those of one lane follow one another: go on with the `lane` and `place` of the last one, until there are none.
+    With `whole`, bodies that travel beside their mails are there too.
     """
 
     session: str
@@ -106,6 +107,7 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
     after: str = START
     lane: str = ""
     count: int = 100
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ class ReadDead(Verb[tuple[DeadLetter, ...]]):
 class ReadEvents(Verb[tuple[Occurrence, ...]]):
     """Read the live tail of a session after `after`; waits up to `wait_ms` when there is nothing yet.
 
-    `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is.
+    `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is. A session keeps
+    about the newest two thousand: when some that came after `after` may have gone, the first Occurrence is of kind
+    `gap`, with the id `after` and the id of the `next` one that is kept. From the start there is no gap: it begins with
+    the oldest.
     """
 
     session: str

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Burial, Claimed, Committed, Deferral, Promoted, Record, Reply, Swept
+from lion_broker.mail.records import (
+    START,
+    Burial,
+    Claimed,
+    Committed,
+    Deferral,
+    Dispatched,
+    Promoted,
+    Record,
+    Reply,
+    Swept,
+)
 from lion_broker.mail.wire import WireMail
 
 from .verb import BATCH, LEASE_MS, Verb
 
-__all__ = ["Claim", "Commit", "Pause", "Promote", "Release", "Renew", "Resume", "Station", "Sweep"]
+__all__ = ["Claim", "Commit", "Dispatch", "Pause", "Promote", "Release", "Renew", "Resume", "Station", "Sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,26 @@ class Commit(Verb[Committed]):
     lane_done: str = START
     pause: str = ""
     strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch(Verb[Dispatched]):
+    """Commit what a branch without a pool has done by itself: its records, and its outgoing mail.
+
+    The same as a strict `Commit` that handles nothing, for less: whole or not at all, refused in the same words, with
+    mail that goes the same ways. Several may be asked for at once, each with the version that the one before makes.
+    Then they share a `nonce`, and what was made of them before is answered ALREADY when they come again; one that
+    follows a refused one is STALE.
+    """
+
+    session: str
+    branch: str
+    token: str
+    version: int
+    records: tuple[Record, ...]
+    mails: tuple[WireMail, ...] = ()
+    lease_ms: int = LEASE_MS
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

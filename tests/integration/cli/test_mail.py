@@ -105,11 +105,11 @@ def test_for_people_a_branch_is_text(stage: Stage, capsys: pytest.CaptureFixture
         session.delete()
 
 
-def test_nothing_back_in_time_is_exit_code_1(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_back_in_time_is_exit_code_7(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """The mail stays, and the error says where to look."""
     with Session(exchange=stage.exchange, delivery="auto") as session:
         branch = session.new_branch(name="later", pool="nobody")
-        assert main(["mail", "send", session.id, "later", "hello", "--wait", "0.1"]) == Code.ERROR
+        assert main(["mail", "send", session.id, "later", "hello", "--wait", "0.1"]) == Code.UNFINISHED
         assert "Nothing came back" in capsys.readouterr().err.splitlines()[-1]
         assert branch.record.waiting == 1
         session.delete()

@@ -7,7 +7,8 @@ import pytest
 from starlette.applications import Starlette
 
 from lion_broker.dashboard import dashboard
-from lion_broker.mail.verbs import ReadAudit
+from lion_broker.mail.verbs import ReadAudit, ReadWorkers
+from lion_broker.testing import await_until
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.conftest import HOSTILE, TOKEN, Scene, visitor
 from tests.stage import Stage
@@ -87,6 +88,33 @@ async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncC
     assert scene.far.record.paused == ""
     gone = await client.post(f"/sessions/{scene.id}/branches/nobody/pause", data={})
     assert gone.status_code == 404
+
+
+async def test_a_worker_is_drained_and_a_pool_scaled(
+    scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """A worker that is told to drain ends by itself; the number that is wanted is there for who starts workers."""
+    async with running_worker(scene.registry, stage.exchange, pool="p") as worker:
+        await await_until(lambda: _is_enrolled(stage, worker.state.owner))
+        page = await client.get("/workers", headers=HTML)
+        assert worker.state.owner in page.text
+        done = await client.post("/workers/drain", data={"owner": worker.state.owner})
+        assert "did=draining&count=1" in done.headers["location"]
+        await await_until(lambda: worker.state.stopping)
+    assert (await client.post("/workers/drain", data={"owner": worker.state.owner})).status_code == 404
+    await client.post("/pools/scale", data={"pool": "p", "wanted": "3"})
+    assert (await client.get("/scale/p")).json()["wanted"] == 3
+    await client.post("/pools/scale", data={"pool": "p", "wanted": ""})
+    assert (await client.get("/scale/p")).json()["wanted"] is None
+    for wanted in ("-1", "x", "1001", "\u0663"):
+        assert (await client.post("/pools/scale", data={"pool": "p", "wanted": wanted})).status_code == 400
+    idle = (await client.get("/scale/nowhere")).json()
+    assert (idle["backlog"], idle["workers"], idle["wanted"]) == (0, 0, None)
+    assert (await client.get("/scale/no pool")).status_code == 400
+
+
+def _is_enrolled(stage: Stage, owner: str) -> bool:
+    return owner in {one.report.owner for one in stage.exchange.call(ReadWorkers()).workers}
 
 
 async def test_everything_that_is_changed_is_written_down(scene: Scene, app: Starlette, stage: Stage) -> None:

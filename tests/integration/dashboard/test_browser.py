@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
+import anyio
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from lion_broker import iModel
+from lion_broker.models.endpoint import ChatMessage
+from lion_broker.models.reply import ModelChunk, ModelReply
 from tests.conftest import RunningWorker
+from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
 from tests.integration.dashboard.conftest import HOSTILE, Scene
 from tests.integration.dashboard.test_gateway import start
 from tests.stage import Stage
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 pytestmark = [
     pytest.mark.redis,
@@ -72,16 +66,20 @@ async def test_every_page_opens(page: Page, scene: Scene) -> None:
     """From one to the next as a person goes; what branches call themselves is text."""
     await expect(page.locator("h1")).to_have_text("Overview")
     await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
-    await expect(page.locator(".uplot canvas")).to_have_count(2)
-    for title in ("Sessions", "Mailboxes", "Dead letters", "Audit", "Overview"):
+    await expect(page.locator(".uplot canvas")).to_have_count(3)
+    for title in ("Sessions", "Mailboxes", "Dead letters", "Workers", "Models", "Audit", "Overview"):
         await page.locator(".side nav").get_by_text(title, exact=True).click()
         await expect(page.locator("h1")).to_contain_text(title)
     await page.goto(f"/sessions/{scene.id}")
     await expect(page.locator("h1")).to_contain_text(HOSTILE)
-    for link in await page.locator(".tabs a").all_text_contents():
-        await page.locator(".tabs").get_by_text(link, exact=True).click()
+    tabs = [await tab.get_attribute("href") for tab in await page.locator(".tabs a").all()]
+    assert len(tabs) == 6
+    for tab in filter(None, tabs):
+        await page.goto(tab)
         await expect(page.locator("h1")).to_be_visible()
-        await page.go_back()
+    await page.goto(f"/sessions/{scene.id}/trace")
+    await page.locator("tbody .column-mail a").last.click()
+    await expect(page.locator("svg.waterfall")).to_be_visible()
     assert await page.evaluate("window.pwned") is None
 
 
@@ -132,3 +130,41 @@ async def test_it_is_used_by_keyboard_and_in_the_dark(page: Page, scene: Scene) 
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/find?q=far")
     await expect(page.locator("tbody tr").first).to_contain_text("branch")
+
+
+class Storyteller:
+    """A model whose answer stops in the middle until it may go on."""
+
+    def __init__(self) -> None:
+        self.may_go_on = anyio.Event()
+
+    async def stream(self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]) -> AsyncIterator[ModelChunk]:
+        yield ModelChunk(text="Once upon ")
+        await self.may_go_on.wait()
+        yield ModelChunk(text="a time.")
+        yield ModelChunk(reply=ModelReply(text="Once upon a time.", model="teller"))
+
+    async def invoke(self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]) -> ModelReply:
+        raise AssertionError("It is asked for a stream.")
+
+
+async def test_an_answer_shows_word_by_word(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """Before it is whole; then it is a message like all others."""
+    teller = Storyteller()
+    scene.registry.model("teller", iModel.of(teller, "teller"))
+    far = await scene.session.anew_branch(name="teller", pool="p", imodel="teller")
+    await page.goto(f"/sessions/{scene.id}/conversation?branch={far.id}")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+
+    async def listen() -> None:
+        async for _ in far.stream("Tell me a story."):
+            pass
+
+    async with running_worker(scene.registry, stage.exchange, pool="p"), anyio.create_task_group() as group:
+        group.start_soon(listen)
+        await expect(page.locator("#typing .text")).to_have_text("Once upon ")
+        teller.may_go_on.set()
+        await expect(page.locator("#talk .says .text").last).to_have_text("Once upon a time.")
+        await expect(page.locator("#typing .text")).to_have_count(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
+from lion_broker.testing import wait_until
 from tests.integration.dashboard.conftest import TOKEN
 from tests.stage import Program, Stage
 
@@ -109,12 +112,43 @@ def test_streams_end_with_the_gateway(stage: Stage) -> None:
         program, url = start(stage)
         with stream(f"{url}live") as beats, stream(f"{url}sessions/{session.id}/live") as events:
             kind, _, beat = next(beats)
-            assert (kind, beat["sessions"], beat["totals"]["dead"]) == ("beat", 1, 0)
+            assert (kind, beat["totals"]["sessions"], beat["totals"]["dead"]) == ("beat", 1, 0)
             program.process.terminate()
             assert events.ends()
             assert beats.ends()
         assert program.wait() == Code.OK
         assert "Traceback" not in program.errors
+
+
+def test_probes_need_no_token_and_metrics_do(stage: Stage) -> None:
+    """Unless it is said that anybody may scrape them."""
+    with Session(name="desk", exchange=stage.exchange, delivery="auto") as session:
+        session.new_branch(name="one", pool="p")
+        _, url = start(stage)
+        assert httpx.get(f"{url}livez").status_code == 200
+        assert wait_until(lambda: httpx.get(f"{url}readyz").status_code == 200)
+        assert httpx.get(f"{url}metrics").status_code == 401
+        scraped = httpx.get(f"{url}metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert "lion_broker_sessions_open 1.0" in scraped.text
+        _, url = start(stage, "--open-metrics")
+        assert "lion_broker_branches_open 2.0" in httpx.get(f"{url}metrics").text
+        assert httpx.get(f"{url}sessions.json").status_code == 401
+
+
+def test_pages_come_back_with_the_server(own_stage: Stage) -> None:
+    """While no server answers a page says so, a probe too; streams stay, and tell when it is there again."""
+    with Session(name="desk", exchange=own_stage.exchange, delivery="auto") as session:
+        program, url = start(own_stage)
+        with stream(f"{url}sessions/{session.id}/live") as listening:
+            os.kill(own_stage.exchange._lease.server.pid, signal.SIGKILL)
+            session.new_branch(name="after", pool="p")
+            told = next(listening)
+            while told[0] == "lost":
+                told = next(listening)
+            assert (told[0], told[2]["name"]) == ("happened", "after")
+        page = httpx.get(f"{url}sessions.json", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert page.json()["rows"][0]["branches"] == 2
+        assert program.stop() == Code.OK
 
 
 def test_a_port_that_is_taken_is_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,14 +9,17 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.dashboard import dashboard
+from tests.conformance.servers import SECRET, find_bundled, running
 from tests.integration.dashboard.conftest import BASE, HOSTILE, TOKEN, Scene, visitor
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.anyio]
 
 HTML = {"Accept": "text/html"}
-NAMESPACE_PAGES = ["/", "/sessions", "/mailboxes", "/dead", "/audit", "/find?q=desk"]
-SESSION_PAGES = ["", "/conversation", "/branches"]
+NAMESPACE_PAGES = ["/", "/sessions", "/mailboxes", "/dead", "/workers", "/models", "/audit", "/find?q=desk"]
+SESSION_PAGES = ["", "/lanes", "/trace", "/conversation", "/branches"]
 
 
 async def test_every_page_opens_and_hostile_words_stay_text(scene: Scene, client: httpx.AsyncClient) -> None:
@@ -32,7 +35,7 @@ async def test_every_page_opens_and_hostile_words_stay_text(scene: Scene, client
         assert "<img src=x" not in answer.text
 
 
-@pytest.mark.parametrize("path", [*NAMESPACE_PAGES[:5]])
+@pytest.mark.parametrize("path", [*NAMESPACE_PAGES[:7]])
 async def test_an_empty_namespace_says_so(stage: Stage, client: httpx.AsyncClient, path: str) -> None:
     """Where nothing is there yet, a page says what would make it be there."""
     answer = await client.get(path, headers=HTML)
@@ -97,6 +100,26 @@ async def test_a_long_conversation_is_paged_from_its_end(scene: Scene, client: h
     assert texts == [f"thought {number}" for number in range(260)]
 
 
+async def test_mail_is_followed_from_the_pages(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Who mails whom, each mail with its way, and one of them span by span; the same as `insight` tells."""
+    flow = (await client.get(f"/sessions/{scene.id}.json")).json()["rows"]
+    assert [(row["sender"], row["recipient"], row["mails"]) for row in flow] == [("ada", "far", 3), ("far", "ada", 1)]
+    lanes = (await client.get(f"/sessions/{scene.id}/lanes.json")).json()["rows"]
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json")).json()["rows"]
+    assert lanes == mails
+    states = sorted((row["sender"], row["text"], row["state"]) for row in mails if row["text"] != HOSTILE)
+    assert states == [("ada", "one", "dead"), ("ada", "zero", "applied"), ("far", "zero!", "waiting")]
+    (zero,) = (row["mail"] for row in mails if row["text"] == "zero")
+    spans = (await client.get(f"/sessions/{scene.id}/trace.json?mail={zero}")).json()["rows"]
+    assert {"queued", "work", "delivered"} <= {row["kind"] for row in spans if row["mail"] == zero}
+    (dead,) = (row["mail"] for row in mails if row["text"] == "one")
+    page = await client.get(f"/sessions/{scene.id}/trace?mail={dead}", headers=HTML)
+    assert "Repair this dead letter" in page.text
+    assert "ValueError" in page.text
+    for wanted in ("nothing", "%00", "0"):
+        assert (await client.get(f"/sessions/{scene.id}/trace?mail={wanted}", headers=HTML)).status_code == 404
+
+
 async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> None:
     """By a part of a name, an id, or the end of an id."""
     for wanted in ("far", scene.far.id, scene.far.id[-8:], scene.id, "desk"):
@@ -143,3 +166,18 @@ async def test_no_page_names_another_host(scene: Scene, client: httpx.AsyncClien
     assert "http://" not in page.text.replace(BASE, "")
     assert "https://" not in page.text
     assert HOSTILE not in page.text
+
+
+async def test_a_page_says_that_no_server_answers() -> None:
+    """And loads itself again until one does; programs get the status."""
+    with running(find_bundled()) as server:
+        gone = server.url
+    with RedisExchange(gone, SECRET, patience=0.1) as exchange:
+        app = dashboard(exchange, token=TOKEN)
+        async with visitor(app, Authorization=f"Bearer {TOKEN}") as client:
+            for path in NAMESPACE_PAGES:
+                page = await client.get(path, headers=HTML)
+                assert page.status_code == 503
+                assert 'http-equiv="refresh"' in page.text
+                assert "No server answers" in page.text
+            assert (await client.get("/sessions.json")).json()["error"] == "BrokerUnavailable"

@@ -249,6 +249,7 @@ def test_what_needs_no_replica() -> None:
     assert {verb.__name__ for verb in FUNCTIONS if not issubclass(verb, _FLEETING)} >= {
         "Post",
         "Commit",
+        "Dispatch",
         "Step",
         "Send",
     }

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lion_broker import BrokerUnavailable
-from lion_broker.broker import exchange as module
+from lion_broker.broker import patience as module
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.server.state import read_record
 from lion_broker.mail.verbs import AwaitReply, ListSessions
@@ -25,7 +25,7 @@ MOST = 2 * (PATIENCE + SLACK)
 @pytest.fixture(autouse=True)
 def small_slack(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests need not wait for longer than it takes."""
-    monkeypatch.setattr(module, "_SLACK", SLACK)
+    monkeypatch.setattr(module, "SLACK", SLACK)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from lion_broker import (
 )
 from lion_broker.branch.host import Host
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Claim, Commit, Promote, Release, Station, Verb
+from lion_broker.mail.verbs import Claim, Dispatch, Promote, Release, Station, Verb
 from tests.doubles import Forgetful
 from tests.ledger import Ledger
 
@@ -94,7 +94,7 @@ def test_a_rollback_drops_what_came_since_the_mark(session: Session, one: Branch
 def test_a_lost_answer_loses_nothing_that_came_after(session: Session, one: Branch, exchange: Forgetful) -> None:
     """The commit was made although nobody heard of it; the next one knows, and adds what is new."""
     say(one, "one")
-    exchange.loses = Commit
+    exchange.loses = Dispatch
     with pytest.raises(BrokerUnavailable):
         session.flush()
     say(one, "two")
@@ -108,7 +108,7 @@ def test_a_lost_answer_loses_nothing_that_came_after(session: Session, one: Bran
 def test_a_lost_answer_sends_no_mail_twice(session: Session, one: Branch, exchange: Forgetful) -> None:
     """What the lost commit sent is not sent again."""
     one.send(session.default_branch, "message", "once")
-    exchange.loses = Commit
+    exchange.loses = Dispatch
     with pytest.raises(BrokerUnavailable):
         session.send()
     one.send(session.default_branch, "message", "again")

@@ -49,6 +49,7 @@ def test_the_template_is_the_same_for_programs(capsys: pytest.CaptureFixture[str
     assert [one["name"] for one in told if one["secret"]] == [
         "LION_BROKER_SECRET",
         "LION_BROKER_SECRET_PREVIOUS",
+        "LION_BROKER_DASHBOARD_TOKEN",
         "LION_BROKER_DEMO_MODEL_KEY",
     ]
 

@@ -11,6 +11,8 @@ from lion_broker.errors import LionError
 
 GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"], "server": ["status", "stop"]}
 COMMANDS = [
+    ["up"],
+    ["down"],
     ["status"],
     ["drain"],
     ["scale"],

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lion_broker import IDType, Mail, Mailbox, Package, PackageCategory
+from lion_broker.mail.wire import Header, WireMail
 
 PEOPLE = [IDType.create() for _ in range(3)]
 MAILS = [
@@ -46,6 +47,24 @@ def test_no_empty_sender_stays() -> None:
     mailbox.append_in(MAILS[0])
     mailbox.exclude(MAILS[0])
     assert mailbox.pending_ins == {}
+
+
+def written(letter: Mail) -> WireMail:
+    """The same mail as its sender writes it."""
+    return WireMail(Header("s", letter.sender, letter.recipient, "message", id=letter.id), b'{"item":"hi"}')
+
+
+def test_mail_as_it_was_written() -> None:
+    """Who looks sees Mail with the text; what has gone before never was any."""
+    mailbox, (one, two, three) = Mailbox(), MAILS[:3]
+    for letter in (one, two, three):
+        mailbox.append_written(written(letter), f"to {letter.recipient}")
+    assert mailbox.let_go([one.id]) == 1
+    assert (len(mailbox), two.id in mailbox, one.id in mailbox) == (2, True, False)
+    assert list(mailbox.pending_outs) == [two.id, three.id]
+    shown = mailbox.outgoing()[0]
+    assert (shown, shown.sender, shown.recipient) == (two, two.sender, two.recipient)
+    assert (shown.category, shown.package.item) == ("message", f"to {two.recipient}")
 
 
 class MailboxMachine(RuleBasedStateMachine):

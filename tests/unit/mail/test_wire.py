@@ -46,6 +46,9 @@ headers = st.builds(
     traceparent=st.none() | names,
     reply_to=st.none() | names,
     in_reply_to=st.none() | names,
+    blob=st.none(),
+    tracestate=st.none() | names,
+    baggage=st.none() | names,
 )
 
 GOOD = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lion_broker import BranchClosed, BrokerUnavailable, Session
-from lion_broker.mail.verbs import Commit, Post, ReadBranches
+from lion_broker.mail.verbs import Dispatch, Post, ReadBranches
 from tests.doubles import Forgetful
 
 
@@ -116,7 +116,7 @@ def test_an_outage_says_what_became_of_a_mail() -> None:
     with Session(exchange=exchange, delivery="auto") as session, Session.open(session.id, exchange=exchange) as other:
         ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
         far = other.new_branch(name="far")
-        exchange.misses = Commit
+        exchange.misses = Dispatch
         with pytest.raises(BrokerUnavailable, match="The mail is kept, and goes out with the session's next command"):
             ada.send(ben, "message", "kept")
         exchange.misses = ReadBranches

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lion_broker import Branch, Instruction, Session
-from lion_broker.mail.verbs import Collect, Commit, Send
+from lion_broker.mail.verbs import Collect, Dispatch, Send
 from tests.doubles import Interrupted, Jittery
 from tests.ledger import Ledger
 
@@ -57,15 +57,15 @@ async def test_what_happens_while_a_commit_is_on_its_way() -> None:
             home.send(ben, "message", "meanwhile")
 
         home.messages.include(Instruction.create(instruction="before"))
-        exchange.interrupt(Commit, act)
+        exchange.interrupt(Dispatch, act)
         await session.aflush()
         await session.acollect_send_all(receive_all=True)
         assert (said(home), said(ben)) == (["before", "meanwhile"], ["meanwhile"])
         check(session)
 
 
-@pytest.mark.parametrize("verb", [Send, Collect, Commit])
-async def test_mail_that_is_sent_during_a_round(verb: type[Send | Collect | Commit]) -> None:
+@pytest.mark.parametrize("verb", [Send, Collect, Dispatch])
+async def test_mail_that_is_sent_during_a_round(verb: type[Send | Collect | Dispatch]) -> None:
     """It waits for the next round, in the outbox."""
     exchange = Interrupted()
     async with Session(exchange=exchange) as session:
@@ -99,7 +99,7 @@ async def test_a_commit_that_was_cancelled() -> None:
     async with Session(exchange=exchange, delivery="auto") as session:
         home, ben = session.default_branch, session.new_branch(name="ben")
         sending = asyncio.ensure_future(home.asend(ben, "message", "one"))
-        exchange.interrupt(Commit, sending.cancel)
+        exchange.interrupt(Dispatch, sending.cancel)
         await asyncio.wait([sending])
         await home.asend(ben, "message", "two")
         await ben.areceive_all()

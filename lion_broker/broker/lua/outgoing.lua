@@ -1,0 +1,69 @@
+-- What a branch has done, as commit and dispatch are given it: records, and the mail that it sends. Shared by the verbs.
+--
+-- ARGV n, n × (kind, header, body)                                          records
+--      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
+
+-- The rows of a list, whose length is the argument at a place, and the place behind them.
+local function list_at(args, at, width, row_at)
+  local rows = {}
+  for i = 1, tonumber(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
+  return rows, at + 1 + #rows * width
+end
+
+local function record_at(args, at)
+  return {kind = args[at], head = args[at + 1], body = args[at + 2]}
+end
+
+local function mail_at(args, at)
+  return {
+    recipient = args[at], direct = args[at + 1] == '1', h = args[at + 2], b = args[at + 3], s = args[at + 4],
+    x = args[at + 5], delay = tonumber(args[at + 6]),
+  }
+end
+
+-- Decides where each outgoing mail goes, before anything is written; what is broken, or which branch is full. Notes in
+-- `turn` whether any of it waits for a round.
+local function address(session, turn)
+  for _, mail in ipairs(turn.mails) do
+    local lost = check_blob(session, mail)
+    if lost then return lost end
+    local recipient = look(session, mail.recipient)
+    mail.straight = session.auto or mail.direct
+    mail.refused = recipient.refused
+    turn.waits = turn.waits or not (mail.straight or mail.refused)
+    if mail.straight and not mail.refused then
+      local broken = check_station(session, recipient, true, mail.delay > 0)
+      if broken then return broken end
+      -- Twice the limit: no branch waits for room at another one, and so none in a circle. But who can wait is told.
+      if not fits(session, recipient, station_of(recipient, true), mail, turn.strict and 1 or 2) then
+        if turn.strict then return nil, recipient.id end
+        mail.refused = 'FULL'
+      end
+    end
+  end
+  return nil
+end
+
+-- The keys that outgoing mail may be written to by plain calls, which must not fail half way.
+local function check_outgoing(session, key, turn, kinds)
+  if #turn.mails > 0 then kinds[session.key .. ':dead'] = ROOMY end
+  if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
+  if turn.waits then
+    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
+  end
+  return check_kinds(kinds, session)
+end
+
+local function send_out(session, turn)
+  for _, mail in ipairs(turn.mails) do
+    hold_blob(session, mail)
+    if mail.refused then
+      bury(session, mail.recipient, mail, REFUSALS[mail.refused])
+    elseif mail.straight then
+      local due = mail.delay > 0 and session.now + mail.delay
+      deliver_when_due(session, look(session, mail.recipient), true, mail, due)
+    else
+      into_outbox(session, turn.branch, mail)
+    end
+  end
+end

@@ -1,0 +1,93 @@
+"""What a shell offers for names that only the exchange knows; nothing is started for it, and nothing ever fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from lion_broker.config import Settings
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["pools", "sessions", "workers"]
+
+Offered = list[tuple[str, str]]
+_MOST: Final = 100
+
+
+def sessions(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer ids of sessions with their names."""
+    return _offer(ctx, incomplete, _sessions)
+
+
+def pools(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer pools that have workers, or work."""
+    return _offer(ctx, incomplete, _pools)
+
+
+def workers(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer workers that are at work."""
+    return _offer(ctx, incomplete, _workers)
+
+
+def _offer(ctx: typer.Context, incomplete: str, find: Callable[[Exchange, str], Iterable[tuple[str, str]]]) -> Offered:
+    from lion_broker.broker.connect import connect
+    from lion_broker.config import Settings
+
+    # A line in the log would stand in the middle of what is being typed.
+    logging.disable(logging.CRITICAL)
+    try:
+        settings = Settings.load(url=ctx.params.get("url"), namespace=ctx.params.get("namespace"), patience=0.0)
+        if not _runs(settings):
+            return []
+        with connect(settings=settings) as exchange:
+            return [(name, help_) for name, help_ in find(exchange, incomplete) if name.startswith(incomplete)][:_MOST]
+    except Exception:  # whatever it is, a person who presses a key is not to be told so
+        return []
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _runs(settings: Settings) -> bool:
+    """Whether a server runs already, as far as an embedded one is asked for."""
+    from pathlib import Path
+
+    from lion_broker.broker.server.directory import data_directory
+    from lion_broker.broker.server.state import Answer, look, read_record
+
+    url = settings.url or ""
+    if url and not url.startswith("embedded:"):
+        return True
+    named = url.removeprefix("embedded://")
+    place = Path(named) if named else data_directory(settings.environ)
+    record = read_record(str(place.expanduser().resolve()))
+    return record is not None and look(record.socket, 0.2) is Answer.READY
+
+
+def _sessions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    from pydantic_core import from_json
+
+    from lion_broker.mail.verbs import ListSessions, ReadSession
+
+    found = [one for one in exchange.call(ListSessions()) if one.startswith(incomplete)][-_MOST:]
+    for record in exchange.call_all([ReadSession(one) for one in found]) if found else ():
+        if record is not None:
+            yield record.id, str(from_json(record.fields.get("name", "null")) or "")
+
+
+def _pools(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    from lion_broker.insight.overview import pools_steps
+    from lion_broker.mail.exchange import run
+
+    return [(one.pool, f"{one.workers} workers, {one.ready} ready") for one in run(exchange, pools_steps())]
+
+
+def _workers(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    from lion_broker.insight.overview import workers_steps
+    from lion_broker.mail.exchange import run
+
+    seen = run(exchange, workers_steps())
+    return [(one.owner, f"{one.state} in {one.pool}") for one in seen if one.state in ("running", "draining")]

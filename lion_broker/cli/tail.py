@@ -1,0 +1,218 @@
+"""`tail`: what happens in sessions, mail by mail, as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from lion_broker.errors import ConfigError
+
+from .age import seconds_of
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import branch_cell, cell, print_json
+from .running import ended_by_signals
+from .sessions import session_id
+
+if TYPE_CHECKING:
+    from lion_broker.insight.pictures import Happening
+    from lion_broker.insight.tail import Happenings
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["tail"]
+
+_WAIT_MS: Final = 500
+_PAUSE_SECONDS: Final = 0.3
+_TOGETHER: Final = 50
+_COLOURS: Final = {"failed": "red", "dead": "red", "gap": "red", "paused": "yellow", "sent": "cyan", "applied": "green"}
+
+
+def tail(
+    session: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", help="The id of a session, or its beginning. Default: all, new ones too."),
+    ] = None,
+    branch: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="Only what this branch did, sent or got; an id or a name.")
+    ] = None,
+    category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Begin earlier than now: 5m, 2h (so long ago), 2026-01-31T12:00 (a time), or the id after which to go"
+            " on, as --json prints it.",
+        ),
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Begin at the oldest that is kept, end when no mail is on its way.")
+    ] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happens in a session, or in all: each mail that is sent, applied, fails, or is a dead letter.
+
+    A session keeps about the newest two thousand occurrences for this; whoever falls behind is told of the gap, and the
+    logs have the rest (`session trace`). With --json, a line is one object, and --since ID goes on after it without
+    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --category message
+    """
+    after = _begin(since, until_idle)
+    with exchange_at(url, namespace) as exchange, ended_by_signals():
+        wanted = session_id(exchange, session) if session is not None else None
+        watch = _Watch(exchange, wanted, after, branch or "", category or "", many=wanted is None)
+        for one, happening in watch.happenings(until_idle):
+            names = watch.names(one, happening)
+            if watch.fits(happening, names):
+                _show(one, happening, names, as_json, many=wanted is None)
+
+
+class _Watch:
+    """The sessions that are watched, and the names of their branches."""
+
+    def __init__(
+        self, exchange: Exchange, session: str | None, after: str, branch: str, category: str, *, many: bool
+    ) -> None:
+        from lion_broker.insight.tail import Happenings
+
+        self._exchange = exchange
+        self._after = after
+        self._branch = branch
+        self._category = category
+        self._many = many
+        self._tails: dict[str, Happenings] = {session: Happenings(session, after)} if session else {}
+        self._names: dict[tuple[str, str], str] = {}
+        self._first = True
+
+    def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
+        """Yield what happens, with its session; for ever, or until nothing is on its way."""
+        from lion_broker.mail.exchange import run, together
+
+        was_idle = False
+        while True:
+            if self._many:
+                self._find_sessions()
+            wait_ms = 0 if self._many else _WAIT_MS
+            moved = False
+            for first in range(0, len(self._tails), _TOGETHER):
+                part = list(self._tails.values())[first : first + _TOGETHER]
+                before = [one.position for one in part]
+                found = run(self._exchange, together([one.next_steps(wait_ms) for one in part]))
+                moved = moved or before != [one.position for one in part]
+                for one, happenings in zip(part, found, strict=True):
+                    yield from ((one.session, happening) for happening in happenings)
+            if moved:
+                was_idle = False
+                continue
+            if until_idle and was_idle:
+                return
+            # What was on its way when the tail was read may have arrived since.
+            was_idle = until_idle and self._is_idle()
+            if self._many and not was_idle:
+                time.sleep(_PAUSE_SECONDS)
+
+    def names(self, session: str, happening: Happening) -> dict[str, str]:
+        """The names of the branches that a happening names."""
+        from lion_broker.mail.verbs import ReadBranches
+
+        if happening.kind == "created":
+            self._names[(session, happening.branch)] = happening.text
+        ends = {end for end in (happening.branch, happening.sender, happening.recipient) if end}
+        unknown = tuple(end for end in sorted(ends) if (session, end) not in self._names)
+        if unknown:
+            self._names |= {(session, end): "session" if end == session else "" for end in unknown}
+            for record in self._exchange.call(ReadBranches(session, unknown)):
+                if record.id != session:
+                    self._names[(session, record.id)] = record.seed.name
+        return {end: self._names[(session, end)] or end for end in ends}
+
+    def fits(self, happening: Happening, names: dict[str, str]) -> bool:
+        """Whether a happening is of the branch and the category that are asked for."""
+        ends = (happening.branch, happening.sender, happening.recipient)
+        of_branch = not self._branch or any(self._branch in (end, names.get(end)) for end in ends if end)
+        of_category = not self._category or happening.category == self._category
+        return (of_branch and of_category) or happening.kind == "gap"
+
+    def _find_sessions(self) -> None:
+        from lion_broker.insight.tail import Happenings
+        from lion_broker.mail.verbs import ListSessions
+
+        there = self._exchange.call(ListSessions())
+        for gone in self._tails.keys() - set(there):
+            del self._tails[gone]
+        for session in there:
+            if session not in self._tails:
+                # One that came later is new from its beginning on.
+                self._tails[session] = Happenings(session, self._after if self._first else None)
+        self._first = False
+
+    def _is_idle(self) -> bool:
+        from lion_broker.mail.verbs import ReadSession
+
+        records = self._exchange.call_all([ReadSession(one) for one in self._tails]) if self._tails else []
+        waiting = ("inflight", "delayed")
+        return all(record is None or not any(record.counters[name] for name in waiting) for record in records)
+
+
+def _begin(since: str | None, until_idle: bool) -> str:
+    """The id after which to begin, of what a person has written. Raises ConfigError."""
+    from lion_broker.mail.checks import is_entry
+    from lion_broker.mail.records import START
+
+    if since is None:
+        return START if until_idle else "$"
+    text = since.strip()
+    if is_entry(text.partition(".")[0]):
+        return text
+    try:
+        moment = time.time() - seconds_of(text)
+    except ConfigError:
+        moment = _moment_of(text)
+    return f"{max(1, int(moment * 1000))}-0"
+
+
+def _moment_of(text: str) -> float:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f"{text!r:.40} is no beginning of a tail: write an age (5m, 2h), a time (2026-01-31T12:00), or an id that"
+            " --json has printed (1764000000000-0)."
+        ) from None
+
+
+def _show(session: str, happening: Happening, names: dict[str, str], as_json: bool, *, many: bool) -> None:
+    if as_json:
+        ends: dict[str, Any] = {f"{end}_name": names.get(getattr(happening, end), "") for end in _ENDS}
+        print_json({"session": session, **asdict(happening), **ends})
+        return
+    from datetime import datetime
+
+    moment = datetime.fromtimestamp(happening.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    kind = typer.style(f"{happening.kind:<8}", fg=_COLOURS.get(happening.kind))
+    where = f"{session[:13]}  " if many else ""
+    typer.echo(f"{moment}  {where}{kind}  {_words(happening, names)}".rstrip())
+
+
+_ENDS: Final = ("branch", "sender", "recipient")
+
+
+def _words(happening: Happening, names: dict[str, str]) -> str:
+    """A happening in words, and the beginning of the mail's id."""
+    ends = (happening.branch, happening.sender, happening.recipient)
+    branch, sender, recipient = (branch_cell(end, names) if end else "?" for end in ends)
+    text = f": {cell(happening.text)}" if happening.text else ""
+    mail = f"  [{cell(happening.mail)}]" if happening.mail else ""
+    if happening.kind in ("sent", "applied"):
+        return f"{sender} → {recipient}  {cell(happening.category)}{text}{mail}"
+    if happening.kind in ("failed", "aside"):
+        what = f"attempt {happening.attempt}" + (f": {cell(happening.error)}" if happening.error else "")
+        return f"{branch}  {what} ({cell(happening.text)}){mail}"
+    if happening.kind == "dead":
+        return f"{sender} → {branch}  {cell(happening.category)}{text}{mail}"
+    return f"{branch if happening.branch else ''}{text}{mail}".removeprefix(": ")

@@ -1,0 +1,163 @@
+"""`session trace`: what happened to a mail, as a waterfall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import branch_cell, cell, moment, print_json, print_rows
+from .sessions import One, session_id
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
+
+__all__ = ["trace"]
+
+_BAR: Final = 40
+_STYLES: Final = {
+    "queued": "yellow",
+    "leased": "yellow",
+    "wait": "bright_black",
+    "work": "green",
+    "model": "magenta",
+    "tool": "cyan",
+    "delivered": "blue",
+}
+
+
+def trace(
+    session: One,
+    mail: Annotated[
+        str | None,
+        typer.Argument(metavar="[MAIL]", help="The id of a mail, or its beginning. Default: a table of the latest."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=20_000, help="Without MAIL: how many of the latest mails.")
+    ] = 20,
+    depth: Annotated[int, typer.Option(min=0, max=100, help="How deep to follow the mails that it led to.")] = 10,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened to a mail: where it waited, each attempt with its calls, and the mails that it led to.
+
+    Without MAIL, the latest mails with their ids. Nothing has to be turned on for it: the branches' logs tell. Example:
+    lion-broker session trace 0192 01a2
+    """
+    from lion_broker.insight.lanes import lanes_steps
+    from lion_broker.insight.trace import trace_steps
+    from lion_broker.mail.exchange import run
+
+    with exchange_at(url, namespace) as exchange:
+        found = session_id(exchange, session)
+        if mail is None:
+            _show_lanes(run(exchange, lanes_steps(found, count=count)), as_json)
+            return
+        traced, names = run(exchange, trace_steps(found, mail, depth=depth)), _names(exchange, found)
+    if as_json:
+        print_json({"names": names, **asdict(traced)})
+    else:
+        _show_trace(traced, names)
+
+
+def _names(exchange: Any, session: str) -> dict[str, str]:
+    from lion_broker.mail.verbs import ReadBranches
+
+    names, start = {session: "session"}, 0
+    while page := exchange.call(ReadBranches(session, start=start)):
+        names |= {record.id: record.seed.name or record.id for record in page}
+        start += len(page)
+    return names
+
+
+def _show_lanes(lanes: Lanes, as_json: bool) -> None:
+    rows = [_row(one, lanes.names) for one in lanes.passages]
+    print_rows(rows, as_json, "There is no mail in this session.")
+    if lanes.more and not as_json:
+        typer.echo(f"… and older ones: --count {len(rows) * 2}")
+
+
+def _row(one: Passage, names: dict[str, str]) -> dict[str, Any]:
+    seconds = one.applied - one.delivered if one.applied and one.delivered else None
+    return {
+        "mail": one.mail,
+        "sent": moment(one.sent),
+        "from": names.get(one.sender, one.sender),
+        "to": names.get(one.recipient, one.recipient),
+        "category": one.category,
+        "state": one.state,
+        "attempts": one.attempts,
+        "seconds": None if seconds is None else round(seconds, 3),
+        "text": one.text[:60],
+    }
+
+
+def _show_trace(found: Trace, names: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    spans = list(_spans(found))
+    began = min((span.began for span in spans), default=found.passage.sent)
+    ended = max((span.began + span.seconds for span in spans), default=began)
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, min(56, console.width - _BAR - 12)))
+    table.add_column(justify="right", no_wrap=True, min_width=9)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    _add(table, found, names, began, max(ended - began, 1e-6), 0)
+    console.print(table)
+
+
+def _spans(found: Trace) -> Iterator[Span]:
+    yield from found.spans
+    for one in found.caused:
+        yield from _spans(one)
+
+
+def _add(table: Table, found: Trace, names: dict[str, str], began: float, length: float, level: int) -> None:
+    from rich.bar import Bar
+    from rich.text import Text
+
+    one, indent = found.passage, "  " * level
+    way = f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}"
+    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), Text(one.mail))
+    for line in (f"{one.category}: {one.text}" if one.text else one.category, one.reason):
+        if line:
+            table.add_row(Text(), Text(), Text(cell(line), style="dim"))
+    for span in found.spans:
+        inner = "    " if span.kind in ("model", "tool") else "  "
+        what = Text(f"{indent}{inner}{span.kind}  {cell(span.name) if span.name else ''}".rstrip())
+        what.append("".join(f"  {name} {cell(value)}" for name, value in _told(span)), style="dim")
+        what.append(f"  {cell(span.error)}" if span.error else "", style="red")
+        first = span.began - began
+        bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=_BAR)
+        bar.style = _style(span)
+        table.add_row(what, Text(_length(span.seconds)), bar)
+    for caused in found.caused:
+        _add(table, caused, names, began, length, level + 1)
+    if found.left_out:
+        table.add_row(Text(f"{indent}  … and {found.left_out} more mails that it led to: --depth", style="dim"))
+
+
+def _told(span: Span) -> Iterator[tuple[str, object]]:
+    """What is worth telling of a span beside its name: who lost it, and the tokens."""
+    owners = span.fields.get("owners")
+    if isinstance(owners, list) and owners:
+        yield "on", ", ".join(map(str, owners))
+    yield from ((name, value) for name, value in span.fields.items() if name.endswith("_tokens"))
+
+
+def _style(span: Span) -> Any:
+    from rich.style import Style
+
+    return Style(color="red" if span.error else _STYLES.get(span.kind))
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"

@@ -1,0 +1,155 @@
+"""`tail` and `session trace`: what happens, and what has happened, on a terminal and for programs."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lion_broker import Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
+from tests.stage import Program, Stage
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def session(stage: Stage) -> Iterator[Session]:
+    """A session with automatic delivery and a branch."""
+    with Session(exchange=stage.exchange, delivery="auto", name="mine") as session:
+        session.new_branch(name="ada")
+        yield session
+
+
+def say(session: Session, *texts: str) -> None:
+    """Send and apply mail."""
+    ada = session.branches["ada"]
+    with session.batch():
+        for text in texts:
+            session.default_branch.send(ada, "message", text)
+    ada.receive_all()
+    session.flush()
+
+
+def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    """What a command prints with `--json`, line by line."""
+    assert main([*words, "--json"]) == Code.OK
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_tail_to_the_end(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything that is kept, by branch and category; with names for people and ids for programs."""
+    say(session, "one", "two")
+    session.default_branch.send(session.branches["ada"], "signal", 1)
+    found = lines(capsys, "tail", session.id[:13], "--until-idle")
+    assert [one["kind"] for one in found] == ["created"] * 2 + ["sent"] * 2 + ["applied"] * 2 + ["sent"]
+    assert {one["session"] for one in found} == {session.id}
+    assert (found[4]["recipient_name"], found[4]["text"]) == ("ada", "one")
+    assert len(lines(capsys, "tail", session.id, "--until-idle", "--category", "signal")) == 1
+    ours = lines(capsys, "tail", session.id, "--until-idle", "--branch", "ada")
+    assert ours == found[1:]
+    assert lines(capsys, "tail", session.id, "--until-idle", "--since", found[-2]["id"])[0] == found[-1]
+    assert lines(capsys, "tail", "--until-idle", "--since", "5m") == found
+    assert lines(capsys, "tail", "--until-idle", "--since", "2100-01-01T00:00") == []
+    assert main(["tail", session.id, "--until-idle"]) == Code.OK
+    assert "ada  message: one" in capsys.readouterr().out
+
+
+@pytest.mark.processes
+def test_another_process_goes_on(session: Session, stage: Stage) -> None:
+    """A tail that is killed in the middle of a turn's mails is gone on with, without loss and without doubles."""
+    say(session, *(f"{number}" for number in range(20)))
+    words = ("-m", "lion_broker", "tail", session.id, "--json", "--category", "message", "--since")
+    first = stage.start(*words, "1h")
+    seen = [first.told() for _ in range(25)]
+    first.kill()
+    second = stage.start(*words, seen[-1]["id"])
+    say(session, "the last")
+    seen += [second.told() for _ in range(17)]
+    assert [one["text"] for one in seen if one["kind"] == "applied"] == [*(f"{n}" for n in range(20)), "the last"]
+    assert len({one["id"] for one in seen}) == len(seen) == 42
+    _end(second)
+
+
+@pytest.mark.processes
+def test_all_sessions_new_ones_too(session: Session, stage: Stage) -> None:
+    """Without a session, those that come later are told from their beginning on; Ctrl-C ends it with 0."""
+    watcher = stage.start("-m", "lion_broker", "tail", "--json", "--since", "1h")
+    assert watcher.told()["session"] == session.id
+    with Session(exchange=stage.exchange, name="other") as other:
+        while (told := watcher.told())["session"] == session.id:
+            pass
+        assert (told["session"], told["kind"]) == (other.id, "created")
+    _end(watcher)
+
+
+def _end(program: Program) -> None:
+    program.process.send_signal(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.errors == ""
+
+
+def test_what_is_hostile_does_not_steer_the_terminal(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither in a tail nor in a trace; what it was can still be read."""
+    say(session, "\x1b[2J\x1b]0;title\x07 [red]gone[/red]\nnext")
+    (mail,) = session.mails_df().mail
+    for words in (
+        ("tail", session.id, "--until-idle"),
+        ("session", "trace", session.id),
+        ("session", "trace", session.id, mail),
+    ):
+        assert main(list(words)) == Code.OK
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert "\x07" not in out
+        assert "[red]gone" in out
+
+
+def test_a_trace_for_people_and_for_programs(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """The latest mails with their ids, and one of them, by the beginning of its id."""
+    say(session, "one", "two")
+    assert main(["session", "trace", session.id, "--json"]) == Code.OK
+    first, last = json.loads(capsys.readouterr().out)
+    assert (last["to"], last["state"], last["text"]) == ("ada", "applied", "two")
+    (found,) = lines(capsys, "session", "trace", session.id, first["mail"])
+    assert (found["passage"]["text"], found["passage"]["state"]) == ("one", "applied")
+    assert main(["session", "trace", session.id, "--count", "1"]) == Code.OK
+    out = capsys.readouterr().out
+    assert "MAIL" in out
+    assert "… and older ones: --count 2" in out
+    assert main(["session", "trace", session.id, found["passage"]["mail"]]) == Code.OK
+    out = capsys.readouterr().out
+    assert "→ ada " in out
+    assert "message: one" in out
+    assert "applied" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("tail", "0000", "--until-idle"), Code.NOT_FOUND, "There is no session 0000"),
+        (("tail", "", "--until-idle"), Code.USAGE, "names no session"),
+        (("tail", "--since", "yesterday", "--until-idle"), Code.USAGE, "no beginning of a tail"),
+        (("tail", "--since", "1-0.x", "--until-idle"), Code.USAGE, "goes on after an id"),
+        (("session", "trace", "0000"), Code.NOT_FOUND, "There is no session 0000"),
+    ],
+)
+def test_wrong_words(
+    session: Session, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: Code, text: str
+) -> None:
+    """Each is one sentence and an exit code."""
+    assert main(list(words)) == code
+    assert text in capsys.readouterr().err
+
+
+def test_a_mail_that_is_not_there(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how to find those that are."""
+    assert main(["session", "trace", session.id, "ffff"]) == Code.NOT_FOUND
+    assert "lists the latest" in capsys.readouterr().err
+    assert main(["session", "trace", session.id, " "]) == Code.USAGE
+    assert main(["session", "trace", session.id]) == Code.OK
+    assert "There is no mail in this session." in capsys.readouterr().out

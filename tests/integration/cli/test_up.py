@@ -1,0 +1,216 @@
+"""`up` and `down`, and `worker` with several processes: a whole deployment of real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lion_broker import Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
+from lion_broker.testing import wait_until
+from tests.ledger import Ledger
+from tests.stage import Program, Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.processes]
+
+APP = ("--app", "tests.apps.desk:registry")
+Told = Callable[..., Any]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    """Runs a command with `--json`, expects an exit code, and returns what it printed."""
+
+    def run(*words: str, code: int = Code.OK) -> Any:
+        assert main([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def session(stage: Stage) -> Iterator[Session]:
+    """A session with automatic delivery."""
+    with Session(exchange=stage.exchange, delivery="auto") as session:
+        yield session
+
+
+def running(told: Told) -> set[int]:
+    """The processes of the workers that run."""
+    return {worker["pid"] for worker in told("status")["workers"] if worker["state"] == "running"}
+
+
+def begin(stage: Stage, *words: str, **environ: str) -> tuple[Program, dict[str, Any]]:
+    """Start `up`, and wait until it says that it is up."""
+    program = stage.start("-m", "lion_broker", "up", *words, "--json", LION_BROKER_LEASE="1", **environ)
+    return program, program.told()
+
+
+def test_up_serves_and_obeys_scale(stage: Stage, session: Session, told: Told) -> None:
+    """Mail is handled; more and fewer workers come and go with nothing lost, and Ctrl-C is a clean end."""
+    program, ready = begin(stage, *APP, "--pool", "p", "--workers", "1", "--no-dashboard")
+    assert (ready["workers"], ready["dashboard"]) == ({"p": 1}, "")
+    (first,) = running(told)
+    sink = session.new_branch(name="sink", pool="p")
+    hops = [session.new_branch(name=f"b{n}", pool="p", behaviour="forward", metadata={"to": sink.id}) for n in range(4)]
+    with session.batch():
+        for number in range(80):
+            session.default_branch.send(hops[number % 4], "message", f"home:{number}")
+    told("scale", "p", "3")
+    wait_until(lambda: len(running(told)) == 3)
+    told("scale", "p", "1")
+    wait_until(lambda: running(told) == {first})
+    session.wait_idle()
+    ledger = Ledger.of(session.exchange, session.id)
+    assert (len(ledger.effects), ledger.doubles(), ledger.gaps(), session.dead_letters) == (160, [], [], [])
+    program.process.send_signal(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.told() == {"event": "stopped"}
+    assert (running(told), told("scale")) == (set(), [])
+
+
+def test_a_killed_worker_is_replaced_and_a_drained_one_is_not(stage: Stage, told: Told) -> None:
+    """`up` keeps the number that is wanted; whoever drains a worker wants one fewer."""
+    program, _ = begin(stage, *APP, "--workers", "2", "--no-dashboard")
+    before = running(told)
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len(running(told) - {min(before)}) == 2)
+    assert told("drain", "--pool", "default", "--wait")["left"] == []
+    wait_until(lambda: [one["wanted"] for one in told("scale")] == [0])
+    told("scale", "default", "1")
+    wait_until(lambda: len(running(told)) == 1)
+    assert program.stop() == 0
+
+
+def test_up_on_its_own_until_down(stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--detach` returns when everything serves, the dashboard too; a second one is refused, `down` may be repeated."""
+    words = ("up", *APP, "--workers", "1", "--port", "0", "--detach")
+    started = stage.start("-m", "lion_broker", *words, "--json", LION_BROKER_LEASE="1")
+    ready = started.told()
+    assert started.wait() == 0
+    try:
+        assert len(running(told)) == 1
+        assert ready["dashboard"].startswith("http://127.0.0.1:")
+        address, _, token = ready["dashboard"].partition("login#")
+        assert httpx.get(address).status_code == 401
+        assert httpx.get(address, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert token not in Path(ready["log"]).read_text()
+        again = stage.start("-m", "lion_broker", *words)
+        assert again.wait() == Code.ERROR
+        assert f"It is up already (process {ready['pid']})" in again.errors
+    finally:
+        assert told("down") == {"stopped": True, "server_stopped": False}
+    assert running(told) == set()
+    assert told("down") == {"stopped": False, "server_stopped": False}
+    assert main(["down"]) == Code.OK
+    assert capsys.readouterr().out == "Nothing that `up` has started runs here.\n"
+
+
+def test_down_waits_for_turns_and_a_second_one_drops_them(
+    stage: Stage, session: Session, told: Told, tmp_path: Path
+) -> None:
+    """A turn that does not end is exit code 7 with the next step, which then works."""
+    branch = session.new_branch(pool="p", behaviour="wait")
+    session.default_branch.send(branch, "message", "one")
+    program, _ = begin(stage, *APP, "--pool", "p", "--workers", "1", "--no-dashboard", DESK=str(tmp_path))
+    wait_until((tmp_path / "one.begun").exists)
+    assert "again drops them" in told("down", "--timeout", "0.1", code=Code.UNFINISHED)["message"]
+    assert told("down") == {"stopped": True, "server_stopped": False}
+    assert program.wait() == 143
+    assert len(branch.messages) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--app", "tests.apps.desk:nothing"), Code.USAGE, "has no 'nothing'"),
+        (("--url", "memory://"), Code.USAGE, "inside one process"),
+        (("--pool", "a pool"), Code.USAGE, "--pool cannot be 'a pool'"),
+    ],
+)
+@pytest.mark.parametrize("way", [(), ("--detach",)], ids=["here", "detached"])
+def test_what_cannot_work_ends_at_once(
+    stage: Stage, words: tuple[str, ...], code: int, said: str, way: tuple[str, ...]
+) -> None:
+    """The error of a worker is that of `up`, also when it was to run on its own, and nothing is left running."""
+    program = stage.start("-m", "lion_broker", "up", "--no-dashboard", *words, *way)
+    assert program.wait() == code
+    assert said in program.errors
+    assert "Traceback" not in program.errors
+    assert main(["down"]) == Code.OK
+
+
+def test_a_taken_port_that_was_named_is_an_error(stage: Stage) -> None:
+    """A port that somebody asked for is not replaced by another."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        program = stage.start("-m", "lion_broker", "up", *APP, "--workers", "1", "--port", port)
+        assert program.wait(60) == Code.USAGE
+    assert f"Nothing can listen at 127.0.0.1 port {port}" in program.errors
+
+
+def test_several_processes_are_one_to_whoever_starts_them(stage: Stage, told: Told) -> None:
+    """`worker --processes`: all serve, a killed one is replaced, and one SIGTERM ends them all with 0."""
+    program = stage.worker("tests.apps.desk:registry", "p", "--processes", "2")
+    owners = {program.ready(), program.ready()}
+    assert len(owners) == 2
+    wait_until(lambda: len(running(told)) == 2)
+    victim = min(running(told))
+    os.kill(victim, signal.SIGKILL)
+    owners.add(program.ready())
+    assert len(owners) == 3
+    wait_until(lambda: len(running(told) - {victim}) == 2)
+    assert program.stop() == 0
+    assert [program.told()["event"] for _ in range(2)] == ["stopped", "stopped"]
+
+
+def test_several_processes_end_when_nothing_is_left_to_do(stage: Stage, session: Session) -> None:
+    """With `--until-idle` the last one to end ends the whole; a drained fleet would end the same way."""
+    branch = session.new_branch(pool="p", behaviour="echo")
+    for number in range(5):
+        session.default_branch.send(branch, "message", str(number))
+    program = stage.worker("tests.apps.desk:registry", "p", "--processes", "2", "--until-idle")
+    assert program.wait() == 0
+    assert len(branch.messages) == 5
+
+
+def test_they_do_not_outlive_who_keeps_them(stage: Stage, told: Told) -> None:
+    """A keeper that is killed takes its workers with it: they hand over and end."""
+    program = stage.worker("tests.apps.desk:registry", "p", "--processes", "2")
+    wait_until(lambda: len(running(told)) == 2)
+    program.kill()
+    wait_until(lambda: {worker["state"] for worker in told("status")["workers"]} == {"stopped"})
+
+
+def test_a_changed_file_is_loaded_anew(stage: Stage, session: Session, tmp_path: Path) -> None:
+    """`--reload`: a broken app is waited for, a changed one serves the next mail."""
+    app = tmp_path / "fresh.py"
+    text = (
+        "from lion_broker import Registry\n\nregistry = Registry()\n\n\n@registry.behaviour('say')\n"
+        "async def say(branch, mail):\n    branch.send(mail.sender, 'message', {!r})\n"
+    )
+    app.write_text("raise RuntimeError('not yet')\n")
+    me, branch = session.default_branch, session.new_branch(pool="p", behaviour="say")
+    program = stage.worker(
+        "fresh:registry", "p", "--reload", PYTHONPATH=os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    )
+    assert program.told()["error"] == "ConfigError"
+    wait_until(lambda: "another starts when a file changes" in program.errors)
+    for word in ("one", "other"):
+        app.write_text(text.format(word))
+        wait_until(lambda: program.told()["event"] == "ready")
+        me.send(branch, "message", "what do you say?")
+        session.wait_idle()
+        me.receive_all()
+        assert me.messages[-1].text == word
+    assert program.stop() == 0
