@@ -5,7 +5,6 @@ A process whose program, or `opentelemetry-instrument`, has set up a provider ha
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,7 +59,6 @@ class Otel:
 
 
 _UNKNOWN: Final = object()
-_NAMED_BY_ENVIRONMENT: Final = bool(os.environ.keys() & {"OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER"})
 _active: Otel | None = None
 _watching = False
 
@@ -82,8 +80,8 @@ def _nobody_has_set_it_up() -> bool:
     These names are its own affair; where there are none, it is asked.
     """
     traces, meters = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics._internal")
-    if traces is None or _NAMED_BY_ENVIRONMENT:
-        return traces is None
+    if traces is None:
+        return True
     return (
         getattr(traces, "_TRACER_PROVIDER", _UNKNOWN) is None
         and getattr(meters, "_METER_PROVIDER", None if meters is None else _UNKNOWN) is None
