@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -116,8 +117,9 @@ class Settings(BaseModel):
         return None if value is None else SecretStr(value)
 
 
+@cache
 def otel_is_named() -> bool:
-    """Whether the environment says which provider OpenTelemetry is to load when somebody first asks for one."""
+    """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""
     return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 

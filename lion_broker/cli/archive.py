@@ -228,7 +228,7 @@ def _await_rest(exchange: Exchange, session: str, seconds: float) -> None:
         left_ms = int((deadline - time.monotonic()) * 1000)
         if left_ms <= 0:
             raise RoundTimeout(f"{', '.join(busy[:3])} did not end a turn within {seconds:g} s. Give more with --wait.")
-        happened = exchange.call(ReadEvents(session, tip, wait_ms=min(left_ms, 200)))
+        happened = exchange.call(ReadEvents(session, tip, wait_ms=min(left_ms, 200), gaps=False))
         tip = happened[-1].id if happened else tip
 
 
