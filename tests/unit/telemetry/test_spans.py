@@ -1,6 +1,7 @@
 """Spans and metrics of mail, models, tools and branches, as exporters in memory see them."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anyio
 import pytest
@@ -54,7 +55,7 @@ def parent_of(span: ReadableSpan) -> int | None:
 def id_of(span: ReadableSpan) -> int:
     """The id of a span."""
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 def traces(spans: list[ReadableSpan]) -> set[int]:
@@ -186,7 +187,7 @@ async def test_a_branch_that_thinks(seen: Seen) -> None:
     agent = seen.one("invoke_agent ada")
     chats, tool = seen.named("chat large"), seen.one("execute_tool look")
     assert {parent_of(span) for span in (*chats, tool)} == {id_of(agent)}
-    told = dict(chats[0].attributes or {})
+    told: dict[str, Any] = dict(chats[0].attributes or {})
     assert (told["gen_ai.provider.name"], told["gen_ai.request.model"]) == ("acme", "large")
     assert (told["gen_ai.request.temperature"], told["gen_ai.request.seed"]) == (0.5, 7)
     assert told["gen_ai.usage.input_tokens"] > 0
