@@ -82,7 +82,7 @@ class Note:
             yield from move_steps(self.session, lambda resume: Send(self.session, (self.branch,), True, resume=resume))
 
     def answer_steps(self, seconds: float) -> Steps[Answer]:
-        """Wait for the first mail that answers this one; raises RoundTimeout, or MailError when it has become a dead letter."""
+        """Wait for the first mail that answers this one; raises RoundTimeout, or MailError when this one has died."""
         deadline = time.monotonic() + seconds
         record = yield from ask(ReadSession(self.session))
         if record is None:
