@@ -7,36 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lion_broker.mail import verbs as v
+from lion_broker.mail.answers import Promoted, Stepped, Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Record
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
-from .codec import Codec, Sealed
+from .archive import restore
+from .codec import Sealed
 from .forms import order_of, written_report
-from .keys import Keys
-from .library import library
 from .requests import Argument, Command, Request
+from .road import Road, call
 from .standing import stand_of
 
-__all__ = ["FUNCTIONS", "Road", "call"]
+__all__ = ["FUNCTIONS"]
 
 
 _CANCELLED_MS: Final = 3_600_000
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
-"""Stands for the mail of a dead letter that is not edited, or that has none."""
-
-
-class Road:
-    """What every function needs: the keys and the codec of one namespace."""
-
-    def __init__(self, keys: Keys, codec: Codec) -> None:
-        self.keys = keys
-        self.codec = codec
-
-
-def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
-    """Return the command that calls a function of the library."""
-    return ("FCALL", library().prefix + function, len(keys), *keys, *args)
+"""Stands for the mail of a dead letter that is not edited."""
 
 
 def create_session(road: Road, verb: v.CreateSession) -> Request:
@@ -261,22 +249,6 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     """`set_wanted.lua`."""
     wanted = "" if verb.wanted is None else verb.wanted
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
-
-
-def restore(road: Road, verb: v.Restore) -> Request:
-    """`restore.lua`."""
-    args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
-    for row in verb.rows:
-        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
-    args += (str(verb.where), len(verb.mails))
-    for one in verb.mails:
-        args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
-    args.append(len(verb.dead))
-    for letter in verb.dead:
-        args += (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts)
-        args += ("\n".join(letter.owners), *(road.codec.seal(letter.mail) if letter.mail else _AS_IT_IS))
-    command = call("restore", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Outcome(replies[0].decode()))
 
 
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {

@@ -27,9 +27,9 @@ from lion_broker.mail.records import (
 from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import WireMail
 
-from .functions import Road, call
 from .overlook import OVERLOOK
 from .requests import Command, Request
+from .road import Road, call
 
 __all__ = ["GROUP", "READS", "create_group"]
 

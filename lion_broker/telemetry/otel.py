@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from lion_broker.config import otel_is_named
 from lion_broker.errors import ConfigError
 
 from . import logger
@@ -51,6 +52,7 @@ def _nobody_has_set_it_up() -> bool:
     return traces is None or (
         getattr(traces, "_TRACER_PROVIDER", _UNKNOWN) is None
         and getattr(meters, "_METER_PROVIDER", None if meters is None else _UNKNOWN) is None
+        and not otel_is_named()
     )
 
 

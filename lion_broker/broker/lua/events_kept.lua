@@ -2,6 +2,7 @@
 --
 -- KEYS 1: events key
 -- ARGV none
+-- ARGV none
 -- -> {the oldest occurrence or '', how many before it have gone}
 
 register('events_kept', function(keys)
