@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from lion_broker.branch.host import Host
 from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntry, Rejected
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.telemetry.counts import counts_here
+from lion_broker.telemetry.counts import Counts, counts_here
 from lion_broker.telemetry.lines import back_to, now_about
 from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
 from lion_broker.telemetry.otel import otel
@@ -40,7 +40,6 @@ class Worked(Protocol):
     attempts: int
     lane: str
     now: int
-    since: float
     done: int
     buried: list[Burial]
     deferred: list[Deferral]
@@ -126,7 +125,7 @@ class Account:
         """Note what became of the turn's mails, now that it is written down."""
         counts = counts_here()
         if counts is not None:
-            count_turn(counts, turn, time.monotonic())
+            count_turn(counts, turn)
         for entry, word, error in _put_elsewhere(turn):
             mail = next((one.mail for one in turn.entries if one.id == entry), None)
             header = mail.header if isinstance(mail, WireMail) else None
@@ -172,8 +171,8 @@ def headers_of(entries: Sequence[Entry]) -> list[Header]:
     return [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
 
 
-def count_turn(counts: Any, turn: Worked, now: float) -> None:
-    """Count the mails that a turn is through with; `now` is of the monotonic clock."""
+def count_turn(counts: Counts, turn: Worked) -> None:
+    """Count the mails that a turn is through with."""
     ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
     ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
     through = turn.entries[: turn.done]
