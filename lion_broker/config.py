@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PREFIX", "Settings"]
+__all__ = ["PREFIX", "Settings", "otel_is_named"]
 
 PREFIX: Final = "LION_BROKER_"
 
@@ -114,6 +114,11 @@ class Settings(BaseModel):
         """
         value = _read(self.environ, name)
         return None if value is None else SecretStr(value)
+
+
+def otel_is_named() -> bool:
+    """Whether the environment says which provider OpenTelemetry is to load when somebody first asks for one."""
+    return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

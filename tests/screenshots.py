@@ -105,6 +105,7 @@ async def pictures(stage: Stage, url: str, desk: str, folder: Path) -> None:
                 await take(page, folder, "dead", "/dead", "tbody tr")
                 await page.locator("tbody tr a").first.click()
                 await page.locator("textarea").wait_for()
+                await page.locator('#live-dot[data-state="on"]').wait_for()
                 await page.screenshot(path=folder / "dashboard-letter.png")
             else:
                 await take(page, folder, "conversation", f"{home}/conversation", ".says", scroll=520)
@@ -125,7 +126,7 @@ async def main(folder: Path) -> None:
     """Set the scene and take the pictures."""
     with short_folder() as place:
         home = Home(place)
-        with home.stage() as stage:
+        with Stage({**home.environ, "LION_BROKER_NAMESPACE": "production"}) as stage:
             desk = await anyio.to_thread.run_sync(research, stage)
             _, url = gateway(stage)
             for _ in range(2):

@@ -17,13 +17,12 @@ from .codec import Sealed
 from .forms import order_of, written_report
 from .requests import Argument, Command, Request
 from .road import Road, call
+from .standing import stand_of
 
 __all__ = ["FUNCTIONS"]
 
 
 _CANCELLED_MS: Final = 3_600_000
-_OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
-_NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
 """Stands for the mail of a dead letter that is not edited."""
 
@@ -108,7 +107,7 @@ def claim(road: Road, verb: v.Claim) -> Request:
     args = (verb.branch, verb.token, verb.entry, verb.pool, verb.owner, verb.lease_ms, verb.batch)
 
     command = call("claim", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Claimed(*_stand(road, verb, replies)))
+    return Request((command,), lambda replies: Claimed(*stand_of(road.codec, verb, replies)))
 
 
 def commit(road: Road, verb: v.Commit) -> Request:
@@ -128,7 +127,7 @@ def commit(road: Road, verb: v.Commit) -> Request:
     for deferral in verb.deferred:
         args += (deferral.entry, deferral.lane, deferral.pause_ms, deferral.attempts)
     command = call("commit", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Committed(*_stand(road, verb, replies)))
+    return Request((command,), lambda replies: Committed(*stand_of(road.codec, verb, replies)))
 
 
 def dispatch(road: Road, verb: v.Dispatch) -> Request:
@@ -291,23 +290,6 @@ def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[
     parts: list[Argument] = [part for letter in verb.letters for part in (letter, *sealed.get(letter, _AS_IT_IS))]
     command = call("exhume", [road.keys.session(verb.session)], what, len(verb.letters), *parts)
     return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
-
-
-def _stand(road: Road, verb: v.Claim | v.Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
-    """The parts of a Claimed or Committed."""
-    word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
-    open_one, session, branch = road.codec.open, verb.session, verb.branch
-    return (
-        _OUTCOMES[word],
-        cursor.decode(),
-        version,
-        attempts,
-        behaviour.decode(),
-        tuple([open_one(entry, session, branch) for entry in entries]),
-        now,
-        lane.decode("utf-8", "replace"),
-        frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
-    )
 
 
 def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str) -> Command:

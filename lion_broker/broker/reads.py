@@ -20,11 +20,11 @@ from lion_broker.mail.records import (
     Reply,
     SessionRecord,
     Stamp,
-    Waiting,
     gap,
     is_after,
     place_of,
 )
+from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import WireMail
 
 from .overlook import OVERLOOK

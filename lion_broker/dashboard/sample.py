@@ -112,9 +112,10 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def _turn_of(one: Occurrence) -> tuple[str, int] | None:
-    """Branch and version of a turn that has handled something."""
+    """Branch and version of a turn that has handled something, or has put it off."""
     version = one.fields.get("version", "")
-    if one.kind != "turn" or not version.isdecimal() or one.fields.get("handled") == "0":
+    tried = any(one.fields.get(name, "0") != "0" for name in ("handled", "deferred"))
+    if one.kind != "turn" or not version.isdecimal() or not tried:
         return None
     return one.fields["branch"], int(version)
 

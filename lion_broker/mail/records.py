@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from lion_broker.core.portable import readable
 
@@ -34,8 +33,6 @@ __all__ = [
     "Reply",
     "SessionRecord",
     "Stamp",
-    "Waiting",
-    "WaitsAt",
     "gap",
     "is_after",
     "place_of",
@@ -309,35 +306,6 @@ class DeadLetter:
     def caused_by(self) -> str | None:
         """The id of the mail that was being handled when this one was sent, if one was."""
         return self.mail.header.in_reply_to if self.mail else None
-
-
-class WaitsAt(StrEnum):
-    """Where mail from a branch (the first) or to it waits. Lanes: to be tried again; delayed: to be delivered later."""
-
-    OUTBOX = "outbox"
-    TRANSIT = "transit"
-    INBOX = "inbox"
-    MAILBOX = "mailbox"
-    LANES = "lanes"
-    DELAYED = "delayed"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
-
-    `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
-    in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
-    left out unless it was asked for.
-    """
-
-    place: str
-    mail: WireMail | Rejected
-    lane: str = ""
-    due: int = 0
-    attempts: int = 0
-    straight: bool = True
-    """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
 
 
 @dataclass(frozen=True, slots=True)

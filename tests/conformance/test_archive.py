@@ -11,7 +11,7 @@ import pytest
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchSeed, DeadLetter, LogRecord, Record, Stamp, Waiting, WaitsAt
+from lion_broker.mail.records import BranchSeed, DeadLetter, LogRecord, Record, Stamp
 from lion_broker.mail.verbs import (
     IMPORTING,
     CreateBranch,
@@ -24,6 +24,7 @@ from lion_broker.mail.verbs import (
     Resume,
 )
 from lion_broker.mail.verbs.archive import Kept
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 from tests.conformance.road import Road, texts
 

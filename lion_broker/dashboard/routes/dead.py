@@ -55,7 +55,13 @@ async def dead(request: Request, console: Console) -> Page:
     table = letter_table(found, names, more)
     total = sum(record.counters["dead"] for record in chosen)
     reasons = sorted({letter.reason for _, letter in found} | set(filter(None, [wanted["reason"]])))
-    context = {"total": total, "wanted": wanted, "reasons": reasons, "chosen": chosen[:_NAMED], "meanings": MEANINGS}
+    context = {
+        "total": total,
+        "wanted": wanted,
+        "reasons": reasons,
+        "chosen": [(one.id, session_name(one), one.counters["dead"]) for one in chosen[:_NAMED]],
+        "meanings": MEANINGS,
+    }
     return Page("dead.html", "Dead letters", "dead", (table,), context)
 
 

@@ -33,7 +33,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         Column("concurrency", "Of", "number", "Branches that it serves side by side at most."),
         Column("turns", "Turns", "number"),
         Column("mails", "Mails", "number"),
-        Column("rescued", "Rescued", "number", "Branches of dead workers that it has given to others.", rare=True),
+        Column("rescued", "Rescued", "number", data_only=True),
     )
     rows = [
         Row(

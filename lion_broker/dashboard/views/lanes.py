@@ -20,7 +20,7 @@ __all__ = ["Chart", "Lane", "Post", "Tick", "draw_lanes", "mail_table"]
 
 _LEFT: Final = 96
 _TOP: Final = 18
-_WIDTH: Final = 960
+_WIDTH: Final = 868
 _NARROWEST: Final = 112
 _WIDEST: Final = 200
 _MOST_LANES: Final = 24

@@ -12,9 +12,9 @@ from lion_broker.insight.pictures import Passage, Span, Trace
 
 __all__ = ["Bar", "Line", "Mark", "Waterfall", "draw_trace", "span_table"]
 
-LEFT: Final = 330
-RIGHT: Final = 90
-BARS: Final = 760
+LEFT: Final = 300
+RIGHT: Final = 76
+BARS: Final = 624
 _TOP: Final = 34
 _ROW: Final = 44
 _CALL: Final = 17

@@ -16,11 +16,10 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
-    Waiting,
-    WaitsAt,
     gap,
     is_after,
 )
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Pool, Store, Stream, page

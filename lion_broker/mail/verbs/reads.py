@@ -15,9 +15,8 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
-    Waiting,
-    WaitsAt,
 )
+from lion_broker.mail.waiting import Waiting, WaitsAt
 
 from .verb import Verb
 
