@@ -26,8 +26,8 @@ __all__ = [
     "settle",
 ]  # fmt: skip
 
-_MOST_LINKS: Final = 32
-"""Links of one span; a batch may come from more traces."""
+_MOST_LINKS: Final = 8
+"""Links of one span; a batch may come from more traces, and each link costs a quarter of what a mail does."""
 _GROUP: Final = "workers"
 
 
