@@ -54,6 +54,7 @@ _FLEETING: Final = (
     v.Say,
     v.Settle,
     v.Sweep,
+    v.Tidy,
 )
 """Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
 

@@ -182,6 +182,12 @@ def sweep(road: Road, verb: v.Sweep) -> Request:
     return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
 
 
+def tidy(road: Road, verb: v.Tidy) -> Request:
+    """`tidy.lua`, once for each partition."""
+    readies = (road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
+    return Request(tuple(call("tidy", [key], verb.idle_ms, verb.limit) for key in readies), lambda replies: None)
+
+
 def promote(road: Road, verb: v.Promote) -> Request:
     """`promote.lua`, once for each partition, or for that of one session."""
     partitions = range(road.keys.partitions) if not verb.session else (road.keys.partition(verb.session),)
@@ -282,6 +288,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.Tidy: tidy,
     v.Restore: restore,
 }
 
