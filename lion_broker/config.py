@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PREFIX", "Settings"]
+__all__ = ["PREFIX", "Settings", "otel_is_named"]
 
 PREFIX: Final = "LION_BROKER_"
 
@@ -114,6 +115,12 @@ class Settings(BaseModel):
         """
         value = _read(self.environ, name)
         return None if value is None else SecretStr(value)
+
+
+@cache
+def otel_is_named() -> bool:
+    """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""
+    return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

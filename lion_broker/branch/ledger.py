@@ -22,9 +22,9 @@ from lion_broker.core.event import EventStatus
 from lion_broker.core.idempotency import keyed
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import LeaseLost, UnknownOutcome
+from lion_broker.mail.answers import Stepped
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Stepped
 from lion_broker.mail.verbs import Renew, Station, Step
 from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
 from lion_broker.telemetry import logger

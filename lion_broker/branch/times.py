@@ -123,7 +123,7 @@ def read_times(body: bytes) -> Times:
 def delivered_at(entry: str) -> float | None:
     """When a mail was delivered, by the entry that it got: seconds since the epoch; None for what is no entry."""
     ms = entry.partition("-")[0]
-    return int(ms) / 1000 if ms.isdecimal() and 0 < len(ms) < 16 else None
+    return int(ms) / 1000 if ms.isdecimal() and len(ms) < 16 and int(ms) else None
 
 
 def _counts(act: Act) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
-from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected, Waiting
+from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
 from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
+from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
-from .functions import Road, call
 from .requests import Command
+from .road import Road, call
 
 __all__ = ["Missing", "fetch", "missing", "put", "with_bodies"]
 

@@ -28,11 +28,12 @@ from .checkup.profile import Profile
 from .codec import Codec
 from .connection import SyncLine, is_passing, translate, without_secrets
 from .copies import Copies
-from .functions import FUNCTIONS, Road, call
+from .functions import FUNCTIONS
 from .keys import Keys
 from .library import PROTOCOL, library
 from .reads import READS, create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
+from .road import Road, call
 from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
@@ -53,6 +54,7 @@ _FLEETING: Final = (
     v.Say,
     v.Settle,
     v.Sweep,
+    v.Tidy,
 )
 """Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
 

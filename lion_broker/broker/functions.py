@@ -7,37 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lion_broker.mail import verbs as v
+from lion_broker.mail.answers import Promoted, Stepped, Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Promoted, Record, Stepped, Swept
+from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Record
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
-from .codec import Codec, Sealed
+from .archive import restore
+from .codec import Sealed
 from .forms import order_of, written_report
-from .keys import Keys
-from .library import library
 from .requests import Argument, Command, Request
+from .road import Road, call
+from .standing import stand_of
 
-__all__ = ["FUNCTIONS", "Road", "call"]
+__all__ = ["FUNCTIONS"]
 
 
 _CANCELLED_MS: Final = 3_600_000
-_OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
-_NO_LANES: Final[frozenset[str]] = frozenset()
 _AS_IT_IS: Final = Sealed(b"", b"", b"", "")
-"""Stands for the mail of a dead letter that is not edited, or that has none."""
-
-
-class Road:
-    """What every function needs: the keys and the codec of one namespace."""
-
-    def __init__(self, keys: Keys, codec: Codec) -> None:
-        self.keys = keys
-        self.codec = codec
-
-
-def call(function: str, keys: Sequence[str], *args: Argument) -> Command:
-    """Return the command that calls a function of the library."""
-    return ("FCALL", library().prefix + function, len(keys), *keys, *args)
+"""Stands for the mail of a dead letter that is not edited."""
 
 
 def create_session(road: Road, verb: v.CreateSession) -> Request:
@@ -120,7 +107,7 @@ def claim(road: Road, verb: v.Claim) -> Request:
     args = (verb.branch, verb.token, verb.entry, verb.pool, verb.owner, verb.lease_ms, verb.batch)
 
     command = call("claim", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Claimed(*_stand(road, verb, replies)))
+    return Request((command,), lambda replies: Claimed(*stand_of(road.codec, verb, replies)))
 
 
 def commit(road: Road, verb: v.Commit) -> Request:
@@ -140,7 +127,7 @@ def commit(road: Road, verb: v.Commit) -> Request:
     for deferral in verb.deferred:
         args += (deferral.entry, deferral.lane, deferral.pause_ms, deferral.attempts)
     command = call("commit", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Committed(*_stand(road, verb, replies)))
+    return Request((command,), lambda replies: Committed(*stand_of(road.codec, verb, replies)))
 
 
 def dispatch(road: Road, verb: v.Dispatch) -> Request:
@@ -193,6 +180,12 @@ def sweep(road: Road, verb: v.Sweep) -> Request:
         for partition in range(road.keys.partitions)
     )
     return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
+
+
+def tidy(road: Road, verb: v.Tidy) -> Request:
+    """`tidy.lua`, once for each partition."""
+    readies = (road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
+    return Request(tuple(call("tidy", [key], verb.idle_ms, verb.limit) for key in readies), lambda replies: None)
 
 
 def promote(road: Road, verb: v.Promote) -> Request:
@@ -264,22 +257,6 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
 
 
-def restore(road: Road, verb: v.Restore) -> Request:
-    """`restore.lua`."""
-    args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
-    for row in verb.rows:
-        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
-    args += (str(verb.where), len(verb.mails))
-    for one in verb.mails:
-        args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))
-    args.append(len(verb.dead))
-    for letter in verb.dead:
-        args += (letter.id, letter.reason, letter.error, letter.detail, letter.branch, letter.attempts)
-        args += ("\n".join(letter.owners), *(road.codec.seal(letter.mail) if letter.mail else _AS_IT_IS))
-    command = call("restore", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Outcome(replies[0].decode()))
-
-
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -311,6 +288,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.Tidy: tidy,
     v.Restore: restore,
 }
 
@@ -319,23 +297,6 @@ def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[
     parts: list[Argument] = [part for letter in verb.letters for part in (letter, *sealed.get(letter, _AS_IT_IS))]
     command = call("exhume", [road.keys.session(verb.session)], what, len(verb.letters), *parts)
     return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
-
-
-def _stand(road: Road, verb: v.Claim | v.Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
-    """The parts of a Claimed or Committed."""
-    word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
-    open_one, session, branch = road.codec.open, verb.session, verb.branch
-    return (
-        _OUTCOMES[word],
-        cursor.decode(),
-        version,
-        attempts,
-        behaviour.decode(),
-        tuple([open_one(entry, session, branch) for entry in entries]),
-        now,
-        lane.decode("utf-8", "replace"),
-        frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
-    )
 
 
 def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str) -> Command:

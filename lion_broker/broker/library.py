@@ -44,6 +44,7 @@ VERBS: Final = (
     "renew",
     "release",
     "sweep",
+    "tidy",
     "promote",
     "pause",
     "exhume",

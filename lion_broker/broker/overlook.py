@@ -9,8 +9,8 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.deployment import Due, Enrolled, PoolRecord, Roll, Tally
 
 from .forms import order_of, read_report
-from .functions import Road, call
 from .requests import Request
+from .road import Road, call
 
 __all__ = ["OVERLOOK"]
 

@@ -20,16 +20,16 @@ from lion_broker.mail.records import (
     Reply,
     SessionRecord,
     Stamp,
-    Waiting,
     gap,
     is_after,
     place_of,
 )
+from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import WireMail
 
-from .functions import Road, call
 from .overlook import OVERLOOK
 from .requests import Command, Request
+from .road import Road, call
 
 __all__ = ["GROUP", "READS", "create_group"]
 
@@ -132,7 +132,7 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
     if verb.after == _TIP:
         return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
     # One after the other: as many occurrences as are kept do not come between the two.
-    first = (call("events_kept", [key]),) if verb.after != START else ()
+    first = (call("events_kept", [key]),) if verb.gaps and verb.after != START else ()
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command: Command = ("XREAD", "COUNT", verb.count, *block, "STREAMS", key, verb.after)
 

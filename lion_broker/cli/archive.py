@@ -51,9 +51,9 @@ def export(
     """Write all that a session holds as JSON lines: branches, histories, waiting mail, dead letters, large bodies.
 
     Each branch is read as it stands after a turn. A session at work goes on meanwhile, and a mail may then be missing
-    between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it, with exit code 7 when turns do not end in time. There are no
-    secrets in it, but all that was said. With --json a summary goes to stdout, and --output is needed.
-    Example: lion-broker session export 01a2 --pause --output trip.jsonl
+    between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it; exit code 7
+    when turns do not end in time. There are no secrets in it, but all that was said. With --json a summary goes to
+    stdout, and --output is needed. Example: lion-broker session export 01a2 --pause --output trip.jsonl
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.exporting import export_steps
@@ -228,7 +228,7 @@ def _await_rest(exchange: Exchange, session: str, seconds: float) -> None:
         left_ms = int((deadline - time.monotonic()) * 1000)
         if left_ms <= 0:
             raise RoundTimeout(f"{', '.join(busy[:3])} did not end a turn within {seconds:g} s. Give more with --wait.")
-        happened = exchange.call(ReadEvents(session, tip, wait_ms=min(left_ms, 200)))
+        happened = exchange.call(ReadEvents(session, tip, wait_ms=min(left_ms, 200), gaps=False))
         tip = happened[-1].id if happened else tip
 
 

@@ -166,11 +166,12 @@ def _closing(result: Result, output: Path | None) -> str:
     if output is not None:
         figures.append(("report", str(output)))
     if result.kept:
-        figures.append(("more", f"lion-broker session show {result.session}"))
+        figures.append(("more", f"lion-broker session trace {result.session}"))
+        figures.append(("in a browser", "lion-broker gateway"))
     elif not result.kills:
         figures.append(("more", "lion-broker demo research --kill-one --question '...'"))
     else:
-        figures.append(("more", "lion-broker demo research --keep, then lion-broker session ls"))
+        figures.append(("more", "lion-broker demo research --keep, then lion-broker gateway shows it in a browser"))
     return "\n" + "\n".join(f"{name:<16}{value}" for name, value in figures)
 
 

@@ -50,6 +50,7 @@ def drain(
 
     Each learns it with its next heartbeat, at most three seconds later. Those that start afterwards are not meant.
     `lion-broker up` starts no others in their place, unlike Compose and Kubernetes.
+    Example: lion-broker drain --pool readers --wait
     """
     if sum((worker is not None, pool is not None, everything)) != 1:
         raise ConfigError("Say which workers: WORKER, as `lion-broker status` names it, or --pool POOL, or --all.")

@@ -19,7 +19,7 @@ from .exits import Code
 from .options import AsJson, Namespace, Url, shared_exchange
 from .printing import print_json
 from .running import Signals, check_server, log_to_stderr, run
-from .worker import Level, LogFormat
+from .work_options import Level, LogFormat
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -37,6 +37,7 @@ def scale(
 
     A running `lion-broker up` starts workers for the pool, or lets some end their turns and stop. The number is kept
     at the server, for other programs that start workers to read: `lion-broker scale --json`.
+    Example: lion-broker scale readers 8
     """
     if pool is None and forget:
         raise ConfigError("--forget needs the POOL that it is meant for.")

@@ -42,7 +42,7 @@ def status(
 
     With --watch it is a live screen with rates; where stdout is no terminal, lines of text for each look. A server
     that stops answering is waited for. Ctrl-C and SIGTERM end it with 0. With --json, stdout gets one object, or one
-    a line for each look.
+    a line for each look. Example: lion-broker status --watch
     """
     from lion_broker.config import Settings
 

@@ -206,7 +206,8 @@ def _words(happening: Happening, names: dict[str, str]) -> str:
     """A happening in words, and the beginning of the mail's id."""
     ends = (happening.branch, happening.sender, happening.recipient)
     branch, sender, recipient = (branch_cell(end, names) if end else "?" for end in ends)
-    text = f": {cell(happening.text)}" if happening.text else ""
+    # The text of a branch that was created is its name.
+    text = f": {cell(happening.text)}" if happening.text and happening.kind != "created" else ""
     mail = f"  [{cell(happening.mail)}]" if happening.mail else ""
     if happening.kind in ("sent", "applied"):
         return f"{sender} → {recipient}  {cell(happening.category)}{text}{mail}"

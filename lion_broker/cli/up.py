@@ -16,7 +16,8 @@ from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .printing import print_json
 from .running import log_to_stderr, run
 from .words import own_words, typed_words
-from .worker import Level, check_pools
+from .work_options import Concurrency, Grace, Level, LogFormat
+from .worker import check_pools
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
@@ -28,47 +29,51 @@ __all__ = ["down", "up"]
 _LAST_LINES: Final = 5
 
 
+Registry = Annotated[
+    str | None, typer.Option(metavar="MODULE:NAME", help="The Registry of the workers. Default: that of the demo.")
+]
+Pools = Annotated[
+    list[str] | None, typer.Option(metavar="POOL", help="A pool to serve; may be repeated. Default: default.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=256,
+        metavar="N",
+        help="Worker processes of each pool. Default: what `scale` has said, else 2.",
+        show_default=False,
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        metavar="PORT",
+        help="The dashboard's port. Default: 8420, or a free one when that is taken.",
+        show_default=False,
+    ),
+]
+Dashboard = Annotated[bool, typer.Option(help="Serve the dashboard, if its packages are installed.")]
+Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; `down` stops it.")]
+
+
 def up(
     context: typer.Context,
-    app: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:NAME", help="The Registry of the workers. Default: that of the demo."),
-    ] = None,
-    pool: Annotated[
-        list[str] | None, typer.Option(metavar="POOL", help="A pool to serve; may be repeated. Default: default.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=256,
-            metavar="N",
-            help="Worker processes of each pool. Default: what `scale` has said, else 2.",
-            show_default=False,
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many branches each worker serves side by side.")
-    ] = 100,
-    grace: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long turns may take to end when it stops.")
-    ] = 25.0,
+    app: Registry = None,
+    pool: Pools = None,
+    workers: Workers = None,
+    concurrency: Concurrency = 100,
+    grace: Grace = 25.0,
     lease: Lease = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65535,
-            metavar="PORT",
-            help="The dashboard's port. Default: 8420, or a free one when that is taken.",
-            show_default=False,
-        ),
-    ] = None,
-    dashboard: Annotated[bool, typer.Option(help="Serve the dashboard, if its packages are installed.")] = True,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; `down` stops it.")] = False,
+    port: Port = None,
+    dashboard: Dashboard = True,
+    detach: Detach = False,
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
+    log_format: LogFormat = None,
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,13 +82,14 @@ def up(
     Runs until Ctrl-C or SIGTERM, or with --detach on its own until `lion-broker down`. A worker that fails is replaced,
     and `lion-broker scale POOL N` changes how many there are. The first signal has the workers end their turns and
     hand over; a second one drops the turns, which are then done again by whoever comes next.
+    Example: lion-broker up --app app:registry --pool readers --workers 4
     """
     from lion_broker.config import Settings
 
     from .deployment import Plan, serve
     from .standing import Place
 
-    settings = Settings.load(url=url, namespace=namespace, lease=lease)
+    settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
     pools = list(dict.fromkeys(pool or ["default"]))
     check_pools(pools)
     place = Place(settings)
@@ -94,6 +100,7 @@ def up(
     options = ["--concurrency", str(concurrency), "--grace", str(grace)]
     options += [] if lease is None else ["--lease", str(lease)]
     shared = ["--namespace", settings.namespace, "--log-level", log_level]
+    shared += [] if log_format is None else ["--log-format", log_format]
     plan = Plan(settings, app, pools, workers, options, shared, port, dashboard)
     with place.taken() as write, shared_exchange(settings) as exchange:
         raise typer.Exit(run(partial(serve, plan, exchange, write, partial(_say, ready_fd, as_json))))
@@ -109,7 +116,7 @@ def down(
 ) -> None:
     """Stop what `up` has started on this machine: workers end their turns and hand over, then the dashboard ends.
 
-    Nothing to stop is no error.
+    Nothing to stop is no error. Example: lion-broker down --server
     """
     from lion_broker.config import Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
@@ -12,64 +12,35 @@ import typer
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
-from . import completion
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
 from .printing import print_json
 from .running import Signals, check_server, log_to_stderr, on_eof, run, until_told
+from .work_options import App, Batch, Concurrency, Grace, Level, LogFormat, Pool, Processes, Reload, UntilEof
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.worker.sweeper import Sweeper
     from lion_broker.worker.worker import Worker
 
-__all__ = ["Level", "check_pools", "sweeper", "worker"]
+__all__ = ["check_pools", "sweeper", "worker"]
 
 log = logger("cli")
-
-Pool = Annotated[str, typer.Option(metavar="POOL", help="Whose branches it hosts.", autocompletion=completion.pools)]
-Level = Annotated[
-    Literal["debug", "info", "warning", "error"], typer.Option(help="Which log lines go to stderr: these and worse.")
-]
-LogFormat = Annotated[
-    Literal["text", "json"] | None,
-    typer.Option(
-        "--log-format",
-        help="Log lines for people, or JSON for programs. Default: LION_BROKER_LOG_FORMAT, else text.",
-        show_default=False,
-    ),
-]
 
 
 def worker(
     context: typer.Context,
-    app: Annotated[
-        str, typer.Option(metavar="MODULE:NAME", help="The Registry with behaviours, tools and models, as module:name.")
-    ],
+    app: App,
     pool: Pool = "default",
-    concurrency: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many branches it serves side by side.")
-    ] = 100,
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="How many mails of a branch it takes at once.")] = 200,
+    concurrency: Concurrency = 100,
+    batch: Batch = 200,
     lease: Lease = None,
-    grace: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long turns may take to end when it stops.")
-    ] = 25.0,
+    grace: Grace = 25.0,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when nothing waits any more.")] = False,
-    until_eof: Annotated[
-        bool,
-        typer.Option(
-            "--until-eof", help="Stop when stdin ends, so that it never outlives the program that started it."
-        ),
-    ] = False,
-    processes: Annotated[
-        int,
-        typer.Option(min=1, max=256, metavar="N", help="How many processes; one that fails is replaced by another."),
-    ] = 1,
-    reload: Annotated[
-        bool, typer.Option("--reload", help="For development: begin anew when a Python file of the app changes.")
-    ] = False,
+    until_eof: UntilEof = False,
+    processes: Processes = 1,
+    reload: Reload = False,
     url: Url = None,
     namespace: Namespace = None,
     health_port: HealthPort = None,
@@ -84,6 +55,7 @@ def worker(
     Runs until SIGTERM or Ctrl-C; any number of workers share a pool. The first signal ends its turns, hands its
     branches over and exits with 0; a second one drops the turns, which others then do again. With --json a line on
     stdout says when it is ready, and one what it has done.
+    Example: lion-broker worker --app app:registry --pool readers
     """
     from lion_broker.config import Settings
     from lion_broker.worker import collector

@@ -65,7 +65,8 @@ def one_line(value: Any, /, most: int | None = None) -> str:
     # What would be cut is not looked at; an escape is at most ten characters for one.
     text = readable(value)
     kept = text if most is None else text[: most * 4]
-    shown = "".join(map(_shown, " ".join(kept.split())))
+    line = " ".join(kept.split())
+    shown = line if line.isprintable() else "".join(map(_shown, line))
     cut = most is not None and (len(shown) > most or len(kept) < len(text))
     return shown[: max(0, (most or 0) - 1)] + "…" if cut else shown
 

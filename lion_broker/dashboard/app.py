@@ -75,7 +75,7 @@ def dashboard(
         Lives(carrier),
         Pulse(carrier, always=always),
         Histories(carrier),
-        NamespaceMetrics(carrier),
+        NamespaceMetrics(carrier, per_branch=settings.metrics_per_branch),
     )
     app = Starlette(
         routes=_routes(),

@@ -6,7 +6,7 @@ from typing import Final
 
 from lion_broker.branch.times import End
 from lion_broker.mail.exchange import Steps
-from lion_broker.mail.records import WaitsAt
+from lion_broker.mail.waiting import WaitsAt
 
 from .history import MOST, History, Story
 from .pictures import Passage

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
-from lion_broker.mail.records import START, BranchRecord, DeadLetter, Waiting, WaitsAt
+from lion_broker.mail.records import START, BranchRecord, DeadLetter
 from lion_broker.mail.verbs import ReadDead, ReadSession, ReadWaiting
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .history import History

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lion_broker.branch.times import Attempt, End
@@ -91,24 +91,27 @@ class _Tracer:
             if attempt.number <= known:
                 known = 0  # a dead letter that was sent again is tried afresh
             if attempt.number > known + 1:
-                yield self._cut(story, attempt, known, free)
+                began = max(free or 0.0, story.free) or attempt.given
+                yield _cut(known + 1, attempt.number - 1, began, attempt.given, story.tried)
             elif free is not None:
                 yield _waited(known, free, attempt)
             yield _span("leased", "", attempt.given, attempt.begun)
             yield from _work(attempt)
             known, free = attempt.number, attempt.ended
+        dead = None if story.done else self._passages.standing.dead.get(story.mail)
+        if dead is not None and dead.attempts > known:
+            # The last of its owners has not tried it any more, but given it up.
+            yield _cut(known + 1, dead.attempts, free or dead.at, dead.at, dead.owners[:-1])
         if story.ended is not None and free is not None and story.attempts:
             yield _span("delivered", "", free, story.ended)
         elif free is not None and story.applied is not None:
             yield _span("queued", "", free, story.applied)
 
-    def _cut(self, story: Story, attempt: Attempt, known: int, free: float | None) -> Span:
-        """Attempts that left no record: from when they could begin until the mail was handed out again."""
-        last = attempt.number - 1
-        name = f"attempt {last}" if last == known + 1 else f"attempts {known + 1} to {last}"
-        began = max(free or 0.0, story.free) or attempt.given
-        owners = list(story.tried[-(last - known) :])
-        return _span("work", name, began, attempt.given, _WORKER_LOST, {"owners": owners})
+
+def _cut(first: int, last: int, began: float, ended: float, tried: Sequence[str]) -> Span:
+    """Attempts that left no record: from when they could begin until the mail was handed out again, or given up."""
+    name = f"attempt {last}" if last == first else f"attempts {first} to {last}"
+    return _span("work", name, began, ended, _WORKER_LOST, {"owners": list(tried[first - 1 - last :])})
 
 
 def _waited(known: int, free: float, attempt: Attempt) -> Span:

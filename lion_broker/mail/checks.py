@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START, WaitsAt, place_of
+from .records import START, place_of
+from .waiting import WaitsAt
 from .wire import WireMail
 
 __all__ = ["DELIVERIES", "check", "is_entry", "is_id"]

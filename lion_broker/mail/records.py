@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from lion_broker.core.portable import readable
 
@@ -28,17 +27,12 @@ __all__ = [
     "Moved",
     "Occurrence",
     "Posted",
-    "Promoted",
     "ReadyEntry",
     "Record",
     "Rejected",
     "Reply",
     "SessionRecord",
     "Stamp",
-    "Stepped",
-    "Swept",
-    "Waiting",
-    "WaitsAt",
     "gap",
     "is_after",
     "place_of",
@@ -314,35 +308,6 @@ class DeadLetter:
         return self.mail.header.in_reply_to if self.mail else None
 
 
-class WaitsAt(StrEnum):
-    """Where mail from a branch (the first) or to it waits. Lanes: to be tried again; delayed: to be delivered later."""
-
-    OUTBOX = "outbox"
-    TRANSIT = "transit"
-    INBOX = "inbox"
-    MAILBOX = "mailbox"
-    LANES = "lanes"
-    DELAYED = "delayed"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
-
-    `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
-    in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
-    left out unless it was asked for.
-    """
-
-    place: str
-    mail: WireMail | Rejected
-    lane: str = ""
-    due: int = 0
-    attempts: int = 0
-    straight: bool = True
-    """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to a command, or a part of one: JSON bytes for the client that asked.
@@ -389,29 +354,3 @@ class ReadyEntry:
     id: str
     session: str
     branch: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """Answer of `Step`: OK, ALREADY or FENCED, with the result that was recorded."""
-
-    outcome: Outcome
-    body: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Promoted:
-    """Answer of `Promote`: the exchange's time in ms, branches looked at, and the ms until the next, if any, is due."""
-
-    now: int
-    seen: int = 0
-    next_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """Answer of `Sweep`: ready entries looked at, dropped, and given to others."""
-
-    seen: int = 0
-    dropped: int = 0
-    renewed: int = 0

@@ -343,7 +343,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "ttl": _is_number,
     "traceparent": _is_text,
     "tracestate": _is_text,
-    "baggage": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_BAGGAGE,
+    "baggage": lambda value: isinstance(value, str) and len(value) <= MAX_BAGGAGE,
     "reply_to": _is_text,
     "in_reply_to": _is_text,
     "blob": lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,

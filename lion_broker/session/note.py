@@ -82,7 +82,7 @@ class Note:
             yield from move_steps(self.session, lambda resume: Send(self.session, (self.branch,), True, resume=resume))
 
     def answer_steps(self, seconds: float) -> Steps[Answer]:
-        """Wait for the first mail that answers this one; raises RoundTimeout, or MailError when it has become a dead letter."""
+        """Wait for the first mail that answers this one; raises RoundTimeout, or MailError when this one has died."""
         deadline = time.monotonic() + seconds
         record = yield from ask(ReadSession(self.session))
         if record is None:
@@ -104,7 +104,7 @@ class Note:
                     f"Nothing came back to the mail {self.id} in {seconds:g} s. Is a worker running for the branch's"
                     f" pool (lion-broker branch ls {self.session[:13]}), and does its behaviour answer?"
                 )
-            happened = yield from ask(ReadEvents(self.session, self.events, wait_ms=min(left_ms, _WAIT_MS)))
+            happened = yield from ask(ReadEvents(self.session, self.events, wait_ms=min(left_ms, _WAIT_MS), gaps=False))
             self.events = happened[-1].id if happened else self.events
 
     def _read_steps(self) -> Steps[DeadLetter | None]:

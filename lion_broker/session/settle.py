@@ -118,5 +118,5 @@ def _why_steps(session: str) -> Steps[str]:
 def _next_event(session: str, tip: str, deadline: float | None) -> Steps[str]:
     """Wait for something to happen in the session, for a second at most; returns how far the tail was read."""
     left_ms = _LONGEST_WAIT_MS if deadline is None else max(1, int((deadline - time.monotonic()) * 1000))
-    events = yield from ask(ReadEvents(session, tip, wait_ms=min(left_ms, _LONGEST_WAIT_MS)))
+    events = yield from ask(ReadEvents(session, tip, wait_ms=min(left_ms, _LONGEST_WAIT_MS), gaps=False))
     return events[-1].id if events else tip

@@ -9,17 +9,10 @@ from typing import Final
 from lion_broker.branch.directory import gone
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
-from lion_broker.mail.records import (
-    START,
-    BranchRecord,
-    DeadLetter,
-    LogRecord,
-    SessionRecord,
-    Waiting,
-    WaitsAt,
-)
+from lion_broker.mail.records import START, BranchRecord, DeadLetter, LogRecord, SessionRecord
 from lion_broker.mail.verbs import IMPORTING, ReadBranches, ReadDead, ReadLog, ReadSession, ReadWaiting, Verb
 from lion_broker.mail.verbs.archive import Kept
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 __all__ = ["Piece", "Source", "Survey"]

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from .acts import Act, ModelCall, ToolUse
 from .lines import said
-from .otel import Otel, conversation_of, in_context, mark_failed, otel
+from .otel import conversation_of, otel
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
+
+    from .tracing import Otel
 
 __all__ = ["ActSpans"]
 
@@ -44,32 +46,25 @@ class ActSpans:
         used = otel()
         if used is None or call is None:
             return None
-        from opentelemetry.context import attach, get_current
-        from opentelemetry.trace import SpanKind
-
         asked = _asked_of_model(used, call) if isinstance(call, ModelCall) else _asked_of_tool(used, act, call)
         inside = not isinstance(call, ModelCall) or call.here
         name = f"chat {call.model}" if isinstance(call, ModelCall) else f"execute_tool {act.name}"
-        kind = SpanKind.INTERNAL if inside else SpanKind.CLIENT
-        span = used.tracer.start_span(name, None, kind, asked | conversation_of(said("session")))
+        kind = "INTERNAL" if inside else "CLIENT"
+        span = used.start(name, kind, asked | conversation_of(said("session")))
         if isinstance(call, ModelCall) and call.streams:
             # Between two chunks somebody else's code runs in the same task: that is not part of the call.
             return used, span, None
-        before = get_current()
-        attach(in_context(span))
-        return used, span, before
+        return used, span, used.enter(used.with_span(span))
 
     def ended(self, act: Act, call: ModelCall | ToolUse | None, seen: Any) -> None:
         """End it."""
         if seen is None:
             return
-        from opentelemetry.context import attach
-
-        used, span, before = seen
-        if before is not None:
-            attach(before)
+        used, span, outside = seen
+        if outside is not None:
+            used.enter(outside)
         if act.error:
-            mark_failed(span, act.error)
+            used.fail(span, act.error)
         if isinstance(call, ModelCall):
             _answered(used, span, act, call)
         elif isinstance(call, ToolUse):

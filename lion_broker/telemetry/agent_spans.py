@@ -8,10 +8,12 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from .lines import back_to, now_about
-from .otel import Otel, conversation_of, fail, in_context, otel
+from .otel import conversation_of, otel
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+
+    from .tracing import Otel
 
 __all__ = ["Workflow", "agent", "agent_pieces", "workflow"]
 
@@ -27,17 +29,15 @@ def agent(branch: str, name: str, session: str) -> Iterator[None]:
         if used is None:
             yield
             return
-        from opentelemetry.trace import use_span
-
-        span, began = _agent_span(used, branch, name, session), time.perf_counter()
-        error = ""
+        span, began, error = _agent_span(used, branch, name, session), time.perf_counter(), ""
+        outside = used.enter(used.with_span(span))
         try:
-            with use_span(span, record_exception=False, set_status_on_exception=False):
-                yield
+            yield
         except BaseException as failure:
-            error = fail(span, failure)
+            error = used.fail(span, failure)
             raise
         finally:
+            used.enter(outside)
             _end_agent(used, span, name, began, error)
     finally:
         back_to(before)
@@ -54,59 +54,49 @@ async def _in_span(used: Otel, pieces: AsyncGenerator[T], branch: str, name: str
     try:
         async with aclosing(pieces):
             while True:
-                found = await _next_in(span, pieces)
+                found = await _next_in(used, span, pieces)
                 if not found:
                     return
                 yield found[0]
     except GeneratorExit:
         raise  # whoever reads has heard enough
     except BaseException as failure:
-        error = fail(span, failure)
+        error = used.fail(span, failure)
         raise
     finally:
         _end_agent(used, span, name, began, error)
 
 
-async def _next_in(span: Span, pieces: AsyncGenerator[T]) -> tuple[T, ...]:
-    from opentelemetry.trace import use_span
-
-    with use_span(span, record_exception=False, set_status_on_exception=False):
-        try:
-            return (await anext(pieces),)
-        except StopAsyncIteration:
-            return ()
+async def _next_in(used: Otel, span: Span, pieces: AsyncGenerator[T]) -> tuple[T, ...]:
+    """The next piece, made under the span; nothing when there is none."""
+    outside = used.enter(used.with_span(span))
+    try:
+        return (await anext(pieces),)
+    except StopAsyncIteration:
+        return ()
+    finally:
+        used.enter(outside)
 
 
 class Workflow:
     """The span of a session that is open in a `with` block."""
 
-    __slots__ = ("_before", "_began", "_name", "_otel", "_span")
+    __slots__ = ("_began", "_name", "_otel", "_outside", "_span")
 
     def __init__(self, used: Otel, session: str, name: str) -> None:
-        from opentelemetry.context import attach, get_current
-        from opentelemetry.trace import SpanKind
-
         self._otel, self._name, self._began = used, name, time.perf_counter()
         attributes = {"gen_ai.operation.name": "invoke_workflow", **conversation_of(session)}
         if name:
             attributes["gen_ai.workflow.name"] = name
-        self._span = used.tracer.start_span(
-            f"invoke_workflow {name}".strip(), None, SpanKind.INTERNAL, attributes, record_exception=False
-        )
-        self._before = get_current()
-        attach(in_context(self._span))
+        self._span = used.start(f"invoke_workflow {name}".strip(), "INTERNAL", attributes)
+        self._outside = used.enter(used.with_span(self._span))
 
     def end(self, error: BaseException | None = None) -> None:
         """End it, with what has ended the block."""
-        from opentelemetry.context import attach
-        from opentelemetry.trace import get_current_span
-
-        if get_current_span() is self._span:
+        if self._otel.is_current(self._span):
             # A block that ends in another task than it began in has left nothing there to be undone.
-            attach(self._before)
-        failed = {}
-        if error is not None:
-            failed = {"error.type": fail(self._span, error)}
+            self._otel.enter(self._outside)
+        failed = {} if error is None else {"error.type": self._otel.fail(self._span, error)}
         self._span.end()
         named = {"gen_ai.workflow.name": self._name} if self._name else {}
         self._otel.record("gen_ai.workflow.duration", time.perf_counter() - self._began, {**named, **failed})
@@ -119,16 +109,10 @@ def workflow(session: str, name: str) -> Workflow | None:
 
 
 def _agent_span(used: Otel, branch: str, name: str, session: str) -> Span:
-    from opentelemetry.trace import SpanKind
-
-    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": branch}
+    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": str(branch), **conversation_of(session)}
     if name:
         attributes["gen_ai.agent.name"] = name
-    if session:
-        attributes |= conversation_of(session)
-    return used.tracer.start_span(
-        f"invoke_agent {name}".strip(), None, SpanKind.INTERNAL, attributes, record_exception=False
-    )
+    return used.start(f"invoke_agent {name}".strip(), "INTERNAL", attributes)
 
 
 def _end_agent(used: Otel, span: Span, name: str, began: float, error: str) -> None:

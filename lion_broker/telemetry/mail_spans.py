@@ -13,19 +13,21 @@ from urllib.parse import urlsplit
 
 from .counts import counts_here
 from .names import SYSTEM, TEMPLATE
-from .otel import Otel, fail, in_context, mark_failed, otel
+from .otel import otel
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import Span
+
+    from .tracing import Carrier, Otel
 
 __all__ = [
-    "Carrier", "Mailboxes", "Processing", "Sending", "Together", "count_sent", "handed_in", "outgoing", "process",
-    "receive", "settle",
+    "Mailboxes", "Processing", "Sending", "Together", "count_sent", "handed_in", "outgoing", "process", "receive",
+    "settle",
 ]  # fmt: skip
 
-_MOST_LINKS: Final = 32
-"""Links of one span; a batch may come from more traces."""
+_MOST_LINKS: Final = 8
+"""Links of one span; a batch may come from more traces, and each link costs a quarter of what a mail does."""
 _GROUP: Final = "workers"
 
 
@@ -36,26 +38,6 @@ class Mailboxes(Protocol):
 
     def mailbox(self, session: str, branch: str) -> str:
         """Return the key."""
-
-
-class Carrier(Protocol):
-    """What carries a context from process to process: the header of a mail."""
-
-    @property
-    def id(self) -> str:
-        """The id of the mail."""
-
-    @property
-    def traceparent(self) -> str | None:
-        """The span that sent it."""
-
-    @property
-    def tracestate(self) -> str | None:
-        """What vendors say of its trace."""
-
-    @property
-    def baggage(self) -> str | None:
-        """What the sender's context says to all who come after."""
 
 
 class Sending:
@@ -83,28 +65,24 @@ class Sending:
         """Note that it has gone, or why not; `posted` says that it went to the server meanwhile."""
         if self._span is None or self._otel is None:
             return
-        if error is not None:
-            fail(self._span, error)
+        failed = {} if error is None else {"error.type": self._otel.fail(self._span, error)}
         self._span.end()
         if posted:
-            failed = {} if error is None else {"error.type": type(error).__name__}
-            self._otel.record(
-                "messaging.client.operation.duration",
-                time.perf_counter() - self._began,
-                _metric_attributes("send") | failed,
-            )
+            duration = time.perf_counter() - self._began
+            self._otel.record("messaging.client.operation.duration", duration, _of_metrics("send") | failed)
 
 
 _NOTHING: Final = Sending({})
 
 
 class Together:
-    """One `send` span for all mail that is sent between `begin` and `end`; made with the first of them."""
+    """One `send` span for all mail that is sent between a `begin` and its `leave`, made with the first of them."""
 
     def __init__(self) -> None:
-        self.carried: dict[str, Any] | None = None
+        self._carried: dict[str, Any] | None = None
         self._span: Span | None = None
         self._mails = 0
+        self._first: dict[str, str] = {}
         self._outer: Together | None = None
 
     def begin(self) -> None:
@@ -112,22 +90,28 @@ class Together:
         self._outer = _together.get()
         _together.set(self)
 
-    def end(self) -> None:
-        """Share it no longer."""
+    def leave(self) -> None:
+        """Share it no longer, or not now."""
         if _together.get() is self:
             _together.set(self._outer)
+
+    def end(self) -> None:
+        """Share it no longer, and end it."""
+        self.leave()
         if self._span is not None:
-            self._span.set_attribute("messaging.batch.message_count", self._mails)
+            many = {"messaging.batch.message_count": self._mails}
+            self._span.set_attributes(self._first if self._mails == 1 else many)
             self._span.end()
             self._span = None
 
-    def carry(self, used: Otel, exchange: Mailboxes, session: str) -> dict[str, Any]:
+    def carry(self, used: Otel, exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
         """Return what one more mail carries."""
         self._mails += 1
-        if self.carried is None:
-            self._span = _send_span(used, _of_session(exchange, session))
-            self.carried = used.carried(in_context(self._span))
-        return self.carried
+        if self._carried is None:
+            self._first = _of_mail(exchange, session, recipient, mail)
+            self._span = used.start(f"send {TEMPLATE}", "PRODUCER", _of_session(exchange, session, "send", "send"))
+            self._carried = used.carried(self._span)
+        return self._carried
 
 
 _together: ContextVar[Together | None] = ContextVar("lion_broker_sent_together", default=None)
@@ -140,13 +124,10 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
         return _NOTHING
     together = _together.get()
     if together is not None:
-        return Sending(together.carry(used, exchange, session))
-    attributes = _of_session(exchange, session) | {
-        "messaging.destination.name": exchange.mailbox(session, recipient),
-        "messaging.message.id": mail,
-    }
-    span = _send_span(used, attributes)
-    return Sending(used.carried(in_context(span)), used, span)
+        return Sending(together.carry(used, exchange, session, recipient, mail))
+    attributes = _of_session(exchange, session, "send", "send") | _of_mail(exchange, session, recipient, mail)
+    span = used.start(f"send {TEMPLATE}", "PRODUCER", attributes)
+    return Sending(used.carried(span), used, span)
 
 
 def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -171,10 +152,11 @@ def count_sent(categories: Iterable[str]) -> None:
 class Processing:
     """The handling of one mail, or of several in one span: `enter` and `leave` it as often as it is gone on with."""
 
-    __slots__ = ("_before", "_began", "_links", "_mails", "_otel", "_span", "context")
+    __slots__ = ("_before", "_began", "_known", "_mail", "_mails", "_otel", "_span", "context")
 
-    def __init__(self, used: Otel, span: Span, context: Context, mails: int, links: set[str]) -> None:
-        self._otel, self._span, self._mails, self._links = used, span, mails, links
+    def __init__(self, used: Otel, span: Span, context: Context, mails: Sequence[Carrier], known: set[str]) -> None:
+        self._otel, self._span, self._known = used, span, known
+        self._mail, self._mails = mails[0].id if mails else "", len(mails)
         self._began = time.perf_counter()
         self._before: Context | None = None
         self.context = context
@@ -183,49 +165,36 @@ class Processing:
         """One more mail is handled in it."""
         self._mails += 1
         sender = mail.traceparent
-        if sender is None or sender in self._links or len(self._links) >= _MOST_LINKS:
+        if sender is None or sender in self._known or len(self._known) >= _MOST_LINKS:
             return
-        self._links.add(sender)
-        if (link := _link(_sent_in(mail))) is not None:
+        self._known.add(sender)
+        for link in self._otel.links([self._otel.sent_in(mail)]):
             self._span.add_link(link.context)
 
     def enter(self) -> None:
         """Make it the current span of this task."""
-        from opentelemetry.context import attach, get_current
-
-        self._before = get_current()
-        attach(self.context)
+        self._before = self._otel.enter(self.context)
 
     def leave(self) -> None:
         """Make that current again which was before."""
-        from opentelemetry.context import attach
-
         if self._before is not None:
-            attach(self._before)
+            self._otel.enter(self._before)
 
     def end(self, error: str = "") -> None:
         """End it; `error` is the class of what the handling has raised."""
-        attributes = _metric_attributes("process")
-        if self._mails > 1:
+        attributes = _of_metrics("process")
+        if self._mails == 1:
+            self._span.set_attribute("messaging.message.id", str(self._mail))
+        else:
             self._span.set_attribute("messaging.batch.message_count", self._mails)
         if error:
-            mark_failed(self._span, error)
-            attributes = attributes | {"error.type": error}
+            attributes = attributes | {"error.type": self._otel.fail(self._span, error)}
         self._span.end()
         self._otel.record("messaging.process.duration", time.perf_counter() - self._began, attributes)
 
 
-def process(
-    exchange: Mailboxes,
-    session: str,
-    branch: str,
-    owner: str,
-    mails: Sequence[Carrier],
-    *,
-    count: int = 1,
-    shared: bool = False,
-) -> Processing | None:
-    """Begin to handle mails, `count` of them, and with `shared` others that come later; None without a provider.
+def process(exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier]) -> Processing | None:
+    """Begin to handle mails; others may join them. None without a provider.
 
     The span links to those that sent the mails. When that was one span, it goes on with its trace, unless the settings
     want links only. What is current in the task that serves a branch has nothing to do with the mail.
@@ -233,28 +202,16 @@ def process(
     used = otel()
     if used is None:
         return None
-    from opentelemetry.trace import SpanKind, set_span_in_context
-
     senders = _of_different_spans(mails)
-    contexts = [_sent_in(mail) for mail in senders]
-    links = [link for context in contexts if (link := _link(context)) is not None]
-    attributes = _of_session(exchange, session) | {
-        **_operation("process", "process"),
-        "messaging.destination.name": exchange.mailbox(session, branch),
-        "messaging.consumer.group.name": _GROUP,
-        "messaging.client.id": owner,
-    }
-    if count == 1 and not shared and mails:
-        attributes["messaging.message.id"] = mails[0].id
-    parent = _begun_by(used, contexts)
-    span = used.tracer.start_span(f"process {TEMPLATE}", parent, SpanKind.CONSUMER, attributes, links)
+    contexts = [used.sent_in(mail) for mail in senders]
+    parent = used.begun_by(contexts)
+    attributes = _of_worker(exchange, session, branch, owner, "process", "process")
+    span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, parent, used.links(contexts))
     known = {one.traceparent for one in senders if one.traceparent is not None}
-    return Processing(used, span, set_span_in_context(span, parent), count, known)
+    return Processing(used, span, used.with_span(span, parent), mails, known)
 
 
-def receive(
-    exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier], count: int, began: float
-) -> None:
+def receive(exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier], began: float) -> None:
     """Note that mails were received; `began` is when they were asked for, in seconds since the epoch.
 
     What comes with the answer to a commit was not asked for, and has no span: `began` is 0.
@@ -262,23 +219,15 @@ def receive(
     used = otel()
     if used is None:
         return
-    used.count("messaging.client.consumed.messages", count)
+    used.count("messaging.client.consumed.messages", len(mails))
     if not began:
         return
-    attributes = _of_session(exchange, session) | {
-        **_operation("receive", "receive"),
-        "messaging.destination.name": exchange.mailbox(session, branch),
-        "messaging.consumer.group.name": _GROUP,
-        "messaging.client.id": owner,
-        "messaging.batch.message_count": count,
-    }
-    parent = _begun_by(used, [_sent_in(mail) for mail in _of_different_spans(mails, 2)])
-    span = used.tracer.start_span(
-        f"receive {TEMPLATE}", parent, _client_kind(), attributes, start_time=int(began * 1e9)
-    )
-    span.end()
+    attributes = _of_worker(exchange, session, branch, owner, "receive", "receive")
+    attributes["messaging.batch.message_count"] = len(mails)
+    parent = used.begun_by([used.sent_in(mail) for mail in _of_different_spans(mails, 2)])
+    used.start(f"receive {TEMPLATE}", "CLIENT", attributes, parent, began=began).end()
     duration = max(0.0, time.time() - began)
-    used.record("messaging.client.operation.duration", duration, _metric_attributes("receive"))
+    used.record("messaging.client.operation.duration", duration, _of_metrics("receive"))
 
 
 def settle(
@@ -288,25 +237,15 @@ def settle(
     used = otel()
     if used is None:
         return
-    attributes = _of_session(exchange, session) | {
-        **_operation(word, "settle"),
-        "messaging.destination.name": exchange.mailbox(session, branch),
-        "messaging.consumer.group.name": _GROUP,
-    }
+    attributes = _of_session(exchange, session, word, "settle")
+    attributes["messaging.destination.name"] = exchange.mailbox(session, branch)
+    attributes["messaging.consumer.group.name"] = _GROUP
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
-    parent = context if context is not None or mail is None else _sent_in(mail)
-    span = used.tracer.start_span(f"{word} {TEMPLATE}", parent, _client_kind(), attributes)
-    mark_failed(span, error)
+    parent = context if context is not None or mail is None else used.sent_in(mail)
+    span = used.start(f"{word} {TEMPLATE}", "CLIENT", attributes, parent)
+    used.fail(span, error)
     span.end()
-
-
-def _send_span(used: Otel, attributes: Mapping[str, Any]) -> Span:
-    from opentelemetry.trace import SpanKind
-
-    return used.tracer.start_span(
-        f"send {TEMPLATE}", None, SpanKind.PRODUCER, {**attributes, **_operation("send", "send")}
-    )
 
 
 @lru_cache(maxsize=64)
@@ -321,28 +260,35 @@ def _of_server(url: str) -> Mapping[str, Any]:
     return known
 
 
-def _of_session(exchange: Mailboxes, session: str) -> dict[str, Any]:
-    return {**_of_server(exchange.url), "messaging.message.conversation_id": session, "session.id": session}
+def _of_session(exchange: Mailboxes, session: str, operation: str, kind: str) -> dict[str, Any]:
+    return {
+        **_of_server(exchange.url),
+        "messaging.operation.name": operation,
+        "messaging.operation.type": kind,
+        "messaging.message.conversation_id": str(session),
+        "session.id": str(session),
+    }
+
+
+def _of_mail(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, str]:
+    return {"messaging.destination.name": exchange.mailbox(session, recipient), "messaging.message.id": str(mail)}
+
+
+def _of_worker(exchange: Mailboxes, session: str, branch: str, owner: str, operation: str, kind: str) -> dict[str, Any]:
+    attributes = _of_session(exchange, session, operation, kind)
+    attributes["messaging.destination.name"] = exchange.mailbox(session, branch)
+    attributes["messaging.consumer.group.name"] = _GROUP
+    attributes["messaging.client.id"] = owner
+    return attributes
 
 
 @lru_cache(maxsize=8)
-def _metric_attributes(operation: str) -> dict[str, str]:
+def _of_metrics(operation: str) -> dict[str, str]:
     return {
         "messaging.system": SYSTEM,
         "messaging.operation.name": operation,
         "messaging.destination.template": TEMPLATE,
     }
-
-
-def _operation(name: str, kind: str) -> dict[str, str]:
-    return {"messaging.operation.name": name, "messaging.operation.type": kind}
-
-
-def _begun_by(used: Otel, contexts: Sequence[Context]) -> Context:
-    """The context to go on with: that of the only sender, or an empty one, which begins a trace."""
-    from opentelemetry.context import Context
-
-    return contexts[0] if used.parents and len(contexts) == 1 else Context()
 
 
 def _of_different_spans(mails: Sequence[Carrier], most: int = _MOST_LINKS) -> list[Carrier]:
@@ -354,25 +300,3 @@ def _of_different_spans(mails: Sequence[Carrier], most: int = _MOST_LINKS) -> li
             if len(found) == most:
                 break
     return list(found.values())
-
-
-def _sent_in(mail: Carrier) -> Context:
-    """The context that a mail carries; an empty one where that is nothing, or nonsense."""
-    from opentelemetry import propagate
-    from opentelemetry.context import Context
-
-    fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
-    return propagate.extract({name: text for name, text in fields.items() if text}, Context())
-
-
-def _link(context: Context) -> Link | None:
-    from opentelemetry.trace import Link, get_current_span
-
-    sender = get_current_span(context).get_span_context()
-    return Link(sender) if sender.is_valid else None
-
-
-def _client_kind() -> Any:
-    from opentelemetry.trace import SpanKind
-
-    return SpanKind.CLIENT

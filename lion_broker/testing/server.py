@@ -33,7 +33,7 @@ class PrivateServer:
 
     @property
     def url(self) -> str:
-        """What `Session(exchange=…)`, `lion-broker --url` and LION_BROKER_URL take."""
+        """What `Session(exchange=…)`, the option `--url` of a command and LION_BROKER_URL take."""
         return f"embedded://{self.directory}"
 
     def surroundings(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What a turn says of itself: spans, counts and the fields of log lines. Nobody who asks for none pays for any.
 
-The first mails that a turn handles have a span each. A turn that handles more of them is quick, since it commits after
-10 ms: what comes after shares one span, with links to those who sent it, and so do mails that are only written down.
-Telemetry costs a small part of a turn that way, however many mails it has.
+A turn that handles one mail, as all do where handling takes long, has a span for it. Mails of one turn that take less
+than 5 ms each share one, with links to who sent them, and so do mails that are only written down. So spans cost a small
+part of a turn, however many mails it has.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from lion_broker.branch.host import Host
 from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntry, Rejected
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.telemetry.counts import counts_here
+from lion_broker.telemetry.counts import Counts, counts_here
 from lion_broker.telemetry.lines import back_to, now_about
 from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
 from lion_broker.telemetry.otel import otel
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Account"]
 
-_SINGLY: Final = 8
+_APART_SECONDS: Final = 0.005
+"""Beside the span that the mails of a turn share, one for a single mail is made at most once in so long."""
 
 
 class Worked(Protocol):
@@ -39,7 +40,6 @@ class Worked(Protocol):
     attempts: int
     lane: str
     now: int
-    since: float
     done: int
     buried: list[Burial]
     deferred: list[Deferral]
@@ -49,45 +49,61 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_handled", "_last", "_shared", "_together")
+    __slots__ = ("_alone", "_began", "_error", "_handled", "_last", "_shared", "_together")
 
     def __init__(self) -> None:
-        self._handled = 0
+        self._handled = self._alone = 0
+        self._began = 0.0
+        self._error = ""
         self._last: Processing | None = None
         self._shared: Processing | None = None
-        self._together: Together | None = None
+        self._together = Together()
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
         """Return what is to be entered while a mail is handled."""
         self._handled += 1
         return Handling(self, host, wire, attempts if self._handled == 1 else 1)
 
-    def span_of(self, host: Host, wire: WireMail) -> Processing | None:
-        """Return the span in which a mail is handled: its own, or that of many."""
-        if self._shared is not None:
-            self._shared.joins(wire.header)
-            return self._shared
-        around = host.around
-        many = self._handled > _SINGLY
-        found = process(around.exchange, around.session, host.branch.id, around.owner, [wire.header], shared=many)
-        self._last = found
-        if many and found is not None:
-            self._shared, self._together = found, Together()
+    def begin(self, host: Host, wire: WireMail) -> Processing | None:
+        """Begin to handle a mail, in a span of its own or in that of many."""
+        if otel() is None:
+            return None
+        around, mails = host.around, [wire.header]
+        alone = time.perf_counter() - self._began >= (self._alone + 1) * _APART_SECONDS
+        if alone or self._shared is None:
+            found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
+            if alone:
+                self._alone += 1
+            else:
+                self._shared = found
+        else:
+            found = self._shared
+            found.joins(wire.header)
+        if found is not None:
+            found.enter()
+        if not alone:
             self._together.begin()
+        self._last = found
         return found
 
+    def end(self, span: Processing, error: str) -> None:
+        """End what `begin` has begun; `error` is the class of what was raised, if anything was."""
+        span.leave()
+        if span is self._shared:
+            self._together.leave()
+            # A turn ends at a mail that fails.
+            self._error = error
+        else:
+            span.end(error)
+
     def __enter__(self) -> Self:
+        self._began = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._together is not None:
-            self._together.end()
+        self._together.end()
         if self._shared is not None:
-            self._shared.end("" if error is None else type(error).__name__)
-
-    def is_shared(self, span: Processing) -> bool:
-        """Whether a span is that of many mails, which ends with the turn."""
-        return span is self._shared
+            self._shared.end(self._error if error is None else type(error).__name__)
 
     @contextmanager
     def writing_down(
@@ -97,7 +113,7 @@ class Account:
         began = time.perf_counter()
         if otel() is not None:
             headers = headers_of(entries)
-            self._last = process(exchange, ready.session, ready.branch, owner, headers, count=len(entries))
+            self._last = process(exchange, ready.session, ready.branch, owner, headers)
         yield
         if self._last is not None:
             self._last.end()
@@ -109,7 +125,7 @@ class Account:
         """Note what became of the turn's mails, now that it is written down."""
         counts = counts_here()
         if counts is not None:
-            count_turn(counts, turn, time.monotonic())
+            count_turn(counts, turn)
         for entry, word, error in _put_elsewhere(turn):
             mail = next((one.mail for one in turn.entries if one.id == entry), None)
             header = mail.header if isinstance(mail, WireMail) else None
@@ -120,9 +136,7 @@ class Account:
     def received(exchange: Exchange, ready: ReadyEntry, owner: str, answer: Claimed, began: float = 0.0) -> None:
         """Note that mails came with an answer; `began` is when it was asked for, 0 where it was not asked for them."""
         if answer.entries and otel() is not None:
-            receive(
-                exchange, ready.session, ready.branch, owner, headers_of(answer.entries), len(answer.entries), began
-            )
+            receive(exchange, ready.session, ready.branch, owner, headers_of(answer.entries), began)
 
 
 class Handling:
@@ -139,17 +153,13 @@ class Handling:
         fields = {"session": host.around.session, "branch": host.branch.id, "mail": wire.id}
         self._before = now_about({**fields, "attempt": str(self._attempts)})
         self._began = time.perf_counter()
-        self._span = self._account.span_of(host, wire)
-        if self._span is not None:
-            self._span.enter()
+        self._span = self._account.begin(host, wire)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         failed = self.failure.error if self.failure is not None else error
         if self._span is not None:
-            self._span.leave()
-            if not self._account.is_shared(self._span):
-                self._span.end("" if failed is None else type(failed).__name__)
+            self._account.end(self._span, "" if failed is None else type(failed).__name__)
         counts = counts_here()
         if counts is not None:
             counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
@@ -161,8 +171,8 @@ def headers_of(entries: Sequence[Entry]) -> list[Header]:
     return [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
 
 
-def count_turn(counts: Any, turn: Worked, now: float) -> None:
-    """Count the mails that a turn is through with; `now` is of the monotonic clock."""
+def count_turn(counts: Counts, turn: Worked) -> None:
+    """Count the mails that a turn is through with."""
     ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
     ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
     through = turn.entries[: turn.done]

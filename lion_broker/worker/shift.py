@@ -25,9 +25,15 @@ class Shift:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._context: Context = copy_context()
+        self._over = False
 
     def start(self, work: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
-        """Begin to work; `ended` is called afterwards, also where it was dropped before it began."""
+        """Begin to work, unless all work is being dropped; `ended` is called afterwards in any case."""
+        if self._over:
+            # Not within this call: what ends may start the next, and so on.
+            work.close()
+            asyncio.get_running_loop().call_soon(ended)
+            return
         task = asyncio.get_running_loop().create_task(work, context=self._context.copy())
         self._tasks.add(task)
 
@@ -43,7 +49,8 @@ class Shift:
             await asyncio.wait(self._tasks)
 
     async def drop(self) -> None:
-        """Stop all work, and wait until it has stopped; cannot be cancelled."""
+        """Stop all work, begin no other, and wait until it has stopped; cannot be cancelled."""
+        self._over = True
         with anyio.CancelScope(shield=True):
             while self._tasks:
                 for task in self._tasks:

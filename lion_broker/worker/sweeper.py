@@ -10,7 +10,7 @@ import anyio
 
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import Promote, Sweep
+from lion_broker.mail.verbs import Promote, Sweep, Tidy
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.counts import counts_here
 
@@ -20,6 +20,7 @@ log = logger("sweeper")
 
 _LIMIT: Final = 100
 _TROUBLED_SECONDS: Final = 0.5
+_TIDY_SECONDS: Final = 60.0
 
 
 class Sweeper:
@@ -37,7 +38,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        usual, trouble = min(0.5, self._lease_ms / 10_000), ""
+        usual, trouble, tidied = min(0.5, self._lease_ms / 10_000), "", -math.inf
         while True:
             # Jitter keeps many sweepers apart.
             jitter = random.uniform(0.5, 1.0)  # noqa: S311
@@ -45,6 +46,9 @@ class Sweeper:
             try:
                 await self.sweep()
                 rest = min(rest, await self.promote())
+                if anyio.current_time() - tidied > _TIDY_SECONDS:
+                    await self._exchange.acall(Tidy(self._pool))
+                    tidied = anyio.current_time()
                 trouble = ""
             except LionError as error:
                 if str(error) != trouble:

@@ -1,11 +1,12 @@
 """A worker under observation: its spans go to a file, one JSON object a line, when SPANS names one.
 
-`think` asks a model that calls a tool and mails what came of it to the branch that its metadata name; `block` holds up
-the event loop until there is a file `<DESK>/go`; `wait` and the rest are those of `tests.apps.desk`.
+`think` asks a model that calls a tool and mails what came of it to the branch that its metadata name; `complain` writes
+a log line; `block` holds up the event loop until there is a file `<DESK>/go`; the rest is that of `tests.apps.desk`.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -63,6 +64,12 @@ async def think(branch: Branch, mail: Mail) -> None:
     branch.register_tools(registry.resolve_tool("lookup"), update=True)
     answer = await branch.operate("What is Rome known for?", chat_model=script.imodel, actions=True)
     await branch.asend(branch.metadata["to"], "message", f"{branch.name}: {answer}"[:200])
+
+
+@registry.behaviour("complain")
+async def complain(branch: Branch, mail: Mail) -> None:
+    """Write a log line, as user code does."""
+    logging.getLogger("lion_broker.tests").warning("I was told %s", text_of(mail))
 
 
 @registry.behaviour("block")

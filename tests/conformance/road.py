@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
@@ -25,7 +26,6 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Record,
     SessionRecord,
-    Swept,
 )
 from lion_broker.mail.verbs import (
     Claim,

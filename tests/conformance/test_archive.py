@@ -11,11 +11,12 @@ import pytest
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchSeed, DeadLetter, LogRecord, Record, Stamp, Waiting, WaitsAt
+from lion_broker.mail.records import BranchSeed, DeadLetter, LogRecord, Record, Stamp
 from lion_broker.mail.verbs import (
     IMPORTING,
     CreateBranch,
     CreateSession,
+    Drop,
     Pause,
     ReadSession,
     ReadWaiting,
@@ -23,6 +24,7 @@ from lion_broker.mail.verbs import (
     Resume,
 )
 from lion_broker.mail.verbs.archive import Kept
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 from tests.conformance.road import Road, texts
 
@@ -45,8 +47,7 @@ def said(found: list[Waiting]) -> list[Any]:
     return [one.mail.item() for one in found if isinstance(one.mail, WireMail)]
 
 
-@pytest.fixture
-def target(exchange: Exchange) -> Road:
+def importing(exchange: Exchange) -> Road:
     """A session that is being imported, with a branch on workers that is paused and one that is not on workers."""
     road = Road(exchange, "manual")
     road.call(CreateSession(road.session, {"delivery": "manual", IMPORTING: '"digest"'}))
@@ -79,8 +80,9 @@ def test_what_is_delayed_knows_where_it_goes_on(manual: Road) -> None:
     assert [waiting(manual, name, WaitsAt.DELAYED)[0].straight for name in ("ada", "ben")] == [True, False]
 
 
-def test_a_log_is_put_back_under_its_own_numbers(target: Road) -> None:
+def test_a_log_is_put_back_under_its_own_numbers(exchange: Exchange) -> None:
     """Versions may begin anywhere and leave some out; the branch stands at the last of them."""
+    target = importing(exchange)
     assert target.call(Restore(target.session, "ada", 1, (row(3), row(3, 2), row(7)))) is Outcome.OK
     assert target.call(Restore(target.session, "ada", 2, (row(9),), done=True)) is Outcome.OK
     assert target.log("ada") == (row(3), row(3, 2), row(7), row(9))
@@ -88,8 +90,9 @@ def test_a_log_is_put_back_under_its_own_numbers(target: Road) -> None:
     assert target.branch("ada").version == 9
 
 
-def test_a_part_has_one_effect(target: Road) -> None:
+def test_a_part_has_one_effect(exchange: Exchange) -> None:
     """Whoever has lost an answer asks again; a part that is left out is noticed."""
+    target = importing(exchange)
     mail = Kept(target.mail("ben", "ada", 1))
     part = Restore(target.session, "ada", 1, (row(1),), mails=(mail,))
     assert [target.call(one) for one in (part, part)] == [Outcome.OK, Outcome.ALREADY]
@@ -100,8 +103,9 @@ def test_a_part_has_one_effect(target: Road) -> None:
     assert target.call(Restore(target.session, "ada", 3, (row(2),))) is Outcome.STALE
 
 
-def test_mail_is_put_back_where_it_was(target: Road) -> None:
+def test_mail_is_put_back_where_it_was(exchange: Exchange) -> None:
     """At every station, in order, with what is due later; a branch that is resumed finds its mail ready."""
+    target = importing(exchange)
     kept = {
         WaitsAt.LANES: (Kept(target.mail("ben", "ada", 1)),),
         WaitsAt.MAILBOX: (Kept(target.mail("ben", "ada", 2)),),
@@ -134,8 +138,9 @@ def test_mail_is_put_back_where_it_was(target: Road) -> None:
     assert (target.counter("inflight"), target.counter("delayed")) == (2, 2)
 
 
-def test_dead_letters_are_put_back_under_their_own_ids(target: Road) -> None:
+def test_dead_letters_are_put_back_under_their_own_ids(exchange: Exchange) -> None:
     """With what is known of each, also of one that was no mail; they can be sent again afterwards."""
+    target = importing(exchange)
     mail = target.mail("ben", "ada", "x" * 100_000)
     letters = (
         DeadLetter("5-0", "failed", "no wish", "ada", 3, ("a", "b"), mail, "RuntimeError"),
@@ -144,6 +149,27 @@ def test_dead_letters_are_put_back_under_their_own_ids(target: Road) -> None:
     assert target.call(Restore(target.session, "ada", 1, dead=letters, done=True)) is Outcome.OK
     assert target.dead() == letters
     assert target.counter("dead") == 2
+
+
+def test_collected_mail_is_found_by_the_next_round(exchange: Exchange) -> None:
+    """What was put back on its way goes on with whatever else goes to all."""
+    target = importing(exchange)
+    mails = (Kept(target.mail("ada", "ben", 1)),)
+    target.call(Restore(target.session, "ben", 1, where=WaitsAt.TRANSIT, mails=mails, done=True))
+    target.send()
+    assert said(waiting(target, "ben", WaitsAt.INBOX)) == [1]
+
+
+def test_dead_letters_with_one_body_are_dropped_one_by_one(exchange: Exchange) -> None:
+    """A large body that two of them name is there as long as one of them is."""
+    target = importing(exchange)
+    letters = [
+        DeadLetter(f"5-{place}", "failed", "", "ada", 1, (), target.mail("ben", "ada", "x" * 100_000))
+        for place in (1, 2)
+    ]
+    target.call(Restore(target.session, "ada", 1, dead=tuple(letters), done=True))
+    target.call(Drop(target.session, ("5-1",)))
+    assert texts(target.dead()) == ["x" * 100_000]
 
 
 def test_only_what_is_being_imported_is_written_to(auto: Road, exchange: Exchange) -> None:

@@ -6,9 +6,10 @@ from itertools import count
 from random import Random
 from threading import Event
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Entry, Posted, Record, Swept
+from lion_broker.mail.records import Entry, Posted, Record
 from lion_broker.mail.verbs import Commit, Post
 from lion_broker.mail.wire import WireMail, read_json
 from tests.conformance.road import TURN, Road, Stand, texts, wait_until

@@ -24,6 +24,8 @@ from lion_broker.mail.verbs import (
     ReadPools,
     ReadWorkers,
     SetWanted,
+    Sweep,
+    Tidy,
     Verb,
 )
 from lion_broker.testing import wait_until
@@ -187,6 +189,45 @@ def test_what_partitions_say_is_put_together(valkey_server: Server) -> None:
         assert (pool.pool, pool.ready, pool.wanted) == ("shared", 12, 2)
         assert {one.session for one in counted(exchange, page=2)} == {road.session for road in roads}
         assert exchange.call(ReadDue()) == Due(1, 0)
+    valkey_server.empty()
+
+
+def test_who_holds_a_ready_entry_stays_when_readers_are_forgotten(exchange: Exchange) -> None:
+    """What it holds is not lost with it; and who has been forgotten reads on as before."""
+    road = Road(exchange, pool="p").open()
+    road.pooled("far", "near")
+    road.say(road.session, "far", "one")
+    at = road.take("far")
+    exchange.call(Tidy("p", 0))
+    assert road.commit("far", "t1", at).outcome is Outcome.DRAINED
+    road.say(road.session, "near", "two")
+    entry = road.entry("near", owner="reader")
+    exchange.call_all([Tidy("p", 0), Tidy("nobody-reads-here", 0)])
+    assert exchange.call(Sweep("p", 0)).renewed == 1
+    assert entry != road.entry("near", owner="other")
+
+
+@pytest.mark.redis
+def test_readers_that_are_gone_are_forgotten(valkey_server: Server) -> None:
+    """Those that hold nothing, a bounded number at once; a server keeps them for ever else."""
+    with RedisExchange(valkey_server.url, SECRET, namespace="tidy") as exchange:
+        key = "lion:{tidy:0}:ready:p"
+
+        def readers() -> set[str]:
+            return {reader["name"].decode() for reader in valkey_server.client.xinfo_consumers(key, "workers")}
+
+        road = Road(exchange, pool="p").open()
+        road.pooled("far")
+        road.say(road.session, "far", "one")
+        road.entry("far", owner="holds")
+        for number in range(5):
+            road.ready(f"gone {number}")
+        exchange.call(Tidy("p"))
+        assert len(readers()) == 6
+        exchange.call(Tidy("p", 0, 3))
+        assert len(readers()) == 3
+        exchange.call(Tidy("p", 0))
+        assert readers() == {"holds"}
     valkey_server.empty()
 
 

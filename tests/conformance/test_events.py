@@ -49,6 +49,7 @@ def test_every_dead_letter_is_told(auto: Road) -> None:
     burial = Burial(claimed.entries[0].id, "poison", "words")
     auto.commit("ada", "t1", claimed, buried=(burial,), mails=(auto.mail("ada", "nobody"),))
     told = {(event.fields["branch"], event.fields["reason"]) for event in auto.events("dead")}
+    assert {event.fields["letter"] for event in auto.events("dead")} == {letter.id for letter in auto.dead()}
     assert told == {("ada", "poison"), ("nobody", "unknown_branch")}
 
 

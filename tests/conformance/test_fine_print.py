@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Deferral, Posted, Swept
+from lion_broker.mail.records import Deferral, Posted
 from lion_broker.mail.verbs import Collect, Pause, Promote, Resume, Send
 from tests.conformance.road import Road, Stand, texts, wait_until
 

@@ -3,9 +3,9 @@
 The invariant behind them: an open branch with work waiting and no living owner has exactly one ready entry.
 """
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Swept
 from tests.conformance.road import Road, Stand, texts
 
 

@@ -14,9 +14,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Entry, Record, Swept
+from lion_broker.mail.records import Claimed, Entry, Record
 from lion_broker.mail.verbs import Commit
 from lion_broker.mail.wire import WireMail, read_json
 from tests.conformance.road import TURN, Road, texts, wait_until

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Deferral, Swept
+from lion_broker.mail.records import START, Deferral
 from lion_broker.mail.verbs import Pause, Promote, Resume
 from tests.conformance.road import Road, texts, wait_until
 

@@ -1,7 +1,7 @@
 """Calls that a turn makes outside, recorded so that whoever does the turn again need not make them again."""
 
+from lion_broker.mail.answers import Stepped
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Stepped
 from lion_broker.mail.verbs import Step
 from tests.conformance.road import Road, wait_until
 

@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.records import Swept
 from lion_broker.mail.verbs import ReadReady, Sweep
 from tests.conformance.road import Road, texts, wait_until
 

@@ -6,8 +6,9 @@ import pytest
 
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.records import START, Deferral, Waiting, WaitsAt
+from lion_broker.mail.records import START, Deferral
 from lion_broker.mail.verbs import ReadWaiting
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import BLOB_BYTES, WireMail
 from tests.conformance.road import Road
 

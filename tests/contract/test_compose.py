@@ -128,6 +128,17 @@ def test_every_command_is_known(name: str) -> None:
         assert main([*words[words.index("lion-broker") + 1 :], "--help"]) == 0
 
 
+def test_probes_ask_what_is_served(services: dict[str, dict[str, Any]]) -> None:
+    """The health checks of workers and gateway name the ports that these listen at, and Prometheus the one for it."""
+    worker, gateway = services["worker"], services["gateway"]
+    assert f":{worker['environment']['LION_BROKER_HEALTH_PORT']}/livez" in worker["healthcheck"]["test"][-1]
+    (port,) = gateway["ports"]
+    assert f":{port['target']}/readyz" in gateway["healthcheck"]["test"][-1]
+    assert gateway["command"][-2:] == ["--port", str(port["target"])]
+    scraped = (ROOT / "docs" / "deploy" / "prometheus" / "prometheus.yml").read_text()
+    assert f"port: {worker['environment']['LION_BROKER_METRICS_PORT'].partition(':')[2]}" in scraped
+
+
 def test_the_command_of_the_workers_runs(services: dict[str, dict[str, Any]]) -> None:
     """The registry is there, and the command line knows the options."""
     from lion_broker.__main__ import main  # the command line is heavy, and only this test needs it
@@ -149,7 +160,7 @@ def test_the_override_of_the_documents_makes_the_workers_ones_own(tmp_path: Path
     worker = resolved(override)["worker"]
     assert worker["command"] == ["lion-broker", "worker", "--app", "app:registry", "--pool", "readers"]
     assert [volume["target"] for volume in worker["volumes"]] == [worker["working_dir"]]
-    assert set(worker["environment"]) == {"LION_BROKER_SECRET", "LION_BROKER_URL"}
+    assert worker["environment"].keys() == resolved()["worker"]["environment"].keys()
 
 
 def test_the_image_is_built_from_what_the_wheel_needs() -> None:

@@ -146,6 +146,7 @@ def test_no_trace_of_one_machine() -> None:
     assert [
         f"{place(path)} {trace}"
         for path in published()
+        if path.suffix != ".png"
         for trace in TRACES
         if trace in path.read_text(errors="replace")
     ] == []

@@ -80,7 +80,7 @@ def test_an_install_is_not_repeated(checkout: Path) -> None:
 
 def test_the_test_tools_are_added_when_they_are_needed(checkout: Path) -> None:
     """The demo's smaller install grows for the tests; the tests' install is enough for the demo."""
-    assert run(checkout, "install", "--no-dev").stderr.rstrip().endswith("--editable .")
+    assert run(checkout, "install", "--no-dev").stderr.rstrip().endswith("--editable .[dashboard]")
     assert "--editable .[dev]" in run(checkout, "install").stderr
     assert run(checkout, "install", "--no-dev").stderr == ""
 

@@ -102,7 +102,7 @@ def test_the_report_is_what_stdout_gets(stage: Stage, tmp_path: Path) -> None:
     assert program.process.stdout.read() == ""
     assert re.search(r"^lost +0$", program.errors, re.MULTILINE)
     (session,) = stage.exchange.call(ListSessions())
-    assert f"lion-broker session show {session}" in program.errors
+    assert f"lion-broker session trace {session}" in program.errors
     assert {row["name"] for row in branches(stage, session)} >= {"planner", "reader-3", "critic", "writer"}
 
 

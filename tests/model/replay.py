@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from lion_broker.mail.records import START, Claimed, Committed, Deferral, Record, Swept
+from lion_broker.mail.answers import Swept
+from lion_broker.mail.records import START, Claimed, Committed, Deferral, Record
 from lion_broker.mail.verbs import Commit, Pause, Post, Promote, Resume
 from lion_broker.mail.wire import encode_json, read_json
 from tests.conformance.road import Road, texts

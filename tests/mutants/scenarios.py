@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lion_broker.errors import BrokerError, MailboxFull
+from lion_broker.mail.answers import Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Deferral, Reply, Swept
+from lion_broker.mail.records import Deferral, Reply
 from lion_broker.mail.verbs import Cancel, DeleteSession, Exhume, Pause, Post, Promote, Resume, Say, Send, Step
 from tests.conformance.road import Road, Stand, texts
 from tests.mutants.rig import Rig

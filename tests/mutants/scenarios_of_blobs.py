@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from lion_broker.errors import MailboxFull
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Posted
-from lion_broker.mail.verbs import Post
+from lion_broker.mail.records import DeadLetter, Posted
+from lion_broker.mail.verbs import IMPORTING, Post, Restore, UpdateSession
 from lion_broker.mail.wire import BLOB_BYTES, WireMail
 from tests.conformance.road import Road, texts
 from tests.mutants.rig import Rig
@@ -153,3 +153,13 @@ def a_turn_with_a_blob_ends_on_a_full_server(rig: Rig) -> None:
     finally:
         rig.client.config_set("maxmemory", 0)
     raise AssertionError("new mail was taken on a full server")
+
+
+def what_is_imported_stays(rig: Rig) -> None:
+    """The body of a dead letter that was put back is not gone an hour later."""
+    rig.exchange.call(UpdateSession(rig.road.session, {IMPORTING: "1"}))
+    rig.road.pooled("ada")
+    mail = large(rig, "ada")
+    letter = DeadLetter("5-1", "failed", "", "ada", 1, (), mail)
+    assert rig.road.call(Restore(rig.road.session, "ada", 1, dead=(letter,), done=True)) is Outcome.OK
+    assert rig.client.pttl(blob_of(rig, mail)) == -1

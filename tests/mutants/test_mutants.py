@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from lion_broker.broker import exchange as broker_exchange
-from lion_broker.broker import functions
+from lion_broker.broker import road
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.mail.exchange import Exchange
@@ -44,7 +44,7 @@ def seed(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
     """Put a mutant in the place of what it was made of, for exchanges that are opened from now on."""
     if mutant.where.endswith(".lua"):
         library = in_library(mutant)
-        for module in (functions, broker_exchange):
+        for module in (road, broker_exchange):
             patch.setattr(module, "library", lambda: library)
         return
     changed = in_module(mutant)

@@ -1,6 +1,8 @@
 -- events_kept: from where on the live tail of a session is kept.
 --
 -- KEYS 1: events key
+-- ARGV none
+-- ARGV none
 -- -> {the oldest occurrence or '', how many before it have gone}
 
 register('events_kept', function(keys)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import WaitsAt
 from lion_broker.mail.verbs import IMPORTING
 from lion_broker.mail.verbs.archive import Kept
+from lion_broker.mail.waiting import WaitsAt
 
 from .store import Branch, Session, Store, Stream
 

@@ -11,7 +11,7 @@ from lion_broker.mail.records import place_of
 
 from .store import Branch, Pool, Store
 
-__all__ = ["count_mail", "enrol", "order_workers", "read_due", "read_pools", "read_workers", "set_wanted"]
+__all__ = ["count_mail", "enrol", "order_workers", "read_due", "read_pools", "read_workers", "set_wanted", "tidy"]
 
 _MOST = 1000
 
@@ -60,6 +60,10 @@ def read_pools(store: Store, verb: v.ReadPools) -> tuple[PoolRecord, ...]:
 def set_wanted(store: Store, verb: v.SetWanted) -> None:
     """Kept with the pool."""
     store.pools.setdefault(verb.pool, Pool()).wanted = verb.wanted
+
+
+def tidy(store: Store, verb: v.Tidy) -> None:
+    """In process a reader is known by what it holds, and by nothing else."""
 
 
 def count_mail(store: Store, verb: v.CountMail) -> tuple[Tally, ...]:

@@ -51,6 +51,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
+    v.Tidy: deployment.tidy,
     v.Restore: archive.restore,
 }
 _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {

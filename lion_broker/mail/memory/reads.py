@@ -16,11 +16,10 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
-    Waiting,
-    WaitsAt,
     gap,
     is_after,
 )
+from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Pool, Store, Stream, page
@@ -168,7 +167,7 @@ def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
         return ()
     found = tuple(event for _, event in session.events.after(verb.after, verb.count))
     oldest = session.events.after(limit=1)
-    if session.forgotten and verb.after != START and is_after(oldest[0][0], verb.after):
+    if verb.gaps and session.forgotten and verb.after != START and is_after(oldest[0][0], verb.after):
         return (gap(verb.after, oldest[0][0]), *found)
     return found
 

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from lion_broker.mail import verbs as v
+from lion_broker.mail.answers import Stepped, Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import (
-    START,
-    Claimed,
-    Committed,
-    Deferral,
-    Dispatched,
-    Entry,
-    Reply,
-    Stamp,
-    Stepped,
-    Swept,
-    is_after,
-)
+from lion_broker.mail.records import START, Claimed, Committed, Deferral, Dispatched, Entry, Reply, Stamp, is_after
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Lane, Session, Store, Stream, page, with_owner

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lion_broker.mail import verbs as v
+from lion_broker.mail.answers import Promoted
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Promoted
 
 from .store import Branch, Session, Store
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import DeadLetter, LogRecord, WaitsAt
+from lion_broker.mail.records import DeadLetter, LogRecord
+from lion_broker.mail.waiting import WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .verb import Verb

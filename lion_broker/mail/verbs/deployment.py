@@ -9,7 +9,7 @@ from lion_broker.mail.outcome import Outcome
 
 from .verb import Verb
 
-__all__ = ["CountMail", "Enrol", "OrderWorkers", "ReadDue", "ReadPools", "ReadWorkers", "SetWanted"]
+__all__ = ["CountMail", "Enrol", "OrderWorkers", "ReadDue", "ReadPools", "ReadWorkers", "SetWanted", "Tidy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,15 @@ class SetWanted(Verb[None]):
 
     pool: str
     wanted: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy(Verb[None]):
+    """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`."""
+
+    pool: str
+    idle_ms: int = 3_600_000
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

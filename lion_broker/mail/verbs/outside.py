@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lion_broker.mail.answers import Stepped
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Stepped
 
 from .verb import Verb
 

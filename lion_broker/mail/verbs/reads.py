@@ -15,9 +15,8 @@ from lion_broker.mail.records import (
     ReadyEntry,
     Reply,
     SessionRecord,
-    Waiting,
-    WaitsAt,
 )
+from lion_broker.mail.waiting import Waiting, WaitsAt
 
 from .verb import Verb
 
@@ -126,13 +125,14 @@ class ReadEvents(Verb[tuple[Occurrence, ...]]):
     `after="$"` reads nothing and answers one Occurrence of kind `tip` whose id is the newest there is. A session keeps
     about the newest two thousand: when some that came after `after` may have gone, the first Occurrence is of kind
     `gap`, with the id `after` and the id of the `next` one that is kept. From the start there is no gap: it begins with
-    the oldest.
+    the oldest. Who only waits until something happens asks for no `gaps`, which saves a call.
     """
 
     session: str
     after: str = START
     count: int = 1000
     wait_ms: int = 0
+    gaps: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lion_broker.mail.answers import Promoted, Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import (
-    START,
-    Burial,
-    Claimed,
-    Committed,
-    Deferral,
-    Dispatched,
-    Promoted,
-    Record,
-    Reply,
-    Swept,
-)
+from lion_broker.mail.records import START, Burial, Claimed, Committed, Deferral, Dispatched, Record, Reply
 from lion_broker.mail.wire import WireMail
 
 from .verb import BATCH, LEASE_MS, Verb

@@ -1,10 +1,7 @@
 """Dead letters and paused branches on the command line: looked at, sent again, edited, dropped, resumed."""
 
-import json
-from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,29 +10,9 @@ from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import Promote
 from lion_broker.testing import wait_until
-from tests.stage import Stage
+from tests.integration.cli.conftest import Told
 
 pytestmark = pytest.mark.redis
-
-Told = Callable[..., Any]
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command with `--json` and returns what it printed."""
-
-    def run(*words: str, code: int = Code.OK) -> Any:
-        assert main([*words, "--json"]) == code
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-@pytest.fixture
-def session(stage: Stage) -> Iterator[Session]:
-    """A session with automatic delivery."""
-    with Session(name="mine", exchange=stage.exchange, delivery="auto") as session:
-        yield session
 
 
 @pytest.fixture

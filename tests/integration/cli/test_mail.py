@@ -1,9 +1,6 @@
 """`mail send` into running sessions, with and without waiting, and `branch show`."""
 
 import io
-import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,22 +8,10 @@ from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.testing import wait_until
+from tests.integration.cli.conftest import Told
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
-
-Told = Callable[..., Any]
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command with `--json` and returns what it printed."""
-
-    def run(*words: str) -> Any:
-        assert main([*words, "--json"]) == Code.OK
-        return json.loads(capsys.readouterr().out)
-
-    return run
 
 
 @pytest.mark.parametrize("delivery", ["auto", "manual"])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,36 @@ def test_each_role_does_its_work_with_the_printed_rules(server: Server, told: To
         code, errors = worker.wait(), worker.errors
         worker.end()
     assert (code, "NOPERM" in errors) == (0, False)
+
+
+def test_who_looks_may_use_the_commands_that_look(
+    server: Server, told: Told, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lists, status, traces and exports work with the role dashboard; what changes something is refused."""
+    allow(server, Role.CLIENT, Role.DASHBOARD)
+    told(Code.OK, "init")
+    with as_user(server, Role.CLIENT) as exchange, Session(exchange=exchange, delivery="auto") as session:
+        session.default_branch.send(session.new_branch(name="b", pool="nobody"), "message", "hello")
+        session.flush()
+        url = server.url.replace("unix://", f"unix://lion-{Role.DASHBOARD}:{PASSWORD}@")
+        file = tmp_path / "e.jsonl"
+        for words in (
+            ["session", "ls"],
+            ["session", "show", session.id],
+            ["session", "trace", session.id],
+            ["session", "export", session.id, "--output", str(file)],
+            ["branch", "show", session.id, "b"],
+            ["dead", "ls"],
+            ["status"],
+        ):
+            told(Code.OK, *words, "--url", url)
+        for words in (
+            ["branch", "pause", session.id, "b"],
+            ["session", "rm", session.id],
+            ["session", "import", str(file)],
+        ):
+            assert main([*words, "--url", url]) == Code.ERROR
+            assert "refused this user" in capsys.readouterr().err
 
 
 def test_a_role_reaches_no_other_namespace_and_loads_nothing(server: Server, told: Told) -> None:

@@ -1,30 +1,16 @@
 """The commands that look at an exchange: sessions, dead letters, the embedded server."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
+from tests.integration.cli.conftest import Told
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
-
-Told = Callable[..., Any]
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command with `--json` and returns what it printed."""
-
-    def run(*words: str) -> Any:
-        assert main([*words, "--json"]) == Code.OK
-        return json.loads(capsys.readouterr().out)
-
-    return run
 
 
 def test_a_session_is_listed_shown_and_removed(stage: Stage, told: Told) -> None:

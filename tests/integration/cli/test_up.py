@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +14,13 @@ from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.testing import wait_until
+from tests.integration.cli.conftest import Told
 from tests.ledger import Ledger
 from tests.stage import Program, Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 APP = ("--app", "tests.apps.desk:registry")
-Told = Callable[..., Any]
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command with `--json`, expects an exit code, and returns what it printed."""
-
-    def run(*words: str, code: int = Code.OK) -> Any:
-        assert main([*words, "--json"]) == code
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-@pytest.fixture
-def session(stage: Stage) -> Iterator[Session]:
-    """A session with automatic delivery."""
-    with Session(exchange=stage.exchange, delivery="auto") as session:
-        yield session
 
 
 def running(told: Told) -> set[int]:

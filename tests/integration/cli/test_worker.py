@@ -1,6 +1,5 @@
 """`lion-broker worker` as a process: how it stops, and what becomes of the work that it had."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from lion_broker.testing import wait_until
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
-
-
-@pytest.fixture
-def session(stage: Stage) -> Iterator[Session]:
-    """A session with automatic delivery."""
-    with Session(exchange=stage.exchange, delivery="auto") as session:
-        yield session
 
 
 @pytest.fixture

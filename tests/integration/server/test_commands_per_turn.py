@@ -9,7 +9,7 @@ import pytest
 from lion_broker import Registry, Session
 from lion_broker.broker.functions import FUNCTIONS
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadReady, Verb
+from lion_broker.mail.verbs import Claim, Commit, Dispatch, ReadBranches, ReadReady, Verb
 from tests.conftest import RunningWorker
 from tests.stage import Stage
 
@@ -76,17 +76,17 @@ async def test_one_function_call_a_turn(
 async def test_a_batch_of_what_waits(
     stage: Stage, running_worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came while nobody looked is one claim and one commit, however many mails it is."""
+    """What came while nobody looked is sent in one call, and is one claim and one commit, however many mails it is."""
     async with Session(delivery="auto") as session:
         remote = await session.anew_branch(name="remote", pool="p")
         meter = Meter(session.exchange, stage, monkeypatch)
         async with session.batch():
             for number in range(100):
                 await session.default_branch.asend(remote, "message", str(number))
-        assert meter.verbs == {Commit: 1}
+        assert meter.verbs == {Dispatch: 1}
         async with running_worker(Registry(), session.exchange, pool="p", lease=60) as worker:
             await session.await_idle()
         assert worker.state.turns == 1
-        assert (meter.verbs[Claim], meter.verbs[Commit]) == (1, 2)
+        assert (meter.verbs[Claim], meter.verbs[Commit]) == (1, 1)
         assert meter.verbs[ReadReady] >= 1
         assert meter.calls == meter.functions + OPENED

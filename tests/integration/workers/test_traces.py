@@ -115,6 +115,24 @@ def test_a_mail_that_fails(session: Session, stage: Stage) -> None:
     assert works[-1].fields["end"] == "dead"
 
 
+def test_a_mail_that_kills_its_workers(session: Session, stage: Stage) -> None:
+    """No attempt has left a record, and each of them is told, with who made it."""
+    remote = session.new_branch(name="remote", pool="p", behaviour="moody")
+    session.default_branch.send(remote, "message", "die here")
+    lost = []
+    for _ in range(3):
+        worker = stage.worker(pool="p")
+        lost.append(worker.ready())
+        worker.wait()
+    stage.worker(pool="p").ready()
+    wait_until(lambda: session.dead_letters)
+    (mail,) = passages(session)
+    assert (mail.state, mail.attempts, mail.reason.partition(":")[0]) == ("dead", 3, "poison")
+    (work,) = [span for span in trace(session, mail.mail).spans if span.kind == "work"]
+    assert (work.name, work.error) == ("attempts 1 to 3", "WorkerLost")
+    assert work.fields["owners"] == lost
+
+
 def test_mail_that_waits(session: Session, stage: Stage) -> None:
     """In a mailbox that nobody serves, delayed, or for nobody any more; an unknown mail is an error."""
     remote = session.new_branch(name="remote", pool="nobody", behaviour="echo")

@@ -9,9 +9,9 @@ import pytest
 from lion_broker.branch import ledger as module
 from lion_broker.branch.ledger import Ledger
 from lion_broker.errors import BrokerUnavailable, LeaseLost
+from lion_broker.mail.answers import Stepped
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Stepped
 from lion_broker.mail.verbs import Renew, Station, Step, Verb
 from lion_broker.tools.calling import FunctionCalling
 from lion_broker.tools.tool import Tool

@@ -57,7 +57,10 @@ def test_a_kept_session_is_named(gives: Gives, capsys: pytest.CaptureFixture[str
     """With `--keep` the closing table ends with the command that shows the session."""
     gives(GOOD)
     assert main(["demo", "research", "--keep"]) == Code.OK
-    assert capsys.readouterr().err.splitlines()[-1] == "more            lion-broker session show the-id"
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "more            lion-broker session trace the-id",
+        "in a browser    lion-broker gateway",
+    ]
 
 
 def test_json_is_one_object(gives: Gives, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.node import Node
-from lion_broker.core.portable import plain_dict, readable, to_portable
+from lion_broker.core.portable import one_line, plain_dict, readable, to_portable
 from lion_broker.errors import NotPortable
 
 
@@ -110,3 +110,27 @@ def test_text_that_is_too_long() -> None:
     assert len(cut) == 2_000
     assert cut.endswith("x … (cut; it has 5,000,000 characters)")
     assert len(readable("\ud800" * 400, 2_000)) == 2_000
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\t and  blanks ", "two lines and blanks"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("turned \u202e round", "turned \\u202e round"),
+        ("half \ud800", "half \\ud800"),
+        ("wide 猫 …", "wide 猫 …"),
+        ("", ""),
+        (7, "7"),
+    ],
+)
+def test_one_line_steers_no_terminal(text: Any, shown: str) -> None:
+    """Line ends are blanks, and what is no sign is an escape."""
+    assert one_line(text) == shown
+
+
+def test_one_line_is_cut() -> None:
+    """To so many characters, the mark of the cut among them, however long the text is."""
+    assert one_line("x" * 10**6, 5) == "xxxx…"
+    assert one_line("\x1b" * 10, 10) == "\\x1b\\x1b\\…"
+    assert one_line("12345", 5) == "12345"

@@ -54,6 +54,23 @@ async def test_what_has_not_begun_is_dropped_too() -> None:
     assert sorted(ended) == ["a", "b"]
 
 
+async def test_nothing_is_begun_while_all_is_dropped() -> None:
+    """What would follow work that is dropped does not run, not even for a moment, and its end is told."""
+    shift, ended = Shift(), list[str]()
+
+    async def next_work() -> None:
+        raise AssertionError("it has begun")
+
+    def go_on() -> None:
+        shift.start(next_work(), partial(ended.append, "next"))
+
+    shift.start(anyio.sleep_forever(), go_on)
+    await anyio.lowlevel.checkpoint()
+    await shift.drop()
+    await anyio.lowlevel.checkpoint()
+    assert ended == ["next"]
+
+
 async def test_who_does_not_heed_is_told_again() -> None:
     """Work that has caught its cancellation does not go on for ever."""
     shift, caught, ended = Shift(), list[BaseException](), anyio.Event()

@@ -1,0 +1,40 @@
+"""Mail that waits, as whoever looks at it sees it: where, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .records import Rejected
+from .wire import WireMail
+
+__all__ = ["Waiting", "WaitsAt"]
+
+
+class WaitsAt(StrEnum):
+    """Where mail from a branch (the first) or to it waits. Lanes: to be tried again; delayed: to be delivered later."""
+
+    OUTBOX = "outbox"
+    TRANSIT = "transit"
+    INBOX = "inbox"
+    MAILBOX = "mailbox"
+    LANES = "lanes"
+    DELAYED = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
+
+    `place` is its id there. A mail that is to be tried again (`lane` is its sender) or delivered later is due at `due`,
+    in ms by the exchange's clock; `attempts` were made at the first of its lane. A body that travels beside its mail is
+    left out unless it was asked for.
+    """
+
+    place: str
+    mail: WireMail | Rejected
+    lane: str = ""
+    due: int = 0
+    attempts: int = 0
+    straight: bool = True
+    """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""

@@ -1,0 +1,169 @@
+"""What spans and metrics are made with. This module imports OpenTelemetry, so nobody imports it but `otel`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from opentelemetry import baggage as baggages
+from opentelemetry import propagate
+from opentelemetry.context import Context, attach, get_current
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+)
+
+from .names import INSTRUMENTS, SYSTEM, TEMPLATE
+
+__all__ = ["Carrier", "Otel", "instruments"]
+
+_LONGEST: Final = 512
+"""Characters that a header takes of each field."""
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_KINDS: Final = {kind.name: kind for kind in SpanKind}
+_NOWHERE: Final = Context()
+
+
+class Carrier(Protocol):
+    """What carries a context from process to process: the header of a mail."""
+
+    @property
+    def id(self) -> str:
+        """The id of the mail."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """The span that sent it."""
+
+    @property
+    def tracestate(self) -> str | None:
+        """What vendors say of its trace."""
+
+    @property
+    def baggage(self) -> str | None:
+        """What the sender's context says to all who come after."""
+
+
+@dataclass(slots=True)
+class Otel:
+    """Makes spans and metrics; `parents` and `content` are as the settings say."""
+
+    tracer: Tracer
+    histograms: Mapping[str, Histogram]
+    parents: bool
+    content: bool
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, amount: int) -> None:
+        """Count messages; they are reported when the metrics are read, which is cheaper than to report each."""
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+    def record(self, name: str, value: float, attributes: Mapping[str, Any]) -> None:
+        """Note a value of a histogram."""
+        self.histograms[name].record(value, attributes)
+
+    def start(
+        self,
+        name: str,
+        kind: str,
+        attributes: Mapping[str, Any],
+        parent: Context | None = None,
+        links: Sequence[Link] = (),
+        began: float | None = None,
+    ) -> Span:
+        """Begin a span, of the current context without a parent; `began` is in seconds since the epoch, else now."""
+        start_time = None if began is None else int(began * 1e9)
+        return self.tracer.start_span(name, parent, _KINDS[kind], attributes, links or None, start_time)
+
+    def with_span(self, span: Span, context: Context | None = None) -> Context:
+        """Return a context, None being the current one, with a span in it."""
+        return set_span_in_context(span, context)
+
+    def enter(self, context: Context) -> Context:
+        """Make a context the current one of this task; returns the one before, to be entered afterwards."""
+        before = get_current()
+        attach(context)
+        return before
+
+    def is_current(self, span: Span) -> bool:
+        """Whether a span is the current one of this task."""
+        return get_current_span() is span
+
+    def carried(self, span: Span) -> dict[str, Any]:
+        """Return what a mail carries of a span, and of the current context's baggage: W3C's fields."""
+        sent = span.get_span_context()
+        if not sent.is_valid:
+            return {}
+        carried = {"traceparent": f"00-{sent.trace_id:032x}-{sent.span_id:016x}-{sent.trace_flags:02x}"}
+        further = {}
+        if sent.trace_state:
+            further["tracestate"] = sent.trace_state.to_header()
+        if baggages.get_all():
+            known: dict[str, str] = {}
+            propagate.inject(known)
+            further["baggage"] = known.get("baggage", "")
+        return carried | {name: text for name, text in further.items() if 0 < len(text) <= _LONGEST}
+
+    def sent_in(self, mail: Carrier) -> Context:
+        """Return the context that a mail carries; an empty one where that is nothing, or nonsense."""
+        usual = _TRACEPARENT.fullmatch(mail.traceparent or "")
+        if usual is None or mail.tracestate or mail.baggage:
+            fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
+            return propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
+        sender = SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
+        return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
+
+    def begun_by(self, contexts: Sequence[Context]) -> Context:
+        """Return the context to go on with: that of the only sender, or an empty one, which begins a trace."""
+        return contexts[0] if self.parents and len(contexts) == 1 else _NOWHERE
+
+    def links(self, contexts: Sequence[Context]) -> list[Link]:
+        """Return links to the spans of contexts that have one."""
+        spans = [get_current_span(context).get_span_context() for context in contexts]
+        return [Link(span) for span in spans if span.is_valid]
+
+    def fail(self, span: Span, error: BaseException | str) -> str:
+        """Note that what a span stands for has failed; returns the class of the error, all that is said of it."""
+        name = error if isinstance(error, str) else type(error).__name__
+        span.set_status(Status(StatusCode.ERROR, name))
+        span.set_attribute("error.type", name)
+        return name
+
+
+def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:
+    """Make all instruments; returns the histograms, and lets the counters be read from `counts`."""
+    histograms = {}
+    for name, one in INSTRUMENTS.items():
+        if one.buckets:
+            histograms[name] = meter.create_histogram(
+                name, one.unit, one.text, explicit_bucket_boundaries_advisory=list(one.buckets)
+            )
+        else:
+            meter.create_observable_counter(name, [_reader(name, counts)], one.unit, one.text)
+    return histograms
+
+
+def _reader(name: str, counts: dict[str, int]) -> Callable[[CallbackOptions], Iterator[Observation]]:
+    attributes = {
+        "messaging.system": SYSTEM,
+        "messaging.operation.name": "send" if "sent" in name else "receive",
+        "messaging.destination.template": TEMPLATE,
+    }
+
+    def read(options: CallbackOptions) -> Iterator[Observation]:
+        if name in counts:
+            yield Observation(counts[name], attributes)
+
+    return read
