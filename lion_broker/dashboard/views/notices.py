@@ -41,7 +41,7 @@ def notices(seen: Overview) -> list[Notice]:
         found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
     if lost := [worker.owner for worker in seen.workers if worker.state == LOST]:
         what = _count(len(lost), "worker was lost", "workers were lost")
-        found.append(Notice(f"{what} in the last minutes; what they had went to others.", "", "/workers"))
+        found.append(Notice(f"{what} in the last minutes; what was in hand went to others.", "", "/workers"))
     return found[:_MOST]
 
 
