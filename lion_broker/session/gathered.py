@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.deferred import Deferred
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
 __all__ = ["Gathered", "Source"]
+
+_MANY: Final = 10_000
 
 Row: TypeAlias = RoledMessage | UnreadClone
 """A message, or what can be said of one that nobody has looked at."""
@@ -60,6 +63,7 @@ class Gathered:
 
     def take(self, sources: Sequence[Source]) -> None:
         """Take in what is new in the sources, which are all that there are now."""
+        before = len(self.rows)
         with collector_paused():
             looks = [self._look(source) for source in sources]
             if not self._goes_on(looks) or not self._add(looks, doubles=False):
@@ -67,6 +71,9 @@ class Gathered:
                 looks = [self._look(source) for source in sources]
                 self._add(looks, doubles=True)
             self._marks = {id(mark.source.messages): mark for mark, _ in looks}
+        if len(self.rows) - before >= _MANY:
+            # Very many new objects are looked through now, and not in the middle of what comes next.
+            gc.collect()
 
     def messages(self) -> list[RoledMessage]:
         """Return the messages; those that nobody has looked at before are made now, by the piles that they are in."""
