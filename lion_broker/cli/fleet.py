@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -45,9 +46,11 @@ class _Slot:
 
     def terminate(self) -> None:
         """Have its process end."""
-        if self.process is not None:
+        if self.process is not None and self.process.returncode is None:
+            # Not by the process object: that looks first whether the process has ended, and would take its exit code
+            # from the event loop, which waits for it.
             with suppress(ProcessLookupError):
-                self.process.terminate()
+                os.kill(self.process.pid, signal.SIGTERM)
         self.wake()
 
 

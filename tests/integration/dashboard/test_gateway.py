@@ -84,7 +84,8 @@ def test_a_stream_goes_on_where_it_stood(stage: Stage) -> None:
     with Session(name="desk", exchange=stage.exchange, delivery="auto") as session:
         _, url = start(stage)
         live = f"{url}sessions/{session.id}/live"
-        with stream(live) as listening:
+        with stream(f"{live}?after=1-1") as listening:
+            assert next(listening)[2]["branch"] == session.default_branch.id
             session.new_branch(name="one", pool="p")
             kind, first, what = next(listening)
             assert (kind, what["kind"], what["name"]) == ("happened", "created", "one")
@@ -142,7 +143,8 @@ def test_pages_come_back_with_the_server(own_stage: Stage) -> None:
     """While no server answers a page says so, a probe too; streams stay, and tell when it is there again."""
     with Session(name="desk", exchange=own_stage.exchange, delivery="auto") as session:
         program, url = start(own_stage)
-        with stream(f"{url}sessions/{session.id}/live") as listening:
+        with stream(f"{url}sessions/{session.id}/live?after=1-1") as listening:
+            assert next(listening)[2]["kind"] == "created"
             os.kill(own_stage.exchange._lease.server.pid, signal.SIGKILL)
             session.new_branch(name="after", pool="p")
             told = next(listening)
