@@ -52,8 +52,8 @@ class Stream:
         raise AssertionError("the stream has ended")
 
     def ends(self) -> bool:
-        """Whether nothing comes any more; returns when that is so."""
-        return list(self._lines) is not None
+        """Whether it ends before it shows signs of life for long, as a stream does that nobody has let go."""
+        return list(self._lines).count("event: alive") < 2
 
 
 @contextmanager
