@@ -7,8 +7,7 @@ or none. The same host serves a branch on a worker and one in the user's process
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.element import END_OF_TIME
@@ -93,14 +92,10 @@ class Host(Recorder):
         """Whether a turn of a worker is going on."""
         return self.turns.going_on
 
-    @contextmanager
-    def because_of(self, mail: str) -> Iterator[None]:
-        """Within this, mail that is sent names a mail as its cause."""
+    def because_of(self, mail: str | None) -> str | None:
+        """From now on mail that is sent names a mail as its cause; returns the one from before, to go back to."""
         before, self._cause = self._cause, mail
-        try:
-            yield
-        finally:
-            self._cause = before
+        return before
 
     def station(self) -> Station:
         """Where the host stands: the branch and the token that owns it."""
@@ -373,9 +368,10 @@ class Host(Recorder):
             self.version = verb.version + 1
             if isinstance(verb, Commit):
                 self.cursor = verb.consumed
-        count_sent([wire.header.category for wire in verb.mails])
-        if verb.mails and not self.keeps_outbox:
-            self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
+        if verb.mails:
+            count_sent([wire.header.category for wire in verb.mails])
+            if not self.keeps_outbox:
+                self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 
     def _refuse(self, recipient: str) -> MailboxFull:
         """Drop the mail to a branch that is full; the error that says so."""
