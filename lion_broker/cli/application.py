@@ -21,6 +21,7 @@ from . import (
     initial,
     keys,
     mail,
+    mails,
     scale,
     server,
     sessions,
@@ -59,7 +60,7 @@ def application() -> typer.Typer:
             "Look at branches, pause and resume them.",
             (branches.ls, branches.show, branches.pause, branches.resume),
         ),
-        ("mail", "Send mail into a session.", (mail.send,)),
+        ("mail", "Look at mail and where it stands; send some into a session.", (mails.ls, mails.show, mail.send)),
         (
             "dead",
             "Mail that could not be delivered or applied: look at it, send it again, drop it.",

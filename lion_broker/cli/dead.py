@@ -12,9 +12,9 @@ import typer
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from . import completion
+from .finding import session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json, print_rows
-from .sessions import session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange

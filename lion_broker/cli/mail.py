@@ -9,9 +9,9 @@ import typer
 
 from . import completion
 from .exits import in_time
+from .finding import session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
-from .sessions import session_id
 
 if TYPE_CHECKING:
     from lion_broker.session.note import Answer

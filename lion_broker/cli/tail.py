@@ -12,10 +12,10 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
+from .finding import session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, print_json
 from .running import ended_by_signals
-from .sessions import session_id
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Happening
