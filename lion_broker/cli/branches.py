@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .finding import One, session_id
 from .listing import Interval, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
@@ -20,7 +21,9 @@ __all__ = ["ls", "pause", "resume", "show"]
 _SHOWN = 100
 """Characters of a message that fit into a line."""
 
-Branch = Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")]
+Branch = Annotated[
+    str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.", autocompletion=completion.branches)
+]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for others to see.")]
 
 

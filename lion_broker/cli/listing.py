@@ -16,7 +16,7 @@ import typer
 
 from lion_broker.errors import BrokerUnavailable
 
-from .printing import cell, paint, print_json, width_of
+from .printing import cell, paint, print_json, short_id, width_of
 from .running import ended_by_signals
 
 __all__ = ["Column", "Form", "Interval", "Limit", "Listing", "Output", "Watch", "form_of", "table", "told", "watched"]
@@ -45,7 +45,6 @@ Interval = Annotated[
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What begins a text that a spreadsheet would compute."""
-_ID_SHOWN: Final = 10
 _LEAST_TEXT: Final = 12
 _GAP: Final = 2
 
@@ -98,7 +97,7 @@ def told(listing: Listing, form: Form) -> None:
     elif not listing.rows:
         typer.echo(listing.empty)
     else:
-        typer.echo(table(listing, None if form == "wide" else _room()))
+        typer.echo(table(listing, None if form == "wide" else _room(), wide=form == "wide"))
     if listing.note and form in ("table", "wide"):
         typer.echo(listing.note, err=True)
 
@@ -132,10 +131,10 @@ def watched(look: Callable[[], Listing], form: Form, watch: bool, interval: floa
             time.sleep(interval)
 
 
-def table(listing: Listing, room: int | None) -> str:
+def table(listing: Listing, room: int | None, *, wide: bool = False) -> str:
     """Return a list of at least one row as aligned columns, in at most `room` signs a line where that can be."""
     rows = listing.rows
-    columns = [one for one in listing.columns if room is None or not one.wide]
+    columns = [one for one in listing.columns if wide or not one.wide]
     columns = [one for one in columns if not one.rare or any(one.value(row) for row in rows)]
     lines = [[one.heading.upper() for one in columns], *([cell(one.value(row)) for one in columns] for row in rows)]
     if room is not None:
@@ -164,7 +163,7 @@ def _fit(lines: list[list[str]], columns: Sequence[Column], room: int) -> None:
     for place in [place for place, one in enumerate(columns) if one.kind == "id"][::-1]:
         if over() > 0:
             for line in lines[1:]:
-                line[place] = f"…{line[place][1 - _ID_SHOWN :]}" if len(line[place]) > _ID_SHOWN else line[place]
+                line[place] = short_id(line[place])
     texts = [place for place, one in enumerate(columns) if one.kind == "text"]
     while texts and (much := over()) > 0:
         place = max(texts, key=lambda one: max(width_of(line[one]) for line in lines))

@@ -47,7 +47,10 @@ _OPEN: Final = (State.WAITING, State.WORKING, State.RETRYING, State.DELAYED, Sta
 
 States = Annotated[
     list[State] | None,
-    typer.Option(help="Only those in this state; may be repeated. open: all that are neither applied nor gone."),
+    typer.Option(
+        metavar="STATE",
+        help=f"Only those that are {', '.join(State)}; may be repeated. open: all that are neither applied nor gone.",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "paint",
     "print_json",
     "print_rows",
+    "short_id",
     "since",
     "took",
     "width_of",
@@ -26,6 +27,8 @@ __all__ = [
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | {10: " "}
 """What must not reach a terminal out of somebody's data: it could move the cursor, or worse."""
+_ID: Final = 36
+_DASHES: Final = 4
 _COLOURS: Final = {
     "applied": "green",
     "running": "green",
@@ -103,6 +106,11 @@ def cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
     return str(value).translate(_CONTROLS)
+
+
+def short_id(text: str, shown: int = 10) -> str:
+    """Return an id as the end of it, which tells it apart and finds it again; another text as it is."""
+    return f"…{text[1 - shown :]}" if len(text) == _ID and text.count("-") == _DASHES else text
 
 
 def has_colours() -> bool:

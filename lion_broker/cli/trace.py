@@ -11,7 +11,7 @@ import typer
 from .finding import One, session_id
 from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, moment, print_json, since, took
+from .printing import branch_cell, cell, moment, print_json, short_id, since, took
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,8 +35,8 @@ MAIL_COLUMNS: Final = (
     Column("session", kind="id", rare=True),
     Column("age", lambda row: since(row["sent"]), kind="number"),
     Column("sent", wide=True),
-    Column("from", kind="text"),
-    Column("to", kind="text"),
+    Column("from", lambda row: short_id(row["from"]), kind="text"),
+    Column("to", lambda row: short_id(row["to"]), kind="text"),
     Column("category"),
     Column("state", kind="state"),
     Column("tries", "attempts", kind="number"),

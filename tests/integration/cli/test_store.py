@@ -33,7 +33,7 @@ def test_for_people_there_are_columns(stage: Stage, capsys: pytest.CaptureFixtur
     with Session(name="mine", exchange=stage.exchange) as session:
         assert main(["session", "ls"]) == main(["session", "show", session.id]) == Code.OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:3] == ["ID", "NAME", "CREATED"]
+    assert lines[0].split()[:3] == ["ID", "NAME", "AGE"]
     assert lines[1].split()[:2] == [session.id, "mine"]
     assert "name:        mine" in lines
 
