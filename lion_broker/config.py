@@ -86,7 +86,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
+            # Whoever has typed a name is not to read a pattern.
+            why = "1 to 64 letters, digits, '_', '.' or '-' are needed" if name.endswith("NAMESPACE") else first["msg"]
+            raise ConfigError(f"{name} cannot be used: {why}.") from None
 
     @field_validator("secret")
     @classmethod

@@ -161,6 +161,12 @@ class BranchRecord:
     paused: str = ""
     copies: str = ""
     """The branch whose log its own refers to, if it was split off."""
+    handed: str = START
+    """The newest entry of the mailbox that was ever given out."""
+    tries: int = 0
+    """How often the first mail was given out since the last commit, where it is one that was."""
+    tried_by: tuple[str, ...] = ()
+    """Who had that mail before and made no commit."""
 
     @property
     def id(self) -> str:
