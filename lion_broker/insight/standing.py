@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,9 +65,15 @@ class Standing:
         rounds = session is not None and session.fields.get("delivery") == "manual"
         stations = [one for record in self._history.records.values() for one in _stations_of(record, rounds)]
         for first in range(0, len(stations), _TOGETHER):
+            if self._is_full(self.waits):
+                self.left_out = True
+                break
             part = stations[first : first + _TOGETHER]
             yield from together([self._waiting_steps(record, where) for record, where in part])
         yield from self._dead_steps()
+
+    def _is_full(self, found: Sized) -> bool:
+        return len(found) >= self._most and not self._history.since
 
     def _waiting_steps(self, record: BranchRecord, where: WaitsAt) -> Steps[None]:
         after, lane = START, ""
@@ -76,7 +82,7 @@ class Standing:
             for place, one in enumerate(page):
                 first = after == START and place == 0
                 self._found(record, where, one, held=first and record.leased and where is WaitsAt.MAILBOX)
-            if not page or (len(self.waits) >= self._most and not self._history.since):
+            if not page or self._is_full(self.waits):
                 self.left_out = self.left_out or bool(page)
                 return
             after, lane = page[-1].place, page[-1].lane
@@ -101,7 +107,7 @@ class Standing:
             page = yield from ask(ReadDead(self._history.session, after, _PAGE))
             for letter in page:
                 self._buried(letter)
-            if not page or (len(self.dead) >= self._most and not self._history.since):
+            if not page or self._is_full(self.dead):
                 self.left_out = self.left_out or bool(page)
                 return
             after = page[-1].id

@@ -47,8 +47,14 @@ function size(home) {
   return { width: Math.max(240, home.clientWidth), height: 190 };
 }
 
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+// A colour as the theme has it, which a canvas can draw with; a share of it lets the ground through.
+function colour(name, share = 100) {
+  const probe = document.createElement("span");
+  probe.style.color = `color-mix(in srgb, var(--${name}) ${share}%, transparent)`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
 
 function draw() {
@@ -65,7 +71,7 @@ function draw() {
       label,
       stroke: colour(tone),
       width: 2,
-      fill: index === 0 ? `${colour(tone)}22` : undefined,
+      fill: index === 0 ? colour(tone, 13) : undefined,
       points: { show: beats.length < 3 },
     }));
     const options = {

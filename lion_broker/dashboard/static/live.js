@@ -73,7 +73,8 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
     if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) location.reload();
     if (answer.status === 503) say("lost", "The exchange does not answer. This page goes on by itself.");
-    if (answer.status === 404) say("on", "This is not there any more.");
+    if (answer.status === 404 && document.body.dataset.view === "pending.html") location.reload();
+    else if (answer.status === 404) say("on", "This is not there any more.");
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     say("off");
@@ -87,6 +88,8 @@ async function refresh() {
 }
 
 function take(page) {
+  // What was not there yet is there now, on a page of another kind.
+  if (page.body.dataset.view !== document.body.dataset.view) return location.reload();
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
     if (fresh && !isBusy(old) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));
