@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 
 from .console import Console, console_of
@@ -133,7 +135,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": moment, "span": span, "number": number, "short": short, "money": money, "query": _query}
+    made.filters |= {
+        "moment": moment,
+        "span": span,
+        "number": number,
+        "short": short,
+        "money": money,
+        "line": one_line,
+        "query": _query,
+    }
     return made
 
 
@@ -167,7 +177,7 @@ def money(dollars: float) -> str:
     """Return an amount of US dollars, with two digits that tell something at least: `$12.30`, `$0.0042`."""
     if dollars == 0 or dollars >= 0.1:
         return f"${dollars:,.2f}"
-    return f"${dollars:.2g}" if dollars >= 0.0001 else f"${dollars:.1e}"
+    return f"${dollars:.{1 - math.floor(math.log10(dollars))}f}" if dollars >= 1e-6 else "under $0.000001"
 
 
 def short(identity: Any) -> str:

@@ -19,8 +19,8 @@ class Column:
     """A column: its name in JSON and CSV, its title, and how a page shows it.
 
     `kind` is `text`, `code`, `number`, `money` (US dollars), `seconds`, `ago` (seconds), `moment` (seconds since the
-    epoch), `state`, or `meter`: what is left of the number in the column `of`. A page leaves a `rare` one out where no
-    row has anything in it, and one that is `data_only` always.
+    epoch), `state`, `spark` (numbers in order of time), or `meter`: what is left of the number in the column `of`. A
+    page leaves a `rare` one out where no row has anything in it, and one that is `data_only` always.
     """
 
     name: str
@@ -96,7 +96,7 @@ def cell(value: Any) -> Any:
     """Return a value for a cell; a text that a spreadsheet would compute is marked as one."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def moment(seconds: float | None) -> str | None:

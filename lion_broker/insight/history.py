@@ -35,7 +35,8 @@ class Story:
 
     `done` says that it took effect, also where nobody has written down when it was `applied`. `posted` is when the
     sender's commit has let it go, `free` when the branch that worked at it had committed before:
-    no attempt was begun earlier. `tried` are owners who had it and made no commit.
+    no attempt was begun earlier. `tried` are owners who had it and made no commit. `written` is where the mail itself
+    stands in a log: branch, version and place.
     """
 
     mail: str
@@ -53,6 +54,7 @@ class Story:
     cause: str | None = None
     owner: str = ""
     tried: tuple[str, ...] = ()
+    written: tuple[str, int, int] | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -186,6 +188,7 @@ class LogReader:
         self._history = history
         self._branch = branch
         self._upto = upto
+        self._earlier: Counter[str] = Counter()
         self.taken = 0
         self.version = after
         self._place = _LAST_PLACE if after else 0
@@ -234,6 +237,7 @@ class LogReader:
             if (story := self._applied(header.id, header.sender, header.category)) is not None:
                 story.know(header)
                 story.text = story.text or beginning_of(record.body)
+                story.written = (self._branch, row.version, row.place)
         elif record.kind == Kind.TOOK:
             self._took(from_json(record.body))
         elif record.kind == Kind.SENT:
@@ -243,18 +247,25 @@ class LogReader:
     def _tried(self, attempt: Attempt) -> None:
         story = self._history.story(attempt.mail)
         if story is not None:
+            if self._upto is not None and self._is_earlier(story, attempt):
+                return
             story.attempts.append(attempt)
             story.delivered = delivered_at(attempt.entry) or story.delivered
-            if len(story.attempts) > 1 and story.attempts[-2].begun > attempt.begun:
-                # The end of the log was read before what is in front of it.
-                story.attempts.sort(key=lambda one: one.begun)
-                return
             story.free = self._before
             story.ended = self._at
             story.recipient = story.recipient or self._branch
             if self._stamp is not None:
                 story.owner = self._stamp.owner
                 story.tried = self._stamp.owners[:-1] if attempt.number > 1 else ()
+
+    def _is_earlier(self, story: Story, attempt: Attempt) -> bool:
+        """Put an attempt before those that were read already, since the log's end was; says whether there are any."""
+        place = self._earlier[attempt.mail]
+        self._earlier[attempt.mail] += 1
+        if place == len(story.attempts):
+            return False
+        story.attempts.insert(place, attempt)
+        return True
 
     def _took(self, body: dict[str, object]) -> None:
         mail = body["mail"]

@@ -50,7 +50,7 @@ class RecentHistory(History):
     @property
     def logs(self) -> int:
         """Of how many branches something was read."""
-        return len(self._first)
+        return len(self._first) - (self.session in self._first)
 
     def read_steps(self) -> Steps[None]:
         """Read what is new, as far as it is among the newest. Raises ItemNotFoundError: no such session."""

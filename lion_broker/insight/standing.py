@@ -23,12 +23,17 @@ _TOGETHER: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand."""
+    """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand.
+
+    `place` and `lane` are its own at that station.
+    """
 
     where: WaitsAt
     branch: str
     due: float | None = None
     held: bool = False
+    place: str = ""
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class Standing:
         story.text = story.text or beginning_of(one.mail.body)
         if where in (WaitsAt.MAILBOX, WaitsAt.INBOX, WaitsAt.LANES):
             story.delivered = int(one.place.partition("-")[0]) / 1000
-        self.waits[header.id] = Waits(where, record.id, one.due / 1000 if one.due else None, held)
+        self.waits[header.id] = Waits(where, record.id, one.due / 1000 if one.due else None, held, one.place, one.lane)
 
     def _dead_steps(self) -> Steps[None]:
         after = START

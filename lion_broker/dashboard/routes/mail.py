@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import json
 
-from lion_broker.dashboard.console import Console
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lion_broker.core.portable import readable
+from lion_broker.dashboard.console import Console, console_of
 from lion_broker.dashboard.histories import Known
 from lion_broker.dashboard.pages import Page, page_routes, patience
+from lion_broker.dashboard.reading import mail_steps
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, mail_table
 from lion_broker.dashboard.views.sessions import branch_name, branch_state, default_branch
@@ -25,6 +32,7 @@ from .sessions import session_page
 __all__ = ["ROUTES"]
 
 _EDGES = 200
+_LONGEST = 100_000
 _LANES = 80
 _MAILS = 100
 _LOOKED_AT = 1000
@@ -102,6 +110,7 @@ async def trace(request: Request, console: Console) -> Page:
         waterfall=draw_trace(told, names),
         passage=told.passage,
         names=names,
+        whole_mail=await _whole(console, record.id, known, told.passage.mail),
         reading=[known.progress],
     )
 
@@ -112,6 +121,27 @@ async def _with_its_end(console: Console, session: str, known: Known, wanted: st
     if story is None or not story.recipient or known.passages.state_of(story) != "sent":
         return known
     return await console.histories.read(session, story.recipient)
+
+
+async def _whole(console: Console, session: str, known: Known, mail: str) -> str:
+    """A mail with header and body, as JSON for people; empty where it is not kept as one."""
+    passages = known.passages
+    steps = mail_steps(session, passages.history.stories[mail], passages.standing.waits.get(mail))
+    found = await console.ask(steps)
+    return "" if found is None else readable(json.dumps(found, ensure_ascii=False, indent=2), _LONGEST)
+
+
+async def mail(request: Request) -> Response:
+    """One mail with header and body, as JSON for programs; raises ItemNotFoundError where it is not kept as one."""
+    console = console_of(request)
+    record = await console.session(request.path_params["session"])
+    known = await console.histories.read(record.id, seconds=patience(request))
+    wanted = request.path_params["mail"].removesuffix(".json")
+    story = known.passages.history.stories.get(wanted)
+    found = story and await console.ask(mail_steps(record.id, story, known.passages.standing.waits.get(wanted)))
+    if not found:
+        raise ItemNotFoundError(f"The mail {wanted[:128]} is not in a log or a mailbox that was read here.")
+    return Response(to_json(found), media_type="application/json")
 
 
 def _page(request: Request, passages: Passages, record: SessionRecord, count: int, state: str = "") -> Lanes:
@@ -138,6 +168,7 @@ def _names(passages: Passages, record: SessionRecord) -> dict[str, str]:
 
 
 ROUTES = [
+    Route("/sessions/{session}/mail/{mail}", mail, methods=["GET"]),
     *page_routes("/sessions/{session}/lanes", lanes),
     *page_routes("/sessions/{session}/trace", trace),
     *page_routes("/sessions/{session}", flow),

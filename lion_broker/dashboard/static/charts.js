@@ -36,11 +36,23 @@ export function addBeat(beat) {
   if (!charts.length || beat.at <= (beats.at(-1)?.at ?? 0)) return;
   beats.push(beat);
   if (beats.length > KEPT) beats.shift();
-  for (const { chart, name } of charts) chart.setData(columns(name));
+  for (const { chart, name } of charts) {
+    chart.setData(columns(name));
+    if (chart.cursor.idx === null || chart.cursor.idx === undefined) tellNewest(chart);
+  }
 }
 
 function columns(name) {
   return [beats.map((beat) => beat.at), ...LINES[name].map(([, value]) => beats.map((beat) => value(beat) ?? null))];
+}
+
+// Where nobody points at a moment, the legend tells the newest.
+function tellNewest(chart) {
+  if (beats.length) chart.setLegend({ idx: beats.length - 1 });
+}
+
+function clock(moment) {
+  return new Date(moment * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
 function size(home) {
@@ -67,6 +79,7 @@ function draw() {
       ticks: { stroke: colour("line"), width: 1 },
       font: "12px system-ui, sans-serif",
     };
+    const times = { ...axis, values: (_, moments) => moments.map(clock), space: 70 };
     const series = LINES[name].map(([label, , tone], index) => ({
       label,
       stroke: colour(tone),
@@ -76,11 +89,14 @@ function draw() {
     }));
     const options = {
       ...size(home),
-      series: [{}, ...series],
-      axes: [axis, { ...axis, size: 52 }],
+      axes: [times, { ...axis, size: 52 }],
+      series: [{ label: "at", value: (_, moment) => (moment === null ? "–" : clock(moment)) }, ...series],
+      hooks: { setCursor: [(chart) => chart.cursor.idx === null && tellNewest(chart)] },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       cursor: { points: { size: 6 } },
     };
-    return { chart: new window.uPlot(options, columns(name), home), home, name };
+    const chart = new window.uPlot(options, columns(name), home);
+    tellNewest(chart);
+    return { chart, home, name };
   });
 }
