@@ -192,6 +192,9 @@ _LIMITS: Final[Mapping[str, _Rule]] = {
     "limit_tokens": _from(-1),
     "interval_ms": _from(1),
 }
+_SHORT_TEXT: Final = _Rule(
+    lambda value: _is_text(value) and len(value) <= 1000, "a text of up to 1,000 characters is needed"
+)
 _LONGEST_OWNER: Final = 512
 _OWNER_NEEDED: Final = f"a text of 1 to {_LONGEST_OWNER} characters is needed"
 _ANYTHING: Final = _Rule(lambda value: True, "")
@@ -217,7 +220,14 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "at": _from(0),
     },
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
-    v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
+    v.Reserve: {
+        "requests": _from(0),
+        "tokens": _from(0),
+        "title": _SHORT_TEXT,
+        "who": _SHORT_TEXT,
+        "calls": _from(1),
+        **_LIMITS,
+    },
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.WriteAudit: {"who": _SOME_TEXT, "what": _SOME_TEXT, "target": _TEXT, "detail": _TEXT, "nonce": _SOME_TEXT},
     v.ReadAudit: {"before": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none")},
