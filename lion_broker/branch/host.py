@@ -184,10 +184,11 @@ class Host(Recorder):
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
         header = wire.header
         category = PackageCategory(header.category)
-        item, source = decode_item(category, wire.item(), self.around.registry, self.around.objects)
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
-        package = Package(category, item, source, IDType.validate(header.id), float(header.created))
+        around, created = self.around, float(header.created)
+        item, source = decode_item(category, wire.item(), around.registry, around.objects, header.id, created)
+        package = Package(category, item, source, IDType.validate(header.id), created)
         return Mail.of_valid(package, party(header.sender), party(header.recipient))
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
