@@ -52,6 +52,10 @@ class Settings(BaseModel):
     model_keys: str | None = Field(
         None, description="Variables whose keys they may use; none given: those of the providers that are built in."
     )
+    model_prices: str | None = Field(
+        None,
+        description="File of what models cost, in TOML, for whoever looks at what was spent; none: nothing is said.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="How log lines of a process look.")
     health_port: str | None = Field(
         None, description="Where a worker answers /livez, /readyz and /metrics: PORT or HOST:PORT, 0 for a free port."

@@ -58,6 +58,10 @@ class Keys:
         """Hash with expiry: what is left of a budget of requests and tokens."""
         return f"{self.root(0)}limit:{budget}"
 
+    def limits(self) -> str:
+        """Sorted set with expiry: names of budgets by the ms at which they were used last."""
+        return f"{self.root(0)}limits"
+
     def audit(self) -> str:
         """Stream, capped: what people have done to the namespace."""
         return f"{self.root(0)}audit"

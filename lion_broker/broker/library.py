@@ -50,6 +50,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "read_budgets",
     "audit",
     "enrol",
     "read_workers",
@@ -60,7 +61,7 @@ VERBS: Final = (
     "read_due",
     "restore",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "budgets", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)

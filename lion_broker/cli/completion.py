@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -10,9 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
+    from lion_broker.insight.pictures import WorkerPicture
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["branches", "pools", "sessions", "workers"]
+__all__ = ["branches", "pools", "sessions", "versions", "workers"]
 
 Offered = list[tuple[str, str]]
 _MOST: Final = 100
@@ -36,6 +38,11 @@ def pools(ctx: typer.Context, incomplete: str) -> Offered:
 def workers(ctx: typer.Context, incomplete: str) -> Offered:
     """Offer workers that are at work."""
     return _offer(ctx, incomplete, _workers)
+
+
+def versions(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer versions that workers have."""
+    return _offer(ctx, incomplete, _versions)
 
 
 def _offer(ctx: typer.Context, incomplete: str, find: Callable[[Exchange, str], Iterable[tuple[str, str]]]) -> Offered:
@@ -104,8 +111,16 @@ def _pools(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
 
 
 def _workers(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    return [(one.owner, f"{one.state} in {one.pool}") for one in _live(exchange)]
+
+
+def _versions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    counts = Counter(one.version for one in _live(exchange))
+    return [(version, f"{number} workers") for version, number in counts.items()]
+
+
+def _live(exchange: Exchange) -> list[WorkerPicture]:
     from lion_broker.insight.overview import workers_steps
     from lion_broker.mail.exchange import run
 
-    seen = run(exchange, workers_steps())
-    return [(one.owner, f"{one.state} in {one.pool}") for one in seen if one.state in ("running", "draining")]
+    return [one for one in run(exchange, workers_steps()) if one.state in ("running", "draining")]

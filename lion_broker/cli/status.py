@@ -108,6 +108,7 @@ class Alarms:
 
 
 def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
+    from lion_broker.insight.limits import limits_steps
     from lion_broker.insight.overview import overview_steps, rates
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ReadSession
@@ -119,7 +120,7 @@ def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
     records = exchange.call_all([ReadSession(tally.session) for tally in busiest]) if busiest else []
     names = {record.id: record.fields.get("name", "") for record in records if record is not None}
     speed = rates(before, seen) if before else None
-    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names)
+    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names, run(exchange, limits_steps()))
 
 
 def _show(sight: Sight, as_json: bool) -> None:

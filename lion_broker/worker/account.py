@@ -140,20 +140,22 @@ class Account:
 
 
 class Handling:
-    """Around the handling of one mail: log lines name it, and its span is the current one."""
+    """Around the handling of one mail: log lines and mail that is sent name it, and its span is the current one."""
 
-    __slots__ = ("_account", "_attempts", "_before", "_began", "_host", "_span", "_wire", "failure")
+    __slots__ = ("_account", "_attempts", "_before", "_began", "_cause", "_host", "_span", "_wire", "failure")
 
     def __init__(self, account: Account, host: Host, wire: WireMail, attempts: int) -> None:
         self._account, self._host, self._wire, self._attempts = account, host, wire, attempts
         self.failure: Failure | None = None
 
     def __enter__(self) -> Self:
-        host, wire = self._host, self._wire
-        fields = {"session": host.around.session, "branch": host.branch.id, "mail": wire.id}
-        self._before = now_about({**fields, "attempt": str(self._attempts)})
+        host, mail = self._host, self._wire.header.id
+        fields = {"session": host.around.session, "branch": host.branch.id, "mail": mail}
+        fields["attempt"] = str(self._attempts)
+        self._before = now_about(fields)
         self._began = time.perf_counter()
-        self._span = self._account.begin(host, wire)
+        self._span = self._account.begin(host, self._wire)
+        self._cause = host.because_of(mail)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -163,6 +165,7 @@ class Handling:
         counts = counts_here()
         if counts is not None:
             counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
+        self._host.because_of(self._cause)
         back_to(self._before)
 
 
@@ -195,8 +198,10 @@ def _category(entry: Entry) -> str:
     return "unknown" if isinstance(entry.mail, Rejected) else entry.mail.header.category
 
 
-def _put_elsewhere(turn: Worked) -> list[tuple[str, str, str]]:
+def _put_elsewhere(turn: Worked) -> Sequence[tuple[str, str, str]]:
     """The entries that were not applied, what became of them, and why."""
+    if not (turn.buried or turn.deferred):
+        return ()
     dead = [(one.entry, "dead_letter", one.error or one.reason) for one in turn.buried]
     tried = type(turn.failed.error).__name__ if turn.failed is not None else "failed"
     return dead + [(one.entry, "nack", tried) for one in turn.deferred if one.attempts]

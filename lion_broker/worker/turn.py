@@ -262,6 +262,8 @@ def written(turn: Turn, stand: Stand, batch: int) -> Commit:
 
 def _is_message(body: object) -> bool:
     item = body.get("item") if isinstance(body, dict) else None
+    if isinstance(item, str):
+        return item != ""
     metadata = item.get("metadata") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(metadata, dict):
         return False

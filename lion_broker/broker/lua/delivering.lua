@@ -195,25 +195,6 @@ local function write_records(key, version, records, stamp)
   return true
 end
 
--- A budget as it stands now: requests and tokens that are left, each false where there is no limit.
-local function budget_at(key, limit_requests, limit_tokens, interval_ms)
-  local values = redis.call('HMGET', key, 'requests', 'tokens', 'at')
-  local now = now_ms()
-  local passed = math.max(0, now - (tonumber(values[3]) or now))
-  local function level(stored, limit)
-    if limit < 0 then return false end
-    return math.min(limit, (tonumber(stored) or limit) + passed * limit / interval_ms)
-  end
-  return {requests = level(values[1], limit_requests), tokens = level(values[2], limit_tokens), at = now}
-end
-
-local function write_budget(key, budget, interval_ms)
-  redis.call('HSET', key, 'requests', tostring(budget.requests or 0), 'tokens', tostring(budget.tokens or 0),
-    'at', budget.at)
-  -- A budget that nobody has used for so long is full again, unless it was overdrawn by more than that.
-  redis.call('PEXPIRE', key, math.max(interval_ms * 10, 60000))
-end
-
 local function forget_steps(key)
   redis.call('UNLINK', key .. ':steps')
   redis.call('HDEL', key, 'stepped')

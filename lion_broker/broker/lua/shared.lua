@@ -19,7 +19,8 @@
 --   dead             <session key>:dead                   entries: reason error detail branch attempts owners h b s
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
---   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at
+--   limits           lion:{t}:limits                      zset with expiry: names of budgets by the ms of their last use
+--   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at limits title wait:<who>
 --   audit            lion:{t}:audit                       stream, capped: who what target detail nonce
 --   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header>], the
 --                                                         first of a version t <ms> <cursor>, and owners, a line each
