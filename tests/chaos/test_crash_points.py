@@ -82,7 +82,9 @@ class Play:
     def struck(self, count: int, point: str, how: str, on: int = 1) -> list[Program]:
         """Workers that serve a branch each, and are struck while they do."""
         words = ("tests.apps.thinkers:registry", "p", "--concurrency", "1")
-        environ = {"CRASH_AT": point, "CRASH_HOW": how, "CRASH_ON": str(on), **self._environ}
+        # One that has slept for longer than its patience would blame the server, and never learn that it is replaced.
+        patience = {"LION_BROKER_PATIENCE": "60"}
+        environ = {"CRASH_AT": point, "CRASH_HOW": how, "CRASH_ON": str(on), **patience, **self._environ}
         return [self._stage.worker(*words, module="tests.apps.crashing", lease=1.0, **environ) for _ in range(count)]
 
     def sound(self) -> Program:
