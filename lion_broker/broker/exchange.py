@@ -370,10 +370,17 @@ class RedisExchange(Exchange):
             )
         newest = replies[0][2].decode("utf-8", "replace")
         if newest not in accepted:
-            raise SigningKeyUnknown(foreign_key(newest, signer, self.namespace, self.url))
+            where = f"the namespace {self.namespace!r} at {self.url}"
+            raise SigningKeyUnknown(foreign_key(newest, signer, where, self._key_advice()))
         self._road = Road(Keys(self.namespace, partitions), self._codec)
         yield from self._note(self._road)
         return self._road
+
+    def _key_advice(self) -> str:
+        return (
+            "Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs, and while it is"
+            " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
+        )
 
     def __repr__(self) -> str:
         unsigned = "" if self._codec.signer.signs else ", UNSIGNED"
