@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Entry
 from lion_broker.mail.verbs import Claim, Commit
 
 from .codec import Codec
@@ -19,15 +20,27 @@ _NO_LANES: Final[frozenset[str]] = frozenset()
 def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """Return the parts of a Claimed or Committed, in order."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
-    open_one, session, branch = codec.open, verb.session, verb.branch
     return (
         _OUTCOMES[word],
         cursor.decode(),
         version,
         attempts,
         behaviour.decode(),
-        tuple([open_one(entry, session, branch) for entry in entries]),
+        _given(codec, entries, verb.session, verb.branch),
         now,
         lane.decode("utf-8", "replace"),
         frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
     )
+
+
+def _given(codec: Codec, parts: list[Any], session: str, branch: str) -> tuple[Entry, ...]:
+    """Return the mails of an answer: four values in a row each, or a whole entry, where it is not like all others."""
+    found, at = [], 0
+    while at < len(parts):
+        if type(parts[at]) is list:
+            found.append(codec.open(parts[at], session, branch))
+            at += 1
+        else:
+            found.append(Entry(parts[at].decode(), codec.open_parts(parts[at + 1 : at + 4], session, branch)))
+            at += 4
+    return tuple(found)

@@ -3,7 +3,7 @@
 -- KEYS 1: session key
 -- ARGV branch, token, ready entry, pool, owner, lease_ms, batch
 -- -> {OK | HELD | CLOSED | GONE | PAUSED | EMPTY | UNKNOWN, cursor, version, attempts, behaviour, now, lane, {lane, …},
---     entry, entry …}
+--     mail, mail …}  as answer_of has them
 --
 -- handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
 -- comes alone, so that a mail which kills its process is counted by itself. A lane that is due goes before the mailbox.

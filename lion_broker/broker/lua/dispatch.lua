@@ -26,7 +26,7 @@ register('dispatch', function(keys, args)
   local refused = refusal(was, args[2], version, nonce)
   if refused then return {refused, was.version} end
   local turn = {branch = branch, strict = true}
-  local records, at = list_at(args, 6, 3, record_at)
+  local records, at = records_at(args, 6)
   turn.mails = list_at(args, at, 7, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})
