@@ -152,7 +152,7 @@ def retry(
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
         done = [None if dry_run else _open(exchange, one.session).retry_dead_letters(one.letters) for one in found]
-    _tell("sent again", found, done, as_json, alone=session is not None)
+    _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
 def drop(
@@ -174,7 +174,7 @@ def drop(
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
         done = [None if dry_run else _open(exchange, one.session).drop_dead_letters(one.letters) for one in found]
-    _tell("dropped", found, done, as_json, alone=session is not None)
+    _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
 def edit(

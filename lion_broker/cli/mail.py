@@ -48,7 +48,7 @@ def send(
     Where mail moves by hand it is delivered at once, with what else waits for the branch. With --wait the first mail
     that is sent back while it is handled goes to stdout; it stays in the session's mailbox for a program that has the
     session open. Exit code 7 when nothing comes back in time, 1 when the mail becomes a dead letter, 4 for an unknown
-    session or branch. Example: lion-broker mail send 01a2 reader "How many words?" --wait 30
+    session or branch. Example: lion-broker mail send desk reader "How many words?" --wait 30
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.note import note_to

@@ -82,8 +82,8 @@ def ls(
 ) -> None:
     """List mail with where it stands: of a session, or of all.
 
-    The newest 20 that fit, unless --limit says otherwise; the newest last. `--state open` is what is not done; sessions
-    without any such mail are not read. Example: lion-broker mail ls --state open --older-than 5m
+    The newest 20 that fit, unless --limit says otherwise; the newest last. `--state open` is what is not done.
+    Example: lion-broker mail ls --state open --older-than 5m
     """
     most = limit or _SHOWN
     if most > _MOST:
@@ -213,7 +213,7 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
 
     one = found.trace.passage
     if one.state == "dead":
-        yield f"A dead letter: lion-broker dead show {one.letter}, then dead retry, edit or drop."
+        yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
         return
     if one.state not in ("waiting", "working", "retrying"):
         return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
-from lion_broker.mail.verbs import ListSessions, ReadEvents, ReadSession
+from lion_broker.mail.verbs import ListSessions, ReadBranches, ReadEvents, ReadSession
 
 from .passages import Passages
 from .pictures import Passage, Trace
@@ -18,21 +18,19 @@ __all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "pieces"]
 
 LEAST_END: Final = 4
 """So many characters of an id's end are needed to mean it."""
+_WHOLE: Final = 36
 _LEAST_PIECE: Final = 6
 """So many characters of a mail's id are needed to look for it in all sessions."""
 _SESSIONS: Final = 200
 """In so many sessions is looked, those first in which it is likely; each costs reading its logs."""
+_FURTHER: Final = 20
+"""In so many sessions more it is looked whether a piece of an id means another mail as well."""
 _PAGE: Final = 200
 _SLACK_MS: Final = 60_000
 """Clocks of senders differ from the server's."""
-_UNDONE: Final = {
-    "waiting": "inflight",
-    "working": "inflight",
-    "retrying": "inflight",
-    "delayed": "delayed",
-    "dead": "dead",
-}
-"""States of mail that a session counts, with its counter: without any, its logs need not be read."""
+_UNDONE: Final = frozenset(("waiting", "working", "retrying", "delayed", "dead"))
+"""States of mail that stands somewhere: where nothing stands, logs need not be read."""
+_BRANCHES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +75,19 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
             f"{mail:.40} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
         )
     likely = (session,) if session else (yield from _likely_steps(wanted))
+    found: Found | None = None
+    further = 0 if len(wanted) == _WHOLE else _FURTHER
     for one in likely[:_SESSIONS]:
-        found = yield from _in_session_steps(one, mail, wanted, depth, named=bool(session))
-        if found is not None:
-            return found
+        other = yield from _in_session_steps(one, mail, wanted, depth, named=bool(session))
+        if found is not None and other is not None:
+            both = f"{found.trace.passage.mail} and {other.trace.passage.mail}"
+            raise ItemNotFoundError(f"Several mails are meant by {wanted}, {both} for example; give more of the id.")
+        found = found or other
+        further -= found is not None
+        if found is not None and further < 0:
+            break
+    if found is not None:
+        return found
     where = f"in the session {session}" if session else f"in the {min(len(likely), _SESSIONS)} sessions looked at"
     raise ItemNotFoundError(f"There is no mail {wanted} {where}; `lion-broker mail ls` lists mail.")
 
@@ -145,8 +152,8 @@ def list_mails_steps(
 ) -> Steps[Sought]:
     """List the newest mails that fit, of sessions that are given with the newest last.
 
-    `states` are the only ones that are wanted, as `Passage` has them; a session that has none such by its counters is
-    not read. Sessions are read until there are `most` mails, and at most 200 of them.
+    `states` are the only ones that are wanted, as `Passage` has them; where mail that is done is not, sessions in which
+    nothing stands are not read. Sessions are read until there are `most` mails, and at most 200 of them.
     """
     mails: list[tuple[str, Passage]] = []
     names: dict[str, str] = {}
@@ -154,29 +161,44 @@ def list_mails_steps(
     left = list(sessions)
     while left and len(mails) < most and read < _SESSIONS:
         page = [left.pop() for _ in range(min(_PAGE, len(left)))]
-        records = yield from ask_all([ReadSession(one) for one in page])
-        for place, record in enumerate(records):
-            if record is None or not _may_have(record.counters, states):
-                continue
+        chosen = page if not _UNDONE.issuperset(states) or not states else (yield from _standing_steps(page))
+        for place, session in enumerate(chosen):
             if len(mails) >= most or read >= _SESSIONS:
-                left += page[place:]
+                left += chosen[place:]
                 break
             read += 1
-            passages = Passages(record.id)
-            try:
-                yield from passages.read_steps()
-            except ItemNotFoundError:
-                continue
-            here = {one: passages.history.name_of(one) for one in passages.history.names}
-            kept = [one for one in passages.all() if (not states or one.state in states) and fits(one, here)]
-            mails += [(record.id, one) for one in kept]
+            found, here = yield from _mails_of_steps(session)
+            mails += [(session, one) for one in found if (not states or one.state in states) and fits(one, here)]
             names |= here
-            yield PAUSE
     mails.sort(key=lambda pair: pair[1].mail)
     return Sought(tuple(mails[-most:]), names, len(left))
 
 
-def _may_have(counters: Mapping[str, int], states: Sequence[str]) -> bool:
-    if not states or any(state not in _UNDONE for state in states):
-        return True
-    return any(counters.get(_UNDONE[state], 0) for state in states)
+def _mails_of_steps(session: str) -> Steps[tuple[list[Passage], dict[str, str]]]:
+    """All mails of a session with the names of its branches; none of one that was removed meanwhile."""
+    passages = Passages(session)
+    try:
+        yield from passages.read_steps()
+    except ItemNotFoundError:
+        return [], {}
+    yield PAUSE
+    return passages.all(), {one: passages.history.name_of(one) for one in passages.history.names}
+
+
+def _standing_steps(sessions: Sequence[str]) -> Steps[list[str]]:
+    """Those of some sessions in which mail stands anywhere, or may."""
+    records = yield from ask_all([ReadSession(one) for one in sessions])
+    branches = yield from ask_all([ReadBranches(one, count=_BRANCHES) for one in sessions])
+    homes = yield from ask_all([ReadBranches(one, (one,)) for one in sessions])
+    return [
+        record.id
+        for record, page, home in zip(records, branches, homes, strict=True)
+        if record is not None
+        and (
+            record.counters["dead"]
+            or len(page) >= _BRANCHES
+            # Nobody counts what a round has on its way.
+            or record.fields.get("delivery") == "manual"
+            or any(one.waiting + one.inbox + one.outbox + one.deferred + one.delayed for one in (*page, *home))
+        )
+    ]
