@@ -254,7 +254,8 @@ class Host(Sender):
         with self._lock:
             if self._open:
                 return [verb for verb, _ in self._open]
-            if not self.dirty:
+            self._take_back()
+            if not self._draft:
                 return ()
             if self.pool or not self._draft.only_sends:
                 return (self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS)),)
@@ -298,9 +299,10 @@ class Host(Sender):
             if isinstance(verb, Commit):
                 self.cursor = verb.consumed
             self._decide(verb.mails, GONE)
-        count_sent([wire.header.category for wire in verb.mails])
-        if verb.mails and not self.keeps_outbox:
-            self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
+        if verb.mails:
+            count_sent(wire.header.category for wire in verb.mails)
+            if not self.keeps_outbox:
+                self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 
     def _refuse(self, recipient: str) -> MailboxFull:
         """Drop the mail to a branch that is full; the error that says so."""
