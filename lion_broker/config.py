@@ -52,6 +52,10 @@ class Settings(BaseModel):
     model_keys: str | None = Field(
         None, description="Variables whose keys they may use; none given: those of the providers that are built in."
     )
+    model_prices: str | None = Field(
+        None,
+        description="File of what models cost, in TOML, for whoever looks at what was spent; none: nothing is said.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="How log lines of a process look.")
     health_port: str | None = Field(
         None, description="Where a worker answers /livez, /readyz and /metrics: PORT or HOST:PORT, 0 for a free port."
@@ -86,7 +90,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
+            # Whoever has typed a name is not to read a pattern.
+            why = "1 to 64 letters, digits, '_', '.' or '-' are needed" if name.endswith("NAMESPACE") else first["msg"]
+            raise ConfigError(f"{name} cannot be used: {why}.") from None
 
     @field_validator("secret")
     @classmethod
@@ -117,6 +123,7 @@ class Settings(BaseModel):
         return None if value is None else SecretStr(value)
 
 
+@cache
 @cache
 def otel_is_named() -> bool:
     """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""

@@ -300,7 +300,7 @@ class Host(Sender):
                 self.cursor = verb.consumed
             self._decide(verb.mails, GONE)
         if verb.mails:
-            count_sent(wire.header.category for wire in verb.mails)
+            count_sent([wire.header.category for wire in verb.mails])
             if not self.keeps_outbox:
                 self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.core.ids import IDType
@@ -54,14 +53,10 @@ class Sender(Recorder):
         self._fates: dict[str, Fate] = {}
         self._asking: asyncio.Future[LionError | None] | None = None
 
-    @contextmanager
-    def because_of(self, mail: str) -> Iterator[None]:
-        """Within this, mail that is sent names a mail as its cause."""
+    def because_of(self, mail: str | None) -> str | None:
+        """From now on mail that is sent names a mail as its cause; returns the one from before, to go back to."""
         before, self._cause = self._cause, mail
-        try:
-            yield
-        finally:
-            self._cause = before
+        return before
 
     @property
     def sends_at_once(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["PROTOCOL", "SHARED", "VERBS", "Library", "library"]
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """What a namespace's keys mean; a namespace is of one protocol from its first program on."""
 
 VERBS: Final = (
@@ -50,6 +50,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "read_budgets",
     "audit",
     "enrol",
     "read_workers",
@@ -60,7 +61,7 @@ VERBS: Final = (
     "read_due",
     "restore",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "budgets", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)

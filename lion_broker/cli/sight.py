@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
 from lion_broker.mail.deployment import Tally
@@ -28,6 +30,7 @@ class Sight:
     rates: Rates | None
     busiest: list[Tally]
     names: Mapping[str, str]
+    limits: tuple[LimitPicture, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -44,13 +47,14 @@ class Sight:
             "rates": self.rates and asdict(self.rates),
             "pools": [asdict(pool) for pool in seen.pools],
             "workers": [asdict(worker) for worker in seen.workers],
+            "limits": [asdict(limit) for limit in self.limits],
             "busiest": [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest],
         }
 
     def text(self) -> str:
         """Return everything as a few lines and tables."""
         parts = ["\n".join((self.heading(), self.sums(), *self.speed()))]
-        parts += [columns(rows) for rows in (self.pools(), self.workers(), self.sessions()) if rows]
+        parts += [columns(rows) for rows in (self.pools(), self.workers(), self.models(), self.sessions()) if rows]
         parts += ["\n".join(advice)] if (advice := list(self.advice())) else []
         return "\n\n".join(parts)
 
@@ -88,6 +92,10 @@ class Sight:
     def workers(self) -> list[dict[str, Any]]:
         """Return a row for each worker."""
         return [_worker(worker, self.seen.at) for worker in self.seen.workers]
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return a row for each limit of a model."""
+        return [_limit(limit) for limit in self.limits]
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return a row for each of the sessions with most to do."""
@@ -137,6 +145,21 @@ def _pool(pool: PoolPicture) -> dict[str, Any]:
         "wanted": pool.wanted,
         "seats": pool.capacity,
     }
+
+
+def _limit(limit: LimitPicture) -> dict[str, Any]:
+    return {
+        "limit of": cell(limit.model),
+        "each": ago(limit.interval_seconds),
+        "requests left": _left(limit.requests_left, limit.limit_requests),
+        "tokens left": _left(limit.tokens_left, limit.limit_tokens),
+        "calls waiting": limit.calls,
+        "next in": None if limit.wait_seconds is None else ago(limit.wait_seconds),
+    }
+
+
+def _left(left: float | None, limit: int | None) -> str | None:
+    return None if left is None or limit is None else f"{math.floor(left)}/{limit}"
 
 
 def _worker(worker: WorkerPicture, now: float) -> dict[str, Any]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lion_broker.mail.deployment import Due, Order, PoolRecord, Roll, Tally, WorkerReport
+from lion_broker.mail.deployment import BudgetRecord, Due, Order, PoolRecord, Roll, Tally, WorkerReport
 from lion_broker.mail.outcome import Outcome
 
 from .verb import Verb
 
-__all__ = ["CountMail", "Enrol", "OrderWorkers", "ReadDue", "ReadPools", "ReadWorkers", "SetWanted", "Tidy"]
+__all__ = [
+    "CountMail",
+    "Enrol",
+    "OrderWorkers",
+    "ReadBudgets",
+    "ReadDue",
+    "ReadPools",
+    "ReadWorkers",
+    "SetWanted",
+    "Tidy",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,11 @@ class SetWanted(Verb[None]):
 
 @dataclass(frozen=True, slots=True)
 class Tidy(Verb[None]):
-    """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`."""
+    """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`.
+
+    Up to `limit` other pools are looked at, too. A pool without readers, ready branches and a number of workers that is
+    wanted is forgotten, until a branch of it has mail, or a worker comes.
+    """
 
     pool: str
     idle_ms: int = 3_600_000
@@ -82,3 +96,13 @@ class ReadDue(Verb[Due]):
     """Read how much waits for a moment; mails that are to be tried again are counted on up to `limit` branches."""
 
     limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBudgets(Verb[tuple[BudgetRecord, ...]]):
+    """Read the budgets that were used in the last day (see `Reserve`), up to `count`, those used last first.
+
+    At most a thousand are known, and at most two hundred that wait for one of them.
+    """
+
+    count: int = 1000
