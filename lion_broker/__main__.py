@@ -13,12 +13,12 @@ def main(argv: list[str] | None = None) -> int:
     An error is said in one sentence on stderr, and with `--json` as an object on stdout too.
     """
     from lion_broker.cli.application import application
-    from lion_broker.cli.exits import report
+    from lion_broker.cli.exits import report, wants_json
 
     try:
         application()(args=argv, prog_name="lion-broker")
     except LionError as error:
-        return report(error, as_json="--json" in (sys.argv if argv is None else argv))
+        return report(error, as_json=wants_json(sys.argv if argv is None else argv))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

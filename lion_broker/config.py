@@ -90,7 +90,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
+            # Whoever has typed a name is not to read a pattern.
+            why = "1 to 64 letters, digits, '_', '.' or '-' are needed" if name.endswith("NAMESPACE") else first["msg"]
+            raise ConfigError(f"{name} cannot be used: {why}.") from None
 
     @field_validator("secret")
     @classmethod
@@ -121,6 +123,7 @@ class Settings(BaseModel):
         return None if value is None else SecretStr(value)
 
 
+@cache
 @cache
 def otel_is_named() -> bool:
     """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.worker.worker import Worker
 from tests.stage import Home, Stage, short_folder
+
+# Programs that a shell starts in the background do not hear Ctrl-C, and neither would those that tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 

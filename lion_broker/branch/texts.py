@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from lion_broker.core.ids import IDType
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.messages import Instruction
 
 __all__ = ["TextWriter"]
 
@@ -33,7 +34,7 @@ class TextWriter:
         if type(text) is not str or not 0 < len(text) <= _LONGEST:
             return None
         try:
-            return b'{"item":%b}' % Instruction.json_of(text)
+            return b'{"item":%b}' % to_json(text)
         except ValueError:  # half a character
             return None
 

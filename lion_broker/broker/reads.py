@@ -262,6 +262,9 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         delayed=delayed,
         paused=stored.get("paused", ""),
         copies=stored.get("copy_of", ""),
+        handed=stored.get("handed", START),
+        tries=int(stored.get("tries", 0)),
+        tried_by=tuple(stored.get("tried_by", "").split("\n")) if stored.get("tried_by") else (),
     )
 
 

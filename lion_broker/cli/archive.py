@@ -17,9 +17,9 @@ import typer
 from lion_broker.errors import ConfigError, RoundTimeout
 
 from .exits import in_time
+from .finding import One, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
-from .sessions import One, session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
+from .finding import One, session_id
+from .listing import Interval, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, print_rows
-from .sessions import branch_row, branch_rows, session_id
+from .sessions import BRANCH_COLUMNS, branch_row, branch_rows
 
 if TYPE_CHECKING:
     from lion_broker.session.remote import RemoteBranch
@@ -19,25 +21,33 @@ __all__ = ["ls", "pause", "resume", "show"]
 _SHOWN = 100
 """Characters of a message that fit into a line."""
 
-Session = Annotated[
-    str,
-    typer.Argument(
-        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
-    ),
+Branch = Annotated[
+    str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.", autocompletion=completion.branches)
 ]
-Branch = Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for others to see.")]
 
 
-def ls(session: Session, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+def ls(
+    session: One,
+    watch: Watch = False,
+    interval: Interval = 2.0,
+    output: Output = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
     """List the branches of a session: who hosts each, what waits for it, and whether it is paused."""
     with exchange_at(url, namespace) as exchange:
-        rows = branch_rows(exchange, session_id(exchange, session))
-    print_rows(rows, as_json, "The session has no branches.")
+        found = session_id(exchange, session)
+
+        def look() -> Listing:
+            return Listing(branch_rows(exchange, found), BRANCH_COLUMNS, "The session has no branches.")
+
+        watched(look, form_of(output, as_json), watch, interval)
 
 
 def show(
-    session: Session,
+    session: One,
     branch: Branch,
     last: Annotated[int, typer.Option(min=0, metavar="N", help="How many of its newest messages are shown.")] = 10,
     url: Url = None,
@@ -84,7 +94,7 @@ def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
 
 
 def pause(
-    session: Session,
+    session: One,
     branch: Branch,
     reason: Why = "paused by hand",
     url: Url = None,
@@ -101,9 +111,7 @@ def pause(
     _tell("Paused", found, as_json, reason)
 
 
-def resume(
-    session: Session, branch: Branch, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
-) -> None:
+def resume(session: One, branch: Branch, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
     """Let a branch take turns again; mail that has failed before is tried afresh, at once."""
     from lion_broker.session.session import Session as Sessions
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ log = logger("cli")
 
 PORT: Final = 8420
 _WORKERS: Final = 2
+_PER_CORE: Final = 16
+"""A worker uses one core; more than so many for each are a slip, and would take the machine's memory."""
 _LOOK_SECONDS: Final = 0.5
 _DASHBOARD: Final = ("jinja2", "starlette", "uvicorn")
 _TOKEN: Final = "LION_BROKER_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
@@ -177,9 +180,24 @@ class Deployment:
         stored = {one.pool: one.wanted for one in await self._exchange.acall(ReadPools())}
         for pool in self._plan.pools:
             number = self._plan.workers if self._plan.workers is not None else stored.get(pool)
-            self._known[pool] = _WORKERS if number is None else number
+            self._known[pool] = _WORKERS if number is None else self._bounded(pool, number)
+            await self._tell_of_company(pool, stored.get(pool))
             await self._exchange.acall(SetWanted(pool, self._known[pool]))
             self._fleets[pool] = self._plan.fleet(pool, self._known[pool])
+
+    async def _tell_of_company(self, pool: str, wanted: int | None) -> None:
+        """Say who serves a pool already: their number is theirs, but that of every other `up` follows this one's."""
+        from lion_broker.insight.overview import workers_steps
+        from lion_broker.mail.exchange import arun
+
+        seen = await arun(self._exchange, workers_steps())
+        there = Counter(one.host for one in seen if one.pool == pool and one.state == "running")
+        if not there:
+            return
+        hosts = ", ".join(f"{number} on {host}" for host, number in there.items())
+        log.warning("pool %s has workers already (%s): this `up` starts %d beside them", pool, hosts, self._known[pool])
+        if wanted is not None and wanted != self._known[pool]:
+            log.warning("pool %s: each `up` keeps %d workers now; %d were wanted", pool, self._known[pool], wanted)
 
     async def _work(self, fleet: Fleet) -> None:
         await fleet.run()
@@ -222,7 +240,14 @@ class Deployment:
             elif wanted is not None and wanted != self._known[pool]:
                 log.info("pool %s: %d workers are wanted, %d were", pool, wanted, self._known[pool])
                 self._known[pool] = wanted
-                fleet.resize(wanted)
+                fleet.resize(self._bounded(pool, wanted))
+
+    def _bounded(self, pool: str, wanted: int) -> int:
+        """As many as are wanted, or as this machine can bear; what it has is written down by the next look."""
+        most = max(_PER_CORE * (os.cpu_count() or 1), self._plan.workers or 0)
+        if wanted > most:
+            log.warning("pool %s: %d workers are too many for this machine; it has %d of them", pool, wanted, most)
+        return min(wanted, most)
 
     async def _announce(self, write: Callable[[Standing], None], say: Callable[[dict[str, Any]], None]) -> None:
         """Say that it is up, when the workers serve and the dashboard is there."""

@@ -37,6 +37,15 @@ def drain(
     pool: Annotated[
         str | None, typer.Option(metavar="POOL", help="All workers of a pool.", autocompletion=completion.pools)
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            "--version",
+            metavar="VERSION",
+            help="All workers of a version of lion-broker; with --pool, those of the pool.",
+            autocompletion=completion.versions,
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All workers of the namespace.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when they have stopped.")] = False,
     timeout: Annotated[
@@ -52,10 +61,12 @@ def drain(
     `lion-broker up` starts no others in their place, unlike Compose and Kubernetes.
     Example: lion-broker drain --pool readers --wait
     """
-    if sum((worker is not None, pool is not None, everything)) != 1:
-        raise ConfigError("Say which workers: WORKER, as `lion-broker status` names it, or --pool POOL, or --all.")
+    if sum((worker is not None, pool is not None or release is not None, everything)) != 1:
+        raise ConfigError(
+            "Say which workers: WORKER, as `lion-broker status` names it, or --pool POOL, --version VERSION, or --all."
+        )
     with exchange_at(url, namespace) as exchange:
-        chosen = _chosen(_workers(exchange), worker, pool)
+        chosen = _chosen(_workers(exchange), worker, pool, release)
         _order(exchange, chosen)
         if wait:
             typer.echo(f"{len(chosen)} workers are told to drain; waiting until they have stopped.", err=True)
@@ -76,9 +87,11 @@ def _workers(exchange: Exchange) -> tuple[WorkerPicture, ...]:
     return run(exchange, workers_steps())
 
 
-def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None) -> list[str]:
-    """Return the owners that are meant; raises ItemNotFoundError for a name that is nobody's, or several workers'."""
+def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None, release: str | None) -> list[str]:
+    """Return the owners that are meant; raises ItemNotFoundError for a name or a version that none or several have."""
     live = [one for one in workers if one.state in _LIVE and pool in (None, one.pool)]
+    if release is not None:
+        return _of_version(live, release)
     if name is None:
         return [one.owner for one in live]
     found = [one.owner for one in live if name and one.owner.startswith(name)]
@@ -90,6 +103,15 @@ def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None
         gone = next((one for one in workers if name and one.owner.startswith(name)), None)
         known = f"It is {gone.state}." if gone else "`lion-broker status` names those that there are."
         raise ItemNotFoundError(f"No worker {name} is at work. {known}")
+    return found
+
+
+def _of_version(live: Sequence[WorkerPicture], release: str) -> list[str]:
+    """Return the owners of a version; one that nobody has may be a slip, and says which there are."""
+    found = [one.owner for one in live if one.version == release]
+    there = ", ".join(sorted({one.version for one in live}))
+    if there and not found:
+        raise ItemNotFoundError(f"No worker of version {release} is at work there; those that are have {there}.")
     return found
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from .finding import One, session_id
+from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, moment, print_json, print_rows
-from .sessions import One, session_id
+from .printing import branch_cell, cell, moment, print_json, short_id, since, took
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
 
-__all__ = ["trace"]
+__all__ = ["MAIL_COLUMNS", "mail_row", "show_trace", "trace"]
 
 _BAR: Final = 40
 _STYLES: Final = {
@@ -29,6 +30,21 @@ _STYLES: Final = {
     "tool": "cyan",
     "delivered": "blue",
 }
+MAIL_COLUMNS: Final = (
+    Column("mail", kind="id"),
+    Column("session", kind="id", rare=True),
+    Column("age", lambda row: since(row["sent"]), kind="number"),
+    Column("sent", wide=True),
+    Column("from", lambda row: short_id(row["from"]), kind="text"),
+    Column("to", lambda row: short_id(row["to"]), kind="text"),
+    Column("category"),
+    Column("state", kind="state"),
+    Column("tries", "attempts", kind="number"),
+    Column("took", lambda row: took(row["seconds"]), kind="number"),
+    Column("reason", kind="text", rare=True),
+    Column("owner", wide=True),
+    Column("text", kind="text"),
+)
 
 
 def trace(
@@ -63,7 +79,7 @@ def trace(
     if as_json:
         print_json({"names": names, **asdict(traced)})
     else:
-        _show_trace(traced, names)
+        show_trace(traced, names)
 
 
 def _names(exchange: Any, session: str) -> dict[str, str]:
@@ -77,28 +93,33 @@ def _names(exchange: Any, session: str) -> dict[str, str]:
 
 
 def _show_lanes(lanes: Lanes, as_json: bool) -> None:
-    rows = [_row(one, lanes.names) for one in lanes.passages]
-    print_rows(rows, as_json, "There is no mail in this session.")
-    if lanes.more and not as_json:
-        typer.echo(f"… and older ones: --count {len(rows) * 2}")
+    note = f"… and older ones: --count {len(lanes.passages) * 2}" if lanes.more else ""
+    rows = [mail_row(one, "", lanes.names) for one in lanes.passages]
+    told(Listing(rows, MAIL_COLUMNS, "There is no mail in this session.", note), "json" if as_json else "table")
 
 
-def _row(one: Passage, names: dict[str, str]) -> dict[str, Any]:
+def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """Where a mail stands, as a row; `session` is empty where all are of one."""
     seconds = one.applied - one.delivered if one.applied and one.delivered else None
     return {
         "mail": one.mail,
+        "session": session,
         "sent": moment(one.sent),
-        "from": names.get(one.sender, one.sender),
-        "to": names.get(one.recipient, one.recipient),
+        "from": names.get(one.sender) or one.sender,
+        "to": names.get(one.recipient) or one.recipient,
         "category": one.category,
         "state": one.state,
         "attempts": one.attempts,
         "seconds": None if seconds is None else round(seconds, 3),
-        "text": one.text[:60],
+        "owner": one.owner,
+        "reason": one.reason,
+        "letter": one.letter,
+        "text": one.text,
     }
 
 
-def _show_trace(found: Trace, names: dict[str, str]) -> None:
+def show_trace(found: Trace, names: Mapping[str, str]) -> None:
+    """Print what happened to a mail as a waterfall, with the mails that it led to."""
     from rich.console import Console
     from rich.table import Table
 
@@ -120,7 +141,7 @@ def _spans(found: Trace) -> Iterator[Span]:
         yield from _spans(one)
 
 
-def _add(table: Table, found: Trace, names: dict[str, str], began: float, length: float, level: int) -> None:
+def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, length: float, level: int) -> None:
     from rich.bar import Bar
     from rich.text import Text
 

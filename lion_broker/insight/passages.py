@@ -79,7 +79,7 @@ class Passages:
             attempts=self._attempts(story),
             owner=owner,
             in_reply_to=story.cause,
-            reason=f"{dead.reason}: {dead.detail}" if dead and not story.done else _error_of(story),
+            reason=f"{dead.reason}: {dead.detail}" if dead and not story.done else self._trouble(story),
             where=str(waits.where) if waits and not story.done else "",
             due=waits.due if waits and not story.done else None,
             letter=dead.letter if dead and not story.done else "",
@@ -102,8 +102,16 @@ class Passages:
 
     def _attempts(self, story: Story) -> int:
         dead = self.standing.dead.get(story.mail)
+        waits = None if story.done else self.standing.waits.get(story.mail)
         numbers = [one.number for one in story.attempts]
-        return max([*numbers, dead.attempts if dead else 0, 1 if story.done else 0])
+        return max([*numbers, dead.attempts if dead else 0, waits.attempts if waits else 0, 1 if story.done else 0])
+
+    def _trouble(self, story: Story) -> str:
+        """What is wrong with a mail that is not dead: who had it and was lost, or how its last attempt ended."""
+        waits = None if story.done else self.standing.waits.get(story.mail)
+        if waits is not None and waits.tried:
+            return f"WorkerLost: {', '.join(waits.tried)}"
+        return _error_of(story)
 
     def _lost(self) -> set[str]:
         """Mails that are nowhere, but for those that were looked for before."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
-from lion_broker.mail.records import START, BranchRecord, DeadLetter
+from lion_broker.mail.records import START, BranchRecord, DeadLetter, is_after
 from lion_broker.mail.verbs import ReadDead, ReadSession, ReadWaiting
 from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
@@ -25,6 +25,7 @@ _TOGETHER: Final = 20
 class Waits:
     """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand.
 
+    `attempts` counts those that were begun, the present one included; `tried` are workers that had it and are gone.
     `place` and `lane` are its own at that station.
     """
 
@@ -32,6 +33,8 @@ class Waits:
     branch: str
     due: float | None = None
     held: bool = False
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
     place: str = ""
     lane: str = ""
 
@@ -85,15 +88,15 @@ class Standing:
         while True:
             page = yield from ask(ReadWaiting(self._history.session, record.id, where, after, lane, _PAGE))
             for place, one in enumerate(page):
-                first = after == START and place == 0
-                self._found(record, where, one, held=first and record.leased and where is WaitsAt.MAILBOX)
+                self._found(record, where, one, first=after == START and place == 0)
             if not page or self._is_full(self.waits):
                 self.left_out = self.left_out or bool(page)
                 return
             after, lane = page[-1].place, page[-1].lane
             yield PAUSE
 
-    def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, held: bool) -> None:
+    def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, first: bool) -> None:
+        held = first and record.leased and where is WaitsAt.MAILBOX
         if not isinstance(one.mail, WireMail):
             return
         header = one.mail.header
@@ -104,7 +107,13 @@ class Standing:
         story.text = story.text or beginning_of(one.mail.body)
         if where in (WaitsAt.MAILBOX, WaitsAt.INBOX, WaitsAt.LANES):
             story.delivered = int(one.place.partition("-")[0]) / 1000
-        self.waits[header.id] = Waits(where, record.id, one.due / 1000 if one.due else None, held, one.place, one.lane)
+        attempts, tried = one.attempts, tuple[str, ...]()
+        if first and where is WaitsAt.MAILBOX and not is_after(one.place, record.handed):
+            # Nobody has written these attempts down: a commit would have, and there was none.
+            attempts, tried = record.tries, record.tried_by
+            tried = (*tried, record.owner) if attempts and record.owner and not held else tried
+        due = one.due / 1000 if one.due else None
+        self.waits[header.id] = Waits(where, record.id, due, held, attempts, tried, one.place, one.lane)
 
     def _dead_steps(self) -> Steps[None]:
         after = START

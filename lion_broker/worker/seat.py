@@ -136,7 +136,8 @@ class Seat:
 
     async def _claim(self) -> Claimed:
         place, began = self._place, time.time()
-        async with place.schedule.passage(self._ready.session) as passage:
+        passage = place.schedule.passage(self._ready.session)
+        async with passage:
             claimed = await place.exchange.acall(
                 Claim(
                     self._ready.session,
@@ -156,7 +157,8 @@ class Seat:
     async def _commit(self, turn: Turn, host: Host | None) -> tuple[Commit, Claimed]:
         """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
         place = self._place
-        async with place.schedule.passage(self._ready.session, ends_turn=True) as passage:
+        passage = place.schedule.passage(self._ready.session, ends_turn=True)
+        async with passage:
             crowds = place.schedule.crowds(self._ready.session)
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else place.schedule.batch

@@ -45,7 +45,8 @@ def work(session: Session) -> None:
 def text_of(mail: WireMail | Rejected) -> str:
     """What a message mail says."""
     assert isinstance(mail, WireMail)
-    return str(mail.item()["item"]["content"]["instruction"])
+    said = mail.item()["item"]
+    return said if isinstance(said, str) else str(said["content"]["instruction"])
 
 
 def check(exchange: RedisExchange, session: str) -> None:

@@ -49,6 +49,7 @@ def test_a_script_says_what_it_does(script: Path) -> None:
         ("chaos", "python -m tests.chaos --option"),
         ("demo", "lion-broker demo research --option"),
         ("test", "pytest --option"),
+        ("upgrade", "python -m tests.upgrade --option"),
     ],
 )
 def test_a_script_hands_its_arguments_on(checkout: Path, name: str, started: str) -> None:

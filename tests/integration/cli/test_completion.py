@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_names_of_the_exchange_are_offered(stage: Stage) -> None:
         assert offered(stage, "session", "show", session.id[:4]) == [session.id]
         assert offered(stage, "session", "show", "zzz") == []
         wait_until(lambda: offered(stage, "drain", "") == [owner])
+        assert offered(stage, "drain", "--version", "") == [version("lion-broker")]
         assert offered(stage, "drain", "--pool", "r") == offered(stage, "scale", "") == ["readers"]
     assert offered(stage, "stat") == ["status"]
     assert "--watch" in offered(stage, "status", "--w")

@@ -112,8 +112,8 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("retry",), Code.USAGE, "--reason, --branch or --all"),
-        (("drop",), Code.USAGE, "--reason, --branch or --all"),
+        (("retry",), Code.USAGE, "--reason, --error, --branch or --all"),
+        (("drop",), Code.USAGE, "--reason, --error, --branch or --all"),
         (("retry", "1-1", "--all"), Code.USAGE, "not both"),
         (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),

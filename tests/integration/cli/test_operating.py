@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,20 @@ def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: 
     worker.kill()
     assert waiting.told() == {"told": [owner], "stopped": [], "lost": [owner], "left": []}
     assert waiting.wait() == Code.ERROR
+
+
+def test_workers_are_drained_by_their_version(stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of all pools or of one; a version that nobody has is an error that names those that there are."""
+    workers = {pool: stage.worker(pool=pool) for pool in ("p", "q")}
+    owners = {pool: worker.ready() for pool, worker in workers.items()}
+    wait_until(lambda: len(states(told)) == 2)
+    assert main(["drain", "--version", "0.0.1"]) == Code.NOT_FOUND
+    ours = version("lion-broker")
+    assert f"No worker of version 0.0.1 is at work there; those that are have {ours}." in capsys.readouterr().err
+    assert told("drain", "--version", ours, "--pool", "q", "--wait")["stopped"] == [owners["q"]]
+    assert told("drain", "--version", ours, "--wait")["stopped"] == [owners["p"]]
+    assert [worker.wait() for worker in workers.values()] == [0, 0]
+    assert told("drain", "--version", ours, "--wait")["told"] == []
 
 
 @pytest.mark.usefixtures("stage")

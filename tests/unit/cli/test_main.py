@@ -52,6 +52,7 @@ def test_the_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
         (["status", "--interval", "0"], "Invalid value for '--interval'"),
         (["drain"], "Say which workers"),
         (["drain", "one", "--all"], "Say which workers"),
+        (["drain", "--version", "0.1.0", "--all"], "Say which workers"),
         (["scale", "--forget"], "--forget needs the POOL"),
         (["scale", "p", "1", "--forget"], "Give N, or --forget"),
         (["scale", "p", "-1"], "No such option"),
