@@ -34,7 +34,7 @@ class LeaseKeeper:
         self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
         self._on_cancelled = on_cancelled
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[Station, None] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -42,15 +42,15 @@ class LeaseKeeper:
     def add(self, station: Station) -> None:
         """Begin to renew a lease."""
         with self._lock:
-            self._stations[station.token] = station
+            self._stations[station] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lion-broker-leases", daemon=True)
                 self._thread.start()
 
-    def remove(self, token: str) -> None:
-        """Renew a lease no longer; an unknown token is ignored."""
+    def remove(self, station: Station) -> None:
+        """Renew a lease no longer; an unknown one is ignored."""
         with self._lock:
-            self._stations.pop(token, None)
+            self._stations.pop(station, None)
 
     def release_all(self) -> None:
         """Hand every branch back at once, so that others need not wait for the leases to end."""
@@ -67,14 +67,14 @@ class LeaseKeeper:
 
     def _drop_all(self) -> tuple[Station, ...]:
         with self._lock:
-            stations = tuple(self._stations.values())
+            stations = tuple(self._stations)
             self._stations.clear()
         return stations
 
     def _run(self) -> None:
         while not self._stopped.wait(self._pause):
             with self._lock:
-                stations = tuple(self._stations.values())
+                stations = tuple(self._stations)
             if stations:
                 self._renew(stations)
 
@@ -86,7 +86,7 @@ class LeaseKeeper:
             return
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
-                self.remove(station.token)
+                self.remove(station)
             elif outcome == Outcome.CANCELLED and self._on_cancelled is not None:
                 self._on_cancelled(station)
 

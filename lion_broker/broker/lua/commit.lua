@@ -57,7 +57,7 @@ local function stands(key)
     'nonce', 'lane', 'deferred', 'paused', 'tried_by', 'tries')
   return {
     token = values[1], version = tonumber(values[2] or 0), cursor = values[3] or '0-0', pool = values[4] or '',
-    q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8], nonce = values[9],
+    q = values[5], owner = values[6], handed = values[7], stepped = values[8], nonce = values[9],
     lane = values[10], deferred = tonumber(values[11]) or 0, paused = values[12], tried_by = values[13] or '',
     tries = tonumber(values[14]) or 0,
   }
@@ -230,7 +230,8 @@ end
 local function go_on(session, key, turn, was, now, deferred)
   local stands_at = {cursor = turn.consumed, version = turn.version + 1}
   local lease = now + turn.lease_ms
-  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce, 'lease', lease)
+  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce, 'lease', lease,
+    'owner', was.owner)
   if was.pool == '' then
     return answer_of('OK', stands_at, now, 0)
   end
@@ -274,6 +275,7 @@ register('commit', function(keys, args)
   local was, now = stands(key), session and session.now or now_ms()
   local refused = session and refusal(key, turn, was) or (not session and 'UNKNOWN') or nil
   if refused then return answer_of(refused, was, now, 0) end
+  was.owner = owner_of(session.root, was.pool, was.q, was.token, was.owner)
   local wrong, full = address(session, turn)
   local broken = wrong or check_keys(session, key, turn, was)
   if broken then return broken end

@@ -51,6 +51,8 @@ end
 
 -- The same for what a delivery to a recipient writes to by plain calls.
 local function check_station(session, recipient, straight, delayed)
+  -- How many mails of this call are for it.
+  recipient.coming = (recipient.coming or 0) + 1
   local looked_at = delayed and 2 or 1
   if (recipient.sound or 0) >= looked_at then return nil end
   local kinds = {[session.key .. ':dead'] = ROOMY}
@@ -168,7 +170,7 @@ local function deliver_when_due(session, recipient, straight, mail, due)
     delay(session, recipient, straight, mail, due)
     return true
   end
-  return deliver(session, recipient, straight, mail)
+  return deliver(session, recipient, straight, mail, true)
 end
 
 -- Moves up to `limit` delayed mails that are due into their recipient's mailbox or inbox.
