@@ -12,16 +12,21 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import Release, Renew, Station
 from lion_broker.telemetry import logger
 
+from .outage import outage_of
+
 __all__ = ["LeaseKeeper"]
 
 log = logger("leases")
 
 _NOTICE_SECONDS: Final = 1.0
+_KNOWN_SECONDS: Final = 30.0
+"""For how long it is taken for granted that a server is gone which has answered nobody since."""
 
 
 class LeaseKeeper:
     """Renews the leases of this process every third of their length, all in one call.
 
+    Renewals that fail are told of once a minute, for all leases that this process has at the server.
     `on_cancelled` is called, in the keeper's thread, with each station of which somebody has cancelled a command; a
     second at most passes before it is. The thread starts with the first lease and stops with `close`, which may be
     called twice.
@@ -31,6 +36,7 @@ class LeaseKeeper:
         self, exchange: Exchange, lease_ms: int, on_cancelled: Callable[[Station], None] | None = None
     ) -> None:
         self._exchange = exchange
+        self._outage = outage_of(exchange.url)
         self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
         self._on_cancelled = on_cancelled
@@ -43,6 +49,7 @@ class LeaseKeeper:
         """Begin to renew a lease."""
         with self._lock:
             self._stations[station.token] = station
+            self._outage.holds(self, len(self._stations))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lion-broker-leases", daemon=True)
                 self._thread.start()
@@ -51,6 +58,7 @@ class LeaseKeeper:
         """Renew a lease no longer; an unknown token is ignored."""
         with self._lock:
             self._stations.pop(token, None)
+            self._outage.holds(self, len(self._stations))
 
     def release_all(self) -> None:
         """Hand every branch back at once, so that others need not wait for the leases to end."""
@@ -63,12 +71,14 @@ class LeaseKeeper:
         self._stopped.set()
         self._drop_all()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            # One that waits for a server that is gone ends when its patience does; nobody else has to wait for it.
+            self._thread.join(0 if self._outage.is_known(_KNOWN_SECONDS) else None)
 
     def _drop_all(self) -> tuple[Station, ...]:
         with self._lock:
             stations = tuple(self._stations.values())
             self._stations.clear()
+            self._outage.holds(self, 0)
         return stations
 
     def _run(self) -> None:
@@ -82,7 +92,8 @@ class LeaseKeeper:
         try:
             outcomes = self._exchange.call(Renew(stations, self._lease_ms))
         except LionError as error:
-            log.warning("leases could not be renewed: %s", error)
+            if concerned := self._outage.tell():
+                log.warning("leases of %d branches could not be renewed: %s", concerned, error)
             return
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
