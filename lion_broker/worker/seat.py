@@ -161,6 +161,7 @@ class Seat:
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else place.schedule.batch
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
+            turn.account.commits()
             answer: Claimed = await place.exchange.acall(verb)
             passage.mails = len(answer.entries)
         return verb, answer
@@ -259,7 +260,7 @@ class Seat:
             log.warning("%s", error)
             return False
         self._cursor, self._version = verb.consumed, verb.version + 1
-        turn.account.committed(self._place.exchange, self._ready, turn)
+        turn.account.committed(self._place.exchange, self._ready, self._place.owner, turn)
         turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)
         self._served += turn.done
         self._place.turns += 1
