@@ -56,7 +56,7 @@ def show(
 ) -> None:
     """Show one branch: where it stands, its tools and models, and the newest of its messages.
 
-    Reads its history, and changes nothing. Example: lion-broker branch show 01a2 reader --last 3
+    Reads its history, and changes nothing. Example: lion-broker branch show desk reader --last 3
     """
     from lion_broker.session.session import Session as Sessions
 

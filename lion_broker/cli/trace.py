@@ -64,7 +64,7 @@ def trace(
     """Show what happened to a mail: where it waited, each attempt with its calls, and the mails that it led to.
 
     Without MAIL, the latest mails with their ids. Nothing has to be turned on for it: the branches' logs tell. Example:
-    lion-broker session trace 0192 01a2
+    lion-broker session trace desk 01a21a25-c290
     """
     from lion_broker.insight.lanes import lanes_steps
     from lion_broker.insight.trace import trace_steps

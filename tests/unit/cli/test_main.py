@@ -1,12 +1,14 @@
 """The command line without any server: help, usage, exit codes, secrets."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from lion_broker import errors
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code, code_of
+from lion_broker.cli.words import own_name
 from lion_broker.errors import LionError
 
 GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"], "server": ["status", "stop"]}
@@ -136,3 +138,18 @@ def test_an_error_has_its_exit_code(name: str, code: Code) -> None:
     """Scripts can tell a missing server from a wrong option."""
     kind: type[LionError] = getattr(errors, name)
     assert code_of(kind("text")) == code
+
+
+def test_a_hint_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has the program's name where a shell finds that, else the path by which it was started."""
+    program = tmp_path / "a b" / "lion-broker"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "")
+    assert own_name() == "'a b/lion-broker'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert own_name() == "lion-broker"
+    monkeypatch.setattr("sys.argv", ["/somewhere/__main__.py"])
+    assert own_name() == "lion-broker"
