@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PREFIX", "Settings", "otel_is_named"]
+__all__ = ["PREFIX", "Settings", "of_terminal", "otel_is_named"]
 
 PREFIX: Final = "LION_BROKER_"
 
@@ -127,6 +127,11 @@ class Settings(BaseModel):
 def otel_is_named() -> bool:
     """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""
     return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
+
+
+def of_terminal(name: str) -> str:
+    """Return a variable that tells of the terminal, such as NO_COLOR, TERM and COLUMNS; empty where it is not set."""
+    return os.environ.get(name, "")
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:

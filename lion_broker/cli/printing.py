@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -115,7 +114,9 @@ def short_id(text: str, shown: int = 10) -> str:
 
 def has_colours() -> bool:
     """Whether stdout is a terminal with colours, and nobody has asked for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    from lion_broker.config import of_terminal
+
+    return sys.stdout.isatty() and not of_terminal("NO_COLOR") and of_terminal("TERM") not in ("", "dumb")
 
 
 def paint(word: str, text: str | None = None) -> str:

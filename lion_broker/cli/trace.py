@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -126,11 +125,13 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lion_broker.config import of_terminal
+
     spans = list(_spans(found))
     began = min((span.began for span in spans), default=found.passage.sent)
     ended = max((span.began + span.seconds for span in spans), default=began)
     # Nobody says how wide a pipe is: there is room for what a narrow terminal has to cut.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() or of_terminal("COLUMNS") else _PIPE)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, min(56, console.width - _BAR - 12)))
     table.add_column(justify="right", no_wrap=True, min_width=9)
