@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -180,8 +181,23 @@ class Deployment:
         for pool in self._plan.pools:
             number = self._plan.workers if self._plan.workers is not None else stored.get(pool)
             self._known[pool] = _WORKERS if number is None else self._bounded(pool, number)
+            await self._tell_of_company(pool, stored.get(pool))
             await self._exchange.acall(SetWanted(pool, self._known[pool]))
             self._fleets[pool] = self._plan.fleet(pool, self._known[pool])
+
+    async def _tell_of_company(self, pool: str, wanted: int | None) -> None:
+        """Say who serves a pool already: their number is theirs, but that of every other `up` follows this one's."""
+        from lion_broker.insight.overview import workers_steps
+        from lion_broker.mail.exchange import arun
+
+        seen = await arun(self._exchange, workers_steps())
+        there = Counter(one.host for one in seen if one.pool == pool and one.state == "running")
+        if not there:
+            return
+        hosts = ", ".join(f"{number} on {host}" for host, number in there.items())
+        log.warning("pool %s has workers already (%s): this `up` starts %d beside them", pool, hosts, self._known[pool])
+        if wanted is not None and wanted != self._known[pool]:
+            log.warning("pool %s: each `up` keeps %d workers now; %d were wanted", pool, self._known[pool], wanted)
 
     async def _work(self, fleet: Fleet) -> None:
         await fleet.run()

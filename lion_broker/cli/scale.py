@@ -35,8 +35,9 @@ def scale(
 ) -> None:
     """Show how many workers pools have and are to have, or say how many one is to have.
 
-    A running `lion-broker up` starts workers for the pool, or lets some end their turns and stop. The number is kept
-    at the server, for other programs that start workers to read: `lion-broker scale --json`.
+    A running `lion-broker up` starts workers for the pool, or lets some end their turns and stop; of several that serve
+    it, each keeps so many. The number is kept at the server, for other programs that start workers to read:
+    `lion-broker scale --json`.
     Example: lion-broker scale readers 8
     """
     if pool is None and forget:
@@ -52,7 +53,9 @@ def scale(
     elif number is None or pool is None:
         print_rows([_row(one) for one in found], False, "No pool has workers, or work. `lion-broker up` starts some.")
     else:
-        typer.echo(f"The pool {pool} is to have {number} workers; {found[0].workers} serve it now.")
+        typer.echo(
+            f"Each `up` that serves the pool {pool} is to keep {number} workers; {found[0].workers} serve it now."
+        )
 
 
 def _set(exchange: Exchange, pool: str, number: int | None) -> None:

@@ -57,7 +57,7 @@ class Account:
         self._error = ""
         self._last: Processing | None = None
         self._shared: Processing | None = None
-        self._together = Together()
+        self._together: Together | None = None
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
         """Return what is to be entered while a mail is handled."""
@@ -82,6 +82,8 @@ class Account:
         if found is not None:
             found.enter()
         if not alone:
+            if self._together is None:
+                self._together = Together()
             self._together.begin()
         self._last = found
         return found
@@ -90,7 +92,8 @@ class Account:
         """End what `begin` has begun; `error` is the class of what was raised, if anything was."""
         span.leave()
         if span is self._shared:
-            self._together.leave()
+            if self._together is not None:
+                self._together.leave()
             # A turn ends at a mail that fails.
             self._error = error
         else:
@@ -101,7 +104,8 @@ class Account:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._together.end()
+        if self._together is not None:
+            self._together.end()
         if self._shared is not None:
             self._shared.end(self._error if error is None else type(error).__name__)
 

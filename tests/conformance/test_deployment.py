@@ -22,6 +22,7 @@ from lion_broker.mail.verbs import (
     Post,
     ReadDue,
     ReadPools,
+    ReadReady,
     ReadWorkers,
     SetWanted,
     Sweep,
@@ -228,6 +229,55 @@ def test_readers_that_are_gone_are_forgotten(valkey_server: Server) -> None:
         assert len(readers()) == 3
         exchange.call(Tidy("p", 0))
         assert readers() == {"holds"}
+    valkey_server.empty()
+
+
+def test_a_forgotten_pool_is_there_again_when_it_is_needed(exchange: Exchange) -> None:
+    """Whatever was forgotten: a branch of it gets its worker, is counted, and a number that is wanted stays."""
+    road = Road(exchange, pool="p").open()
+    road.pooled("far")
+    exchange.call_all([SetWanted("q", 3), Tidy("p", 0), Tidy("elsewhere", 0)])
+    assert [(one.pool, one.wanted) for one in exchange.call(ReadPools())] == [("q", 3)]
+    for word in ("one", "two"):
+        road.say(road.session, "far", word)
+        assert [(one.pool, one.ready) for one in exchange.call(ReadPools())] == [("p", 1), ("q", 0)]
+        exchange.call(Tidy("elsewhere", 0))
+        at = road.take("far", f"t-{word}")
+        exchange.call(Tidy("elsewhere", 0))
+        assert road.commit("far", f"t-{word}", at).outcome is Outcome.DRAINED
+        exchange.call_all([Tidy("elsewhere", 0), Tidy("p", 0)])
+    exchange.call_all([SetWanted("q", None), Tidy("elsewhere", 0)])
+    assert exchange.call(ReadPools()) == ()
+
+
+@pytest.mark.redis
+def test_pools_that_have_nothing_are_forgotten(valkey_server: Server) -> None:
+    """Their streams too, a bounded number at once; not those with a reader that was there lately, or with work."""
+    with RedisExchange(valkey_server.url, SECRET, namespace="pools") as exchange:
+        client, root = valkey_server.client, "lion:{pools:0}:"
+
+        def pools() -> set[str]:
+            return {name.decode() for name in client.hkeys(f"{root}pools")}
+
+        road = Road(exchange, pool="busy").open()
+        road.pooled("far")
+        road.say(road.session, "far", "one")
+        for number in range(5):
+            exchange.call_all([ReadReady(f"old-{number}", "gone", 1), Tidy(f"old-{number}")])
+        exchange.call(SetWanted("wanted", 1))
+        exchange.call(Tidy("mine"))
+        assert pools() == {"busy", "wanted", *(f"old-{number}" for number in range(5))}
+        exchange.call(Tidy("mine", 0, 2))
+        assert len(pools()) >= 5
+        exchange.call(Tidy("mine", 0))
+        assert pools() == {"busy", "wanted"}
+        assert [key.decode() for key in client.scan_iter(f"{root}ready:*")] == [f"{root}ready:busy"]
+        exchange.call(ReadReady("old-0", "again", 1))
+        exchange.call(Tidy("old-0"))
+        assert pools() == {"busy", "wanted", "old-0"}
+        client.set(f"{root}ready:wanted", "no stream")
+        exchange.call_all([SetWanted("wanted", None), Tidy("mine", 0)])
+        assert client.get(f"{root}ready:wanted") == b"no stream"
     valkey_server.empty()
 
 

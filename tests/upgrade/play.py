@@ -103,7 +103,7 @@ class Play:
     def up(self, release: Release) -> None:
         """Start a deployment."""
         self.say(f"up with {release.version}")
-        ready = release.told("up", *APP, "--pool", "hops", "--workers", "2", "--port", "0", "--detach")
+        ready = release.told("up", *APP, "--pool", "hops", "--workers", "1", "--port", "0", "--detach")
         address, _, token = ready["dashboard"].partition("login#")
         asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own
         with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
@@ -125,7 +125,7 @@ class Play:
         (temporary,) = [one.owner for one in self._running() if one.version == coming.version]
         self.say(f"drain {leaving.version}")
         drained = self.new.told("drain", "--version", leaving.version, "--wait")
-        assert (len(drained["stopped"]), drained["left"], drained["lost"]) == (2, [], [])
+        assert (len(drained["stopped"]), drained["left"], drained["lost"]) == (1, [], [])
         self._flow(coming)
         assert leaving.told("down")["stopped"]
         self.up(coming)

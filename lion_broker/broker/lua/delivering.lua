@@ -63,7 +63,13 @@ end
 
 -- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
 local function enqueue(root, key, branch, session_id, pool)
-  local id = redis.pcall('XADD', root .. 'ready:' .. pool, '*', 's', session_id, 'b', branch)
+  local ready_key = root .. 'ready:' .. pool
+  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', 's', session_id, 'b', branch)
+  if not id then
+    -- The pool is new, or `tidy` has forgotten it.
+    redis.pcall('HSETNX', root .. 'pools', pool, '')
+    id = redis.pcall('XADD', ready_key, '*', 's', session_id, 'b', branch)
+  end
   if type(id) == 'table' then
     redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
     return nil

@@ -64,6 +64,9 @@ def set_wanted(store: Store, verb: v.SetWanted) -> None:
 
 def tidy(store: Store, verb: v.Tidy) -> None:
     """In process a reader is known by what it holds, and by nothing else."""
+    for name, pool in list(store.pools.items()):
+        if not pool.unread and not pool.read and pool.wanted is None:
+            del store.pools[name]
 
 
 def count_mail(store: Store, verb: v.CountMail) -> tuple[Tally, ...]:

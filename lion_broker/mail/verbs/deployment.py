@@ -69,7 +69,11 @@ class SetWanted(Verb[None]):
 
 @dataclass(frozen=True, slots=True)
 class Tidy(Verb[None]):
-    """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`."""
+    """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`.
+
+    Up to `limit` other pools are looked at, too. A pool without readers, ready branches and a number of workers that is
+    wanted is forgotten, until a branch of it has mail, or a worker comes.
+    """
 
     pool: str
     idle_ms: int = 3_600_000

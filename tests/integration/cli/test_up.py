@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,20 @@ def test_a_killed_worker_is_replaced_and_a_drained_one_is_not(stage: Stage, told
     assert program.stop() == 0
 
 
+def test_one_that_comes_to_a_pool_with_workers_says_so(
+    stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many there are and where, and that the number that it wants holds for every other `up`."""
+    stage.worker(pool="p").ready()
+    wait_until(lambda: len(running(told)) == 1)
+    assert main(["scale", "p", "3"]) == Code.OK
+    assert capsys.readouterr().out == "Each `up` that serves the pool p is to keep 3 workers; 1 serve it now.\n"
+    program, _ = begin(stage, *APP, "--pool", "p", "--workers", "1", "--no-dashboard")
+    assert f"pool p has workers already (1 on {socket.gethostname()}): this `up` starts 1 beside them" in program.errors
+    assert "pool p: each `up` keeps 1 workers now; 3 were wanted" in program.errors
+    assert program.stop() == 0
+
+
 def test_up_on_its_own_until_down(stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     """`--detach` returns when everything serves, the dashboard too; a second one is refused, `down` may be repeated."""
     words = ("up", *APP, "--workers", "1", "--port", "0", "--detach")
@@ -130,8 +145,6 @@ def test_what_cannot_work_ends_at_once(
 
 def test_a_taken_port_that_was_named_is_an_error(stage: Stage) -> None:
     """A port that somebody asked for is not replaced by another."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         program = stage.start("-m", "lion_broker", "up", *APP, "--workers", "1", "--port", port)

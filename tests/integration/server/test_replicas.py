@@ -17,8 +17,9 @@ from redis.exceptions import ConnectionError as NotYetThere
 from redis.retry import Retry
 
 from lion_broker import Branch, BrokerUnavailable, Mail, Registry, Session
-from lion_broker.broker.errand import PROMISING
+from lion_broker.broker.errand import _FLEETING
 from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.functions import FUNCTIONS
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import AwaitReply, ListSessions, Post
 from lion_broker.testing import await_until, wait_until
@@ -246,14 +247,14 @@ async def echo(branch: Branch, mail: Mail) -> None:
 
 def test_what_needs_no_replica() -> None:
     """What a claim, a lease, a sweep or a budget has written comes by itself when it is lost; all other verbs wait."""
-    assert {verb.__name__ for verb in PROMISING} >= {
+    assert {verb.__name__ for verb in FUNCTIONS if not issubclass(verb, _FLEETING)} >= {
         "Post",
         "Commit",
         "Dispatch",
         "Step",
         "Send",
     }
-    assert not {"Claim", "Renew", "Sweep", "Reserve"} & {verb.__name__ for verb in PROMISING}
+    assert set(_FLEETING) <= set(FUNCTIONS)
 
 
 def test_a_replica_takes_no_mail(pair: Pair) -> None:

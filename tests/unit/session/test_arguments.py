@@ -46,7 +46,7 @@ def test_what_names_no_branch(session: Session, what: str, ref: Any) -> None:
         ({"timeout": -1}, "timeout is -1; it is a number of seconds"),
         ({"timeout": float("nan")}, "timeout is nan; it is a number of seconds"),
         ({"name": "\ud800"}, "The session's name cannot be stored"),
-        ({"user": object()}, "The session's user cannot be stored"),
+        ({"user": len}, "The session's user cannot be stored"),
     ],
     ids=str,
 )
