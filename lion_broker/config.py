@@ -142,7 +142,7 @@ def _read(environ: Mapping[str, str], name: str) -> str | None:
     # Somebody may have put the secret itself where its file is to be named.
     shown = f"names {path}, which" if os.sep in path else "is to name a file by its path, and what it says"
     try:
-        value = Path(path).read_text().strip()
+        value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{name}_FILE {shown} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, ValueError):

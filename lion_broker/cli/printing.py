@@ -13,6 +13,7 @@ __all__ = [
     "branch_cell",
     "cell",
     "columns",
+    "counted",
     "has_colours",
     "moment",
     "paint",
@@ -98,6 +99,11 @@ def took(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds * 1000:.0f}ms" if seconds < 0.9995 else ago(seconds)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what is counted, in the plural unless it is one."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def cell(value: Any) -> str:

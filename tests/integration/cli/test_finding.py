@@ -194,8 +194,8 @@ def test_status_is_an_alarm(session: Session, capsys: pytest.CaptureFixture[str]
     assert main([*words, "--json"]) == Code.ALARM
     told = capsys.readouterr()
     assert json.loads(told.out)["mail"]["dead"] == 1
-    assert "Alarm: 1 branches of the pool nobody wait, the oldest for" in told.err
-    assert "Alarm: 1 dead letters" in told.err
+    assert "Alarm: 1 branch of the pool nobody waiting, the oldest for" in told.err
+    assert "Alarm: 1 dead letter: " in told.err
 
 
 @pytest.mark.processes
