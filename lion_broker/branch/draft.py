@@ -86,10 +86,9 @@ class Draft:
 
     def drop_beginning(self, part: Draft) -> None:
         """Drop what `beginning` returned: it has been written."""
-        mark = part.mark()
-        del self.records[: mark.records], self.mails[: mark.mails], self.replies[: mark.replies]
-        del self.taken[: mark.taken], self.buried[: mark.buried]
-        self.handled -= mark.handled
+        del self.records[: len(part.records)], self.mails[: len(part.mails)], self.replies[: len(part.replies)]
+        del self.taken[: len(part.taken)], self.buried[: len(part.buried)]
+        self.handled -= part.handled
 
     def drop_to(self, recipient: str) -> list[WireMail]:
         """Drop the mails to one recipient; returns them."""
