@@ -72,8 +72,8 @@ async def letters(stage: Stage, place: Path, seconds: float) -> None:
     """Have six branches ask a model that lets four requests a minute through."""
     with FakeModelServer() as server:
         server.says("It is settled.")
-        environ: Any = {"MODEL_URL": server.url, "DESK": str(place), "LIMIT": "4", "INTERVAL": "60"}
-        stage.worker("tests.apps.thinkers:registry", "writers", "--concurrency", "8", **environ).ready()
+        environ = {"MODEL_URL": server.url, "DESK": str(place), "LIMIT": "4", "INTERVAL": "60"}
+        stage.worker("tests.apps.thinkers:registry", "writers", "--concurrency", "8", lease=1.0, **environ).ready()
         async with Session(name="letters", exchange=stage.connect(), pool="writers") as session:
             branches = [await session.anew_branch(name=f"writer-{number}", imodel="far") for number in range(1, 7)]
             with anyio.move_on_after(seconds):

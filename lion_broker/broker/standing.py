@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lion_broker.mail.checks import is_entry, is_id
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed
+from lion_broker.mail.records import Claimed, Entry
 from lion_broker.mail.verbs import Claim, Commit
 
 from .codec import Codec
@@ -23,14 +23,13 @@ _GIVEN: Final = (b"s", b"b", b"e", b"h", b"d", b"g", b"c", b"v", b"f")
 def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """Return the parts of a Claimed or Committed, in order."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
-    open_one, session, branch = codec.open, verb.session, verb.branch
     return (
         _OUTCOMES[word],
         cursor.decode(),
         version,
         attempts,
         behaviour.decode(),
-        tuple([open_one(entry, session, branch) for entry in entries]),
+        _mails(codec, entries, verb.session, verb.branch),
         now,
         lane.decode("utf-8", "replace"),
         frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
@@ -51,8 +50,21 @@ def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, 
         place, where, name = entry.decode(), cursor.decode(), behaviour.decode()
         if not (is_entry(place) and is_entry(where) and version.isdigit() and len(version) <= _VERSION_DIGITS):
             return None
-        mail = codec.open((entry, [b"h", head, b"b", body, b"s", signature]), session, branch)
+        mail = Entry(place, codec.open_parts((head, body, signature), session, branch))
         came = int(ready.partition(b"-")[0])
         return Claimed(Outcome.OK, where, int(version), 1, name, (mail,), came)
     except ValueError:
         return None
+
+
+def _mails(codec: Codec, parts: list[Any], session: str, branch: str) -> tuple[Entry, ...]:
+    """Return the mails of an answer: four values in a row each, or a whole entry, where it is not like all others."""
+    found, at = [], 0
+    while at < len(parts):
+        if type(parts[at]) is list:
+            found.append(codec.open(parts[at], session, branch))
+            at += 1
+        else:
+            found.append(Entry(parts[at].decode(), codec.open_parts(parts[at + 1 : at + 4], session, branch)))
+            at += 4
+    return tuple(found)

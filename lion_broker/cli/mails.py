@@ -16,7 +16,7 @@ from .age import seconds_of
 from .finding import Maybe, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, moment, paint, print_json, since
+from .printing import branch_cell, cell, counted, moment, paint, print_json, since
 from .trace import MAIL_COLUMNS, mail_row, show_trace
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _listing(
         field = {"tries": "attempts", "took": "seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
         rows = rows[:most]
-    note = f"{found.left:,} older sessions were not looked at: name one, or --limit N." if found.left else ""
+    note = f"{counted(found.left, 'older session')} not looked at: name one, or --limit N." if found.left else ""
     empty = "There is no mail." if not states and session is not None else "No mail matches."
     return Listing(rows, MAIL_COLUMNS, empty, note)
 
@@ -221,6 +221,8 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
         name = cell(branch.seed.name or branch.id)
         if branch.paused:
             yield f"{name} is paused ({cell(branch.paused)}): lion-broker branch resume {found.session} {branch.id}"
+        elif branch.id == found.session:
+            yield "It waits in the session's own mailbox, for a program that has the session open."
         elif not branch.seed.pool:
             yield f"{name} lives in a program, which takes its mail with branch.receive_all()."
         elif branch.seed.pool not in {pool.pool for pool in run(exchange, pools_steps()) if pool.workers}:

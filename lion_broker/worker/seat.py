@@ -178,6 +178,7 @@ class Seat:
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else place.schedule.batch
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
+            turn.account.commits()
             answer: Claimed = await place.exchange.acall(verb)
             passage.mails = len(answer.entries)
         return verb, answer
@@ -277,7 +278,7 @@ class Seat:
             return False
         self._place.time.heard(answer.now)
         self._cursor, self._version = verb.consumed, verb.version + 1
-        turn.account.committed(self._place.exchange, self._ready, turn)
+        turn.account.committed(self._place.exchange, self._ready, self._place.owner, turn)
         turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)
         self._served += turn.done
         self._place.turns += 1

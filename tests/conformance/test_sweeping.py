@@ -81,7 +81,7 @@ def test_living_owners_hide_no_lost_one(auto: Road) -> None:
     for ready in auto.ready():
         if ready.branch != "lost":
             auto.claim(ready.branch, "t1", ready.id, lease_ms=60_000)
-    wait_until(lambda: auto.sweep(idle_ms=200, limit=1).renewed, timeout=3)
+    wait_until(lambda: auto.sweep(idle_ms=200, limit=1).renewed)
     assert [ready.branch for ready in auto.ready()] == ["lost"]
 
 

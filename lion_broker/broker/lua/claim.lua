@@ -3,7 +3,7 @@
 -- KEYS 1: session key
 -- ARGV branch, token, ready entry, pool, owner, lease_ms, batch
 -- -> {OK | HELD | CLOSED | GONE | PAUSED | EMPTY | UNKNOWN, cursor, version, attempts, behaviour, now, lane, {lane, …},
---     entry, entry …}
+--     mail, mail …}  as answer_of has them
 --
 -- A branch whose mark hands out its first mail may be claimed with that entry all the same, which is no second attempt:
 -- what came with the entry was not used. handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and

@@ -10,7 +10,7 @@
 --      n, n × (entry, reason, error, detail, attempts, of the inbox (0|1))  buried
 --      n, n × (entry, lane, pause_ms, attempts)                             deferred
 -- -> {OK | DRAINED | ALREADY | STALE | FENCED | FULL | UNKNOWN, cursor, version, attempts, full branch, now, lane, {lane, …},
---     entry, …}
+--     mail, …}  as answer_of has them
 --
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
@@ -42,7 +42,7 @@ local function parse(args)
     of_lane = args[11] ~= '',
   }
   local at = 15
-  turn.records, at = list_at(args, at, 3, record_at)
+  turn.records, at = records_at(args, at)
   turn.mails, at = list_at(args, at, 7, mail_at)
   turn.replies, at = list_at(args, at, 3, reply_at)
   turn.taken, at = list_at(args, at, 1, text_at)

@@ -232,22 +232,35 @@ local function stamp_of(now, consumed, owners)
   return now .. ' ' .. consumed .. '\n' .. owners
 end
 
+-- The first numbers as texts: making one is dearer than most commands.
+local NUMBERS = {}
+
+local function number_text(number)
+  local text = NUMBERS[number]
+  if not text then
+    text = string.format('%d', number)
+    if number <= 1024 then NUMBERS[number] = text end
+  end
+  return text
+end
+
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
 local function write_records(key, version, records, stamp)
-  local log, begun = key .. ':log', version .. '-'
-  for place, record in ipairs(records) do
-    local added
+  local log, begun, args, at = key .. ':log', version .. '-', records.args, records.first
+  for place = 1, records.n do
+    local kind, head, body = args[at], args[at + 1], args[at + 2]
+    at = at + 3
     if place == 1 then
-      local fields = {'k', record.kind, 'd', record.body}
-      if record.head ~= '' then fields[5], fields[6] = 'h', record.head end
+      local fields = {'k', kind, 'd', body}
+      if head ~= '' then fields[5], fields[6] = 'h', head end
       fields[#fields + 1], fields[#fields + 2] = 't', stamp
-      added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
-    elseif record.head == '' then
-      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body)
+      local added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
+      if type(added) == 'table' and added.err then return false end
+    elseif head == '' then
+      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body)
     else
-      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body, 'h', record.head)
+      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body, 'h', head)
     end
-    if place == 1 and type(added) == 'table' and added.err then return false end
   end
   return true
 end

@@ -27,7 +27,7 @@ register('dispatch', function(keys, args)
   if refused then return {refused, was.version} end
   local owner = owner_of(session.root, values[7] or '', values[6], values[1], values[4])
   local turn = {branch = branch, strict = true}
-  local records, at = list_at(args, 6, 3, record_at)
+  local records, at = records_at(args, 6)
   turn.mails = list_at(args, at, 7, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})

@@ -132,6 +132,11 @@ local function fields_of(entry)
   return values
 end
 
+-- Whether fields are those of a mail without a blob, as verbs write it.
+local function is_plain(fields)
+  return #fields == 6 and fields[1] == 'h' and fields[3] == 'b' and fields[5] == 's'
+end
+
 local function delete_entries(key, ids)
   for first = 1, #ids, 1000 do
     redis.call('XDEL', key, unpack(ids, first, math.min(first + 999, #ids)))
