@@ -132,7 +132,7 @@ class Account:
         if counts is not None:
             count_turn(counts, turn)
         if self._last is not None:
-            aside = {one.entry for one in (*turn.buried, *turn.deferred)}
+            aside = {one.entry for one in turn.buried} | {one.entry for one in turn.deferred}
             applied = [entry for entry in turn.entries[: turn.done] if entry.id not in aside]
             if mails := [header.id for header in headers_of(applied)]:
                 ack(exchange, ready.session, ready.branch, owner, mails, self._last.context, self._commits)
