@@ -20,8 +20,10 @@ import anyio
 from playwright.async_api import Page, async_playwright
 
 from lion_broker import Session
+from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import run
-from lion_broker.mail.verbs import ReadSession
+from lion_broker.mail.records import BranchSeed, Record
+from lion_broker.mail.verbs import CreateBranch, ReadSession
 from lion_broker.session.postbox import Postbox
 from tests.benchmarks.rig import kilobyte_mails
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
@@ -31,6 +33,8 @@ from tests.stage import Home, Stage, short_folder
 MESSAGES, BRANCHES, WAITING = 1_000_000, 100_000, 1_000_000
 QUICK: Final = 50
 PIECE: Final = 20_000
+TOGETHER: Final = 500
+BEGUN: Final = Record("begun", b"{}")
 PAGES: Final = ("", "/lanes", "/trace", "/conversation", "/branches")
 OF_ALL: Final = ("/", "/sessions", "/mailboxes", "/mailboxes?state=waiting", "/dead", "/models")
 
@@ -41,14 +45,19 @@ def long_log(stage: Stage, count: int) -> str:
     branch = session.new_branch(name="long", pool="sizes")
     for _ in range(0, count, PIECE):
         run(stage.exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, [branch.id], PIECE)))
-        until(lambda: branch.record.waiting == 0)
+    until(lambda: inflight(stage, str(session.id)) == 0)
     return str(session.id)
 
 
 def many_branches(stage: Stage, count: int) -> str:
     """So many branches, each of which has got a mail."""
     session = Session(name="many branches", exchange=stage.exchange, delivery="auto", timeout=900)
-    ids = [session.new_branch(name=f"branch {number}", pool="sizes").id for number in range(count)]
+    seeds = [BranchSeed(str(IDType.create()), f"branch {number}", "sizes") for number in range(count)]
+    ids = [seed.id for seed in seeds]
+    for first in range(0, count, TOGETHER):
+        stage.exchange.call_all(
+            [CreateBranch(str(session.id), seed, (BEGUN,)) for seed in seeds[first : first + TOGETHER]]
+        )
     for first in range(0, count, PIECE):
         part = ids[first : first + PIECE]
         run(stage.exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, part, len(part))))
@@ -93,7 +102,7 @@ async def opened(page: Page, path: str) -> dict[str, Any]:
     first = time.perf_counter() - begin
     assert answer
     size = len(await answer.body())
-    await page.wait_for_function("!document.querySelector('[data-again]')", timeout=120_000)
+    await page.locator("[data-again]").wait_for(state="detached", timeout=120_000)
     reading = page.locator("#reading")
     note = " ".join((await reading.inner_text()).split()) if await reading.count() else ""
     return {"first": first, "whole": time.perf_counter() - begin, "kB": size // 1024, "note": note}

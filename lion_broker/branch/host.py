@@ -254,7 +254,8 @@ class Host(Sender):
         with self._lock:
             if self._open:
                 return [verb for verb, _ in self._open]
-            if not self.dirty:
+            self._take_back()
+            if not self._draft:
                 return ()
             if self.pool or not self._draft.only_sends:
                 return (self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS)),)

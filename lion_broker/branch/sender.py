@@ -6,7 +6,6 @@ import asyncio
 import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.core.ids import IDType
@@ -78,12 +77,13 @@ class Sender(Recorder):
         body = self._writer.body(text)
         if body is None:
             return None
-        with self.around.entered():
+        around = self.around
+        with around.entered():
             if self.pool:
                 self.turns.check(self.branch.name or self.branch.id)
             self._seq += 1
             mail_id = IDType.create()
-            carried = handed_in(self.around.exchange, self.around.session, place.id, mail_id)
+            carried = handed_in(around.exchange, around.session, place.id, mail_id)
             wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
             self._draft.mails.append(wire)
             self.branch.mailbox.append_written(wire, text)
@@ -174,15 +174,19 @@ class Sender(Recorder):
     def _take_note(self, verbs: Sequence[Commit | Dispatch], answers: Sequence[Any]) -> None:
         with self.around.lock:
             for verb, answer in zip(verbs, answers, strict=True):
-                # Who has sent a mail that was refused finds that in its fate.
-                with suppress(MailboxFull, LeaseLost):
+                try:
                     self.absorb(verb, answer)
+                except (MailboxFull, LeaseLost):
+                    # Who has sent a mail that was refused finds that in its fate.
+                    continue
 
     def _decide(self, mails: Iterable[WireMail], fate: LionError | str) -> None:
         """Tell those who wait for mails what became of them."""
-        for wire in mails if self._fates else ():
-            if wire.header.id in self._fates:
-                self._fates[wire.header.id] = fate
+        fates = self._fates
+        if fates:
+            for wire in mails:
+                if wire.header.id in fates:
+                    fates[wire.header.id] = fate
 
     @abstractmethod
     def next_verbs(self) -> Sequence[Commit | Dispatch]:

@@ -42,12 +42,13 @@ class TextWriter:
         self, recipient: IDType, id: IDType, body: bytes, seq: int, cause: str | None, carried: Mapping[str, Any]
     ) -> WireMail:
         """Return the mail with a body to a recipient; `carried` are further fields of its header."""
+        session, sender = self._session, self._sender
         if carried:
-            header = Header(self._session, self._sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
+            header = Header(session, sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
             return WireMail(header, body)
         front = self._fronts.get(recipient) or self._front(recipient)
-        special = (seq, None, None, None, cause, None, None, None)
-        header = Header.of_all((self._session, self._sender, recipient, _MESSAGE, id, time.time(), *special))
+        fields = (session, sender, recipient, _MESSAGE, id, time.time(), seq, None, None, None, cause, None, None, None)
+        header = Header.of_all(fields)
         return WireMail.written(header, header.behind(front), body)
 
     def _front(self, recipient: str) -> str:

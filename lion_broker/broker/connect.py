@@ -19,6 +19,7 @@ from .checkup.surroundings import file_findings, road_findings
 from .connection import without_secrets
 from .embedded import EmbeddedLease, attach
 from .exchange import RedisExchange
+from .outage import outage_of
 
 __all__ = [
     "SCHEMES",
@@ -59,6 +60,7 @@ class EmbeddedExchange(RedisExchange):
             patience=settings.patience,
         )
         self.url = self._inspection.url = f"embedded://{server.directory}"
+        self._outage = outage_of(self.url)
 
     def _key_advice(self) -> str:
         directory = self._lease.server.directory

@@ -25,12 +25,13 @@ from .checkup.facts import QUESTIONS, read_facts
 from .checkup.inspection import Inspection
 from .checkup.profile import Profile
 from .codec import Codec
-from .connection import SyncLine, is_passing, translate, without_secrets
+from .connection import SyncLine, is_passing, without_secrets
 from .copies import Copies
 from .errand import PROMISING, Asked, Errand
 from .functions import FUNCTIONS
 from .keys import Keys
 from .library import PROTOCOL, library
+from .outage import outage_of
 from .reads import READS, create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .road import Road, call
@@ -81,6 +82,7 @@ class RedisExchange(Exchange):
         self._codec = Codec(Signer(*secrets, namespace=namespace))
         self._begins_signing = begins_signing
         self._wanted_partitions = partitions
+        self._outage = outage_of(self.url)
         self._inspection = Inspection(self.url, assumed, replicas, unsafe)
         self._replicas = replicas
         self._road: Road | None = None
@@ -159,7 +161,8 @@ class RedisExchange(Exchange):
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
         if line is None:
-            self._forget_ended_loops()
+            for ended in [one for one in self._lines if one.is_closed()]:
+                del self._lines[ended]
             line = self._lines[loop] = AsyncLine(self._full_url, self._patience + patience.SLACK)
         try:
             step = next(errand)
@@ -183,7 +186,7 @@ class RedisExchange(Exchange):
 
     def _single(self, verb: Verb[Any]) -> Request | None:
         """Return the request of a verb whose first replies are all that there is to it, as a rule, else None."""
-        if self._road is None or self._replicas or carries_blobs(verb):
+        if self._road is None or self._replicas or self._outage.goes_on or carries_blobs(verb):
             return None
         check(verb)
         request = _request(self._road, verb)
@@ -214,10 +217,6 @@ class RedisExchange(Exchange):
         left = max(deadline - time.monotonic(), patience.SLACK / 2)
         return Copies(self._replicas, int(left * 1000))
 
-    def _forget_ended_loops(self) -> None:
-        for loop in [loop for loop in self._lines if loop.is_closed()]:
-            del self._lines[loop]
-
     def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
         held_ms = 0
@@ -229,6 +228,7 @@ class RedisExchange(Exchange):
         """Do the verbs, and repeat them while no server answers."""
         for verb in verbs:
             check(verb)
+        self._outage.check(self._patience)
         return self._patiently(partial(self._attempt, verbs), deadline)
 
     def _patiently(
@@ -243,14 +243,16 @@ class RedisExchange(Exchange):
             try:
                 if failed is not None:
                     raise failed
-                return (yield from attempt())
+                done = yield from attempt()
+                self._outage.ends()
+                return done
             except (RedisError, OSError) as error:
                 failed = None
                 pause = next(pauses, None) if is_passing(error) else None
                 if is_passing(error) and (counts := counts_here()) is not None:
                     counts.add("lion_broker_redis_disruptions_total")
                 if pause is None:
-                    raise translate(error, self._full_url) from error
+                    raise self._outage.found(error, self._full_url) from error
             yield pause
             self.revive()
 
@@ -370,10 +372,17 @@ class RedisExchange(Exchange):
             )
         newest = replies[0][2].decode("utf-8", "replace")
         if newest not in accepted:
-            raise SigningKeyUnknown(foreign_key(newest, signer, self.namespace, self.url))
+            where = f"the namespace {self.namespace!r} at {self.url}"
+            raise SigningKeyUnknown(foreign_key(newest, signer, where, self._key_advice()))
         self._road = Road(Keys(self.namespace, partitions), self._codec)
         yield from self._note(self._road)
         return self._road
+
+    def _key_advice(self) -> str:
+        return (
+            "Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs, and while it is"
+            " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
+        )
 
     def __repr__(self) -> str:
         unsigned = "" if self._codec.signer.signs else ", UNSIGNED"

@@ -35,7 +35,7 @@ class Keys:
         return f"{self.root(partition)}sessions"
 
     def ready(self, pool: str, partition: int) -> str:
-        """Stream with group `workers`: one entry for each branch of the pool that has work."""
+        """Stream with group `workers`: an entry for each branch of the pool that has work, some with its first mail."""
         return f"{self.root(partition)}ready:{pool}"
 
     def due(self, partition: int) -> str:

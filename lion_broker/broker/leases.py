@@ -12,16 +12,21 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import Release, Renew, Station
 from lion_broker.telemetry import logger
 
+from .outage import outage_of
+
 __all__ = ["LeaseKeeper"]
 
 log = logger("leases")
 
 _NOTICE_SECONDS: Final = 1.0
+_KNOWN_SECONDS: Final = 30.0
+"""For how long it is taken for granted that a server is gone which has answered nobody since."""
 
 
 class LeaseKeeper:
     """Renews the leases of this process every third of their length, all in one call.
 
+    Renewals that fail are told of once a minute, for all leases that this process has at the server.
     `on_cancelled` is called, in the keeper's thread, with each station of which somebody has cancelled a command; a
     second at most passes before it is. The thread starts with the first lease and stops with `close`, which may be
     called twice.
@@ -31,10 +36,12 @@ class LeaseKeeper:
         self, exchange: Exchange, lease_ms: int, on_cancelled: Callable[[Station], None] | None = None
     ) -> None:
         self._exchange = exchange
+        self._outage = outage_of(exchange.url)
+        self._outage.concerns(self)
         self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
         self._on_cancelled = on_cancelled
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[Station, None] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -42,15 +49,15 @@ class LeaseKeeper:
     def add(self, station: Station) -> None:
         """Begin to renew a lease."""
         with self._lock:
-            self._stations[station.token] = station
+            self._stations[station] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lion-broker-leases", daemon=True)
                 self._thread.start()
 
-    def remove(self, token: str) -> None:
-        """Renew a lease no longer; an unknown token is ignored."""
+    def remove(self, station: Station) -> None:
+        """Renew a lease no longer; an unknown one is ignored."""
         with self._lock:
-            self._stations.pop(token, None)
+            self._stations.pop(station, None)
 
     def release_all(self) -> None:
         """Hand every branch back at once, so that others need not wait for the leases to end."""
@@ -63,18 +70,19 @@ class LeaseKeeper:
         self._stopped.set()
         self._drop_all()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            # One that waits for a server that is gone ends when its patience does; nobody else has to wait for it.
+            self._thread.join(0 if self._outage.is_known(_KNOWN_SECONDS) else None)
 
     def _drop_all(self) -> tuple[Station, ...]:
         with self._lock:
-            stations = tuple(self._stations.values())
+            stations = tuple(self._stations)
             self._stations.clear()
         return stations
 
     def _run(self) -> None:
         while not self._stopped.wait(self._pause):
             with self._lock:
-                stations = tuple(self._stations.values())
+                stations = tuple(self._stations)
             if stations:
                 self._renew(stations)
 
@@ -82,13 +90,17 @@ class LeaseKeeper:
         try:
             outcomes = self._exchange.call(Renew(stations, self._lease_ms))
         except LionError as error:
-            log.warning("leases could not be renewed: %s", error)
+            if concerned := self._outage.tell():
+                log.warning("leases of %d branches could not be renewed: %s", concerned, error)
             return
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
-                self.remove(station.token)
+                self.remove(station)
             elif outcome == Outcome.CANCELLED and self._on_cancelled is not None:
                 self._on_cancelled(station)
+
+    def __len__(self) -> int:
+        return len(self._stations)
 
     def __repr__(self) -> str:
         return f"LeaseKeeper({len(self._stations)} leases of {self._lease_ms / 1000:g} s)"

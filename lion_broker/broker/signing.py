@@ -108,9 +108,8 @@ def _keyed(key: bytes) -> tuple[Any, Any]:
     )
 
 
-def foreign_key(newest: str, signer: Signer, namespace: str, url: str) -> str:
+def foreign_key(newest: str, signer: Signer, where: str, advice: str) -> str:
     """Return what to say, and what to do, when the newest key of a namespace is none that a program has."""
-    where = f"the namespace {namespace!r} at {url}"
     if newest == UNSIGNED:
         return (
             f"Mail in {where} is not signed, so this program, which has a key, would take none of it. Use another"
@@ -120,6 +119,5 @@ def foreign_key(newest: str, signer: Signer, namespace: str, url: str) -> str:
     ours = ", ".join(signer.key_ids) if signer.signs else "none"
     return (
         f"Mail in {where} is signed with the key {newest}, which this program does not have (it has: {ours})."
-        " Nothing was touched. Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs,"
-        " and while it is being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
+        f" Nothing was touched. {advice}"
     )

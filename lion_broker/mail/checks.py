@@ -234,7 +234,10 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.Restore: {"mails": _ANYTHING},
-    v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadReady: {
+        "owner": _SOME_TEXT,
+        "seats": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None"),
+    },
     v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }

@@ -356,8 +356,14 @@ def gap(after: str, following: str) -> Occurrence:
 
 @lean(frozen=True, slots=True)
 class ReadyEntry:
-    """A branch that has work, as a worker reads it from the ready stream."""
+    """A branch that has work, as a worker reads it from the ready stream.
+
+    Where it is `given`, the reader is the owner as if it had claimed with the entry's id as the token, and has the
+    first mail; `now` is when that came. The lease begins with the first renewal or commit, and is to do so within the
+    time of one. A reader may claim all the same, with a token of its own: that is no second attempt.
+    """
 
     id: str
     session: str
     branch: str
+    given: Claimed | None = None

@@ -14,6 +14,7 @@ from pydantic import PrivateAttr
 from lion_broker.branch.base import BaseBranch
 from lion_broker.branch.registry import Registry
 from lion_broker.broker.connect import connect
+from lion_broker.broker.outage import leaving
 from lion_broker.config import Settings
 from lion_broker.core.concepts import Communicatable, Relational
 from lion_broker.core.element import Element
@@ -201,20 +202,23 @@ class SessionLife(Element, Communicatable, Relational):
         """Store what local branches have done, hand them back, and close; the session stays. May be called twice."""
         if self._estate.closed:
             return
-        try:
-            self.flush()
-        finally:
-            self._estate.close()
-            self._close_exchange()
+        with leaving():
+            try:
+                self.flush()
+            finally:
+                self._estate.close()
+                self._close_exchange()
 
     async def aclose(self) -> None:
         """Close without blocking the event loop."""
         if self._estate.closed:
             return
         try:
-            await self.aflush()
+            with leaving():
+                await self.aflush()
         finally:
-            self._estate.close()
+            with leaving():
+                self._estate.close()
             if self._estate.owns_exchange:
                 await self.exchange.aclose()
 
@@ -274,8 +278,9 @@ def _leave(estate: Estate) -> None:
         # A forked process leaves what its parent has open.
         return
     try:
-        run(estate.exchange, estate.flush_steps())
-        estate.close()
+        with leaving():
+            run(estate.exchange, estate.flush_steps())
+            estate.close()
     except LionError:
         estate.closed = True
     finally:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .tracing import Carrier, Otel
 
 __all__ = [
-    "Mailboxes", "Processing", "Sending", "Together", "count_sent", "handed_in", "outgoing", "process", "receive",
-    "settle",
+    "Mailboxes", "Processing", "Sending", "Together", "ack", "count_sent", "handed_in", "outgoing", "process",
+    "receive", "settle",
 ]  # fmt: skip
 
 _MOST_LINKS: Final = 8
@@ -132,6 +132,8 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
 
 def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
     """Return what the header of a mail carries that goes with the next commit or post, and counts as sent by now."""
+    if otel() is None:
+        return {}
     sending = outgoing(exchange, session, recipient, mail)
     sending.end()
     return sending.carried
@@ -228,6 +230,22 @@ def receive(exchange: Mailboxes, session: str, branch: str, owner: str, mails: S
     used.start(f"receive {TEMPLATE}", "CLIENT", attributes, parent, began=began).end()
     duration = max(0.0, time.time() - began)
     used.record("messaging.client.operation.duration", duration, _of_metrics("receive"))
+
+
+def ack(
+    exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[str], context: Context, began: float
+) -> None:
+    """Note that a commit, begun `began` seconds after the epoch, has settled mails, whose handling has the context."""
+    used = otel()
+    if used is None:
+        return
+    attributes = _of_worker(exchange, session, branch, owner, "ack", "settle")
+    if len(mails) == 1:
+        attributes["messaging.message.id"] = str(mails[0])
+    else:
+        attributes["messaging.batch.message_count"] = len(mails)
+    used.start(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
+    used.record("messaging.client.operation.duration", max(0.0, time.time() - began), _of_metrics("ack"))
 
 
 def settle(

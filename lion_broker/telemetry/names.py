@@ -37,6 +37,7 @@ SPANS: Final = {
     f"send {TEMPLATE}": "PRODUCER",
     f"receive {TEMPLATE}": "CLIENT",
     f"process {TEMPLATE}": "CONSUMER",
+    f"ack {TEMPLATE}": "CLIENT",
     f"dead_letter {TEMPLATE}": "CLIENT",
     f"nack {TEMPLATE}": "CLIENT",
     "chat {gen_ai.request.model}": "CLIENT",

@@ -19,7 +19,7 @@ from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntr
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.counts import Counts, counts_here
 from lion_broker.telemetry.lines import back_to, now_about
-from lion_broker.telemetry.mail_spans import Processing, Together, process, receive, settle
+from lion_broker.telemetry.mail_spans import Processing, Together, ack, process, receive, settle
 from lion_broker.telemetry.otel import otel
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_alone", "_began", "_error", "_handled", "_last", "_shared", "_together")
+    __slots__ = ("_alone", "_began", "_commits", "_error", "_handled", "_last", "_shared", "_together")
 
     def __init__(self) -> None:
         self._handled = self._alone = 0
-        self._began = 0.0
+        self._began = self._commits = 0.0
         self._error = ""
         self._last: Processing | None = None
         self._shared: Processing | None = None
@@ -125,11 +125,21 @@ class Account:
             each = (time.perf_counter() - began) / len(entries)
             counts.observe("lion_broker_mail_process_seconds", each, times=len(entries))
 
-    def committed(self, exchange: Exchange, ready: ReadyEntry, turn: Worked) -> None:
+    def commits(self) -> None:
+        """Note that the turn is written down from now on."""
+        if self._last is not None:
+            self._commits = time.time()
+
+    def committed(self, exchange: Exchange, ready: ReadyEntry, owner: str, turn: Worked) -> None:
         """Note what became of the turn's mails, now that it is written down."""
         counts = counts_here()
         if counts is not None:
             count_turn(counts, turn)
+        if self._last is not None:
+            aside = {one.entry for one in turn.buried} | {one.entry for one in turn.deferred}
+            applied = [entry for entry in turn.entries[: turn.done] if entry.id not in aside]
+            if mails := [header.id for header in headers_of(applied)]:
+                ack(exchange, ready.session, ready.branch, owner, mails, self._last.context, self._commits)
         for entry, word, error in _put_elsewhere(turn):
             mail = next((one.mail for one in turn.entries if one.id == entry), None)
             header = mail.header if isinstance(mail, WireMail) else None

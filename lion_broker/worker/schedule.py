@@ -124,6 +124,11 @@ class Schedule:
         return len(self._turns) - len(self._seats)
 
     @property
+    def free(self) -> int:
+        """How many branches that are read now begin at once; more than that, and others wait in line."""
+        return 0 if self._saturated else self._concurrency - self.active
+
+    @property
     def busy(self) -> bool:
         """Whether any branch has a seat; one that waits for a seat does so because others have them all."""
         return self.active > 0

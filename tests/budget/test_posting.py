@@ -100,7 +100,8 @@ def test_a_batch_goes_in_pieces_of_200(exchange: RedisExchange, counter: Counter
             sender.send(branches[number % 10], "message", "hello")
     calls = MAILS // 200
     assert count.trips == calls
-    assert count["xadd"] == MAILS + 10 + 2 * calls
+    # The first entry of a pool is tried twice: its stream is not there yet.
+    assert count["xadd"] == MAILS + 10 + 1 + 2 * calls
     assert count["hmget"] <= calls * 12
     assert count.inner <= MAILS * 1.2
     session.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lion_broker import Branch, Mail, Registry, Session
+from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.broker.codec import Codec
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.leases import LeaseKeeper
@@ -144,6 +144,20 @@ async def test_a_turn_that_answers_every_mail(drained: Any) -> None:
     assert cost.count["xadd"] <= 2 * MAILS + 3 * TURNS + STARTING
     assert cost.beside(2) <= 30 * TURNS + 10 * STARTING
     assert cost.calls_a_mail <= 550
+
+
+async def test_turns_of_a_single_mail(exchange: RedisExchange, counter: Counter, registry: Registry) -> None:
+    """All of a turn for one mail: handed out, worked at, committed, and the next one asked for in the same call."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        remote = await session.anew_branch(pool="p", behaviour="idle")
+        run(exchange, Postbox(session.id).post_steps(kilobytes(session, remote)))
+        async with Worker(registry, exchange=exchange, pool="p", lease=HOUR, batch=1) as worker:
+            with counter.counting() as count, calls() as profile:
+                await worker.run(until_idle=True)
+        assert (worker.state.turns, worker.state.mails) == (MAILS, MAILS)
+    assert count["fcall"] <= 1.5 * MAILS
+    stats: Any = pstats.Stats(profile)
+    assert stats.total_calls / MAILS <= 420
 
 
 async def test_a_mail_crosses_the_wire_once_each_way(drained: Any) -> None:

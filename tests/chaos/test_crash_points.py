@@ -147,7 +147,7 @@ def test_asleep(stage: Stage, session: Session, model: FakeModelServer, point: s
         play.begin(count)
         sleepers = play.struck(count, point, "stop")
         for worker in sleepers:
-            wait_until(lambda: is_stopped(worker), 30)  # noqa: B023 - asked at once
+            wait_until(lambda: is_stopped(worker), 60)  # noqa: B023 - asked at once
         worker = play.sound()
         session.wait_idle()
         assert worker.stop() == 0
@@ -184,7 +184,7 @@ def test_at_a_retry(
         if how == "exit":
             assert worker.wait() == 9, worker.errors
         else:
-            wait_until(lambda: is_stopped(worker), 30)  # noqa: B023 - asked at once
+            wait_until(lambda: is_stopped(worker), 60)  # noqa: B023 - asked at once
         play.mail(play.branches[-1], 2)
         sound = play.sound()
         session.wait_idle()

@@ -8,6 +8,8 @@ from uuid import uuid4
 import anyio
 import pytest
 
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.keys import Keys
 from lion_broker.errors import ConfigError
 from lion_broker.mail.deployment import BudgetRecord
 from lion_broker.mail.exchange import Exchange
@@ -15,6 +17,7 @@ from lion_broker.mail.verbs import ReadBudgets, Reserve, Settle
 from lion_broker.models.imodel import iModel
 from lion_broker.models.limits import RateLimitedProcessor
 from lion_broker.models.shared import SharedBudget, share_limits
+from tests.conformance.servers import SECRET, Server
 
 HOUR = 3_600_000
 
@@ -189,3 +192,28 @@ async def test_models_of_one_name_and_limit_share(exchange: Exchange) -> None:
     assert await other.processor.budget.reserve(0, 80) == 0
     await exchange.aclose()
     await anyio.lowlevel.checkpoint()
+
+
+def test_strangers_among_the_keys_do_no_harm(valkey_server: Server, name: str) -> None:
+    """A list of limits that is none stops no call; who asks no more, and what nobody can read, is left out and goes."""
+    keys, client = Keys("limits"), valkey_server.client
+    limits: dict[str, Any] = {"limit_requests": 1, "interval_ms": HOUR}
+    with RedisExchange(valkey_server.url, SECRET, namespace="limits") as exchange:
+        client.set(keys.limits(), "no list")
+        assert exchange.call(Reserve(name, 1, 0, **limits)) == 0
+        assert exchange.call(ReadBudgets()) == ()
+        client.delete(keys.limits())
+        budget = keys.limit(name)
+        client.hset(budget, mapping={"wait:gone": "1 1", "wait:odd": "soon", "odd": "x"})
+        assert exchange.call(Reserve(name, 1, 0, **limits, who="ada")) > 0
+        found = seen(exchange, name)
+        assert found is not None
+        assert [one.who for one in found.waits] == ["ada"]
+        assert not client.hexists(budget, "wait:gone")
+        assert not client.hexists(budget, "wait:odd")
+        client.hset(budget, "limits", "1 x 0")
+        client.zadd(keys.limits(), {"nobody": 9e15})
+        assert exchange.call(ReadBudgets()) == ()
+        assert client.pttl(budget) > HOUR
+        assert client.pttl(keys.limits()) > HOUR
+    valkey_server.empty()

@@ -45,7 +45,6 @@ async def models(request: Request, console: Console) -> Page:
     context = {
         "wanted": wanted,
         "choice": [(record.id, session_name(record)) for record in choice],
-        "newest": len(chosen),
         "reading": [known.progress for known in read if known],
         "held": held,
         "held_seconds": seconds,

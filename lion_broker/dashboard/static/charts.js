@@ -82,6 +82,7 @@ function draw() {
     const times = { ...axis, values: (_, moments) => moments.map(clock), space: 70 };
     const series = LINES[name].map(([label, , tone], index) => ({
       label,
+      value: (_, value) => (value === null ? "–" : Math.round(value * 1000) / 1000),
       stroke: colour(tone),
       width: 2,
       fill: index === 0 ? colour(tone, 13) : undefined,

@@ -5,7 +5,7 @@ import { addBeat } from "./charts.js";
 import { hearToken } from "./talk.js";
 
 const PAUSE_MS = 700;
-const AGAIN_MS = 2000;
+const AGAIN_MS = 500;
 let newest = "";
 let source = null;
 let due = null;

@@ -114,7 +114,7 @@ def test_who_has_not_handled_its_mail(exchange: MemoryExchange) -> None:
 @pytest.mark.anyio
 async def test_a_model_that_the_worker_has_not(exchange: MemoryExchange, running_worker: RunningWorker) -> None:
     """It is named, rather than to say that there is none."""
-    async with Session(exchange=exchange) as session, asyncio.timeout(20):
+    async with Session(exchange=exchange) as session, asyncio.timeout(60):
         remote = await session.anew_branch(name="remote", pool="p", imodel="nosuch")
         async with running_worker(Registry(), exchange, pool="p"):
             with pytest.raises(ModelError, match=r"The model of the branch remote for chat is missing here: .*nosuch"):

@@ -97,6 +97,12 @@ async def test_a_mail_and_its_answer_are_one_trace(
     (written,) = [span for span in seen.named("process ") if parent_of(span) == id_of(answered)]
     assert [link.context.span_id for link in written.links] == [id_of(answered)]
     assert {parent_of(span) for span in seen.named("receive ")} == {id_of(sent), id_of(answered)}
+    acks = seen.named("ack ")
+    assert {parent_of(span) for span in acks} == {id_of(processed), id_of(written)}
+    assert {told_by(span)["messaging.operation.type"] for span in acks} == {"settle"}
+    assert {told_by(span)["messaging.message.id"] for span in acks} == {
+        told_by(span)["messaging.message.id"] for span in (processed, written)
+    }
     assert len(traces(seen.spans)) == 1
     assert parent_of(sent) == id_of(seen.one("invoke_workflow"))
     for span in spans:
@@ -131,6 +137,7 @@ async def test_a_mail_that_fails(seen: Seen, registry: Registry, running_worker:
     assert parent_of(seen.one("nack ")) == id_of(tried[0])
     assert parent_of(seen.one("dead_letter ")) == id_of(tried[1])
     assert (seen.one("dead_letter ").attributes or {})["messaging.operation.type"] == "settle"
+    assert seen.named("ack ") == []
     assert all(SECRET not in span.to_json() for span in seen.spans)
 
 
@@ -152,6 +159,8 @@ async def test_many_mails_share_a_span(seen: Seen, registry: Registry, running_w
     assert (processed.attributes or {})["messaging.batch.message_count"] == 6
     assert {link.context.span_id for link in processed.links} == {id_of(together), id_of(alone)}
     assert parent_of(processed) is None
+    assert parent_of(seen.one("ack ")) == id_of(processed)
+    assert told_by(seen.one("ack "))["messaging.batch.message_count"] == 6
 
 
 async def test_what_takes_long_has_a_span_of_its_own(

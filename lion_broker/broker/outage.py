@@ -1,0 +1,94 @@
+"""What a process knows of a server that does not answer: all exchanges with one server share it, by its URL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Final
+from weakref import WeakSet
+
+from lion_broker.errors import BrokerUnavailable, LionError
+
+from .connection import translate
+from .copies import TooFewCopies
+
+__all__ = ["Outage", "leaving", "outage_of"]
+
+_TOLD_SECONDS: Final = 60.0
+
+_leaves: ContextVar[bool] = ContextVar("lion_broker_leaves", default=False)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Within this a session is closed: the patience that somebody else has just used up counts for it, too.
+
+    Twenty sessions of a server that is gone then end as fast as one.
+    """
+    before = _leaves.set(True)
+    try:
+        yield
+    finally:
+        _leaves.reset(before)
+
+
+class Outage:
+    """A server as it was found last. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._error = ""
+        self._at = 0.0
+        self._told = -_TOLD_SECONDS
+        self._keepers: WeakSet[Sized] = WeakSet()
+        self._lock = threading.Lock()
+
+    def found(self, error: Exception, url: str) -> LionError:
+        """Return the package's error for one of a call that ends with it; that no server answers is kept."""
+        told = translate(error, url)
+        # That too few replicas have a write says nothing of the next call.
+        if isinstance(told, BrokerUnavailable) and not isinstance(error, TooFewCopies):
+            self._at, self._error = time.monotonic(), str(told)
+        return told
+
+    def ends(self) -> None:
+        """A call was answered."""
+        if self._error:
+            self._error = ""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether no call was answered since one has found that no server answers."""
+        return bool(self._error)
+
+    def is_known(self, seconds: float) -> bool:
+        """Whether a call has found so in the last seconds, and none was answered since."""
+        return bool(self._error) and time.monotonic() - self._at < seconds
+
+    def check(self, patience: float) -> None:
+        """Raise BrokerUnavailable for who is `leaving` and would only find what a call has found a moment ago."""
+        if self._error and _leaves.get() and self.is_known(patience):
+            raise BrokerUnavailable(self._error)
+
+    def concerns(self, keeper: Sized) -> None:
+        """Take note of somebody who keeps leases at this server, so many as its length says when it is asked."""
+        with self._lock:
+            self._keepers.add(keeper)
+
+    def tell(self) -> int:
+        """Return how many leases are concerned, once a minute; 0 when it was told lately."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._told < _TOLD_SECONDS:
+                return 0
+            self._told = now
+            return sum(len(keeper) for keeper in self._keepers)
+
+
+@lru_cache(maxsize=256)
+def outage_of(url: str) -> Outage:
+    """Return what is known of the server at a URL; the same object for all who ask."""
+    return Outage()
