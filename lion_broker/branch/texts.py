@@ -40,12 +40,13 @@ class TextWriter:
     def mail(
         self, recipient: IDType, id: IDType, body: bytes, seq: int, cause: str | None, carried: Mapping[str, Any]
     ) -> WireMail:
-        """Return the mail with a body to a recipient; `carried` are further fields of its header."""
-        if carried:
+        """Return the mail with a body to a recipient; `carried` is what its header says of its trace."""
+        trace = carried.get("traceparent") if carried else None
+        if len(carried) > (trace is not None):
             header = Header(self._session, self._sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
             return WireMail(header, body)
         front = self._fronts.get(recipient) or self._front(recipient)
-        special = (seq, None, None, None, cause, None, None, None)
+        special = (seq, None, trace, None, cause, None, None, None)
         header = Header.of_all((self._session, self._sender, recipient, _MESSAGE, id, time.time(), *special))
         return WireMail.written(header, header.behind(front), body)
 
