@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PREFIX", "Settings", "otel_is_named"]
+__all__ = ["PREFIX", "Settings", "of_terminal", "otel_is_named"]
 
 PREFIX: Final = "LION_BROKER_"
 
@@ -51,6 +51,10 @@ class Settings(BaseModel):
     )
     model_keys: str | None = Field(
         None, description="Variables whose keys they may use; none given: those of the providers that are built in."
+    )
+    model_prices: str | None = Field(
+        None,
+        description="File of what models cost, in TOML, for whoever looks at what was spent; none: nothing is said.",
     )
     log_format: Literal["text", "json"] = Field("text", description="How log lines of a process look.")
     health_port: str | None = Field(
@@ -86,7 +90,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name} cannot be used: {first['msg']}.") from None
+            # Whoever has typed a name is not to read a pattern.
+            why = "1 to 64 letters, digits, '_', '.' or '-' are needed" if name.endswith("NAMESPACE") else first["msg"]
+            raise ConfigError(f"{name} cannot be used: {why}.") from None
 
     @field_validator("secret")
     @classmethod
@@ -118,9 +124,15 @@ class Settings(BaseModel):
 
 
 @cache
+@cache
 def otel_is_named() -> bool:
     """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""
     return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
+
+
+def of_terminal(name: str) -> str:
+    """Return a variable that tells of the terminal, such as NO_COLOR, TERM and COLUMNS; empty where it is not set."""
+    return os.environ.get(name, "")
 
 
 def _read(environ: Mapping[str, str], name: str) -> str | None:
@@ -130,7 +142,7 @@ def _read(environ: Mapping[str, str], name: str) -> str | None:
     # Somebody may have put the secret itself where its file is to be named.
     shown = f"names {path}, which" if os.sep in path else "is to name a file by its path, and what it says"
     try:
-        value = Path(path).read_text().strip()
+        value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{name}_FILE {shown} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, ValueError):

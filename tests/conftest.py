@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lion_broker.branch.registry import Registry
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.worker.worker import Worker
 from tests.stage import Home, Stage, short_folder
+
+# Programs that a shell starts in the background do not hear Ctrl-C, and neither would those that tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("suite", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 

@@ -54,7 +54,8 @@ class Ledger:
                 header = decode_header(row.record.head)
                 self.effects[header.id] += 1
                 self.taken[branch].append(header)
-                self.texts[branch].append(from_json(row.record.body)["item"]["content"].get("instruction"))
+                said = from_json(row.record.body)["item"]
+                self.texts[branch].append(said if isinstance(said, str) else said["content"].get("instruction"))
             elif row.record.kind == Kind.TOOK:
                 self.effects[from_json(row.record.body)["mail"]] += 1
             elif row.record.kind == Kind.SENT:

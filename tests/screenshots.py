@@ -19,6 +19,7 @@ import httpx
 from playwright.async_api import Page, async_playwright
 
 from lion_broker import Session
+from lion_broker.testing import FakeModelServer
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
 from tests.stage import ROOT, Home, Program, Stage, short_folder
 
@@ -67,6 +68,20 @@ async def office(stage: Stage, seconds: float) -> None:
                 await anyio.sleep(0.35 + 0.25 * (number % 3))
 
 
+async def letters(stage: Stage, place: Path, seconds: float) -> None:
+    """Have six branches ask a model that lets four requests a minute through."""
+    with FakeModelServer() as server:
+        server.says("It is settled.")
+        environ = {"MODEL_URL": server.url, "DESK": str(place), "LIMIT": "4", "INTERVAL": "60"}
+        stage.worker("tests.apps.thinkers:registry", "writers", "--concurrency", "8", lease=1.0, **environ).ready()
+        async with Session(name="letters", exchange=stage.connect(), pool="writers") as session:
+            branches = [await session.anew_branch(name=f"writer-{number}", imodel="far") for number in range(1, 7)]
+            with anyio.move_on_after(seconds):
+                async with anyio.create_task_group() as group:
+                    for branch in branches:
+                        group.start_soon(branch.communicate, "What becomes of the invoice?")
+
+
 async def take(page: Page, folder: Path, name: str, path: str, wait: str = "main h1", scroll: int = 0) -> None:
     """Open a page and take its picture."""
     await page.goto(path)
@@ -100,7 +115,8 @@ async def pictures(stage: Stage, url: str, desk: str, folder: Path) -> None:
                 await take(page, folder, "flow", home, "svg.flow")
                 await take(page, folder, "lanes", f"{home}/lanes", "svg.lanes")
                 await take(page, folder, "trace", f"{home}/trace?mail={mail}", "svg.waterfall")
-                await take(page, folder, "workers", "/workers", "tbody tr")
+                await take(page, folder, "workers", "/workers", ".spark")
+                await take(page, folder, "models", "/models", "#table-waits tbody tr")
                 await take(page, folder, "overview", "/", ".uplot canvas")
                 await take(page, folder, "dead", "/dead", "tbody tr")
                 await page.locator("tbody tr a").first.click()
@@ -126,13 +142,17 @@ async def main(folder: Path) -> None:
     """Set the scene and take the pictures."""
     with short_folder() as place:
         home = Home(place)
-        with Stage({**home.environ, "LION_BROKER_NAMESPACE": "production"}) as stage:
+        prices = place / "prices.toml"
+        prices.write_text('[models]\n"openai/*" = { input = 1.0, output = 2.0 }\n')
+        environ = {"LION_BROKER_NAMESPACE": "production", "LION_BROKER_MODEL_PRICES": str(prices)}
+        with Stage({**home.environ, **environ}) as stage:
             desk = await anyio.to_thread.run_sync(research, stage)
             _, url = gateway(stage)
             for _ in range(2):
                 stage.worker("tests.apps.invoices:registry", "office", "--concurrency", "2").ready()
             async with asyncio.TaskGroup() as group:
                 group.create_task(office(stage, SECONDS))
+                group.create_task(letters(stage, place, SECONDS))
                 await asyncio.sleep(SECONDS - 12)
                 await pictures(stage, url, desk, folder)
         home.close()

@@ -67,7 +67,7 @@ class Stage:
 
     def connect(self, **settings: Any) -> EmbeddedExchange:
         """One more exchange on the namespace; it is closed with the stage."""
-        values = {"patience": 10.0, **settings}
+        values = {"patience": 30.0, **settings}
         exchange = EmbeddedExchange(Settings.load(self.environ, **values))
         self.exchanges.append(exchange)
         return exchange
@@ -178,7 +178,7 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Wait for its end and return the exit code."""
         return self.process.wait(seconds)
 

@@ -72,4 +72,5 @@ class Batches:
     @property
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
-        return self in [one._batches for one in _open.get() if one.is_open]
+        opened = _open.get()
+        return bool(opened) and self in [one._batches for one in opened if one.is_open]

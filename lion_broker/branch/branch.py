@@ -16,6 +16,7 @@ from lion_broker.mail.exchange import Steps, arun, run
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.mailbox import Mailbox
 from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.mail.wire import WireMail
 from lion_broker.messages import MessageManager, RoledMessage, System
 from lion_broker.messages.copies import Copies
 from lion_broker.models.imodel import iModel
@@ -209,10 +210,11 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        if not (request_source is delay is ttl is None and self._put_text(recipient, category, item)):
-            self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        elif self._host is not None and self._host.sends_at_once:
-            self._run(self._host.sent_steps())
+        wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
+        if wire is None:
+            wire = self._run(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if wire is not None and self._host is not None and self._host.sends_at_once:
+            self._host.let_go(wire)
 
     async def asend(
         self,
@@ -225,10 +227,11 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop."""
-        if not (request_source is delay is ttl is None and self._put_text(recipient, category, item)):
-            await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        elif self._host is not None and self._host.sends_at_once:
-            await self._arun(self._host.sent_steps())
+        wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
+        if wire is None:
+            wire = await self._arun(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if wire is not None and self._host is not None and self._host.sends_at_once:
+            await self._host.alet_go(wire)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
@@ -342,9 +345,10 @@ class Branch(LocalBranch):
     async def _arun(self, steps: Steps[T]) -> T:
         return await (arun(None, steps) if self._host is None else self._host.around.arun(steps))
 
-    def _send_steps(
+    def _put_steps(
         self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any, when: Timing
-    ) -> Steps[None]:
+    ) -> Steps[WireMail | None]:
+        """Put a mail into the outbox; alone, where there is no exchange, it is not written as bytes."""
         self._check_mail()
         kind, host = PackageCategory.validate(category), self._host
         package = Package(kind, item, request_source)
@@ -352,19 +356,18 @@ class Branch(LocalBranch):
             if when != AT_ONCE:
                 raise ConfigError("A branch that is alone sends at once: delay and ttl need a session.")
             self._mailbox.append_out(Mail(sender=self.id, recipient=ID.get_id(recipient), package=package))
-            return
+            return None
         try:
             to, body = yield from host.address_steps(recipient, kind, item, request_source)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error} The mail was not taken: send it again.") from error
         mail = Mail.of_valid(package, self.id, to)
-        host.sending(mail, body, when)
+        wire = host.sending(mail, body, when)
         self._mailbox.append_out(mail)
-        if host.sends_at_once:
-            yield from host.sent_steps()
+        return wire
 
-    def _put_text(self, recipient: Any, category: Any, item: Any) -> bool:
-        return self._host is not None and self._host.put_text(recipient, category, item)
+    def _put_text(self, recipient: Any, category: Any, item: Any) -> WireMail | None:
+        return None if self._host is None else self._host.put_text(recipient, category, item)
 
     def _check_mail(self) -> None:
         if self._left:

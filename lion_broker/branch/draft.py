@@ -89,6 +89,9 @@ class Draft:
 
         A mail with more than `most_bytes` has a part of its own.
         """
+        if len(self.mails) == 1 and not self.records:
+            yield Draft(mails=self.mails.copy())
+            return
         mails = records = 0
         while most and (mails < len(self.mails) or records < len(self.records)):
             some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
@@ -98,10 +101,12 @@ class Draft:
 
     def drop_beginning(self, part: Draft) -> None:
         """Drop what `beginning` returned: it has been written."""
-        mark = part.mark()
-        del self.records[: mark.records], self.mails[: mark.mails], self.replies[: mark.replies]
-        del self.taken[: mark.taken], self.buried[: mark.buried]
-        self.handled -= mark.handled
+        del self.mails[: len(part.mails)]
+        if part.records:
+            del self.records[: len(part.records)]
+        if not part.only_sends:
+            del self.replies[: len(part.replies)], self.taken[: len(part.taken)], self.buried[: len(part.buried)]
+            self.handled -= part.handled
 
     def drop_to(self, recipient: str) -> list[WireMail]:
         """Drop the mails to one recipient; returns them."""

@@ -6,23 +6,21 @@ or none. The same host serves a branch on a worker and one in the user's process
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import readable
-from lion_broker.errors import BrokerUnavailable, MailboxFull, MailMalformed
+from lion_broker.errors import LeaseLost, MailboxFull, MailMalformed
 from lion_broker.mail.exchange import Steps, ask_all
 from lion_broker.mail.mail import Mail, party
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
 from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Dispatched, Entry, Record, Reply, is_after
 from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station, Verb
-from lion_broker.mail.wire import Header, WireMail
-from lion_broker.telemetry.mail_spans import count_sent, handed_in
+from lion_broker.mail.wire import WireMail
+from lion_broker.telemetry.mail_spans import count_sent
 
 from .directory import gone
 from .draft import Draft, Mark, new_nonce
@@ -30,11 +28,9 @@ from .intake import look_at
 from .items import decode_item, encode_item
 from .journal import Chronicle, Kind, nothing_record, took_record
 from .ledger import Ledger
-from .recorder import Recorder
 from .refusal import lease_lost, mailbox_full, reason_of
+from .sender import GONE, Sender
 from .surroundings import Surroundings
-from .texts import TextWriter
-from .timing import AT_ONCE, Timing
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -50,7 +46,7 @@ _CHAIN = 8
 """Commits that are on their way at a time."""
 
 
-class Host(Recorder):
+class Host(Sender):
     """The lease on one branch and everything that the branch has done since the last commit.
 
     `known` are the ids of all mail that has taken effect. One commit is on its way at a time; who finds one that has
@@ -59,19 +55,13 @@ class Host(Recorder):
     """
 
     def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
-        super().__init__(branch, around, pool)
-        self.token = token
-        self.cursor, self.version = START, 0
-        self.keeps_outbox = False
+        super().__init__(branch, around, pool, token)
+        self.cursor = START
         self.ledger: Ledger | None = None
         self.known: set[str] = set()
-        self._open: list[tuple[Commit | Dispatch, Draft]] = []
-        self._writer = TextWriter(around.session, branch.id)
-        self._lock = threading.RLock()
-        self._seq = self._withdrawn = 0
+        self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._inbox_read = START
-        self._cause: str | None = None
 
     def attach(self) -> None:
         """Begin to watch the branch."""
@@ -92,15 +82,6 @@ class Host(Recorder):
     def in_turn(self) -> bool:
         """Whether a turn of a worker is going on."""
         return self.turns.going_on
-
-    @contextmanager
-    def because_of(self, mail: str) -> Iterator[None]:
-        """Within this, mail that is sent names a mail as its cause."""
-        before, self._cause = self._cause, mail
-        try:
-            yield
-        finally:
-            self._cause = before
 
     def station(self) -> Station:
         """Where the host stands: the branch and the token that owns it."""
@@ -125,54 +106,6 @@ class Host(Recorder):
         body = encode_item(category, item, request_source, place.pool, self.around.objects)
         return place.id, body
 
-    @property
-    def sends_at_once(self) -> bool:
-        """Whether mail goes out when it is sent, and not with a round, a batch or the end of the turn."""
-        return not (self.keeps_outbox or self.in_turn or self.around.batches.holding)
-
-    def put_text(self, recipient: Any, category: PackageCategory | str, text: Any) -> bool:
-        """Put a mail with a plain text into the outbox, as bytes at once.
-
-        False for all that wants a closer look: another item, a long one, a recipient that is not known here. Raises
-        BranchError after the turn.
-        """
-        if category != PackageCategory.MESSAGE:
-            return False
-        place = self.around.directory.known(recipient)
-        if place is None:
-            return False
-        body = self._writer.body(text)
-        if body is None:
-            return False
-        with self.around.entered():
-            if self.pool:
-                self.turns.check(self.branch.name or self.branch.id)
-            self._seq += 1
-            mail_id = IDType.create()
-            carried = handed_in(self.around.exchange, self.around.session, place.id, mail_id)
-            wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
-            self._draft.mails.append(wire)
-            self.branch.mailbox.append_written(wire, text)
-        return True
-
-    def sending(self, mail: Mail, body: bytes, when: Timing = AT_ONCE) -> None:
-        """Write a mail down that goes into the outbox; raises MailTooLarge, BranchError after the turn."""
-        self.turns.check(self.branch.name or self.branch.id)
-        self._seq += 1
-        header = Header(
-            session=self.around.session,
-            sender=mail.sender,
-            recipient=mail.recipient,
-            category=mail.category.value,
-            id=mail.id,
-            created=mail.created_at,
-            seq=self._seq,
-            ttl=when.ttl,
-            in_reply_to=self._cause,
-            **handed_in(self.around.exchange, self.around.session, mail.recipient, mail.id),
-        )
-        self._draft.mails.append(WireMail(header, body, delay_ms=when.delay_ms))
-
     def arrive(self, entry: Entry, now: int = 0) -> None:
         """Put a delivered mail into the branch's mailbox; one that cannot be taken, or is late, is buried instead."""
         taken = look_at(entry, now, self.branch.id, self.read, self._knows)
@@ -189,10 +122,11 @@ class Host(Recorder):
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
         header = wire.header
         category = PackageCategory(header.category)
-        item, source = decode_item(category, wire.item(), self.around.registry, self.around.objects)
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
-        package = Package(category, item, source, IDType.validate(header.id), float(header.created))
+        around, created = self.around, float(header.created)
+        item, source = decode_item(category, wire.item(), around.registry, around.objects, header.id, created)
+        package = Package(category, item, source, IDType.validate(header.id), created)
         return Mail.of_valid(package, party(header.sender), party(header.recipient))
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
@@ -304,7 +238,7 @@ class Host(Recorder):
         Raises LeaseLost when the branch is another's now, and, when the rest has gone, MailboxFull for what did not.
         """
         refused: MailboxFull | None = None
-        while not self.in_turn and (verbs := self._next_verbs()):
+        while not self.in_turn and (verbs := self.next_verbs()):
             for verb, answer in zip(verbs, (yield verbs), strict=True):
                 try:
                     self.absorb(verb, answer)
@@ -315,12 +249,13 @@ class Host(Recorder):
         if refused is not None:
             raise refused
 
-    def _next_verbs(self) -> Sequence[Commit | Dispatch]:
-        """What has not been answered yet, else the commits of what waits, if anything does."""
+    def next_verbs(self) -> Sequence[Commit | Dispatch]:
+        """Return what has not been answered yet, else the commits of what waits, if anything does."""
         with self._lock:
             if self._open:
                 return [verb for verb, _ in self._open]
-            if not self.dirty:
+            self._take_back()
+            if not self._draft:
                 return ()
             if self.pool or not self._draft.only_sends:
                 return (self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS)),)
@@ -343,15 +278,6 @@ class Host(Recorder):
             self._open.append((verb, part))
         return [verb for verb, _ in self._open]
 
-    def sent_steps(self) -> Steps[None]:
-        """Let a mail that was just sent go out, where it `sends_at_once`."""
-        try:
-            yield from self.commit_steps()
-        except BrokerUnavailable as error:
-            raise BrokerUnavailable(
-                f"{error} The mail is kept, and goes out with the session's next command; sent again it would go twice."
-            ) from error
-
     def absorb(self, verb: Commit | Dispatch, answer: Claimed | Dispatched) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
 
@@ -364,8 +290,7 @@ class Host(Recorder):
             if answer.outcome == Outcome.UNKNOWN:
                 raise gone(self.around.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
-                self._void()
-                raise lease_lost(self.branch.name or self.branch.id, answer)
+                raise self._void(lease_lost(self.branch.name or self.branch.id, answer))
             if answer.outcome == Outcome.FULL:
                 self._open.clear()
                 raise self._refuse(answer.behaviour if isinstance(answer, Claimed) else answer.recipient)
@@ -373,21 +298,28 @@ class Host(Recorder):
             self.version = verb.version + 1
             if isinstance(verb, Commit):
                 self.cursor = verb.consumed
-        count_sent([wire.header.category for wire in verb.mails])
-        if verb.mails and not self.keeps_outbox:
-            self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
+            self._decide(verb.mails, GONE)
+        if verb.mails:
+            count_sent([wire.header.category for wire in verb.mails])
+            if not self.keeps_outbox:
+                self.branch.mailbox.let_go([wire.header.id for wire in verb.mails])
 
     def _refuse(self, recipient: str) -> MailboxFull:
         """Drop the mail to a branch that is full; the error that says so."""
-        for wire in self._draft.drop_to(recipient):
+        error = mailbox_full(self.around.directory.shown(recipient))
+        dropped = self._draft.drop_to(recipient)
+        for wire in dropped:
             self.branch.mailbox.exclude(wire.id)
-        return mailbox_full(self.around.directory.shown(recipient))
+        self._decide(dropped, error)
+        return error
 
-    def _void(self) -> None:
-        """Drop what waits: it was made by somebody who no longer was the branch's owner."""
+    def _void(self, error: LeaseLost) -> LeaseLost:
+        """Drop what waits: it was made by somebody who no longer was the branch's owner; the error that says so."""
         for wire in self._draft.mails:
             self.branch.mailbox.exclude(wire.id)
+        self._decide(self._draft.mails, error)
         self._draft, self._open = Draft(), []
+        return error
 
     def _take_back(self) -> None:
         """Forget mail that was taken out of the outbox again before it went."""

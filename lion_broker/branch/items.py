@@ -80,9 +80,9 @@ def encode_item(
 
 
 def decode_item(
-    category: PackageCategory, value: Any, registry: Registry, objects: LocalObjects | None
+    category: PackageCategory, value: Any, registry: Registry, objects: LocalObjects | None, mail: str, created: float
 ) -> tuple[Any, Any]:
-    """Return item and request source of a mail's body.
+    """Return item and request source of a mail's body; `mail` is its id, `created` its time.
 
     Tools and models are looked up in `registry`, references of this process in `objects`. Raises ToolUnknown,
     ItemNotFoundError for unknown names, MailMalformed for a body that does not fit its category.
@@ -96,7 +96,7 @@ def decode_item(
         return find_model(item, registry, objects), value.get("source")
     try:
         if category == PackageCategory.MESSAGE:
-            return _message(item), value.get("source")
+            return _message(item, mail, created), value.get("source")
         if category == PackageCategory.NODE:
             return Node.from_dict(item), value.get("source")
         if category == PackageCategory.NODE_LIST:
@@ -106,7 +106,9 @@ def decode_item(
     return item, value.get("source")
 
 
-def _message(item: Any) -> RoledMessage:
+def _message(item: Any, mail: str, created: float) -> RoledMessage:
+    if type(item) is str and item:
+        return message_of(Instruction.dict_of(item, mail, created))
     if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict):
         return RoledMessage.from_dict(item, loaded=False)
     # The message takes what it is made of; the body may be read once more.
@@ -115,7 +117,8 @@ def _message(item: Any) -> RoledMessage:
 
 def _encode_message(item: Any, objects: LocalObjects | None) -> Any:
     if isinstance(item, str) and item:
-        return Instruction.dict_of(item)
+        # As it is: it becomes an Instruction, with the mail's id and time, where it arrives.
+        return str(item)
     if not isinstance(item, RoledMessage):
         shown = "an empty text" if item == "" else type(item).__name__
         raise ValueError(f"A message mail carries a message or a text, not {shown}.")

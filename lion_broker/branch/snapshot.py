@@ -153,7 +153,7 @@ def _mail_of(mail: Mail) -> dict[str, Any]:
 def _read_mail(row: Mapping[str, Any], registry: Registry) -> Mail:
     category = PackageCategory.validate(row["category"])
     try:
-        item, _ = decode_item(category, {"item": row["item"]}, registry, None)
+        item, _ = decode_item(category, {"item": row["item"]}, registry, None, row["id"], row["created_at"])
     except (ToolUnknown, ItemNotFoundError):
         # It stays what it was written as, and says what is missing when somebody wants to apply it.
         item = row["item"]

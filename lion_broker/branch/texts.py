@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from lion_broker.core.ids import IDType
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.wire import Header, WireMail
-from lion_broker.messages import Instruction
 
 __all__ = ["TextWriter"]
 
@@ -33,7 +34,7 @@ class TextWriter:
         if type(text) is not str or not 0 < len(text) <= _LONGEST:
             return None
         try:
-            return b'{"item":%b}' % Instruction.json_of(text)
+            return b'{"item":%b}' % to_json(text)
         except ValueError:  # half a character
             return None
 
@@ -41,13 +42,28 @@ class TextWriter:
         self, recipient: IDType, id: IDType, body: bytes, seq: int, cause: str | None, carried: Mapping[str, Any]
     ) -> WireMail:
         """Return the mail with a body to a recipient; `carried` is what its header says of its trace."""
-        trace = carried.get("traceparent") if carried else None
+        session, sender, trace = self._session, self._sender, carried.get("traceparent")
         if len(carried) > (trace is not None):
-            header = Header(self._session, self._sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
+            header = Header(session, sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
             return WireMail(header, body)
         front = self._fronts.get(recipient) or self._front(recipient)
-        special = (seq, None, trace, None, cause, None, None, None)
-        header = Header.of_all((self._session, self._sender, recipient, _MESSAGE, id, time.time(), *special))
+        fields = (
+            session,
+            sender,
+            recipient,
+            _MESSAGE,
+            id,
+            time.time(),
+            seq,
+            None,
+            trace,
+            None,
+            cause,
+            None,
+            None,
+            None,
+        )
+        header = Header.of_all(fields)
         return WireMail.written(header, header.behind(front), body)
 
     def _front(self, recipient: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Final
+from contextvars import ContextVar, Token
+from typing import Final, Self
 
 from lion_broker.errors import BranchError
 
@@ -24,22 +22,26 @@ class Turns:
     def __init__(self, *, needed: bool) -> None:
         self._needed = needed
         self._now: object | None = None
+        self._entered: Token[object | None] | None = None
 
     @property
     def going_on(self) -> bool:
         """Whether there is a turn now."""
         return self._now is not None
 
-    @contextmanager
-    def enter(self) -> Iterator[None]:
+    def enter(self) -> Self:
         """Within this things may be done, by this task and by those that it starts."""
+        return self
+
+    # No context manager that is made of a generator: for a single mail that is a part of its turn to reckon with.
+    def __enter__(self) -> None:
         self._now = object()
-        entered = _MINE.set(self._now)
-        try:
-            yield
-        finally:
-            _MINE.reset(entered)
-            self._now = None
+        self._entered = _MINE.set(self._now)
+
+    def __exit__(self, *error: object) -> None:
+        if self._entered is not None:
+            _MINE.reset(self._entered)
+        self._now = self._entered = None
 
     def check(self, branch: str) -> None:
         """Raise BranchError for what belongs to no turn where one is needed, or to a turn that has ended.

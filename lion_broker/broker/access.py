@@ -77,6 +77,7 @@ _READS: Final[Mapping[str, Command]] = {
     "xinfo|groups": ("GROUPS", _KEY),
     "xinfo|stream": ("STREAM", _KEY),
     "xlen": (_KEY,),
+    "xpending": (_KEY, "workers"),
     "xrange": (_KEY, "-", "+"),
     "xread": ("STREAMS", _KEY, "0"),
     "xrevrange": (_KEY, "+", "-"),
@@ -112,7 +113,6 @@ _WRITES: Final[Mapping[str, Command]] = {
 }
 _HOSTS: Final[Mapping[str, Command]] = {
     "xclaim": (_KEY, "workers", "c", "0", "0-1"),
-    "xpending": (_KEY, "workers"),
     "xreadgroup": ("GROUP", "workers", "c", "STREAMS", _KEY, ">"),
 }
 _LIBRARY: Final[Mapping[str, Command]] = {

@@ -55,8 +55,9 @@ _REFERENCE: Final = {
 _NODE: Final = {"type": "object", "description": "A node as its to_dict() writes it."}
 _ITEMS: Final[Mapping[PackageCategory, dict[str, Any]]] = {
     PackageCategory.MESSAGE: {
-        "type": "object",
-        "description": "A message as its to_dict() writes it.",
+        "description": "A message as its to_dict() writes it; or a text, an Instruction with the mail's id and time.",
+        "type": ["string", "object"],
+        "minLength": 1,
         "required": ["role", "content"],
         "properties": {
             "id": _TEXT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 from .requests import Command
 from .road import Road, call
 
-__all__ = ["Missing", "fetch", "missing", "put", "with_bodies"]
+__all__ = ["Missing", "carries_blobs", "fetch", "missing", "put", "with_bodies"]
 
 _UNACCEPTED_MS: Final = 3_600_000
 """How long a blob waits for a mail that names it."""
@@ -30,7 +30,7 @@ Missing = tuple[Name, ...]
 
 def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
-    if not any(_has_blobs(verb) for verb in verbs):
+    if not any(carries_blobs(verb) for verb in verbs):
         return ()
     found: dict[Name, Command] = {}
     # What a post and a turn of the same call share must not be refused either.
@@ -44,8 +44,10 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     return tuple(found.values())
 
 
-def _has_blobs(verb: Verb[Any]) -> bool:
-    return any(mail.header.blob is not None for mail in _carried(verb))
+def carries_blobs(verb: Verb[Any]) -> bool:
+    """Whether the mails of a verb have bodies that go beside it."""
+    mails = _carried(verb)
+    return bool(mails) and any(mail.header.blob is not None for mail in mails)
 
 
 def _name(mail: WireMail) -> Name | None:
@@ -62,8 +64,16 @@ def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
 
 def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
     """The blobs that the mails of some answers name, but for those that were not asked for."""
-    asked = (answer for verb, answer in zip(verbs, answers, strict=True) if getattr(verb, "whole", True))
-    return tuple(dict.fromkeys(name for answer in asked for mail in _named(answer) if (name := _name(mail))))
+    found: dict[Name, None] = {}
+    for verb, answer in zip(verbs, answers, strict=True):
+        holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
+        # Nearly all answers hold nothing, or nothing that has a blob: what is made here is made for few.
+        if holders and getattr(verb, "whole", True):
+            for holder in holders:
+                mail = holder.mail if isinstance(holder, (Entry, DeadLetter, Waiting)) else None
+                if isinstance(mail, WireMail) and (name := _name(mail)) is not None:
+                    found[name] = None
+    return tuple(found)
 
 
 def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:
@@ -78,13 +88,6 @@ def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:
     if isinstance(answer, tuple):
         return tuple(_filled_one(one, bodies) for one in answer)
     return answer
-
-
-def _named(answer: Any) -> Iterator[WireMail]:
-    holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
-    for holder in holders:
-        if isinstance(holder, (Entry, DeadLetter, Waiting)) and isinstance(holder.mail, WireMail):
-            yield holder.mail
 
 
 def _filled_entry(entry: Entry, bodies: Mapping[Name, bytes | None]) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
@@ -51,30 +52,34 @@ class Codec:
     def open_fields(self, fields: list[bytes], session: str, branch: str) -> WireMail | Rejected:
         """Return the mail of an entry's fields, or why it is none; a body that is a blob is still to be fetched."""
         if tuple(fields[0::2]) not in (_NAMES, _BLOB_NAMES) or len(fields) % 2:
-            return _reject("malformed", "The entry does not have the fields of a mail.", fields)
-        head, body, signature = fields[1], fields[3], fields[5]
+            return _reject("malformed", "The entry does not have the fields of a mail.", fields[1::2], fields[0::2])
+        return self.open_parts(fields[1::2], session, branch)
+
+    def open_parts(self, parts: Sequence[bytes], session: str, branch: str) -> WireMail | Rejected:
+        """Return the mail of header, body, signature and, where there is one, blob; else the same as `open_fields`."""
+        head, body, signature = parts[:3]
         if len(head) + len(body) > MAX_MAIL_BYTES:
-            return _reject("too_large", f"The mail has {len(head) + len(body):,} bytes.", fields)
+            return _reject("too_large", f"The mail has {len(head) + len(body):,} bytes.", parts)
         try:
             self.signer.verify(session, head, body, signature)
             header = decode_header(head)
             value = read_json(body, "body") if header.blob is None else None
         except SignatureInvalid as error:
-            return _reject("bad_signature", str(error), fields)
+            return _reject("bad_signature", str(error), parts)
         except MailMalformed as error:
-            return _reject("malformed", str(error), fields)
+            return _reject("malformed", str(error), parts)
         if not is_id(header.sender):
-            return _reject("malformed", "The sender is no id.", fields)
+            return _reject("malformed", "The sender is no id.", parts)
         if header.session != session or header.recipient != branch:
-            return _reject("misdirected", "The mail is addressed to another session or branch.", fields)
-        named = fields[7].partition(b":")[0].decode("ascii", "replace") if len(fields) > len(_NAMES) * 2 else None
+            return _reject("misdirected", "The mail is addressed to another session or branch.", parts)
+        named = parts[3].partition(b":")[0].decode("ascii", "replace") if len(parts) > len(_NAMES) else None
         if named != header.blob or (named is not None and body):
-            return _reject("malformed", "The entry and its header name different blobs.", fields)
+            return _reject("malformed", "The entry and its header name different blobs.", parts)
         return WireMail(header, body, head, value)
 
 
-def _reject(reason: str, detail: str, fields: list[bytes]) -> Rejected:
+def _reject(reason: str, detail: str, parts: Sequence[bytes], names: Sequence[bytes] = _BLOB_NAMES) -> Rejected:
     """Keep what a person needs to see of it, cut to a kibibyte a field."""
-    pairs = zip(fields[0::2], fields[1::2], strict=False)
+    pairs = zip(names, parts, strict=False)
     shown = {name.decode("utf-8", "replace")[:_SHOWN]: bytes(value[:_SHOWN]) for name, value in pairs}
     return Rejected(reason, detail, shown)

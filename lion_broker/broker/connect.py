@@ -12,7 +12,6 @@ from urllib.parse import quote
 from lion_broker.config import Settings
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.memory import MemoryExchange
 from lion_broker.telemetry import logger
 
 from .checkup.profile import SURVIVES, Profile
@@ -91,6 +90,9 @@ def connect(url: str | None = None, settings: Settings | None = None) -> Exchang
     settings = settings or Settings.load()
     url, scheme = locate(url, settings)
     if scheme == "memory":
+        # Nobody else needs it.
+        from lion_broker.mail.memory import MemoryExchange
+
         exchange = MemoryExchange()
         log.info("exchange %s, profile %s (%s)", exchange.url, exchange.profile, SURVIVES[Profile.MEMORY])
         return exchange
@@ -184,6 +186,6 @@ def data_secret(directory: Path) -> bytes:
         finally:
             draft.unlink(missing_ok=True)
     try:
-        return path.read_text().strip().encode()
+        return path.read_text(encoding="utf-8").strip().encode()
     except OSError as error:
         raise ConfigError(f"The signing key {path} cannot be read: {error}.") from error

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
-from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
@@ -21,13 +20,14 @@ from lion_broker.telemetry.counts import counts_here
 
 from . import patience
 from .async_line import AsyncLine
-from .blobs import fetch, missing, put, with_bodies
+from .blobs import carries_blobs, fetch, missing, put, with_bodies
 from .checkup.facts import QUESTIONS, read_facts
 from .checkup.inspection import Inspection
 from .checkup.profile import Profile
 from .codec import Codec
 from .connection import SyncLine, is_passing, without_secrets
 from .copies import Copies
+from .errand import PROMISING, Asked, Errand
 from .functions import FUNCTIONS
 from .keys import Keys
 from .library import PROTOCOL, library
@@ -35,47 +35,14 @@ from .outage import outage_of
 from .reads import READS, create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .road import Road, call
-from .signing import UNSIGNED, Signer
+from .signing import UNSIGNED, Signer, foreign_key
 
 __all__ = ["RedisExchange"]
 
 _ABSENT_FUNCTION: Final = "Function not found"
 
+A = TypeVar("A")
 T = TypeVar("T")
-
-_FLEETING: Final = (
-    v.Cancel,
-    v.Claim,
-    v.Enrol,
-    v.Progress,
-    v.Promote,
-    v.Release,
-    v.Renew,
-    v.Reserve,
-    v.Say,
-    v.Settle,
-    v.Sweep,
-    v.Tidy,
-)
-"""Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
-
-_PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
-
-
-class _Asked(NamedTuple):
-    """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote.
-
-    What is to be sent `then` is made meanwhile.
-    """
-
-    commands: tuple[Command, ...]
-    wait_ms: int = 0
-    promises: bool = False
-    then: Later | None = None
-
-
-Errand = Generator[_Asked | float, list[Any], T]
-"""Yields commands or a pause in seconds, is sent replies, returns a T."""
 
 
 class RedisExchange(Exchange):
@@ -129,6 +96,9 @@ class RedisExchange(Exchange):
 
     async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the same without blocking the event loop."""
+        line = self._lines.get(asyncio.get_running_loop())
+        if len(verbs) == 1 and line is not None and (request := self._single(verbs[0])) is not None:
+            return await self._ask_once(line, verbs, request)
         deadline = self._deadline(verbs)
         return await self._adrive(self._errand(verbs, deadline), deadline)
 
@@ -214,7 +184,35 @@ class RedisExchange(Exchange):
             result: T = end.value
             return result
 
-    def _copies(self, step: _Asked, deadline: float) -> Copies | None:
+    def _single(self, verb: Verb[Any]) -> Request | None:
+        """Return the request of a verb whose first replies are all that there is to it, as a rule, else None."""
+        if self._road is None or self._replicas or self._outage.goes_on or carries_blobs(verb):
+            return None
+        check(verb)
+        request = _request(self._road, verb)
+        return request if request.again is never else None
+
+    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+        """Do one verb on the shortest way; where it does not end there, the same verb goes the way of all others."""
+        seconds = request.wait_ms / 1000 + self._patience
+        deadline = time.monotonic() + seconds
+        failed: Exception | None = None
+        try:
+            replies = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
+        except (RedisError, OSError) as error:
+            failed = error
+        else:
+            if not [reply for reply in replies if isinstance(reply, ResponseError)]:
+                answers = [self._read(request, replies)]
+                if not missing(verbs, answers):
+                    return answers
+                fill = partial(self._with_blobs, verbs, answers)
+                return await self._adrive(self._patiently(fill, deadline), deadline)
+        careful = self._patiently(partial(self._attempt, verbs), deadline, failed)
+        failed = None  # an error and what it was raised in are not to hold each other
+        return await self._adrive(careful, deadline)
+
+    def _copies(self, step: Asked, deadline: float) -> Copies | None:
         """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""
         if not (self._replicas and step.promises):
             return None
@@ -235,15 +233,23 @@ class RedisExchange(Exchange):
         self._outage.check(self._patience)
         return self._patiently(partial(self._attempt, verbs), deadline)
 
-    def _patiently(self, attempt: Callable[[], Errand[T]], deadline: float) -> Errand[T]:
-        """Attempt something; while no server answers, again until the patience is used up."""
+    def _patiently(
+        self, attempt: Callable[[], Errand[T]], deadline: float, failed: Exception | None = None
+    ) -> Errand[T]:
+        """Attempt something; while no server answers, again until the patience is used up.
+
+        The first attempt may have `failed` already.
+        """
         pauses = patience.pauses_until(deadline)
         while True:
             try:
+                if failed is not None:
+                    raise failed
                 done = yield from attempt()
                 self._outage.ends()
                 return done
             except (RedisError, OSError) as error:
+                failed = None
                 pause = next(pauses, None) if is_passing(error) else None
                 if is_passing(error) and (counts := counts_here()) is not None:
                     counts.add("lion_broker_redis_disruptions_total")
@@ -274,11 +280,15 @@ class RedisExchange(Exchange):
             answers.append(self._read(request, part))
             if request.again is not never:
                 yield from self._finish(road, verbs, request, part)
-        if wanted := missing(verbs, answers):
-            found = yield from self._send(road, verbs, fetch(road, wanted), 0)
-            bodies = dict(zip(wanted, found, strict=True))
-            answers = [with_bodies(answer, bodies) for answer in answers]
-        return answers
+        return (yield from self._with_blobs(verbs, answers)) if missing(verbs, answers) else answers
+
+    def _with_blobs(self, verbs: Sequence[Verb[Any]], answers: list[Any]) -> Errand[list[Any]]:
+        """Return answers with the bodies of their mails that travel as blobs."""
+        road = self._road or (yield from self._open_namespace())
+        wanted = missing(verbs, answers)
+        found = yield from self._send(road, verbs, fetch(road, wanted), 0)
+        bodies = dict(zip(wanted, found, strict=True))
+        return [with_bodies(answer, bodies) for answer in answers]
 
     def _read(self, request: Request, replies: Sequence[Any]) -> Any:
         try:
@@ -304,8 +314,8 @@ class RedisExchange(Exchange):
         then: Later | None = None,
     ) -> Errand[list[Any]]:
         """Send commands; where the server lacks the functions or a pool's group, make them and send again."""
-        promises = bool(self._replicas) and any(type(verb) in _PROMISING for verb in verbs)
-        asked = _Asked(commands, wait_ms, promises, then)
+        promises = bool(self._replicas) and any(type(verb) in PROMISING for verb in verbs)
+        asked = Asked(commands, wait_ms, promises, then)
         replies = yield asked
         errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
         if not errors:
@@ -325,7 +335,7 @@ class RedisExchange(Exchange):
         return replies
 
     def _load(self) -> Errand[None]:
-        (reply,) = yield _Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
+        (reply,) = yield Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
         if isinstance(reply, NoPermissionError):
             raise BrokerError(
                 f"The server at {self.url} lacks the functions of this version, and this user may not load them. Use"
@@ -336,7 +346,7 @@ class RedisExchange(Exchange):
 
     def _inspect(self) -> Errand[None]:
         """Ask the server what it promises; what is new is kept in the namespace, if it is open, for others to see."""
-        facts = read_facts((yield _Asked(QUESTIONS)))
+        facts = read_facts((yield Asked(QUESTIONS)))
         try:
             news = self._inspection.take(facts)
         finally:
@@ -347,7 +357,7 @@ class RedisExchange(Exchange):
     def _note(self, road: Road) -> Errand[None]:
         if self.profile != Profile.UNVERIFIED:
             # Only a note: a server that takes no writes now, or not from this user, is no reason to stop.
-            yield _Asked((("HSET", road.keys.meta(), "profile", self.profile),))
+            yield Asked((("HSET", road.keys.meta(), "profile", self.profile),))
 
     def _open_namespace(self) -> Errand[Road]:
         yield from self._inspect()
@@ -364,35 +374,21 @@ class RedisExchange(Exchange):
             )
         newest = replies[0][2].decode("utf-8", "replace")
         if newest not in accepted:
-            raise SigningKeyUnknown(self._foreign_key(newest))
+            where = f"the namespace {self.namespace!r} at {self.url}"
+            raise SigningKeyUnknown(foreign_key(newest, signer, where, self._key_advice()))
         self._road = Road(Keys(self.namespace, partitions), self._codec)
         yield from self._note(self._road)
         return self._road
-
-    def _foreign_key(self, newest: str) -> str:
-        """Say that the namespace's key is not ours, and what to do."""
-        where = f"the namespace {self.namespace!r} at {self.url}"
-        if newest == UNSIGNED:
-            return (
-                f"Mail in {where} is not signed, so this program, which has a key, would take none of it. Use another"
-                " namespace, or, when no mail waits there any more, begin to sign: start one program with"
-                " LION_BROKER_INSECURE=1 beside its secret."
-            )
-        ours = ", ".join(self._codec.signer.key_ids) if self._codec.signer.signs else "none"
-        return (
-            f"Mail in {where} is signed with the key {newest}, which this program does not have (it has: {ours})."
-            f" Nothing was touched. {self._key_advice()}"
-        )
-
-    def __repr__(self) -> str:
-        unsigned = "" if self._codec.signer.signs else ", UNSIGNED"
-        return f"{type(self).__name__}({self.url}, profile={self.profile}{unsigned})"
 
     def _key_advice(self) -> str:
         return (
             "Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs, and while it is"
             " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
         )
+
+    def __repr__(self) -> str:
+        unsigned = "" if self._codec.signer.signs else ", UNSIGNED"
+        return f"{type(self).__name__}({self.url}, profile={self.profile}{unsigned})"
 
 
 def _request(road: Road, verb: Verb[Any]) -> Request:

@@ -224,7 +224,8 @@ def drop(road: Road, verb: v.Drop) -> Request:
 
 def reserve(road: Road, verb: v.Reserve) -> Request:
     """`reserve.lua`."""
-    return Request((_of_budget(road, verb, "reserve"),), lambda replies: int(replies[0]))
+    command = _of_budget(road, verb, "reserve", verb.title, verb.who, verb.calls)
+    return Request((command,), lambda replies: int(replies[0]))
 
 
 def settle(road: Road, verb: v.Settle) -> Request:
@@ -299,9 +300,9 @@ def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[
     return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
 
 
-def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str) -> Command:
+def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str, *more: Argument) -> Command:
     args = (verb.requests, verb.tokens, verb.limit_requests, verb.limit_tokens, verb.interval_ms)
-    return call(function, [road.keys.limit(verb.budget)], *args)
+    return call(function, [road.keys.limit(verb.budget)], *args, *more)
 
 
 def _by_partition(road: Road, stations: Sequence[v.Station], function: str, *args: Argument) -> Request:

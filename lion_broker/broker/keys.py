@@ -35,7 +35,7 @@ class Keys:
         return f"{self.root(partition)}sessions"
 
     def ready(self, pool: str, partition: int) -> str:
-        """Stream with group `workers`: one entry for each branch of the pool that has work."""
+        """Stream with group `workers`: an entry for each branch of the pool that has work, some with its first mail."""
         return f"{self.root(partition)}ready:{pool}"
 
     def due(self, partition: int) -> str:
@@ -57,6 +57,10 @@ class Keys:
     def limit(self, budget: str) -> str:
         """Hash with expiry: what is left of a budget of requests and tokens."""
         return f"{self.root(0)}limit:{budget}"
+
+    def limits(self) -> str:
+        """Sorted set with expiry: names of budgets by the ms at which they were used last."""
+        return f"{self.root(0)}limits"
 
     def audit(self) -> str:
         """Stream, capped: what people have done to the namespace."""

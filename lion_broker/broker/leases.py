@@ -37,10 +37,11 @@ class LeaseKeeper:
     ) -> None:
         self._exchange = exchange
         self._outage = outage_of(exchange.url)
+        self._outage.concerns(self)
         self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
         self._on_cancelled = on_cancelled
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[Station, None] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -48,17 +49,15 @@ class LeaseKeeper:
     def add(self, station: Station) -> None:
         """Begin to renew a lease."""
         with self._lock:
-            self._stations[station.token] = station
-            self._outage.holds(self, len(self._stations))
+            self._stations[station] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lion-broker-leases", daemon=True)
                 self._thread.start()
 
-    def remove(self, token: str) -> None:
-        """Renew a lease no longer; an unknown token is ignored."""
+    def remove(self, station: Station) -> None:
+        """Renew a lease no longer; an unknown one is ignored."""
         with self._lock:
-            self._stations.pop(token, None)
-            self._outage.holds(self, len(self._stations))
+            self._stations.pop(station, None)
 
     def release_all(self) -> None:
         """Hand every branch back at once, so that others need not wait for the leases to end."""
@@ -76,15 +75,14 @@ class LeaseKeeper:
 
     def _drop_all(self) -> tuple[Station, ...]:
         with self._lock:
-            stations = tuple(self._stations.values())
+            stations = tuple(self._stations)
             self._stations.clear()
-            self._outage.holds(self, 0)
         return stations
 
     def _run(self) -> None:
         while not self._stopped.wait(self._pause):
             with self._lock:
-                stations = tuple(self._stations.values())
+                stations = tuple(self._stations)
             if stations:
                 self._renew(stations)
 
@@ -97,9 +95,12 @@ class LeaseKeeper:
             return
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
-                self.remove(station.token)
+                self.remove(station)
             elif outcome == Outcome.CANCELLED and self._on_cancelled is not None:
                 self._on_cancelled(station)
+
+    def __len__(self) -> int:
+        return len(self._stations)
 
     def __repr__(self) -> str:
         return f"LeaseKeeper({len(self._stations)} leases of {self._lease_ms / 1000:g} s)"

@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["PROTOCOL", "SHARED", "VERBS", "Library", "library"]
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """What a namespace's keys mean; a namespace is of one protocol from its first program on."""
 
 VERBS: Final = (
@@ -50,6 +50,7 @@ VERBS: Final = (
     "exhume",
     "reserve",
     "settle",
+    "read_budgets",
     "audit",
     "enrol",
     "read_workers",
@@ -60,7 +61,7 @@ VERBS: Final = (
     "read_due",
     "restore",
 )
-SHARED: Final = ("shared", "blobs", "delivering", "due", "outgoing", "moving")
+SHARED: Final = ("shared", "blobs", "delivering", "budgets", "due", "outgoing", "moving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class Library:
 def library() -> Library:
     """Read the library from the package's files."""
     folder = files(__package__).joinpath("lua")
-    shared = "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in SHARED)
-    verbs = "\n".join(f"do\n{folder.joinpath(f'{verb}.lua').read_text()}\nend" for verb in VERBS)
+    shared = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in SHARED)
+    verbs = "\n".join(f"do\n{folder.joinpath(f'{verb}.lua').read_text(encoding='utf-8')}\nend" for verb in VERBS)
     digest = hashlib.sha256((shared + verbs).encode()).hexdigest()[:8]
     name = f"lion_broker_{PROTOCOL}_{digest}"
     prefix = f"lion{PROTOCOL}_{digest}_"

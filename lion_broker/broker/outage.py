@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from lion_broker.errors import BrokerUnavailable, LionError
 
@@ -43,7 +43,7 @@ class Outage:
         self._error = ""
         self._at = 0.0
         self._told = -_TOLD_SECONDS
-        self._leases: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        self._keepers: WeakSet[Sized] = WeakSet()
         self._lock = threading.Lock()
 
     def found(self, error: Exception, url: str) -> LionError:
@@ -59,6 +59,11 @@ class Outage:
         if self._error:
             self._error = ""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether no call was answered since one has found that no server answers."""
+        return bool(self._error)
+
     def is_known(self, seconds: float) -> bool:
         """Whether a call has found so in the last seconds, and none was answered since."""
         return bool(self._error) and time.monotonic() - self._at < seconds
@@ -68,10 +73,10 @@ class Outage:
         if self._error and _leaves.get() and self.is_known(patience):
             raise BrokerUnavailable(self._error)
 
-    def holds(self, keeper: object, leases: int) -> None:
-        """Take note of how many leases somebody keeps at this server."""
+    def concerns(self, keeper: Sized) -> None:
+        """Take note of somebody who keeps leases at this server, so many as its length says when it is asked."""
         with self._lock:
-            self._leases[keeper] = leases
+            self._keepers.add(keeper)
 
     def tell(self) -> int:
         """Return how many leases are concerned, once a minute; 0 when it was told lately."""
@@ -80,7 +85,7 @@ class Outage:
             if now - self._told < _TOLD_SECONDS:
                 return 0
             self._told = now
-            return sum(self._leases.values())
+            return sum(len(keeper) for keeper in self._keepers)
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lion_broker.mail import verbs as v
-from lion_broker.mail.deployment import Due, Enrolled, PoolRecord, Roll, Tally
+from lion_broker.mail.deployment import BudgetRecord, BudgetWait, Due, Enrolled, PoolRecord, Roll, Tally
 
 from .forms import order_of, read_report
 from .requests import Request
@@ -63,9 +63,37 @@ def read_due(road: Road, verb: v.ReadDue) -> Request:
     return Request(tuple(calls), lambda replies: Due(*(sum(column) for column in zip(*replies, strict=True))))
 
 
+def read_budgets(road: Road, verb: v.ReadBudgets) -> Request:
+    """`read_budgets.lua`."""
+    command = call("read_budgets", [road.keys.limits()], verb.count)
+    return Request((command,), lambda replies: tuple(map(_budget, replies[0])))
+
+
+def _budget(row: Sequence[Any]) -> BudgetRecord:
+    name, title, limit_requests, limit_tokens, interval_ms, requests, tokens, idle_ms, waiting = row
+    waits = (BudgetWait(who.decode("utf-8", "replace"), calls, wait_ms) for who, calls, wait_ms in waiting)
+    most_requests, most_tokens = (None if int(limit) < 0 else int(limit) for limit in (limit_requests, limit_tokens))
+    return BudgetRecord(
+        name.decode("utf-8", "replace"),
+        title.decode("utf-8", "replace"),
+        most_requests,
+        most_tokens,
+        int(interval_ms),
+        None if most_requests is None else float(requests),
+        None if most_tokens is None else float(tokens),
+        idle_ms,
+        tuple(sorted(waits, key=_soonest)),
+    )
+
+
+def _soonest(one: BudgetWait) -> tuple[int, str]:
+    return one.wait_ms, one.who
+
+
 OVERLOOK: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.ReadWorkers: read_workers,
     v.ReadPools: read_pools,
     v.CountMail: count_mail,
     v.ReadDue: read_due,
+    v.ReadBudgets: read_budgets,
 }

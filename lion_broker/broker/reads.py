@@ -30,10 +30,13 @@ from lion_broker.mail.wire import WireMail
 from .overlook import OVERLOOK
 from .requests import Command, Request
 from .road import Road, call
+from .standing import given_of
 
 __all__ = ["GROUP", "READS", "create_group"]
 
 GROUP: Final = "workers"
+_AHEAD: Final = ":ahead"
+"""How a reader is called whose entries wait in line: the functions know by it that it claims first."""
 _COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
 _TIP: Final = "$"
 _SHAPES: Final[Mapping[tuple[bytes, ...], tuple[int, int]]] = {
@@ -173,13 +176,14 @@ def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
 
 def read_ready(road: Road, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
+    ahead = verb.seats is not None and verb.seats < verb.count * road.keys.partitions
     keys = tuple(road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command = (
         "XREADGROUP",
         "GROUP",
         GROUP,
-        verb.owner,
+        f"{verb.owner}{_AHEAD}" if ahead else verb.owner,
         "COUNT",
         verb.count,
         *block,
@@ -196,7 +200,8 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
                 named = _flat(fields)
                 if "s" in named and "b" in named:
                     session, branch = (named[name].decode("utf-8", "replace") for name in ("s", "b"))
-                    found.append(ReadyEntry(entry_id.decode(), session, branch))
+                    given = None if ahead else given_of(road.codec, entry_id, fields, session, branch)
+                    found.append(ReadyEntry(entry_id.decode(), session, branch, given))
         return tuple(found)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)
@@ -262,6 +267,9 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         delayed=delayed,
         paused=stored.get("paused", ""),
         copies=stored.get("copy_of", ""),
+        handed=stored.get("handed", START),
+        tries=int(stored.get("tries", 0)),
+        tried_by=tuple(stored.get("tried_by", "").split("\n")) if stored.get("tried_by") else (),
     )
 
 

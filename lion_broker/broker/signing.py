@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lion_broker.errors import ConfigError, SignatureInvalid
 
-__all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer"]
+__all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer", "foreign_key"]
 
 MIN_SECRET_BYTES: Final = 16
 _BLOCK: Final = 64
@@ -105,4 +105,19 @@ def _keyed(key: bytes) -> tuple[Any, Any]:
     return (
         hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)),
         hashlib.sha256(bytes(byte ^ 0x5C for byte in padded)),
+    )
+
+
+def foreign_key(newest: str, signer: Signer, where: str, advice: str) -> str:
+    """Return what to say, and what to do, when the newest key of a namespace is none that a program has."""
+    if newest == UNSIGNED:
+        return (
+            f"Mail in {where} is not signed, so this program, which has a key, would take none of it. Use another"
+            " namespace, or, when no mail waits there any more, begin to sign: start one program with"
+            " LION_BROKER_INSECURE=1 beside its secret."
+        )
+    ours = ", ".join(signer.key_ids) if signer.signs else "none"
+    return (
+        f"Mail in {where} is signed with the key {newest}, which this program does not have (it has: {ours})."
+        f" Nothing was touched. {advice}"
     )

@@ -1,33 +1,70 @@
-"""What a claim and a commit answer, read: where the branch stands, and the mails that it is given. No I/O."""
+"""What a claim, a commit and a ready entry say, read: where the branch stands, and the mails it is given. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
+from lion_broker.mail.checks import is_entry, is_id
 from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Claimed, Entry
 from lion_broker.mail.verbs import Claim, Commit
 
 from .codec import Codec
 
-__all__ = ["stand_of"]
+__all__ = ["given_of", "stand_of"]
 
 _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
+_VERSION_DIGITS: Final = 16
+_GIVEN: Final = (b"s", b"b", b"e", b"h", b"d", b"g", b"c", b"v", b"f")
 
 
 def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """Return the parts of a Claimed or Committed, in order."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
-    open_one, session, branch = codec.open, verb.session, verb.branch
     return (
         _OUTCOMES[word],
         cursor.decode(),
         version,
         attempts,
         behaviour.decode(),
-        tuple([open_one(entry, session, branch) for entry in entries]),
+        _mails(codec, entries, verb.session, verb.branch),
         now,
         lane.decode("utf-8", "replace"),
         frozenset([name.decode("utf-8", "replace") for name in lanes]) if lanes else _NO_LANES,
     )
+
+
+def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, branch: str) -> Claimed | None:
+    """Return what a ready entry hands out with it, as a claim would have answered; None where it is a mere mark.
+
+    What is none of ours is taken for a mark: whoever claims with it is told what it is worth.
+    """
+    if tuple(fields[0::2]) != _GIVEN or len(fields) % 2:
+        return None
+    if not (is_id(session) and is_id(branch)):
+        return None
+    _, _, entry, head, body, signature, cursor, version, behaviour = fields[1::2]
+    try:
+        place, where, name = entry.decode(), cursor.decode(), behaviour.decode()
+        if not (is_entry(place) and is_entry(where) and version.isdigit() and len(version) <= _VERSION_DIGITS):
+            return None
+        mail = Entry(place, codec.open_parts((head, body, signature), session, branch))
+        came = int(ready.partition(b"-")[0])
+        return Claimed(Outcome.OK, where, int(version), 1, name, (mail,), came)
+    except ValueError:
+        return None
+
+
+def _mails(codec: Codec, parts: list[Any], session: str, branch: str) -> tuple[Entry, ...]:
+    """Return the mails of an answer: four values in a row each, or a whole entry, where it is not like all others."""
+    found, at = [], 0
+    while at < len(parts):
+        if type(parts[at]) is list:
+            found.append(codec.open(parts[at], session, branch))
+            at += 1
+        else:
+            found.append(Entry(parts[at].decode(), codec.open_parts(parts[at + 1 : at + 4], session, branch)))
+            at += 4
+    return tuple(found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +22,7 @@ from . import (
     initial,
     keys,
     mail,
+    mails,
     scale,
     server,
     sessions,
@@ -30,23 +32,21 @@ from . import (
     up,
     worker,
 )
-from .exits import EXIT_CODES
+from .exits import BRIEF_CODES, EXIT_CODES
+from .helping import BRIEF, Command, Group, Root
 
 __all__ = ["application"]
 
 
 def application() -> typer.Typer:
     """Return the command line; nothing that a command needs is imported before the command runs."""
-    app = _group("Sessions of many branches that exchange mail over Redis streams.", EXIT_CODES, completes=True)
+    app = _group("Sessions of many branches that exchange mail over Redis streams.", EXIT_CODES, Root)
     app.callback()(_root)
-    app.command(epilog=EXIT_CODES)(up.up)
-    app.command(epilog=EXIT_CODES)(up.down)
-    app.command(epilog=EXIT_CODES)(status.status)
-    app.command(epilog=EXIT_CODES)(tail.tail)
-    app.command(epilog=EXIT_CODES)(drain.drain)
-    app.command(epilog=EXIT_CODES)(scale.scale)
-    app.command()(worker.worker)
-    app.command()(worker.sweeper)
+    for member in (
+        *(up.up, up.down, status.status, tail.tail, drain.drain, scale.scale, worker.worker, worker.sweeper),
+        *(gateway.gateway, initial.init, access.acl, doctor.doctor, bench.bench, keys.keygen, keys.version),
+    ):
+        _add(app, "", member)
     for name, text, members in (
         ("demo", "See the whole at work.", (demo.research,)),
         (
@@ -59,38 +59,34 @@ def application() -> typer.Typer:
             "Look at branches, pause and resume them.",
             (branches.ls, branches.show, branches.pause, branches.resume),
         ),
-        ("mail", "Send mail into a session.", (mail.send,)),
-        (
-            "dead",
-            "Mail that could not be delivered or applied: look at it, send it again, drop it.",
-            (dead.ls, dead.show, dead.retry, dead.edit, dead.drop),
-        ),
+        ("mail", "Find mail and what happened to it; send some into a session.", (mails.ls, mails.show, mail.send)),
+        ("dead", BRIEF["dead"], (dead.ls, dead.show, dead.retry, dead.edit, dead.drop)),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
         ("docs", "Documents for programs in other languages.", (docs.asyncapi,)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
-        group = _group(text, epilog=EXIT_CODES)
+        group = _group(text, BRIEF_CODES, Group)
         # A group with one command stays a group.
         group.callback()(_nothing)
-        for member in members:
-            group.command(member.__name__.rstrip("_"), epilog=EXIT_CODES)(member)
+        for one in members:
+            _add(group, name, one)
         app.add_typer(group, name=name)
-    app.command(epilog=EXIT_CODES)(gateway.gateway)
-    app.command(epilog=EXIT_CODES)(initial.init)
-    app.command(epilog=EXIT_CODES)(access.acl)
-    app.command(epilog=EXIT_CODES)(doctor.doctor)
-    app.command(epilog=EXIT_CODES)(bench.bench)
-    app.command()(keys.keygen)
-    app.command()(keys.version)
     return app
 
 
-def _group(text: str, epilog: str, completes: bool = False) -> typer.Typer:
+def _add(group: typer.Typer, of: str, member: Callable[..., Any]) -> None:
+    name = member.__name__.rstrip("_")
+    brief = BRIEF.get(f"{of} {name}".strip(), BRIEF.get(name) if of else None)
+    group.command(name, cls=Command, short_help=brief, epilog=BRIEF_CODES)(member)
+
+
+def _group(text: str, epilog: str, cls: type[Group]) -> typer.Typer:
     return typer.Typer(
         help=text,
         epilog=epilog,
+        cls=cls,
         no_args_is_help=True,
-        add_completion=completes,
+        add_completion=cls is Root,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from lion_broker.insight.pictures import WorkerPicture
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["pools", "sessions", "versions", "workers"]
+__all__ = ["branches", "pools", "sessions", "versions", "workers"]
 
 Offered = list[tuple[str, str]]
 _MOST: Final = 100
 
 
 def sessions(ctx: typer.Context, incomplete: str) -> Offered:
-    """Offer ids of sessions with their names."""
+    """Offer names and ids of sessions."""
     return _offer(ctx, incomplete, _sessions)
+
+
+def branches(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer names of the branches of the session that was typed before."""
+    return _offer(ctx, incomplete, _branches_of(ctx.params.get("session")))
 
 
 def pools(ctx: typer.Context, incomplete: str) -> Offered:
@@ -75,14 +80,27 @@ def _runs(settings: Settings) -> bool:
 
 
 def _sessions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
-    from pydantic_core import from_json
+    from lion_broker.mail.verbs import ListSessions
 
-    from lion_broker.mail.verbs import ListSessions, ReadSession
+    from .finding import name_of, records_of
 
-    found = [one for one in exchange.call(ListSessions()) if one.startswith(incomplete)][-_MOST:]
-    for record in exchange.call_all([ReadSession(one) for one in found]) if found else ():
-        if record is not None:
-            yield record.id, str(from_json(record.fields.get("name", "null")) or "")
+    found = [(one.id, name_of(one)) for one in records_of(exchange, exchange.call(ListSessions())[-_MOST:])]
+    names = [name for _, name in found]
+    # What several are called means none of them.
+    yield from ((name, id_) for id_, name in found if name and names.count(name) == 1 and " " not in name)
+    yield from ((id_, name) for id_, name in found)
+
+
+def _branches_of(session: str | None) -> Callable[[Exchange, str], Iterable[tuple[str, str]]]:
+    def find(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+        from lion_broker.mail.verbs import ReadBranches
+
+        from .finding import session_id
+
+        branches = exchange.call(ReadBranches(session_id(exchange, session or ""), count=_MOST))
+        return [(one.seed.name or one.id, one.seed.pool) for one in branches]
+
+    return find
 
 
 def _pools(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
+from lion_broker.errors import ConfigError, LionError
 
 from . import completion
+from .finding import Maybe
+from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
+from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
+from .mail import said_in
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import print_json, print_rows
-from .sessions import session_id
+from .printing import ago, cell, paint, print_json, print_rows
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -24,80 +27,116 @@ if TYPE_CHECKING:
 
 __all__ = ["drop", "edit", "ls", "retry", "show"]
 
-AnySession = Annotated[
+_COLUMNS: Final = (
+    Column("id"),
+    Column("session", kind="id"),
+    Column("name", "session_name", kind="text", wide=True),
+    Column("branch", lambda row: row["branch_name"] or row["branch"], kind="text"),
+    Column("mail", kind="id", wide=True),
+    Column("age", lambda row: ago(max(0.1, time.time() - row["at"])), kind="number"),
+    Column("category"),
+    Column("tries", "attempts", kind="number"),
+    Column("reason"),
+    Column("error", kind="text", wide=True),
+    Column("detail", lambda row: row["detail"] or row["error"], kind="text"),
+)
+
+OneOf = Annotated[
     str | None,
     typer.Argument(
-        metavar="SESSION",
-        help="One session, by the beginning of its id. Default: all.",
+        metavar="[SESSION]",
+        help="The session of the letter. It may be left out where no other session has a letter of that id.",
         autocompletion=completion.sessions,
     ),
 ]
-Session = Annotated[
-    str,
-    typer.Argument(
-        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
-    ),
+Letter = Annotated[
+    str | None,
+    typer.Argument(metavar="LETTER", help="A dead letter, by its id in `dead ls`, or by the id of its mail."),
 ]
-Letter = Annotated[str, typer.Argument(metavar="LETTER", help="The id of a dead letter, as `dead ls` shows it.")]
 Letters = Annotated[
-    list[str] | None, typer.Argument(metavar="[LETTER]...", help="Ids of dead letters, as `dead ls` shows them.")
+    list[str] | None,
+    typer.Argument(metavar="[LETTER]...", help="Dead letters, by their ids in `dead ls` or those of their mails."),
 ]
 Reason = Annotated[str | None, typer.Option(metavar="CODE", help="Only those with this reason, such as `failed`.")]
+Error = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Only those with this in their error: a class, or some of its words.")
+]
 Branch = Annotated[str | None, typer.Option(metavar="BRANCH", help="Only those of a branch, by its id or name.")]
-Everything = Annotated[bool, typer.Option("--all", help="All of the session's dead letters.")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="All dead letters: of the session, or without one of all sessions.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which they are, and change nothing.")]
 
 
 def ls(
-    session: AnySession = None,
+    session: Maybe = None,
     reason: Reason = None,
+    error: Error = None,
+    branch: Branch = None,
+    limit: Limit = None,
+    watch: Watch = False,
+    interval: Interval = 2.0,
+    output: Output = None,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, the oldest of each session first, with the reason of each."""
-    from lion_broker.mail.verbs import ListSessions
+    """List dead letters with their reasons, the oldest of each session first.
+
+    Example: lion-broker dead ls --error TimeoutError
+    """
+    wanted = Wanted(reason, error, branch)
+
+    def look() -> Listing:
+        found = shelves(exchange, session, (), wanted)
+        rows = [row for shelf in found for row in shelf.rows()]
+        most = limit or len(rows)
+        empty = "There are no dead letters." if wanted.is_everything else "No dead letter matches."
+        return Listing(
+            rows[:most], _COLUMNS, empty, f"{len(rows) - most:,} more: --limit N." if len(rows) > most else ""
+        )
 
     with exchange_at(url, namespace) as exchange:
-        chosen = exchange.call(ListSessions()) if session is None else (session_id(exchange, session),)
-        rows = [
-            _row(one, letter) for one in chosen for letter in _letters(exchange, one) if reason in (None, letter.reason)
-        ]
-    print_rows(rows, as_json, "There are no dead letters.")
+        watched(look, form_of(output, as_json), watch, interval)
 
 
 def show(
-    session: Session, letter: Letter, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
+    session: OneOf = None, letter: Letter = None, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
 ) -> None:
-    """Show a dead letter: what it says, why it is dead, who has tried it, and which mails led to it."""
+    """Show a dead letter: what it says, why it is dead, who tried it.
+
+    And which mails led to it. Example: lion-broker dead show 1795735012157-0
+    """
+    where, which = _one(session, letter)
     with exchange_at(url, namespace) as exchange:
-        opened = _open(exchange, session_id(exchange, session))
-        (found,) = _named(opened, [letter])
+        shelf, found = one_letter(exchange, where, which)
         lineage = [
             {"id": one.id, "from": one.sender, "to": one.recipient, "category": one.category}
-            for one in opened.lineage(found)
+            for one in _open(exchange, shelf.session).lineage(found)
         ]
     mail = found.mail
     row = {
-        **_row(opened.id, found),
+        **letter_row(shelf, found),
         "owners": list(found.owners),
-        "mail": mail and mail.id,
         "from": mail and mail.header.sender,
         "says": mail and mail.item(),
     }
     if as_json:
         print_json({**row, "lineage": lineage})
         return
-    for name, value in row.items():
-        typer.echo(f"{name + ':':<11}{'-' if value in (None, '') else value}")
-    typer.echo()
+    _show(row, found)
     print_rows(lineage, False, "No other mail led to it.")
+    typer.echo(
+        f"\nTo send it again: lion-broker dead retry {shelf.session} {found.id}"
+        f"\nIn other words:   lion-broker dead edit {shelf.session} {found.id} --item TEXT"
+    )
 
 
 def retry(
-    session: Session,
+    session: Maybe = None,
     letters: Letters = None,
     reason: Reason = None,
+    error: Error = None,
     branch: Branch = None,
     everything: Everything = False,
     dry_run: DryRun = False,
@@ -105,18 +144,22 @@ def retry(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters again, as they are: those named, those that match, or all. Exit code 1 when some stay."""
+    """Send dead letters again, as they are: those named, or that match.
+
+    Without a SESSION, those of all sessions. Exit code 1 when some stay.
+    Example: lion-broker dead retry --error TimeoutError --dry-run
+    """
     with exchange_at(url, namespace) as exchange:
-        opened = _open(exchange, session_id(exchange, session))
-        chosen = _chosen(opened, letters, reason, branch, everything)
-        done = None if dry_run else opened.retry_dead_letters(chosen)
-    _tell("sent again", opened.id, chosen, done, as_json)
+        found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
+        done = [None if dry_run else _open(exchange, one.session).retry_dead_letters(one.letters) for one in found]
+    _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
 def drop(
-    session: Session,
+    session: Maybe = None,
     letters: Letters = None,
     reason: Reason = None,
+    error: Error = None,
     branch: Branch = None,
     everything: Everything = False,
     dry_run: DryRun = False,
@@ -124,49 +167,54 @@ def drop(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove dead letters for good: those named, those that match, or all."""
+    """Remove dead letters for good: those named, or that match.
+
+    Without a SESSION, those of all sessions. Example: lion-broker dead drop desk --reason poison --dry-run
+    """
     with exchange_at(url, namespace) as exchange:
-        opened = _open(exchange, session_id(exchange, session))
-        chosen = _chosen(opened, letters, reason, branch, everything)
-        done = None if dry_run else opened.drop_dead_letters(chosen)
-    _tell("dropped", opened.id, chosen, done, as_json)
+        found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
+        done = [None if dry_run else _open(exchange, one.session).drop_dead_letters(one.letters) for one in found]
+    _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
 def edit(
-    session: Session,
-    letter: Letter,
+    session: OneOf = None,
+    letter: Letter = None,
     item: Annotated[
-        str, typer.Option(metavar="TEXT", help="What is to be sent instead: a text, JSON, @FILE, or - for stdin.")
-    ],
+        str | None,
+        typer.Option(metavar="TEXT", help="What is to be sent instead: a text, JSON, @FILE, or - for stdin."),
+    ] = None,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send another item instead of what a dead letter holds, from the same sender to the same branch."""
+    """Send other words instead of what a dead letter says.
+
+    From the same sender to the same branch. Example: lion-broker dead edit 1795735012157-0 --item "Try the other file."
+    """
+    where, which = _one(session, letter)
+    if item is None:
+        raise ConfigError("Say what is to be sent instead: --item TEXT, JSON, @FILE, or - for stdin.")
     said = _read(item)
     with exchange_at(url, namespace) as exchange:
-        opened = _open(exchange, session_id(exchange, session))
-        (found,) = _named(opened, [letter])
+        shelf, found = one_letter(exchange, where, which)
         try:
-            opened.edit_dead_letter(letter, _item(said, found))
+            _open(exchange, shelf.session).edit_dead_letter(found.id, _item(said, found))
         except LionError:
             raise
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from error
     if as_json:
-        print_json({"session": opened.id, "sent": [letter], "left": {}})
+        print_json({"session": shelf.session, "sent": [found.id], "left": {}})
     else:
-        typer.echo(f"Sent {letter} again, edited.")
+        typer.echo(f"Sent {found.id} again, edited.")
 
 
-def _letters(exchange: Exchange, session: str) -> Iterator[DeadLetter]:
-    from lion_broker.mail.records import START
-    from lion_broker.mail.verbs import ReadDead
-
-    after = START
-    while page := exchange.call(ReadDead(session, after)):
-        yield from page
-        after = page[-1].id
+def _one(session: str | None, letter: str | None) -> tuple[str | None, str]:
+    """The session, if one is named, and the letter, of one word or two."""
+    if session is None:
+        raise ConfigError("Name a dead letter, as `lion-broker dead ls` shows it.")
+    return (None, session) if letter is None else (session, letter)
 
 
 def _open(exchange: Exchange, session: str) -> Opened:
@@ -175,40 +223,58 @@ def _open(exchange: Exchange, session: str) -> Opened:
     return Sessions.open(session, exchange=exchange)
 
 
-def _named(opened: Opened, letters: list[str]) -> list[DeadLetter]:
-    there = {letter.id: letter for letter in opened.dead_letters}
-    if odd := [one for one in letters if one not in there]:
-        raise ItemNotFoundError(f"The session has no dead letter {odd[0]}; `lion-broker dead ls` lists them.")
-    return [there[one] for one in dict.fromkeys(letters)]
-
-
 def _chosen(
-    opened: Opened, letters: list[str] | None, reason: str | None, branch: str | None, everything: bool
-) -> list[DeadLetter]:
+    exchange: Exchange, session: str | None, letters: list[str] | None, wanted: Wanted, everything: bool
+) -> list[Shelf]:
     """The letters that are named, or those that match; raises ConfigError when neither is said."""
-    if letters:
-        if everything or reason or branch:
-            raise ConfigError("Name dead letters, or say which match; not both.")
-        return _named(opened, letters)
-    if not (everything or reason or branch):
-        raise ConfigError("Name dead letters, or choose them with --reason, --branch or --all.")
-    home = None if branch is None else opened.locate(branch)
-    return [one for one in opened.dead_letters if reason in (None, one.reason) and home in (None, one.branch)]
+    if session is not None and is_letter(session):
+        session, letters = None, [str(session), *(letters or ())]
+    if letters and (everything or not wanted.is_everything):
+        raise ConfigError("Name dead letters, or say which match; not both.")
+    if not letters and wanted.is_everything and not everything:
+        raise ConfigError("Name dead letters, or choose them with --reason, --error, --branch or --all.")
+    found = shelves(exchange, session, letters or (), wanted)
+    if wanted.branch is not None and session is not None:
+        # A name that no branch has is a slip, and not a branch without letters.
+        _open(exchange, found[0].session).locate(wanted.branch)
+    return found
 
 
-def _tell(what: str, session: str, chosen: list[DeadLetter], done: Retried | None, as_json: bool) -> None:
-    left = {} if done is None else done.left
-    went = [letter.id for letter in chosen if letter.id not in left]
+def _show(row: dict[str, Any], letter: DeadLetter) -> None:
+    says = row["says"]
+    said = said_in(says["item"] if isinstance(says, dict) and "item" in says else says)
+    for name in ("id", "session", "session_name", "branch", "branch_name", "mail", "category", "from"):
+        typer.echo(f"{name.replace('_', ' ') + ':':<14}{cell(row[name])}")
+    typer.echo(f"{'died:':<14}{ago(max(0.1, time.time() - row['at']))} ago")
+    typer.echo(f"{'attempts:':<14}{letter.attempts}, by {', '.join(letter.owners) or 'nobody that is known'}")
+    typer.echo(f"{'reason:':<14}{paint('dead', letter.reason)}")
+    typer.echo(f"{'error:':<14}{cell(letter.detail or letter.error)}")
+    typer.echo(f"{'says:':<14}{cell(said)}\n")
+
+
+def _tell(what: str, found: list[Shelf], done: list[Retried | None], as_json: bool, *, alone: bool) -> None:
+    left = [{} if one is None else one.left for one in done]
     if as_json:
-        print_json({"session": session, "would" if done is None else what.split()[0]: went, "left": left})
-    elif done is None:
-        print_rows([_row(session, letter) for letter in chosen], False, "No dead letter matches.")
-        typer.echo(f"{len(chosen)} would be {what}.")
+        word = "would" if None in done else what.split()[0]
+        answers = [
+            {
+                "session": shelf.session,
+                word: [letter.id for letter in shelf.letters if letter.id not in stays],
+                "left": stays,
+            }
+            for shelf, stays in zip(found, left, strict=True)
+        ]
+        print_json(answers[0] if alone and len(answers) == 1 else answers)
+    elif None in done or not done:
+        rows = [row for shelf in found for row in shelf.rows()]
+        told(Listing(rows, _COLUMNS, "No dead letter matches."), "table")
+        if done:
+            typer.echo(f"{len(rows)} would be {what}.")
     else:
-        typer.echo(f"{done.count} {what}.")
-        for letter, why in left.items():
+        typer.echo(f"{sum(one.count for one in done if one is not None)} {what}.")
+        for letter, why in [pair for stays in left for pair in stays.items()]:
             typer.echo(f"{letter} stays: {why}.")
-    if left:
+    if any(left):
         raise typer.Exit(1)
 
 
@@ -219,7 +285,7 @@ def _read(text: str) -> str:
     if not text.startswith("@"):
         return text
     try:
-        return Path(text[1:]).read_text()
+        return Path(text[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{text[1:]} cannot be read: {error}.") from error
 
@@ -234,17 +300,3 @@ def _item(text: str, letter: DeadLetter) -> Any:
         return text
     is_message = letter.mail is not None and letter.mail.header.category == "message"
     return text if is_message and not isinstance(item, str) else item
-
-
-def _row(session: str, letter: DeadLetter) -> dict[str, Any]:
-    mail = letter.mail
-    return {
-        "id": letter.id,
-        "session": session,
-        "branch": letter.branch,
-        "category": mail.header.category if mail else None,
-        "attempts": letter.attempts,
-        "reason": letter.reason,
-        "error": letter.error,
-        "detail": letter.detail,
-    }

@@ -37,6 +37,8 @@ log = logger("cli")
 
 PORT: Final = 8420
 _WORKERS: Final = 2
+_PER_CORE: Final = 16
+"""A worker uses one core; more than so many for each are a slip, and would take the machine's memory."""
 _LOOK_SECONDS: Final = 0.5
 _DASHBOARD: Final = ("jinja2", "starlette", "uvicorn")
 _TOKEN: Final = "LION_BROKER_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
@@ -178,7 +180,7 @@ class Deployment:
         stored = {one.pool: one.wanted for one in await self._exchange.acall(ReadPools())}
         for pool in self._plan.pools:
             number = self._plan.workers if self._plan.workers is not None else stored.get(pool)
-            self._known[pool] = _WORKERS if number is None else number
+            self._known[pool] = _WORKERS if number is None else self._bounded(pool, number)
             await self._tell_of_company(pool, stored.get(pool))
             await self._exchange.acall(SetWanted(pool, self._known[pool]))
             self._fleets[pool] = self._plan.fleet(pool, self._known[pool])
@@ -238,7 +240,14 @@ class Deployment:
             elif wanted is not None and wanted != self._known[pool]:
                 log.info("pool %s: %d workers are wanted, %d were", pool, wanted, self._known[pool])
                 self._known[pool] = wanted
-                fleet.resize(wanted)
+                fleet.resize(self._bounded(pool, wanted))
+
+    def _bounded(self, pool: str, wanted: int) -> int:
+        """As many as are wanted, or as this machine can bear; what it has is written down by the next look."""
+        most = max(_PER_CORE * (os.cpu_count() or 1), self._plan.workers or 0)
+        if wanted > most:
+            log.warning("pool %s: %d workers are too many for this machine; it has %d of them", pool, wanted, most)
+        return min(wanted, most)
 
     async def _announce(self, write: Callable[[Standing], None], say: Callable[[dict[str, Any]], None]) -> None:
         """Say that it is up, when the workers serve and the dashboard is there."""

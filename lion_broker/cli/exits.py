@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final
 
 import typer
@@ -21,7 +22,7 @@ from lion_broker.errors import (
 
 from .printing import print_json
 
-__all__ = ["EXIT_CODES", "Code", "code_of", "in_time", "report"]
+__all__ = ["BRIEF_CODES", "EXIT_CODES", "Code", "code_of", "in_time", "report", "wants_json"]
 
 
 class Code(IntEnum):
@@ -35,13 +36,18 @@ class Code(IntEnum):
     BROKEN = 5
     UNSOUND = 6
     UNFINISHED = 7
+    ALARM = 8
     SIGNAL = 128
 
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done, 1 error, 2 wrong use or setting, 3 no server, 4 not found, 5 a promise was broken (mail lost"
     " or applied twice, or a quote that is not in the corpus), 6 the doctor has found an error, 7 not done within the"
-    " time given, 130 Ctrl-C (but 0 for what runs until it is stopped: worker, sweeper, up, status --watch)."
+    " time given, 8 what `status --fail-if-…` was to look for is the case, 130 Ctrl-C (but 0 for what runs until it is"
+    " stopped: worker, sweeper, up, tail, --watch)."
+)
+BRIEF_CODES: Final = (
+    "Exit codes: 0 done, 1 error, 2 wrong use or setting, 3 no server, 4 not found; `lion-broker --help` has all."
 )
 
 _CODES: Final[tuple[tuple[type[LionError], Code], ...]] = (
@@ -56,6 +62,12 @@ _CODES: Final[tuple[tuple[type[LionError], Code], ...]] = (
 def code_of(error: LionError) -> Code:
     """Return the exit code for an error of this package."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), Code.ERROR)
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether who has typed these words is a program that reads JSON."""
+    forms = [after for word, after in pairwise(words) if word in ("-o", "--output")]
+    return "--json" in words or any(form in ("json", "jsonl") for form in forms)
 
 
 @contextmanager

@@ -28,6 +28,9 @@ _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 _SOUND_SECONDS: Final = 60.0
 """After such a life the next death counts as the first."""
+_AT_ONCE: Final = 8
+"""So many processes begin at once; the next ones follow at a pace that leaves the machine to be worked with."""
+_START_PAUSE: Final = 1.0 / (os.cpu_count() or 1)
 
 
 @dataclass(eq=False)
@@ -61,7 +64,7 @@ class Fleet:
     One that ends with 0 has been told to, by `drain` or because nothing was left to do: then one fewer is wanted. One
     that ends with 2 says that the command is wrong, which trying again does not mend: all end, and `code` is 2. Patient
     fleets wait for `renew` instead. Processes have no terminal: what Ctrl-C means to them is for `stop` to say; and
-    their stdin ends with this process, however that ends.
+    their stdin ends with this process, however that ends. Of many, eight begin at once and one a second for each core.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class Fleet:
         self._on_line = on_line
         self._on_failure = on_failure
         self._slots: list[_Slot] = []
+        self._at_once = _AT_ONCE
+        self._next_start = 0.0
         self._stopping = False
         self._changed = anyio.Event()
 
@@ -147,7 +152,8 @@ class Fleet:
         """Have a process in a place until it is no longer wanted there."""
         failures = 0
         try:
-            while True:
+            await self._turn_to_begin(slot)
+            while not slot.leaves:
                 began = time.monotonic()
                 code = await self._one(slot)
                 if self._was_the_last(slot, code):
@@ -159,6 +165,17 @@ class Fleet:
         finally:
             self._slots.remove(slot)
             self._changed.set()
+
+    async def _turn_to_begin(self, slot: _Slot) -> None:
+        """Wait until it is a new process's turn, or until it is not wanted any more."""
+        if self._at_once > 0:
+            self._at_once -= 1
+            return
+        now = time.monotonic()
+        turn = max(now, self._next_start)
+        self._next_start = turn + _START_PAUSE
+        with anyio.move_on_after(turn - now):
+            await slot.woken.wait()
 
     def _was_the_last(self, slot: _Slot, code: int) -> bool:
         """Whether no other process takes the place of one that has ended."""

@@ -9,24 +9,22 @@ import typer
 
 from . import completion
 from .exits import in_time
+from .finding import One, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
-from .sessions import session_id
 
 if TYPE_CHECKING:
     from lion_broker.session.note import Answer
 
-__all__ = ["send"]
+__all__ = ["said_in", "send"]
 
 
 def send(
-    session: Annotated[
+    session: One,
+    branch: Annotated[
         str,
-        typer.Argument(
-            metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
-        ),
+        typer.Argument(metavar="BRANCH", help="The id or the name of a branch.", autocompletion=completion.branches),
     ],
-    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.")],
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What is said, or the name of a tool or model; - reads stdin.")
     ],
@@ -50,7 +48,7 @@ def send(
     Where mail moves by hand it is delivered at once, with what else waits for the branch. With --wait the first mail
     that is sent back while it is handled goes to stdout; it stays in the session's mailbox for a program that has the
     session open. Exit code 7 when nothing comes back in time, 1 when the mail becomes a dead letter, 4 for an unknown
-    session or branch. Example: lion-broker mail send 01a2 reader "How many words?" --wait 30
+    session or branch. Example: lion-broker mail send desk reader "How many words?" --wait 30
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.note import note_to
@@ -77,11 +75,11 @@ def _tell(mail: str, branch: str, answer: Answer | None, as_json: bool) -> None:
     elif answer is None:
         typer.echo(f"Sent {mail} to {branch}.")
     else:
-        typer.echo(_words(answer.item))
+        typer.echo(said_in(answer.item))
 
 
-def _words(item: Any) -> str:
-    """What a person reads of an item: the text of a message, else JSON."""
+def said_in(item: Any) -> str:
+    """Return what a person reads of an item: the text of a message, else JSON."""
     from pydantic_core import to_json
 
     from lion_broker.messages.written import message_of

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import typer
 
-__all__ = ["ago", "branch_cell", "cell", "columns", "moment", "print_json", "print_rows"]
+__all__ = [
+    "ago",
+    "branch_cell",
+    "cell",
+    "columns",
+    "counted",
+    "has_colours",
+    "moment",
+    "paint",
+    "print_json",
+    "print_rows",
+    "short_id",
+    "since",
+    "took",
+    "width_of",
+]
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | {10: " "}
 """What must not reach a terminal out of somebody's data: it could move the cursor, or worse."""
+_ID: Final = 36
+_DASHES: Final = 4
+_COLOURS: Final = {
+    "applied": "green",
+    "running": "green",
+    "working": "cyan",
+    "sent": "cyan",
+    "retrying": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
+    "failed": "red",
+    "dead": "red",
+    "lost": "red",
+    "gap": "red",
+}
 
 
 def print_json(value: Any) -> None:
@@ -56,11 +87,57 @@ def ago(seconds: float) -> str:
     return f"{seconds / 86400:.0f}d"
 
 
+def since(moment: str) -> str:
+    """Return how long ago a moment was that `moment` has written, as `ago` says it."""
+    from datetime import UTC, datetime
+
+    return ago(max(0.1, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())) if moment else "-"
+
+
+def took(seconds: float | None) -> str:
+    """Return how long something took in at most five characters: `8ms`, `2.1s`, `5m`; empty where it is not known."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.0f}ms" if seconds < 0.9995 else ago(seconds)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what is counted, in the plural unless it is one."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
 def cell(value: Any) -> str:
     """Return a value as a person reads it in a table: on one line, and without signs that steer a terminal."""
     if value is None or value == "":
         return "-"
     return str(value).translate(_CONTROLS)
+
+
+def short_id(text: str, shown: int = 10) -> str:
+    """Return an id as the end of it, which tells it apart and finds it again; another text as it is."""
+    return f"…{text[1 - shown :]}" if len(text) == _ID and text.count("-") == _DASHES else text
+
+
+def has_colours() -> bool:
+    """Whether stdout is a terminal with colours, and nobody has asked for none (no-color.org)."""
+    from lion_broker.config import of_terminal
+
+    return sys.stdout.isatty() and not of_terminal("NO_COLOR") and of_terminal("TERM") not in ("", "dumb")
+
+
+def paint(word: str, text: str | None = None) -> str:
+    """Return the word for a state, or a text about it, in the colour of that state, where stdout shows colours."""
+    shown = word if text is None else text
+    return typer.style(shown, fg=_COLOURS[word]) if word in _COLOURS and has_colours() else shown
+
+
+def width_of(text: str) -> int:
+    """Return how many places of a terminal a text takes: signs of eastern languages take two, accents none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def branch_cell(branch: str, names: Mapping[str, str]) -> str:

@@ -2,62 +2,121 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
+from .finding import One, name_of, records_of, session_id
+from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import moment, print_json, print_rows
+from .printing import moment, print_json, since
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import BranchRecord, SessionRecord
 
-__all__ = ["One", "branch_row", "branch_rows", "ls", "rm", "session_id", "show"]
+    Filter = Callable[[SessionRecord], bool]
 
-_PAGE = 200
+__all__ = ["BRANCH_COLUMNS", "branch_rows", "ls", "rm", "show"]
 
-One = Annotated[
-    str,
-    typer.Argument(
-        metavar="SESSION", help="The id of a session, or the beginning of one.", autocompletion=completion.sessions
-    ),
-]
+_SHOWN: Final = 100
+"""Sessions of a table for people where nobody has said how many."""
+
 Many = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SESSION]...", help="Ids of sessions, or beginnings of ids.", autocompletion=completion.sessions
+        metavar="[SESSION]...",
+        help="Sessions: their ids, pieces of them, or names.",
+        autocompletion=completion.sessions,
     ),
 ]
+Having = Literal["waiting", "delayed", "dead", "nothing"]
+_COLUMNS: Final = (
+    Column("id", kind="id"),
+    Column("name", kind="text"),
+    Column("age", lambda row: since(row["created"]), kind="number"),
+    Column("created", wide=True),
+    Column("delivery", wide=True),
+    Column("branches", kind="number"),
+    Column("mails", "posted", kind="number"),
+    Column("applied", kind="number"),
+    Column("in flight", "inflight", kind="number"),
+    Column("delayed", kind="number", rare=True),
+    Column("redelivered", kind="number", rare=True),
+    Column("dead", kind="number"),
+)
+BRANCH_COLUMNS: Final = (
+    Column("id", kind="id"),
+    Column("name", lambda row: row["name"] or ("(default)" if row["default"] else ""), kind="text"),
+    Column("pool", kind="text", rare=True),
+    Column("behaviour", kind="text", rare=True),
+    Column("owner", kind="text"),
+    Column("waiting", kind="number"),
+    Column("retrying", kind="number", rare=True),
+    Column("delayed", kind="number", rare=True),
+    Column("outgoing", kind="number", rare=True),
+    Column("version", kind="number", wide=True),
+    Column("paused", kind="text", rare=True),
+)
 
 
-def ls(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """List the sessions, oldest first."""
-    from lion_broker.mail.verbs import ListSessions
+def ls(
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="Only those with this in their name.")] = None,
+    having: Annotated[
+        Having | None, typer.Option(help="Only those with mail that waits, is delayed or dead, or with nothing to do.")
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only those that were made so long ago, or before: 30d, 12h.")
+    ] = None,
+    newer_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only those that were made since then: 30d, 12h, 90m.")
+    ] = None,
+    sort: Annotated[
+        Literal["created", "name", "branches", "mails", "waiting", "dead"],
+        typer.Option(help="By what: created has the newest last, numbers the largest first."),
+    ] = "created",
+    limit: Limit = None,
+    watch: Watch = False,
+    interval: Interval = 2.0,
+    output: Output = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sessions, the newest last.
 
+    A table for people has the newest hundred unless --limit says otherwise; the other forms have all.
+    Example: lion-broker session ls --having dead --sort dead
+    """
+    form = form_of(output, as_json)
+    most = limit or (_SHOWN if form in ("table", "wide") else None)
+    fits = _filter(name, having, older_than, newer_than)
     with exchange_at(url, namespace) as exchange:
-        rows = [_session_row(record) for record in _records(exchange, exchange.call(ListSessions()))]
-    print_rows(rows, as_json, "There are no sessions. `lion-broker demo research --keep` makes one.")
+        watched(lambda: _listing(exchange, fits, sort, most), form, watch, interval)
 
 
 def show(session: One, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
     """Show one session with its branches: who hosts each, and what waits for it."""
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
-        (record,) = _records(exchange, (found,))
+        row = next((_session_row(one) for one in records_of(exchange, [found])), None)
+        if row is None:
+            raise ItemNotFoundError(f"The session {found} was removed just now.")
         branches = branch_rows(exchange, found)
-    row = _session_row(record)
     if as_json:
         print_json({**row, "branches": branches})
         return
-    for name, value in row.items():
-        typer.echo(f"{name + ':':<13}{'-' if value in (None, '') else value}")
+    for field, value in row.items():
+        typer.echo(f"{field + ':':<13}{'-' if value in (None, '') else value}")
     typer.echo()
-    print_rows(branches, False, "It has no branches.")
+    told(Listing(branches, BRANCH_COLUMNS, "It has no branches."), "table")
 
 
 def rm(
@@ -108,33 +167,58 @@ def _remove(exchange: Exchange, session: str) -> None:
 
 
 def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
-    """Where the branches of a session stand, a row each."""
-    return [branch_row(branch) for branch in _branches(exchange, session)]
+    """Where the branches of a session stand, a row each; `default` is the session's own one."""
+    from pydantic_core import from_json
+
+    default = [from_json(one.fields.get("default_branch", "null")) for one in records_of(exchange, [session])]
+    return [{**branch_row(branch), "default": branch.id in default} for branch in _branches(exchange, session)]
 
 
-def session_id(exchange: Exchange, text: str) -> str:
-    """Return the id that a text begins; raises ItemNotFoundError when none or several do, ConfigError for none."""
+def _filter(name: str | None, having: Having | None, older_than: str | None, newer_than: str | None) -> Filter | None:
+    """What a session must be to be listed; None when all are."""
+    from .age import seconds_of
+
+    old, new = (None if one is None else seconds_of(one) for one in (older_than, newer_than))
+    if name is None and having is None and old is None and new is None:
+        return None
+
+    def fits(record: SessionRecord) -> bool:
+        age = time.time() - float(record.fields.get("created_at", 0))
+        return (
+            (name is None or name.lower() in name_of(record).lower())
+            and (having is None or _has(record, having))
+            and (old is None or age >= old)
+            and (new is None or age <= new)
+        )
+
+    return fits
+
+
+def _has(record: SessionRecord, having: Having) -> bool:
+    counts = record.counters
+    if having == "nothing":
+        return not any(counts[one] for one in ("inflight", "delayed", "dead"))
+    return counts["inflight" if having == "waiting" else having] > 0
+
+
+def _listing(exchange: Exchange, fits: Filter | None, sort: str, most: int | None) -> Listing:
     from lion_broker.mail.verbs import ListSessions
 
-    if not text.strip():
-        raise ConfigError("An empty text names no session; give an id, or the beginning of one.")
-    found = [one for one in exchange.call(ListSessions()) if one.startswith(text.lower())]
-    if text.lower() in found:
-        return text.lower()
-    if not found:
-        raise ItemNotFoundError(f"There is no session {text} at {exchange.url}; `lion-broker session ls` lists them.")
-    if len(found) > 1:
-        raise ItemNotFoundError(f"{len(found)} sessions begin with {text}; give more of the id.")
-    return found[0]
-
-
-def _records(exchange: Exchange, ids: tuple[str, ...]) -> Iterator[SessionRecord]:
-    from lion_broker.mail.verbs import ReadSession
-
-    for first in range(0, len(ids), _PAGE):
-        answers = exchange.call_all([ReadSession(one) for one in ids[first : first + _PAGE]])
-        # One that was removed meanwhile is left out.
-        yield from (record for record in answers if record is not None)
+    ids = exchange.call(ListSessions())
+    # In the order of creation nothing but the last page has to be read.
+    chosen = ids[-most:] if most and fits is None and sort == "created" else ids
+    rows = [_session_row(one) for one in records_of(exchange, chosen) if fits is None or fits(one)]
+    total = len(ids) if chosen is not ids else len(rows)
+    if sort == "name":
+        rows.sort(key=lambda row: str(row["name"] or ""))
+    elif sort != "created":
+        field = {"mails": "posted", "waiting": "inflight"}.get(sort, sort)
+        rows.sort(key=lambda row: -int(row[field]))
+    if most:
+        rows = rows[-most:] if sort == "created" else rows[:most]
+    note = f"{total - len(rows):,} more: --limit N, or -o csv for all." if total > len(rows) else ""
+    empty = "There are no sessions. `lion-broker demo research --keep` makes one." if not ids else "No session matches."
+    return Listing(rows, _COLUMNS, empty, note)
 
 
 def _branches(exchange: Exchange, session: str) -> Iterator[BranchRecord]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
 from lion_broker.mail.deployment import Tally
 
-from .printing import ago, cell, columns
+from .printing import ago, cell, columns, counted
 
 __all__ = ["Sight"]
 
@@ -28,6 +30,7 @@ class Sight:
     rates: Rates | None
     busiest: list[Tally]
     names: Mapping[str, str]
+    limits: tuple[LimitPicture, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -44,13 +47,14 @@ class Sight:
             "rates": self.rates and asdict(self.rates),
             "pools": [asdict(pool) for pool in seen.pools],
             "workers": [asdict(worker) for worker in seen.workers],
+            "limits": [asdict(limit) for limit in self.limits],
             "busiest": [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest],
         }
 
     def text(self) -> str:
         """Return everything as a few lines and tables."""
         parts = ["\n".join((self.heading(), self.sums(), *self.speed()))]
-        parts += [columns(rows) for rows in (self.pools(), self.workers(), self.sessions()) if rows]
+        parts += [columns(rows) for rows in (self.pools(), self.workers(), self.models(), self.sessions()) if rows]
         parts += ["\n".join(advice)] if (advice := list(self.advice())) else []
         return "\n\n".join(parts)
 
@@ -70,7 +74,7 @@ class Sight:
         parts = [f"{seen.posted} mails posted", f"{seen.applied} applied", f"{seen.inflight} in flight"]
         parts += [f"{number} {word}" for word, number in odd.items() if number]
         more = "more than " if seen.more else ""
-        return f"{more}{_count(seen.sessions, 'session')}, {_count(seen.branches, 'branch')}: {', '.join(parts)}"
+        return f"{more}{counted(seen.sessions, 'session')}, {counted(seen.branches, 'branch')}: {', '.join(parts)}"
 
     def speed(self) -> Iterator[str]:
         """Yield a line about how fast mail moves, when that is known."""
@@ -88,6 +92,10 @@ class Sight:
     def workers(self) -> list[dict[str, Any]]:
         """Return a row for each worker."""
         return [_worker(worker, self.seen.at) for worker in self.seen.workers]
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return a row for each limit of a model."""
+        return [_limit(limit) for limit in self.limits]
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return a row for each of the sessions with most to do."""
@@ -112,7 +120,7 @@ class Sight:
                     f" lion-broker worker --app MODULE:NAME --pool {pool.pool}"
                 )
         if self.seen.dead:
-            yield f"{_count(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"
+            yield f"{counted(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"
         if not self.seen.sessions and not self.seen.workers:
             yield "Nothing is here yet: lion-broker demo research --keep shows a session at work."
 
@@ -121,10 +129,6 @@ class Sight:
 
         stored = self.names.get(tally.session)
         return str(from_json(stored) or "") if stored else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def _pool(pool: PoolPicture) -> dict[str, Any]:
@@ -137,6 +141,21 @@ def _pool(pool: PoolPicture) -> dict[str, Any]:
         "wanted": pool.wanted,
         "seats": pool.capacity,
     }
+
+
+def _limit(limit: LimitPicture) -> dict[str, Any]:
+    return {
+        "limit of": cell(limit.model),
+        "each": ago(limit.interval_seconds),
+        "requests left": _left(limit.requests_left, limit.limit_requests),
+        "tokens left": _left(limit.tokens_left, limit.limit_tokens),
+        "calls waiting": limit.calls,
+        "next in": None if limit.wait_seconds is None else ago(limit.wait_seconds),
+    }
+
+
+def _left(left: float | None, limit: int | None) -> str | None:
+    return None if left is None or limit is None else f"{math.floor(left)}/{limit}"
 
 
 def _worker(worker: WorkerPicture, now: float) -> dict[str, Any]:

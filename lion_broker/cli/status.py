@@ -6,14 +6,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lion_broker.errors import BrokerUnavailable
+from lion_broker.errors import BrokerUnavailable, ConfigError
 
+from .age import seconds_of
+from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import print_json
+from .printing import ago, cell, counted, print_json
 from .running import ended_by_signals
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from .sight import Sight
 
-__all__ = ["status"]
+__all__ = ["Alarms", "status"]
 
 _BUSIEST = 10
 
@@ -34,6 +37,16 @@ def status(
     interval: Annotated[
         float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="The time between two looks of --watch.")
     ] = 1.0,
+    fail_if_waiting: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="End with 8 when a branch has waited so long for a worker: 60s, 5m."),
+    ] = None,
+    fail_if_dead: Annotated[
+        bool, typer.Option("--fail-if-dead", help="End with 8 when there are dead letters.")
+    ] = False,
+    fail_if_lost: Annotated[
+        bool, typer.Option("--fail-if-lost", help="End with 8 when a worker was lost within the last ten minutes.")
+    ] = False,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -42,20 +55,60 @@ def status(
 
     With --watch it is a live screen with rates; where stdout is no terminal, lines of text for each look. A server
     that stops answering is waited for. Ctrl-C and SIGTERM end it with 0. With --json, stdout gets one object, or one
-    a line for each look. Example: lion-broker status --watch
+    a line for each look. With --fail-if-… it looks once, says on stderr what is the case of them, and ends with 8; a
+    cron job or a probe needs no more. Example: lion-broker status --fail-if-waiting 60s --fail-if-dead
     """
     from lion_broker.config import Settings
 
+    alarms = Alarms(None if fail_if_waiting is None else seconds_of(fail_if_waiting), fail_if_dead, fail_if_lost)
+    if watch and alarms.any:
+        raise ConfigError("--watch looks on and on and ends with 0: leave it out with --fail-if-….")
     used = Settings.load(url=url, namespace=namespace).namespace
     with exchange_at(url, namespace) as exchange:
         if not watch:
-            _show(_look(exchange, used, None), as_json)
+            seen = _look(exchange, used, None)
+            _show(seen, as_json)
+            told = list(alarms.of(seen.seen))
+            for text in told:
+                typer.echo(f"Alarm: {text}", err=True)
+            if told:
+                raise typer.Exit(Code.ALARM)
             return
         with ended_by_signals():
             _watch(exchange, used, interval, as_json)
 
 
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """What is not to be the case; the seconds that work may wait, None for any time."""
+
+    waiting: float | None = None
+    dead: bool = False
+    lost: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is looked for."""
+        return self.waiting is not None or self.dead or self.lost
+
+    def of(self, seen: Overview) -> Iterator[str]:
+        """Yield what is the case, a sentence each."""
+        from lion_broker.insight.overview import LOST
+
+        if self.waiting is not None:
+            for pool in seen.pools:
+                if pool.ready and pool.oldest_seconds >= self.waiting:
+                    oldest = ago(pool.oldest_seconds)
+                    yield f"{counted(pool.ready, 'branch')} of the pool {pool.pool} waiting, the oldest for {oldest}."
+        if self.dead and seen.dead:
+            yield f"{counted(seen.dead, 'dead letter')}: `lion-broker dead ls` lists them."
+        lost = [cell(worker.owner) for worker in seen.workers if worker.state == LOST]
+        if self.lost and lost:
+            yield f"{counted(len(lost), 'worker')} lost: {', '.join(lost)}."
+
+
 def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
+    from lion_broker.insight.limits import limits_steps
     from lion_broker.insight.overview import overview_steps, rates
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ReadSession
@@ -67,7 +120,7 @@ def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
     records = exchange.call_all([ReadSession(tally.session) for tally in busiest]) if busiest else []
     names = {record.id: record.fields.get("name", "") for record in records if record is not None}
     speed = rates(before, seen) if before else None
-    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names)
+    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names, run(exchange, limits_steps()))
 
 
 def _show(sight: Sight, as_json: bool) -> None:

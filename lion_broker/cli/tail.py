@@ -12,10 +12,10 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
+from .finding import Maybe, session_id
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, print_json
+from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_signals
-from .sessions import session_id
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Happening
@@ -27,14 +27,10 @@ __all__ = ["tail"]
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 0.3
 _TOGETHER: Final = 50
-_COLOURS: Final = {"failed": "red", "dead": "red", "gap": "red", "paused": "yellow", "sent": "cyan", "applied": "green"}
 
 
 def tail(
-    session: Annotated[
-        str | None,
-        typer.Argument(metavar="[SESSION]", help="The id of a session, or its beginning. Default: all, new ones too."),
-    ] = None,
+    session: Maybe = None,
     branch: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="Only what this branch did, sent or got; an id or a name.")
     ] = None,
@@ -194,7 +190,7 @@ def _show(session: str, happening: Happening, names: dict[str, str], as_json: bo
     from datetime import datetime
 
     moment = datetime.fromtimestamp(happening.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
-    kind = typer.style(f"{happening.kind:<8}", fg=_COLOURS.get(happening.kind))
+    kind = paint(happening.kind, f"{happening.kind:<8}")
     where = f"{session[:13]}  " if many else ""
     typer.echo(f"{moment}  {where}{kind}  {_words(happening, names)}".rstrip())
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from .finding import One, session_id
+from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, moment, print_json, print_rows
-from .sessions import One, session_id
+from .printing import branch_cell, cell, moment, print_json, short_id, since, took
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
 
-__all__ = ["trace"]
+__all__ = ["MAIL_COLUMNS", "mail_row", "show_trace", "trace"]
 
 _BAR: Final = 40
+_PIPE: Final = 120
 _STYLES: Final = {
     "queued": "yellow",
     "leased": "yellow",
@@ -29,6 +32,21 @@ _STYLES: Final = {
     "tool": "cyan",
     "delivered": "blue",
 }
+MAIL_COLUMNS: Final = (
+    Column("mail", kind="id"),
+    Column("session", kind="id", rare=True),
+    Column("age", lambda row: since(row["sent"]), kind="number"),
+    Column("sent", wide=True),
+    Column("from", lambda row: short_id(row["from"]), kind="text"),
+    Column("to", lambda row: short_id(row["to"]), kind="text"),
+    Column("category"),
+    Column("state", kind="state"),
+    Column("tries", "attempts", kind="number"),
+    Column("took", lambda row: took(row["seconds"]), kind="number"),
+    Column("reason", kind="text", rare=True),
+    Column("owner", wide=True),
+    Column("text", kind="text"),
+)
 
 
 def trace(
@@ -48,7 +66,7 @@ def trace(
     """Show what happened to a mail: where it waited, each attempt with its calls, and the mails that it led to.
 
     Without MAIL, the latest mails with their ids. Nothing has to be turned on for it: the branches' logs tell. Example:
-    lion-broker session trace 0192 01a2
+    lion-broker session trace desk 01a21a25-c290
     """
     from lion_broker.insight.lanes import lanes_steps
     from lion_broker.insight.trace import trace_steps
@@ -63,7 +81,7 @@ def trace(
     if as_json:
         print_json({"names": names, **asdict(traced)})
     else:
-        _show_trace(traced, names)
+        show_trace(traced, names)
 
 
 def _names(exchange: Any, session: str) -> dict[str, str]:
@@ -77,35 +95,43 @@ def _names(exchange: Any, session: str) -> dict[str, str]:
 
 
 def _show_lanes(lanes: Lanes, as_json: bool) -> None:
-    rows = [_row(one, lanes.names) for one in lanes.passages]
-    print_rows(rows, as_json, "There is no mail in this session.")
-    if lanes.more and not as_json:
-        typer.echo(f"… and older ones: --count {len(rows) * 2}")
+    note = f"… and older ones: --count {len(lanes.passages) * 2}" if lanes.more else ""
+    rows = [mail_row(one, "", lanes.names) for one in lanes.passages]
+    told(Listing(rows, MAIL_COLUMNS, "There is no mail in this session.", note), "json" if as_json else "table")
 
 
-def _row(one: Passage, names: dict[str, str]) -> dict[str, Any]:
+def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """Where a mail stands, as a row; `session` is empty where all are of one."""
     seconds = one.applied - one.delivered if one.applied and one.delivered else None
     return {
         "mail": one.mail,
+        "session": session,
         "sent": moment(one.sent),
-        "from": names.get(one.sender, one.sender),
-        "to": names.get(one.recipient, one.recipient),
+        "from": names.get(one.sender) or one.sender,
+        "to": names.get(one.recipient) or one.recipient,
         "category": one.category,
         "state": one.state,
         "attempts": one.attempts,
         "seconds": None if seconds is None else round(seconds, 3),
-        "text": one.text[:60],
+        "owner": one.owner,
+        "reason": one.reason,
+        "letter": one.letter,
+        "text": one.text,
     }
 
 
-def _show_trace(found: Trace, names: dict[str, str]) -> None:
+def show_trace(found: Trace, names: Mapping[str, str]) -> None:
+    """Print what happened to a mail as a waterfall, with the mails that it led to."""
     from rich.console import Console
     from rich.table import Table
+
+    from lion_broker.config import of_terminal
 
     spans = list(_spans(found))
     began = min((span.began for span in spans), default=found.passage.sent)
     ended = max((span.began + span.seconds for span in spans), default=began)
-    console = Console(highlight=False)
+    # Nobody says how wide a pipe is: there is room for what a narrow terminal has to cut.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() or of_terminal("COLUMNS") else _PIPE)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, min(56, console.width - _BAR - 12)))
     table.add_column(justify="right", no_wrap=True, min_width=9)
@@ -120,7 +146,7 @@ def _spans(found: Trace) -> Iterator[Span]:
         yield from _spans(one)
 
 
-def _add(table: Table, found: Trace, names: dict[str, str], began: float, length: float, level: int) -> None:
+def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, length: float, level: int) -> None:
     from rich.bar import Bar
     from rich.text import Text
 
@@ -133,12 +159,18 @@ def _add(table: Table, found: Trace, names: dict[str, str], began: float, length
     for span in found.spans:
         inner = "    " if span.kind in ("model", "tool") else "  "
         what = Text(f"{indent}{inner}{span.kind}  {cell(span.name) if span.name else ''}".rstrip())
-        what.append("".join(f"  {name} {cell(value)}" for name, value in _told(span)), style="dim")
-        what.append(f"  {cell(span.error)}" if span.error else "", style="red")
+        more = Text("".join(f"{name} {cell(value)}  " for name, value in _told(span)), style="dim")
+        more.append(cell(span.error) if span.error else "", style="red")
+        fits = len(what) + 2 + len(more) <= (table.columns[0].max_width or 0)
+        if fits and more:
+            what.append("  ").append_text(more)
         first = span.began - began
         bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=_BAR)
         bar.style = _style(span)
         table.add_row(what, Text(_length(span.seconds)), bar)
+        if more and not fits:
+            # Who has lost it, and to what, is what one has come for: it is never cut.
+            table.add_row(Text(), Text(), more)
         if note := _note(span):
             table.add_row(Text(), Text(), Text(note, style="dim"))
     for caused in found.caused:

@@ -18,6 +18,7 @@ from lion_broker.broker.connect import connect
 from lion_broker.config import PREFIX, Settings
 from lion_broker.errors import BrokerUnavailable, ConfigError, ItemNotFoundError, LionError
 from lion_broker.insight.metrics import NamespaceMetrics
+from lion_broker.insight.prices import read_prices
 from lion_broker.mail.exchange import Exchange
 from lion_broker.telemetry import logger
 
@@ -76,6 +77,7 @@ def dashboard(
         Pulse(carrier, always=always),
         Histories(carrier),
         NamespaceMetrics(carrier, per_branch=settings.metrics_per_branch),
+        read_prices(settings.model_prices),
     )
     app = Starlette(
         routes=_routes(),

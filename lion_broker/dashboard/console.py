@@ -11,6 +11,7 @@ from starlette.requests import Request
 from lion_broker.core.ids import IDType
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.metrics import NamespaceMetrics
+from lion_broker.insight.prices import Prices
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.exchange import Exchange, Steps, arun
 from lion_broker.mail.records import SessionRecord
@@ -38,6 +39,7 @@ class Console:
     pulse: Pulse
     histories: Histories
     metrics: NamespaceMetrics
+    prices: Prices
 
     def end(self) -> None:
         """Have every stream finish. May be called twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +15,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 
 from .console import Console, console_of
 from .guard import visitor_of
+from .histories import PATIENCE_SECONDS
 from .tables import Table, moment, to_csv
 
-__all__ = ["HERE", "Page", "PageView", "environment", "page_routes", "render"]
+__all__ = ["HERE", "Page", "PageView", "environment", "page_routes", "patience", "render"]
 
 HERE: Final = Path(__file__).parent
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
+_PROGRAMS_WAIT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,12 @@ def page_routes(path: str, view: PageView) -> list[Route]:
         Route(f"{stem}.csv", endpoint(_CSV), methods=["GET"]),
         Route(path, endpoint(""), methods=["GET"]),
     ]
+
+
+def patience(request: Request) -> float:
+    """For how many seconds a page is waited for: people see what is there, programs want all."""
+    is_program = request.url.path.endswith((".json", ".csv")) or bool(_wanted(request))
+    return _PROGRAMS_WAIT_SECONDS if is_program else PATIENCE_SECONDS
 
 
 def _wanted(request: Request) -> str:
@@ -125,7 +135,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": moment, "span": span, "number": number, "short": short, "query": _query}
+    made.filters |= {
+        "moment": moment,
+        "span": span,
+        "number": number,
+        "short": short,
+        "money": money,
+        "line": one_line,
+        "query": _query,
+    }
     return made
 
 
@@ -142,9 +160,9 @@ def span(seconds: float | None) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+        return f"{int(seconds // 60)} min" + (f" {int(seconds % 60)} s" if int(seconds % 60) else "")
     if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+        return f"{int(seconds // 3600)} h" + (f" {minutes} min" if (minutes := int(seconds % 3600 // 60)) else "")
     return f"{seconds / 86400:.1f} d"
 
 
@@ -153,6 +171,13 @@ def number(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def money(dollars: float) -> str:
+    """Return an amount of US dollars, with two digits that tell something at least: `$12.30`, `$0.0042`."""
+    if dollars == 0 or dollars >= 0.1:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.{1 - math.floor(math.log10(dollars))}f}" if dollars >= 1e-6 else "under $0.000001"
 
 
 def short(identity: Any) -> str:

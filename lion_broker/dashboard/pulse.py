@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import asdict, dataclass
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from lion_broker.errors import LionError
@@ -25,17 +26,23 @@ EVERY_SECONDS: Final = 2.0
 _KEPT: Final = 1800
 _SHARE: Final = 0.05
 """Reading takes at most this share of the time."""
+_POOLS: Final = 20
+"""Pools of which it is kept how they were doing."""
 _IDLE_SECONDS: Final = 600.0
 _TOTALS: Final = ("sessions", "branches", "posted", "applied", "redelivered", "dead", "inflight", "delayed", "retrying")
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One look: the deployment, how fast its mail moved since the look before, and how long mail took."""
+    """One look: the deployment, how fast its mail moved since the look before, and how long mail took.
+
+    `handled` is how many mails the workers of each pool have handled since the look before.
+    """
 
     overview: Overview
     rates: Rates
     sampled: Sampled
+    handled: Mapping[str, int] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain values, for charts and programs."""
@@ -49,6 +56,7 @@ class Beat:
             "oldest_seconds": round(seen.oldest_seconds, 3),
             "workers": sum(worker.state == "running" for worker in seen.workers),
             "more_sessions": seen.more,
+            "pools": {one.pool: [one.ready, self.handled.get(one.pool, 0)] for one in seen.pools[:_POOLS]},
         }
 
 
@@ -86,7 +94,7 @@ class Pulse:
         grown = _grown(before, seen)
         sampled = await arun(self._exchange, self._sample.look_steps(grown))
         speed = rates(before, seen) if before is not None else None
-        self.latest = Beat(seen, speed or Rates(0.0, 0.0, 0.0, 0.0, 0.0), sampled)
+        self.latest = Beat(seen, speed or Rates(0.0, 0.0, 0.0, 0.0, 0.0), sampled, _handled(before, seen))
         self.beats.append(self.latest.plain())
         return self.latest
 
@@ -101,6 +109,16 @@ class Pulse:
             self.changed.give()
             took = time.monotonic() - begun
             await asyncio.sleep(max(EVERY_SECONDS, took / _SHARE))
+
+
+def _handled(before: Overview | None, seen: Overview) -> dict[str, int]:
+    """How many mails the workers of each pool have handled since the look before, by their heartbeats."""
+    known = {one.owner: one.mails for one in before.workers} if before else {}
+    found: Counter[str] = Counter()
+    for one in seen.workers:
+        # Of a worker that was not there before nothing is known of when it handled what it has.
+        found[one.pool] += max(0, one.mails - known.get(one.owner, one.mails))
+    return dict(found)
 
 
 def _grown(before: Overview | None, seen: Overview) -> dict[str, int]:

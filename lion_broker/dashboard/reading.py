@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from pydantic_core import from_json
+
+from lion_broker.branch.journal import Kind
 from lion_broker.dashboard.views.sessions import branch_name
 from lion_broker.errors import ItemNotFoundError
+from lion_broker.insight.history import Story
+from lion_broker.insight.standing import Waits
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.exchange import Steps, ask, ask_all, together
 from lion_broker.mail.records import BranchRecord, DeadLetter, LogRecord
-from lion_broker.mail.verbs import ReadBranches, ReadDead, ReadLog
+from lion_broker.mail.verbs import ReadBranches, ReadDead, ReadLog, ReadWaiting
+from lion_broker.mail.waiting import WaitsAt
+from lion_broker.mail.wire import WireMail
 
-__all__ = ["Stretch", "branch_steps", "find_letter_steps", "names_steps", "newest_steps", "stretches_steps"]
+__all__ = [
+    "Stretch",
+    "branch_steps",
+    "find_letter_steps",
+    "mail_steps",
+    "names_steps",
+    "newest_steps",
+    "stretches_steps",
+]
 
 _LAST_PLACE: Final = 2**53
 _PAGE: Final = 500
@@ -83,6 +98,33 @@ def branch_steps(session: str, branch: str) -> Steps[BranchRecord]:
     return records[0]
 
 
+def mail_steps(session: str, story: Story, waits: Waits | None) -> Steps[Mapping[str, Any] | None]:
+    """Read a whole mail, header and body, where it stands: in a log, or in the mailbox or inbox where it waits.
+
+    None for mail that is kept elsewhere, such as a dead letter, or nowhere any more.
+    """
+    head, body = b"", b""
+    if story.written is not None:
+        branch, version, place = story.written
+        rows = yield from ask(ReadLog(session, branch, version, place - 1, 1))
+        if rows and rows[0].version == version and rows[0].record.kind == Kind.MAIL:
+            head, body = rows[0].record.head, rows[0].record.body
+    elif waits is not None and waits.where in (WaitsAt.MAILBOX, WaitsAt.INBOX):
+        found = yield from ask(ReadWaiting(session, waits.branch, waits.where, _before(waits.place), "", 1, whole=True))
+        if found and isinstance(mail := found[0].mail, WireMail) and mail.id == story.mail:
+            head, body = mail.head, mail.body
+    try:
+        return {"header": from_json(head), "body": from_json(body)} if head else None
+    except ValueError:
+        return None
+
+
+def _before(entry: str) -> str:
+    """The last id before that of an entry."""
+    head, _, tail = entry.partition("-")
+    return f"{int(head)}-{int(tail) - 1}" if int(tail) else f"{max(0, int(head) - 1)}-{2**64 - 1}"
+
+
 def names_steps(wanted: Iterable[tuple[str, str]], default: str = "") -> Steps[dict[str, str]]:
     """Return what people call branches, given as (session, branch); unknown ones are left out.
 
@@ -106,9 +148,7 @@ def find_letter_steps(session: str, letter: str) -> Steps[DeadLetter]:
     """Read one dead letter; raises ItemNotFoundError."""
     head, _, tail = letter.partition("-")
     if is_id(session) and head.isascii() and head.isdecimal() and tail.isascii() and tail.isdecimal():
-        number = int(tail)
-        before = f"{int(head)}-{number - 1}" if number else f"{max(0, int(head) - 1)}-{2**64 - 1}"
-        found = yield from ask(ReadDead(session, before, 1))
+        found = yield from ask(ReadDead(session, _before(letter), 1))
         if found and found[0].id == letter:
             return found[0]
     raise ItemNotFoundError(f"There is no dead letter {letter[:60]} in the session (any more).")

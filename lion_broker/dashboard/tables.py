@@ -18,8 +18,9 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 class Column:
     """A column: its name in JSON and CSV, its title, and how a page shows it.
 
-    `kind` is `text`, `code`, `number`, `seconds`, `moment` (seconds since the epoch) or `state`. A page leaves a
-    `rare` one out where no row has anything in it, and one that is `data_only` always.
+    `kind` is `text`, `code`, `number`, `money` (US dollars), `seconds`, `ago` (seconds), `moment` (seconds since the
+    epoch), `state`, `spark` (numbers in order of time), or `meter`: what is left of the number in the column `of`. A
+    page leaves a `rare` one out where no row has anything in it, and one that is `data_only` always.
     """
 
     name: str
@@ -28,15 +29,20 @@ class Column:
     hint: str = ""
     rare: bool = False
     data_only: bool = False
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: values by column, the paths below the dashboard that some lead to, and what names it in a form."""
+    """A row: values by column, the paths below the dashboard that some lead to, and what names it in a form.
+
+    `about` are the columns whose values are estimates.
+    """
 
     values: Mapping[str, Any]
     links: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+    about: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,9 @@ class Table:
         return [one for one in self.columns if not one.data_only and (not one.rare or one.name in filled)]
 
     def plain(self) -> dict[str, Any]:
-        """Return the rows as plain values for JSON, and the query that goes on with them."""
-        return {"rows": [self._values(row) for row in self.rows], "next": self.next or None}
+        """Return the rows as plain values for JSON, the query that goes on with them, and what is left out, if any."""
+        told = {"note": self.note} if self.note else {}
+        return {"rows": [self._values(row) for row in self.rows], "next": self.next or None, **told}
 
     def _values(self, row: Row) -> dict[str, Any]:
         return {
@@ -89,7 +96,7 @@ def cell(value: Any) -> Any:
     """Return a value for a cell; a text that a spreadsheet would compute is marked as one."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def moment(seconds: float | None) -> str | None:

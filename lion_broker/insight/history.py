@@ -19,11 +19,12 @@ from lion_broker.mail.wire import Header, decode_header
 
 from .wording import beginning_of
 
-__all__ = ["MOST", "History", "Story"]
+__all__ = ["MOST", "History", "LogReader", "Story"]
 
 MOST: Final = 20_000
 """Mails that are kept in memory, about a kilobyte each; of more, the oldest go."""
 _PAGE: Final = 500
+_LAST_PLACE: Final = 2**53
 _TOGETHER: Final = 10
 """Logs that are read side by side: at most so many pages are in memory."""
 
@@ -34,7 +35,8 @@ class Story:
 
     `done` says that it took effect, also where nobody has written down when it was `applied`. `posted` is when the
     sender's commit has let it go, `free` when the branch that worked at it had committed before:
-    no attempt was begun earlier. `tried` are owners who had it and made no commit.
+    no attempt was begun earlier. `tried` are owners who had it and made no commit. `written` is where the mail itself
+    stands in a log: branch, version and place.
     """
 
     mail: str
@@ -52,6 +54,7 @@ class Story:
     cause: str | None = None
     owner: str = ""
     tried: tuple[str, ...] = ()
+    written: tuple[str, int, int] | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -83,7 +86,7 @@ class History:
         """Mails that are not kept because there were more than `most`."""
         self._most = most
         self._floor, self._ceiling = "", chr(0x10FFFF)
-        self._readers: dict[str, _Reader] = {}
+        self._readers: dict[str, LogReader] = {}
 
     def read_steps(self) -> Steps[None]:
         """Read what is new: who is in the session, and what the logs say. Raises ItemNotFoundError: no such session."""
@@ -93,7 +96,7 @@ class History:
         asked: set[str] = set()
         while new := self._unread() - asked:
             asked |= new
-            behind = [self._readers.setdefault(branch, _Reader(self, branch)) for branch in sorted(new)]
+            behind = [self._readers.setdefault(branch, LogReader(self, branch)) for branch in sorted(new)]
             for first in range(0, len(behind), _TOGETHER):
                 yield from together([reader.read_steps() for reader in behind[first : first + _TOGETHER]])
             # A log may tell of branches that were removed since.
@@ -118,6 +121,10 @@ class History:
         self._floor, self._ceiling = (self._floor, kept[-1]) if self.since else (kept[0], self._ceiling)
         self.left_out += len(mails) - len(kept)
         self.stories = {mail: self.stories[mail] for mail in kept}
+
+    def knows_end_of(self, story: Story) -> bool:
+        """Whether everything was read that could tell what became of a mail."""
+        return True
 
     def name_of(self, branch: str) -> str:
         """What a person knows a branch by."""
@@ -171,13 +178,20 @@ class History:
                 self.names[record.id] = record.seed.name
 
 
-class _Reader:
-    """Reads one log into a history; a version may lie on two pages."""
+class LogReader:
+    """Reads one log into a history, after a version and up to one; a version may lie on two pages.
 
-    def __init__(self, history: History, branch: str) -> None:
+    `version` is where it stands, `taken` how many records it has read.
+    """
+
+    def __init__(self, history: History, branch: str, after: int = 0, upto: int | None = None) -> None:
         self._history = history
         self._branch = branch
-        self.version = self._place = 0
+        self._upto = upto
+        self._earlier: Counter[str] = Counter()
+        self.taken = 0
+        self.version = after
+        self._place = _LAST_PLACE if after else 0
         self._stamp: Stamp | None = None
         self._before = 0.0
         self._times: Times | None = None
@@ -188,6 +202,9 @@ class _Reader:
         while True:
             page = yield from ask(ReadLog(self._history.session, self._branch, self.version, self._place, _PAGE))
             for row in page:
+                if self._upto is not None and row.version > self._upto:
+                    return
+                self.taken += 1
                 if row.version != self.version:
                     self._begin(row)
                 self.version, self._place = row.version, row.place
@@ -220,6 +237,7 @@ class _Reader:
             if (story := self._applied(header.id, header.sender, header.category)) is not None:
                 story.know(header)
                 story.text = story.text or beginning_of(record.body)
+                story.written = (self._branch, row.version, row.place)
         elif record.kind == Kind.TOOK:
             self._took(from_json(record.body))
         elif record.kind == Kind.SENT:
@@ -229,6 +247,8 @@ class _Reader:
     def _tried(self, attempt: Attempt) -> None:
         story = self._history.story(attempt.mail)
         if story is not None:
+            if self._upto is not None and self._is_earlier(story, attempt):
+                return
             story.attempts.append(attempt)
             story.delivered = delivered_at(attempt.entry) or story.delivered
             story.free = self._before
@@ -237,6 +257,15 @@ class _Reader:
             if self._stamp is not None:
                 story.owner = self._stamp.owner
                 story.tried = self._stamp.owners[:-1] if attempt.number > 1 else ()
+
+    def _is_earlier(self, story: Story, attempt: Attempt) -> bool:
+        """Put an attempt before those that were read already, since the log's end was; says whether there are any."""
+        place = self._earlier[attempt.mail]
+        self._earlier[attempt.mail] += 1
+        if place == len(story.attempts):
+            return False
+        story.attempts.insert(place, attempt)
+        return True
 
     def _took(self, body: dict[str, object]) -> None:
         mail = body["mail"]

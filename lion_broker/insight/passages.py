@@ -22,12 +22,20 @@ _ROUNDS: Final = 2
 class Passages:
     """The mail of one session with its way, bounded; `read_steps` may be called again and again, and reads what is new.
 
-    `most` and `since` as in `History`.
+    `most` and `since` as in `History`, or a `history` of one's own. Of what waits, `standing` mails are looked at.
     """
 
-    def __init__(self, session: str, *, most: int = MOST, since: str = "") -> None:
-        self.history = History(session, most=most, since=since)
-        self.standing = Standing(self.history, most)
+    def __init__(
+        self,
+        session: str,
+        *,
+        most: int = MOST,
+        since: str = "",
+        history: History | None = None,
+        standing: int | None = None,
+    ) -> None:
+        self.history = history or History(session, most=most, since=since)
+        self.standing = Standing(self.history, standing or most)
         self._gone: set[str] = set()
 
     def read_steps(self) -> Steps[None]:
@@ -71,7 +79,7 @@ class Passages:
             attempts=self._attempts(story),
             owner=owner,
             in_reply_to=story.cause,
-            reason=f"{dead.reason}: {dead.detail}" if dead and not story.done else _error_of(story),
+            reason=f"{dead.reason}: {dead.detail}" if dead and not story.done else self._trouble(story),
             where=str(waits.where) if waits and not story.done else "",
             due=waits.due if waits and not story.done else None,
             letter=dead.letter if dead and not story.done else "",
@@ -85,18 +93,30 @@ class Passages:
             return "dead"
         waits = self.standing.waits.get(story.mail)
         if waits is None:
-            return "gone"
+            return "gone" if self._is_told(story) else "sent"
         return "working" if waits.held else _STATES.get(waits.where, "waiting")
+
+    def _is_told(self, story: Story) -> bool:
+        """Whether what was read tells what became of a mail, wherever it is."""
+        return not self.standing.left_out and self.history.knows_end_of(story)
 
     def _attempts(self, story: Story) -> int:
         dead = self.standing.dead.get(story.mail)
+        waits = None if story.done else self.standing.waits.get(story.mail)
         numbers = [one.number for one in story.attempts]
-        return max([*numbers, dead.attempts if dead else 0, 1 if story.done else 0])
+        return max([*numbers, dead.attempts if dead else 0, waits.attempts if waits else 0, 1 if story.done else 0])
+
+    def _trouble(self, story: Story) -> str:
+        """What is wrong with a mail that is not dead: who had it and was lost, or how its last attempt ended."""
+        waits = None if story.done else self.standing.waits.get(story.mail)
+        if waits is not None and waits.tried:
+            return f"WorkerLost: {', '.join(waits.tried)}"
+        return _error_of(story)
 
     def _lost(self) -> set[str]:
         """Mails that are nowhere, but for those that were looked for before."""
         standing = self.standing
-        open_ = {mail for mail, story in self.history.stories.items() if not story.done}
+        open_ = {mail for mail, story in self.history.stories.items() if not story.done and self._is_told(story)}
         return open_ - standing.dead.keys() - standing.waits.keys() - self._gone
 
 

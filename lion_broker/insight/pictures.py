@@ -71,7 +71,8 @@ class Passage:
     """The way of one mail: from whom to whom, and when it was sent, delivered, begun and applied, as far as known.
 
     `sent` is by the sender's clock. `state` is `waiting`, `working`, `applied`, `retrying`, `delayed` or `dead`, and
-    `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `where` is the
+    `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `sent` is mail
+    of which only the sending was read: what became of it stands where a bounded look does not reach. `where` is the
     station at which it waits, `due` until when if it is for a time; `text` is the beginning of what it says.
     """
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
-from lion_broker.mail.records import START, BranchRecord, DeadLetter
+from lion_broker.mail.records import START, BranchRecord, DeadLetter, is_after
 from lion_broker.mail.verbs import ReadDead, ReadSession, ReadWaiting
 from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
@@ -23,12 +23,20 @@ _TOGETHER: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand."""
+    """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand.
+
+    `attempts` counts those that were begun, the present one included; `tried` are workers that had it and are gone.
+    `place` and `lane` are its own at that station.
+    """
 
     where: WaitsAt
     branch: str
     due: float | None = None
     held: bool = False
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
+    place: str = ""
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +73,30 @@ class Standing:
         rounds = session is not None and session.fields.get("delivery") == "manual"
         stations = [one for record in self._history.records.values() for one in _stations_of(record, rounds)]
         for first in range(0, len(stations), _TOGETHER):
+            if self._is_full(self.waits):
+                self.left_out = True
+                break
             part = stations[first : first + _TOGETHER]
             yield from together([self._waiting_steps(record, where) for record, where in part])
         yield from self._dead_steps()
+
+    def _is_full(self, found: Sized) -> bool:
+        return len(found) >= self._most and not self._history.since
 
     def _waiting_steps(self, record: BranchRecord, where: WaitsAt) -> Steps[None]:
         after, lane = START, ""
         while True:
             page = yield from ask(ReadWaiting(self._history.session, record.id, where, after, lane, _PAGE))
             for place, one in enumerate(page):
-                first = after == START and place == 0
-                self._found(record, where, one, held=first and record.leased and where is WaitsAt.MAILBOX)
-            if not page or (len(self.waits) >= self._most and not self._history.since):
+                self._found(record, where, one, first=after == START and place == 0)
+            if not page or self._is_full(self.waits):
                 self.left_out = self.left_out or bool(page)
                 return
             after, lane = page[-1].place, page[-1].lane
             yield PAUSE
 
-    def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, held: bool) -> None:
+    def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, first: bool) -> None:
+        held = first and record.leased and where is WaitsAt.MAILBOX
         if not isinstance(one.mail, WireMail):
             return
         header = one.mail.header
@@ -93,7 +107,15 @@ class Standing:
         story.text = story.text or beginning_of(one.mail.body)
         if where in (WaitsAt.MAILBOX, WaitsAt.INBOX, WaitsAt.LANES):
             story.delivered = int(one.place.partition("-")[0]) / 1000
-        self.waits[header.id] = Waits(where, record.id, one.due / 1000 if one.due else None, held)
+        attempts, tried = one.attempts, tuple[str, ...]()
+        if first and where is WaitsAt.MAILBOX and not is_after(one.place, record.handed):
+            # Nobody has written these attempts down: a commit would have, and there was none. What is given out with
+            # its mark counts from then on, and nobody has it before somebody has read the mark.
+            tried = record.tried_by
+            attempts = record.tries if record.owner else len(tried)
+            tried = (*tried, record.owner) if attempts and record.owner and not held else tried
+        due = one.due / 1000 if one.due else None
+        self.waits[header.id] = Waits(where, record.id, due, held, attempts, tried, one.place, one.lane)
 
     def _dead_steps(self) -> Steps[None]:
         after = START
@@ -101,7 +123,7 @@ class Standing:
             page = yield from ask(ReadDead(self._history.session, after, _PAGE))
             for letter in page:
                 self._buried(letter)
-            if not page or (len(self.dead) >= self._most and not self._history.since):
+            if not page or self._is_full(self.dead):
                 self.left_out = self.left_out or bool(page)
                 return
             after = page[-1].id

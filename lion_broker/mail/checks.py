@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from lion_broker.errors import ConfigError
@@ -39,22 +40,36 @@ class _Rule(NamedTuple):
 def check(verb: v.Verb[Any], /) -> None:
     """Raise ConfigError (a ValueError) when no exchange could do the verb, whatever it holds."""
     kind: Any = type(verb)
-    for name, holds, needed, usual in _rules_of(kind):
-        value = getattr(verb, name)
+    rules, values_of, extra = _rules_of(kind)
+    for value, (usual, holds, name, needed) in zip(values_of(verb), rules, strict=False):
         if value is not usual and not holds(value):
             shown = repr(value)
             shown = shown if len(shown) <= 80 else shown[:77] + "..."
             raise ConfigError(f"{kind.__name__}.{name} cannot be {shown}: {needed}.")
-    if extra := _EXTRA.get(kind):
+    if extra is not None:
         extra(verb)
 
 
+class _Rules(NamedTuple):
+    """The rules for a verb's fields, what reads the values that they are for, and what else is looked at.
+
+    A rule begins with the field's default, where that holds: most fields have it.
+    """
+
+    rules: tuple[tuple[object, Callable[[Any], bool], str, str], ...]
+    values_of: Callable[[Any], tuple[Any, ...]]
+    extra: Callable[[Any], None] | None
+
+
 @cache
-def _rules_of(kind: type) -> tuple[tuple[str, Callable[[Any], bool], str, object], ...]:
-    """The rules for a verb's fields, each with the field's default where that holds: most fields have it."""
+def _rules_of(kind: type) -> _Rules:
     own = _OWN_RULES.get(kind, {})
-    rules = [(field, rule) for field in fields(kind) if (rule := own.get(field.name) or _RULES.get(field.name))]
-    return tuple((field.name, *rule, _usual(field.default, rule)) for field, rule in rules)
+    found = [(field, rule) for field in fields(kind) if (rule := own.get(field.name) or _RULES.get(field.name))]
+    rules = tuple((_usual(field.default, rule), rule.holds, field.name, rule.needed) for field, rule in found)
+    # With one name alone it would be the value; a verb has no tuple of them then.
+    names = [field.name for field, _ in found]
+    values_of = attrgetter(*names, "__class__") if names else lambda verb: ()
+    return _Rules(rules, values_of, _EXTRA.get(kind))
 
 
 def _usual(default: object, rule: _Rule) -> object:
@@ -95,7 +110,7 @@ def _are_entries(values: Iterable[Any]) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and _HALF_CHARACTER.search(value) is None
+    return isinstance(value, str) and (value.isascii() or _HALF_CHARACTER.search(value) is None)
 
 
 def _are_texts(value: Any) -> bool:
@@ -177,6 +192,9 @@ _LIMITS: Final[Mapping[str, _Rule]] = {
     "limit_tokens": _from(-1),
     "interval_ms": _from(1),
 }
+_SHORT_TEXT: Final = _Rule(
+    lambda value: _is_text(value) and len(value) <= 1000, "a text of up to 1,000 characters is needed"
+)
 _LONGEST_OWNER: Final = 512
 _OWNER_NEEDED: Final = f"a text of 1 to {_LONGEST_OWNER} characters is needed"
 _ANYTHING: Final = _Rule(lambda value: True, "")
@@ -202,14 +220,24 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
         "at": _from(0),
     },
     v.Promote: {"session": _Rule(lambda value: value == "" or is_id(value), f"{_AN_ID.needed}, or none")},
-    v.Reserve: {"requests": _from(0), "tokens": _from(0), **_LIMITS},
+    v.Reserve: {
+        "requests": _from(0),
+        "tokens": _from(0),
+        "title": _SHORT_TEXT,
+        "who": _SHORT_TEXT,
+        "calls": _from(1),
+        **_LIMITS,
+    },
     v.Settle: {"requests": _from(-(2**53)), "tokens": _from(-(2**53)), **_LIMITS},
     v.WriteAudit: {"who": _SOME_TEXT, "what": _SOME_TEXT, "target": _TEXT, "detail": _TEXT, "nonce": _SOME_TEXT},
     v.ReadAudit: {"before": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none")},
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.Restore: {"mails": _ANYTHING},
-    v.ReadReady: {"owner": _SOME_TEXT},
+    v.ReadReady: {
+        "owner": _SOME_TEXT,
+        "seats": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None"),
+    },
     v.ReadWaiting: {"where": _Rule(lambda value: value in set(WaitsAt), f"one of {', '.join(WaitsAt)} is needed")},
     v.ReadEvents: {"after": _Rule(lambda value: value == "$" or is_entry(value), f"{_AN_ENTRY.needed}, or '$'")},
 }
@@ -303,6 +331,8 @@ def _check_outgoing(verb: v.Commit | v.Dispatch) -> None:
 
 
 def _check_commit(verb: v.Commit) -> None:
+    if not (verb.mails or verb.buried or verb.deferred or verb.taken or verb.aside or verb.replies or verb.lane):
+        return
     _check_outgoing(verb)
     _check_deferred(verb)
     if not _are_entries([burial.entry for burial in verb.buried]):

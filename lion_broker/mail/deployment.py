@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Due", "Enrolled", "Order", "PoolRecord", "Roll", "Tally", "WorkerPhase", "WorkerReport"]
+__all__ = [
+    "BudgetRecord",
+    "BudgetWait",
+    "Due",
+    "Enrolled",
+    "Order",
+    "PoolRecord",
+    "Roll",
+    "Tally",
+    "WorkerPhase",
+    "WorkerReport",
+]
 
 
 class WorkerPhase(StrEnum):
@@ -99,3 +110,32 @@ class Due:
 
     branches: int = 0
     retrying: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWait:
+    """Somebody who was refused by a budget: with how many calls it waits, and in how many ms it will ask again."""
+
+    who: str
+    calls: int
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRecord:
+    """A budget as it stands now; a limit that is None is none, and then nothing is said of what is left.
+
+    `title` is what people call it. Of `limit_requests` and `limit_tokens` for each `interval_ms`, `requests` and
+    `tokens` are left, below 0 where more was used than was reserved. It was used `idle_ms` ago; `waits` says for whom
+    there was not enough, who asks again soonest first.
+    """
+
+    budget: str
+    title: str
+    limit_requests: int | None
+    limit_tokens: int | None
+    interval_ms: int
+    requests: float | None
+    tokens: float | None
+    idle_ms: int = 0
+    waits: tuple[BudgetWait, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lion_broker.core.lean import lean
 from lion_broker.core.portable import readable
 
 from .outcome import Outcome
@@ -66,7 +67,7 @@ class Rejected:
     fields: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Entry:
     """One entry of a mailbox or inbox: its id in the stream and the mail, or why it is none."""
 
@@ -74,7 +75,7 @@ class Entry:
     mail: WireMail | Rejected
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Record:
     """One thing that happened to a branch, to be written into its log.
 
@@ -87,7 +88,7 @@ class Record:
     head: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Stamp:
     """When a commit was made, in ms by the exchange's clock, and by whom.
 
@@ -109,7 +110,7 @@ class Stamp:
         return self.owners[-1] if self.owners else ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class LogRecord:
     """A record as it stands in the log: `version` is the commit that wrote it, `place` its number in that commit.
 
@@ -160,6 +161,13 @@ class BranchRecord:
     paused: str = ""
     copies: str = ""
     """The branch whose log its own refers to, if it was split off."""
+    handed: str = START
+    """The newest entry of the mailbox that was ever given out."""
+    tries: int = 0
+    """How often the first mail was given out since the last commit, where it is one that was; with its mark, also
+    before anybody has read that."""
+    tried_by: tuple[str, ...] = ()
+    """Who had that mail before and made no commit."""
 
     @property
     def id(self) -> str:
@@ -211,7 +219,7 @@ class Moved:
     outcome: Outcome = Outcome.OK
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Claimed:
     """Answer of `Claim`: OK with the first mails, or HELD, CLOSED, GONE, PAUSED, EMPTY, UNKNOWN.
 
@@ -231,7 +239,7 @@ class Claimed:
     lanes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Committed(Claimed):
     """Answer of `Commit`: OK with the next mails, DRAINED (committed, lease over), ALREADY, STALE, FENCED, UNKNOWN.
 
@@ -347,10 +355,16 @@ def gap(after: str, following: str) -> Occurrence:
     return Occurrence(after, "gap", {"after": after, "next": following})
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadyEntry:
-    """A branch that has work, as a worker reads it from the ready stream."""
+    """A branch that has work, as a worker reads it from the ready stream.
+
+    Where it is `given`, the reader is the owner as if it had claimed with the entry's id as the token, and has the
+    first mail; `now` is when that came. The lease begins with the first renewal or commit, and is to do so within the
+    time of one. A reader may claim all the same, with a token of its own: that is no second attempt.
+    """
 
     id: str
     session: str
     branch: str
+    given: Claimed | None = None

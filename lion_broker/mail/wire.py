@@ -11,13 +11,14 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from lion_broker.core.ids import IDType
+from lion_broker.core.lean import lean
 from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 
 from .package import PackageCategory
@@ -158,7 +159,7 @@ _new: Final = object.__new__
 _put: Final = object.__setattr__
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class WireMail:
     """A mail as it travels: its header, and the body as bytes that nobody has to look at."""
 

@@ -1,13 +1,10 @@
 """Instruction: what a model is asked to do."""
 
-import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
-from pydantic_core import to_json
 
-from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ConfigError
 from lion_broker.messages.base import MessageRole, RoledMessage
@@ -74,14 +71,17 @@ class Instruction(RoledMessage):
         return message
 
     @classmethod
-    def dict_of(cls, text: str) -> dict[str, Any]:
-        """Return what `create(text).to_dict()` returns, without a message in between, which costs ten times as much."""
-        return _values(str(IDType.create()), time.time(), cls.__name__, text)
-
-    @classmethod
-    def json_of(cls, text: str) -> bytes:
-        """Return `dict_of(text)` as JSON bytes; raises ValueError for half a character."""
-        return _JSON % (IDType.create().encode(), repr(time.time()).encode(), to_json(text))
+    def dict_of(cls, text: str, id: str, created_at: float) -> dict[str, Any]:
+        """Return what `create(text).to_dict()` does, of a message with this id and time; ten times as fast."""
+        return {
+            "id": str(id),
+            "created_at": created_at,
+            "metadata": {"lion_class": cls.__name__},
+            "role": MessageRole.USER.value,
+            "content": {"context": [], "instruction": text},
+            "sender": MessageRole.UNSET.value,
+            "recipient": MessageRole.UNSET.value,
+        }
 
     def update(
         self,
@@ -296,25 +296,3 @@ def _schema(model: Any) -> dict[str, Any]:
         return TypeAdapter(model).json_schema()
     except PydanticUserError as error:
         raise ConfigError(f"no form of an answer: {model!r:.80} has no JSON schema") from error
-
-
-def _values(id: Any, created_at: Any, kind: str, text: Any) -> dict[str, Any]:
-    """What an instruction that says nothing but a text is as values."""
-    return {
-        "id": id,
-        "created_at": created_at,
-        "metadata": {"lion_class": kind},
-        "role": MessageRole.USER.value,
-        "content": {"context": [], "instruction": text},
-        "sender": MessageRole.UNSET.value,
-        "recipient": MessageRole.UNSET.value,
-    }
-
-
-# The same as bytes, with places for id, time and text: so a mail need not be values first.
-_JSON: Final = (
-    to_json(_values("<id>", "<at>", Instruction.__name__, "<text>"))
-    .replace(b"<id>", b"%b")
-    .replace(b'"<at>"', b"%b")
-    .replace(b'"<text>"', b"%b")
-)

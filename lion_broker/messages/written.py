@@ -16,6 +16,7 @@ from lion_broker.core.element import END_OF_TIME, element_class
 from lion_broker.core.ids import IDType
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, SenderRecipient, named_party
+from lion_broker.messages.instruction import Instruction
 
 __all__ = ["UnreadClone", "message_of", "unread_clone"]
 
@@ -54,9 +55,13 @@ def message_of(values: dict[str, Any]) -> RoledMessage:
 
 
 def unread_clone(
-    values: dict[str, Any], sender: IDType, recipient: IDType, id: IDType, created_at: float
+    said: dict[str, Any] | str, sender: IDType, recipient: IDType, id: IDType, created_at: float
 ) -> UnreadClone | RoledMessage:
-    """Return the `clone` of the message that `message_of` would return, still to be made where it is a usual one."""
+    """Return the `clone` of the message that `message_of` would return, still to be made where it is a usual one.
+
+    A text stands for an Instruction that has the clone's id and time already.
+    """
+    values: Any = Instruction.dict_of(said, id, created_at) if type(said) is str and said else said
     usual = _usual(values)
     if usual is None or type(created_at) is not float:
         original = RoledMessage.from_dict(values, loaded=False)
@@ -131,12 +136,12 @@ class UnreadClone(Deferred[RoledMessage]):
         )
 
 
-def _usual(values: dict[str, Any]) -> _Usual | None:
+def _usual(values: Any) -> _Usual | None:
     """Look at a message; None for one that is not as almost every one is, and wants a closer look."""
     try:
         id_, metadata, created, role = values["id"], values["metadata"], values["created_at"], values["role"]
         sender, recipient, content = values["sender"], values["recipient"], values["content"]
-    except KeyError:
+    except (KeyError, TypeError):
         return None
     if len(values) != _FIELDS:
         return None

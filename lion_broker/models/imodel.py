@@ -185,7 +185,7 @@ class iModel:
             call = self._call(asked, given)
             with act(ActKind.MODEL, self.name, call) as done:
                 call.reply = reply = await endpoint.invoke(asked, given)
-                done.fields.update(_counted(reply))
+                done.fields.update(self._counted(reply, asked))
             self._settle(permit, asked, reply)
             return reply
 
@@ -206,7 +206,7 @@ class iModel:
                         if chunk.reply is not None:
                             call.reply = chunk.reply
                             self._settle(permit, asked, chunk.reply)
-                            done.fields.update(_counted(chunk.reply))
+                            done.fields.update(self._counted(chunk.reply, asked))
                         else:
                             call.heard()
                         yield chunk
@@ -247,13 +247,22 @@ class iModel:
         if isinstance(counted, int):
             self._calibration.learn(self.name, TokenCalculator.calculate_message_tokens(messages), counted)
 
+    def _counted(self, reply: ModelReply, asked: Sequence[ChatMessage]) -> dict[str, Any]:
+        """The tokens that a provider has counted and what it took for them; else an estimate that says it is one."""
+        if not reply.usage:
+            prompt = TokenCalculator.calculate_message_tokens(asked, self.name, self._calibration)
+            whole = TokenCalculator.calculate_reply_tokens(reply, asked, self._calibration)
+            return {"prompt_tokens": int(prompt), "completion_tokens": max(0, whole - prompt), "estimated": True}
+        counted: dict[str, Any] = {name: value for name, value in reply.usage.items() if isinstance(value, int)}
+        cost, details = reply.usage.get("cost"), reply.usage.get("prompt_tokens_details")
+        if isinstance(cost, float) and cost > 0:
+            counted["cost"] = cost
+        if isinstance(details, Mapping) and isinstance(cached := details.get("cached_tokens"), int):
+            counted["cache_read_input_tokens"] = cached
+        return counted
+
     def __repr__(self) -> str:
         return f"iModel({self.name})"
-
-
-def _counted(reply: ModelReply) -> dict[str, int]:
-    """The tokens that a provider has counted."""
-    return {name: value for name, value in reply.usage.items() if isinstance(value, int)}
 
 
 def _without_nones(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,10 +31,11 @@ class Budget(Protocol):
     limit_tokens: int | None
     """Tokens per interval; None: as many as one likes."""
 
-    async def reserve(self, requests: int, tokens: int) -> int:
+    async def reserve(self, requests: int, tokens: int, calls: int = 1) -> int:
         """Take so much and return 0; or take nothing and return after how many milliseconds to ask again.
 
-        More than a limit is never granted: who asks makes sure that it is not.
+        More than a limit is never granted: who asks makes sure that it is not. `calls` is how many wait with this one,
+        for whoever looks at who waits.
         """
 
     async def settle(self, tokens: int, requests: int = 0) -> None:
@@ -60,7 +61,7 @@ class LocalBudget:
         self._tokens = _Bucket(limit_tokens, interval, clock)
         self._lock = Lock()
 
-    async def reserve(self, requests: int, tokens: int) -> int:
+    async def reserve(self, requests: int, tokens: int, calls: int = 1) -> int:
         """Take so much and return 0; or take nothing and return after how many milliseconds to ask again."""
         with self._lock:
             wait = max(self._requests.wait_for(requests), self._tokens.wait_for(tokens))
@@ -164,7 +165,7 @@ class RateLimitedProcessor:
         try:
             # asyncio's lock is fair, and who holds it is the next: nobody small overtakes somebody big.
             async with gate.turn:
-                while wait := await self.budget.reserve(1, tokens):
+                while wait := await self.budget.reserve(1, tokens, self._waiting):
                     if self._clock() + wait / 1000 > deadline:
                         raise ModelRateLimited(
                             f"The budget of this model lets the call through in {wait / 1000:.3g} s at the earliest,"

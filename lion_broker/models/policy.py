@@ -18,7 +18,6 @@ from pydantic_core import to_json
 from lion_broker.config import Settings
 from lion_broker.errors import ConfigError
 from lion_broker.models.imodel import iModel
-from lion_broker.models.providers.known import KEY_NAMES, NAMES, key_name
 
 __all__ = ["ModelPolicy"]
 
@@ -28,18 +27,19 @@ _KEPT: Final = 256
 class ModelPolicy:
     """Takes the settings of models that somebody else has named, or refuses them.
 
-    The same settings give the same model, so that all who were sent it share its limits. The last 256 are kept.
+    Without `keys` those of the providers that are built in may be used. The same settings give the same model, so that
+    all who were sent it share its limits. The last 256 are kept.
     """
 
-    def __init__(self, hosts: Collection[str] = (), keys: Collection[str] = KEY_NAMES) -> None:
+    def __init__(self, hosts: Collection[str] = (), keys: Collection[str] | None = None) -> None:
         self._hosts = tuple(host.rstrip("/") for host in hosts)
-        self._keys = frozenset(keys)
+        self._named = None if keys is None else frozenset(keys)
         self._models: OrderedDict[bytes, iModel] = OrderedDict()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the policy that a process was given by its environment."""
-        keys = KEY_NAMES if settings.model_keys is None else _listed(settings.model_keys)
+        keys = None if settings.model_keys is None else _listed(settings.model_keys)
         return cls(_listed(settings.model_hosts or ""), keys)
 
     def received(self, values: Mapping[str, Any]) -> iModel:
@@ -56,7 +56,16 @@ class ModelPolicy:
             self._models.popitem(last=False)
         return model
 
+    @property
+    def _keys(self) -> Collection[str]:
+        # A worker that is sent no model does without the providers.
+        from lion_broker.models.providers.known import KEY_NAMES
+
+        return KEY_NAMES if self._named is None else self._named
+
     def _insist(self, model: iModel) -> None:
+        from lion_broker.models.providers.known import NAMES, key_name
+
         settings = model.named
         if settings.provider not in NAMES and settings.base_url is None:
             # To find it would import what a mail has named.

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import socket
 from typing import Final
 
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import Reserve, Settle
 from lion_broker.models.imodel import iModel
+from lion_broker.telemetry.lines import said
 
-__all__ = ["SharedBudget", "share_limits"]
+__all__ = ["SharedBudget", "asker", "share_limits"]
 
+_LONGEST: Final = 200
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def asker() -> str:
+    """Who asks for a call: its process (a worker, or host and process id), its session and its branch, a line each."""
+    process = said("worker") or f"{socket.gethostname()}:{os.getpid()}"
+    return "\n".join(part[:_LONGEST] for part in (process, said("session"), said("branch")))
 
 
 class SharedBudget:
@@ -25,10 +35,13 @@ class SharedBudget:
         limit_requests: int | None = None,
         limit_tokens: int | None = None,
         interval: float = 60.0,
+        title: str = "",
     ) -> None:
+        """Name a budget; `title` is what people call it."""
         self.limit_requests = limit_requests
         self.limit_tokens = limit_tokens
         self.name = name
+        self.title = title
         self.exchange = exchange
         self._limits = {
             "limit_requests": -1 if limit_requests is None else limit_requests,
@@ -36,9 +49,10 @@ class SharedBudget:
             "interval_ms": max(1, round(interval * 1000)),
         }
 
-    async def reserve(self, requests: int, tokens: int) -> int:
+    async def reserve(self, requests: int, tokens: int, calls: int = 1) -> int:
         """Take so much and return 0; or take nothing and return after how many milliseconds to ask again."""
-        return await self.exchange.acall(Reserve(self.name, requests, tokens, **self._limits))
+        verb = Reserve(self.name, requests, tokens, **self._limits, title=self.title, who=asker(), calls=calls)
+        return await self.exchange.acall(verb)
 
     async def settle(self, tokens: int, requests: int = 0) -> None:
         """Take what was used beyond a reservation, or give back what was not."""
@@ -60,4 +74,4 @@ def share_limits(model: iModel, exchange: Exchange) -> None:
     if isinstance(shared, SharedBudget) and shared.exchange is exchange:
         return
     name = f"{_NOT_IN_A_NAME.sub('.', model.name)[:80]}:{digest}"
-    model.share(SharedBudget(exchange, name, *limits))
+    model.share(SharedBudget(exchange, name, *limits, title=model.name[:_LONGEST]))

@@ -68,18 +68,19 @@ class Desk:
         return (yield from self._commit(tuple(records), tuple(taken), tuple(buried)))
 
     def _apply(self, mail: WireMail) -> Record | None:
-        category = PackageCategory(mail.header.category)
+        category, around, header = PackageCategory(mail.header.category), self._around, mail.header
+        told = (around.registry, around.objects, header.id, float(header.created))
         if category == PackageCategory.MESSAGE:
-            decode_item(category, mail.item(), self._around.registry, self._around.objects)
+            decode_item(category, mail.item(), *told)
             return Record(Kind.MAIL, mail.body, mail.head)
         if category not in (PackageCategory.TOOL, PackageCategory.IMODEL):
             return None
-        item, _ = decode_item(category, mail.item(), self._around.registry, self._around.objects)
+        item, _ = decode_item(category, mail.item(), *told)
         if category == PackageCategory.TOOL:
             self.tools.update({tool.function: tool for tool in item})
         else:
             self.models[item.name] = item
-        return took_record(mail.header)
+        return took_record(header)
 
     def _commit(self, records: tuple[Record, ...], taken: tuple[str, ...], buried: tuple[Burial, ...]) -> Steps[int]:
         around = self._around

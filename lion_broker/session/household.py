@@ -126,7 +126,7 @@ class Household:
         """Stop hosting a branch; the object lives on alone, but for its mail, which `why` refuses."""
         host = self.hosts.pop(branch, None)
         if host is not None:
-            self._keeper.remove(host.token)
+            self._keeper.remove(host.station())
             host.branch.leave(why)
             host.branch.msgs.observe(None)
             host.branch.logs.observe(None)

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-__all__ = ["Act", "ActKind", "ModelCall", "ToolUse", "Watcher", "act", "collected", "reused", "watch"]
+__all__ = ["Act", "ActKind", "Collected", "ModelCall", "ToolUse", "Watcher", "act", "collected", "reused", "watch"]
 
 
 class ActKind(StrEnum):
@@ -117,15 +117,23 @@ def _find_telemetry() -> None:
 _acts: ContextVar[list[Act] | None] = ContextVar("lion_broker_acts", default=None)
 
 
-@contextmanager
-def collected() -> Iterator[list[Act]]:
+class Collected:
+    """Collects acts for the length of a block; every turn enters one, so it is no generator."""
+
+    __slots__ = ("_found", "_token")
+
+    def __enter__(self) -> list[Act]:
+        self._found: list[Act] = []
+        self._token: Token[list[Act] | None] = _acts.set(self._found)
+        return self._found
+
+    def __exit__(self, *error: object) -> None:
+        _acts.reset(self._token)
+
+
+def collected() -> Collected:
     """Collect the acts of everything that is called inside, in this task and those that it starts."""
-    found: list[Act] = []
-    token = _acts.set(found)
-    try:
-        yield found
-    finally:
-        _acts.reset(token)
+    return Collected()
 
 
 def reused(kind: ActKind, name: str, fields: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ _LONGEST_PAUSE = 0.05
 _SHOWN_CHARACTERS = 500
 
 
-def wait_until(predicate: Callable[[], T | None], timeout: float = 10.0, message: str = "") -> T:
+def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, message: str = "") -> T:
     """Call `predicate` until its answer is true, and return that answer. Blocks.
 
     Asks at once, then after a millisecond, then less and less often, at most every 50 ms. What the predicate raises is
@@ -39,7 +39,7 @@ def wait_until(predicate: Callable[[], T | None], timeout: float = 10.0, message
 async def await_until(predicate: Callable[[], Awaitable[T | None]], timeout: float = ..., message: str = ...) -> T: ...
 @overload
 async def await_until(predicate: Callable[[], T | None], timeout: float = ..., message: str = ...) -> T: ...
-async def await_until(predicate: Callable[[], Any], timeout: float = 10.0, message: str = "") -> Any:
+async def await_until(predicate: Callable[[], Any], timeout: float = 30.0, message: str = "") -> Any:
     """Wait as `wait_until` does without blocking the event loop; the predicate may be an async function too."""
     answer = await _asked(predicate)
     for pause in _pauses(timeout):

@@ -57,7 +57,7 @@ class Account:
         self._error = ""
         self._last: Processing | None = None
         self._shared: Processing | None = None
-        self._together = Together()
+        self._together: Together | None = None
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
         """Return what is to be entered while a mail is handled."""
@@ -81,6 +81,8 @@ class Account:
         if found is not None:
             found.enter()
         if not alone:
+            if self._together is None:
+                self._together = Together()
             self._together.begin()
         self._last = found
         return found
@@ -89,7 +91,8 @@ class Account:
         """End what `begin` has begun; `error` is the class of what was raised, if anything was."""
         span.leave()
         if span is self._shared:
-            self._together.leave()
+            if self._together is not None:
+                self._together.leave()
             # A turn ends at a mail that fails.
             self._error = error
         else:
@@ -100,7 +103,8 @@ class Account:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._together.end()
+        if self._together is not None:
+            self._together.end()
         if self._shared is not None:
             self._shared.end(self._error if error is None else type(error).__name__)
 
@@ -148,20 +152,22 @@ class Account:
 
 
 class Handling:
-    """Around the handling of one mail: log lines name it, and its span is the current one."""
+    """Around the handling of one mail: log lines and mail that is sent name it, and its span is the current one."""
 
-    __slots__ = ("_account", "_attempts", "_before", "_began", "_host", "_span", "_wire", "failure")
+    __slots__ = ("_account", "_attempts", "_before", "_began", "_cause", "_host", "_span", "_wire", "failure")
 
     def __init__(self, account: Account, host: Host, wire: WireMail, attempts: int) -> None:
         self._account, self._host, self._wire, self._attempts = account, host, wire, attempts
         self.failure: Failure | None = None
 
     def __enter__(self) -> Self:
-        host, wire = self._host, self._wire
-        fields = {"session": host.around.session, "branch": host.branch.id, "mail": wire.id}
-        self._before = now_about({**fields, "attempt": str(self._attempts)})
+        host, mail = self._host, self._wire.header.id
+        fields = {"session": host.around.session, "branch": host.branch.id, "mail": mail}
+        fields["attempt"] = str(self._attempts)
+        self._before = now_about(fields)
         self._began = time.perf_counter()
-        self._span = self._account.begin(host, wire)
+        self._span = self._account.begin(host, self._wire)
+        self._cause = host.because_of(mail)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -171,6 +177,7 @@ class Handling:
         counts = counts_here()
         if counts is not None:
             counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
+        self._host.because_of(self._cause)
         back_to(self._before)
 
 
@@ -210,8 +217,10 @@ def _category(entry: Entry) -> str:
     return "unknown" if isinstance(entry.mail, Rejected) else entry.mail.header.category
 
 
-def _put_elsewhere(turn: Worked) -> list[tuple[str, str, str]]:
+def _put_elsewhere(turn: Worked) -> Sequence[tuple[str, str, str]]:
     """The entries that were not applied, what became of them, and why."""
+    if not (turn.buried or turn.deferred):
+        return ()
     dead = [(one.entry, "dead_letter", one.error or one.reason) for one in turn.buried]
     tried = type(turn.failed.error).__name__ if turn.failed is not None else "failed"
     return dead + [(one.entry, "nack", tried) for one in turn.deferred if one.attempts]

@@ -65,7 +65,7 @@ async def attempt(
     mark = host.mark()
     if host.ledger is not None:
         host.ledger.begin(wire.id)
-    with turn.account.handling(host, wire, turn.attempts) as handling, host.because_of(wire.id):
+    with turn.account.handling(host, wire, turn.attempts) as handling:
         handling.failure = failure = await _apply(turn, entry, host, behaviour, wire, category)
     if failure is not None:
         host.rollback(mark)

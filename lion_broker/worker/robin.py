@@ -88,13 +88,16 @@ class RoundRobin(Generic[T]):
 
     def charge(self, session: str, cost: float) -> None:
         """Note what an item of a session has cost."""
-        self._credit[session] = max(self.credit(session) - cost, -_MOST_BEHIND * self._quantum)
+        left, least = self.credit(session) - cost, -_MOST_BEHIND * self._quantum
+        self._credit[session] = max(least, left)
 
     def credit(self, session: str) -> float:
         """Return what a session may cost before it has to wait for its next turn."""
-        credit = self._credit.setdefault(session, self._quantum)
+        credit = self._credit.get(session)
+        if credit is None:
+            credit = self._credit[session] = self._quantum
+            if len(self._credit) > _REMEMBERED + len(self._lines):
+                oldest = next(one for one in self._credit if one not in self._lines)
+                del self._credit[oldest]
         self._credit.move_to_end(session)
-        if len(self._credit) > _REMEMBERED + len(self._lines):
-            oldest = next(one for one in self._credit if one not in self._lines)
-            del self._credit[oldest]
         return credit

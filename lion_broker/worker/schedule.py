@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final
 
 import anyio
 
@@ -41,6 +41,18 @@ _LEARNING: Final = 0.5
 """The weight of the latest turn in what is expected of a session's next one."""
 
 
+class _AtOnce:
+    """What need not be waited for: nearly every turn finds its way free, and makes no coroutine to find that out."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+_AT_ONCE: Final = _AtOnce()
+
+
 class Passage:
     """The way of one turn to the server and back, entered with `async with`.
 
@@ -58,14 +70,14 @@ class Passage:
         self.free: anyio.Event | None = None
         """What it waits for, where it has to wait."""
 
-    async def __aenter__(self) -> Self:
-        await self._schedule.set_out(self)
-        return self
+    def __aenter__(self) -> Awaitable[None]:
+        return _AT_ONCE if self._schedule.sets_out(self) else self._schedule.set_out_later(self)
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    ) -> Awaitable[None]:
         self._schedule.come_back(self, ends_turn=self._ends_turn)
+        return _AT_ONCE
 
 
 class Schedule:
@@ -110,6 +122,11 @@ class Schedule:
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
         return len(self._turns) - len(self._seats)
+
+    @property
+    def free(self) -> int:
+        """How many branches that are read now begin at once; more than that, and others wait in line."""
+        return 0 if self._saturated else self._concurrency - self.active
 
     @property
     def busy(self) -> bool:
@@ -176,14 +193,19 @@ class Schedule:
         """Go to the server and back when there is room in the window; where a turn ends, its seat may go to another."""
         self._note(session)
         # Of a session that is new nothing is known but how much it may be.
-        return Passage(self, session, min(self.batch, max(1.0, self._usual.get(session, self._batch))), ends_turn)
+        usual, most = self._usual.get(session, self._batch), self.batch
+        return Passage(self, session, 1.0 if usual < 1 else min(most, usual), ends_turn)
 
-    async def set_out(self, passage: Passage) -> None:
+    def sets_out(self, passage: Passage) -> bool:
+        """Begin a passage if there is room for it now; returns whether it has begun."""
+        if self._has_to_wait(passage.session, passage):
+            return False
+        self._depart(passage.session, passage)
+        return True
+
+    async def set_out_later(self, passage: Passage) -> None:
         """Wait until there is room for a passage; one that is not waited for is taken out of line."""
         session = passage.session
-        if not self._has_to_wait(session, passage):
-            self._depart(session, passage)
-            return
         free = passage.free = anyio.Event()
         self._ways.put(session, passage)
         self._parked += 1
@@ -233,16 +255,21 @@ class Schedule:
 
     def _arrive(self, session: str, passage: Passage) -> None:
         self._under_way -= passage.expected
-        self._travelling[session] -= 1
-        if not self._travelling[session]:
+        travelling = self._travelling[session] - 1
+        if travelling:
+            self._travelling[session] = travelling
+        else:
             del self._travelling[session]
         if self._under_way < 1:
             self._under_way = 0  # halves do not add up exactly
         self._ways.charge(session, max(1, passage.mails))
-        usual = self._usual.pop(session, float(self._batch))
+        usual = self._usual.get(session)
+        if usual is None:
+            usual = float(self._batch)
+            if len(self._usual) >= _SESSIONS_KNOWN:
+                self._usual.popitem(last=False)
         self._usual[session] = usual + _LEARNING * (passage.mails - usual)
-        if len(self._usual) > _SESSIONS_KNOWN:
-            self._usual.popitem(last=False)
+        self._usual.move_to_end(session)
         while self._ways and (following := self._ways.head()) is not None and self._fits(following):
             taken = self._ways.take()
             self._parked -= 1
@@ -277,8 +304,10 @@ class Schedule:
         )
 
     def _note(self, session: str) -> None:
-        now = self._clock()
-        self._seen.pop(session, None)
-        self._seen[session] = now
-        while next(iter(self._seen.values())) < now - _SHARED_SECONDS:
-            self._seen.popitem(last=False)
+        now, seen = self._clock(), self._seen
+        seen[session] = now
+        if len(seen) == 1:
+            return
+        seen.move_to_end(session)
+        while next(iter(seen.values())) < now - _SHARED_SECONDS:
+            seen.popitem(last=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic_core import from_json
@@ -28,6 +28,7 @@ from lion_broker.telemetry import logger
 
 from .account import Account
 from .schedule import Schedule
+from .server_time import ServerTime
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
 from .warm import BRANCHES, WarmBranches
 
@@ -50,6 +51,7 @@ class Workplace:
     owner: str
     lease_ms: int
     schedule: Schedule
+    time: ServerTime = field(default_factory=ServerTime)
     stopping: bool = False
     turns: int = 0
     mails: int = 0
@@ -107,7 +109,8 @@ class Workplace:
 class Seat:
     """Serves one ready branch.
 
-    The token is made before the claim and kept, so that a lost answer can be asked for again.
+    The token is made before the claim and kept, so that a lost answer can be asked for again. A branch whose first mail
+    has come with its ready entry is not claimed: the entry's id is the token.
     """
 
     def __init__(self, place: Workplace, ready: ReadyEntry) -> None:
@@ -122,7 +125,7 @@ class Seat:
 
     async def serve(self) -> None:
         """Claim the branch, take turns until it is drained, and hand it back."""
-        claimed = await self._claim()
+        claimed = await self._accept() or await self._claim()
         if claimed.outcome != Outcome.OK:
             log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
             return
@@ -132,11 +135,24 @@ class Seat:
         finally:
             # A worker that stops hands back by itself what its keeper still holds.
             if not self._place.stopping:
-                self._place.keeper.remove(self._token)
+                self._place.keeper.remove(self._station())
+
+    async def _accept(self) -> Claimed | None:
+        """Begin with what has come with the ready entry; None where nothing has, or nobody knows how long ago."""
+        place, given, now = self._place, self._ready.given, self._place.time.now_ms
+        if given is None or now is None or abs(now - given.now) > place.lease_ms / 2:
+            return None
+        self._token = self._ready.id
+        passage = place.schedule.passage(self._ready.session)
+        async with passage:
+            passage.mails = len(given.entries)
+        Account.received(place.exchange, self._ready, place.owner, given, time.time())
+        return replace(given, now=max(now, given.now))
 
     async def _claim(self) -> Claimed:
         place, began = self._place, time.time()
-        async with place.schedule.passage(self._ready.session) as passage:
+        passage = place.schedule.passage(self._ready.session)
+        async with passage:
             claimed = await place.exchange.acall(
                 Claim(
                     self._ready.session,
@@ -156,7 +172,8 @@ class Seat:
     async def _commit(self, turn: Turn, host: Host | None) -> tuple[Commit, Claimed]:
         """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
         place = self._place
-        async with place.schedule.passage(self._ready.session, ends_turn=True) as passage:
+        passage = place.schedule.passage(self._ready.session, ends_turn=True)
+        async with passage:
             crowds = place.schedule.crowds(self._ready.session)
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else place.schedule.batch
@@ -259,6 +276,7 @@ class Seat:
             # Somebody else took over: this copy is void, and so is everything it did here.
             log.warning("%s", error)
             return False
+        self._place.time.heard(answer.now)
         self._cursor, self._version = verb.consumed, verb.version + 1
         turn.account.committed(self._place.exchange, self._ready, self._place.owner, turn)
         turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)

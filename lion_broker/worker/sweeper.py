@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -27,11 +28,13 @@ class Sweeper:
     """Looks through the ready entries of a pool for such whose reader is gone.
 
     Looks often enough that a dead worker's branch is taken over within a second after its lease. Of all pools it sees
-    to mail that was delayed or is to be tried again: that comes at most half a second late.
+    to mail that was delayed or is to be tried again: that comes at most half a second late. What time it is by the
+    server's clock, in ms, is `told` as often.
     """
 
-    def __init__(self, exchange: Exchange, pool: str, lease_ms: int) -> None:
+    def __init__(self, exchange: Exchange, pool: str, lease_ms: int, told: Callable[[int], None] | None = None) -> None:
         self._exchange = exchange
+        self._told = told
         self._pool = pool
         self._lease_ms = lease_ms
         self.renewed = 0
@@ -61,6 +64,8 @@ class Sweeper:
         """Let everything that is due go on; returns the seconds until more is."""
         while True:
             promoted = await self._exchange.acall(Promote(limit=_LIMIT))
+            if self._told is not None:
+                self._told(promoted.now)
             if promoted.seen < _LIMIT:
                 # The server counts in milliseconds, and is asked not before the next one has come.
                 return math.inf if promoted.next_ms is None else promoted.next_ms / 1000 + 0.001

@@ -146,29 +146,32 @@ async def _work_through(
     turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float, clock: Clock, acts: list[Act]
 ) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
-    until = time.monotonic() + seconds
-    for entry in turn.left:
-        begun = time.monotonic()
-        if turn.done and begun > until:
-            return
+    begun = time.monotonic()
+    until = begun + seconds
+    for entry in turn.entries[turn.done :] if turn.done else turn.entries:
+        if turn.done:
+            begun = time.monotonic()
+            if begun > until:
+                return
         attempts = 1 if turn.done else turn.attempts
-        if isinstance(entry.mail, Rejected):
-            warn_rejected(host.branch.id, entry.id, entry.mail)
-            turn.buried.append(Burial(entry.id, entry.mail.reason, entry.mail.detail))
-        elif entry.mail.id in host.known:
+        mail = entry.mail
+        if isinstance(mail, Rejected):
+            warn_rejected(host.branch.id, entry.id, mail)
+            turn.buried.append(Burial(entry.id, mail.reason, mail.detail))
+        elif mail.header.id in host.known:
             turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
-        elif turn.has_to_wait(entry.mail):
-            turn.deferred.append(Deferral(entry.id, entry.mail.header.sender))
-        elif turn.is_late(entry, entry.mail):
-            _give_up_late(turn, host, entry, entry.mail, attempts - 1)
-        elif attempts > care.attempts and _runs_code(behaviour, entry.mail):
+        elif turn.lanes and turn.has_to_wait(mail):
+            turn.deferred.append(Deferral(entry.id, mail.header.sender))
+        elif mail.header.ttl is not None and turn.is_late(entry, mail):
+            _give_up_late(turn, host, entry, mail, attempts - 1)
+        elif attempts > care.attempts and _runs_code(behaviour, mail):
             detail = f"Handed out {attempts - 1} times without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
-            turn.failed = await attempt(turn, host, behaviour, entry, entry.mail)
-            clock.note(entry.mail.id, entry.id, begun, attempts)
+            turn.failed = await attempt(turn, host, behaviour, entry, mail)
+            clock.note(mail.header.id, entry.id, begun, attempts)
             if turn.failed is not None:
-                _take_care(turn, care, entry, entry.mail, turn.failed, attempts)
+                _take_care(turn, care, entry, mail, turn.failed, attempts)
             if acts or turn.failed is not None or turn.aside or turn.buried:
                 clock.ended(_end_of(turn, entry), turn.failed.error if turn.failed else None, acts)
         if turn.failed is not None or turn.pause:
@@ -262,6 +265,8 @@ def written(turn: Turn, stand: Stand, batch: int) -> Commit:
 
 def _is_message(body: object) -> bool:
     item = body.get("item") if isinstance(body, dict) else None
+    if isinstance(item, str):
+        return item != ""
     metadata = item.get("metadata") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(metadata, dict):
         return False

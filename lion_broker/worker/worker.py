@@ -111,7 +111,7 @@ class Worker:
         self._ended = False
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
-        self._sweeper = Sweeper(self._exchange, pool, self._lease_ms)
+        self._sweeper = Sweeper(self._exchange, pool, self._lease_ms, self._place.time.heard)
 
     @property
     def state(self) -> WorkerState:
@@ -139,7 +139,7 @@ class Worker:
         now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
-        log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
+        log.debug("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
             helpers.start_soon(Inspector(self._exchange).run)
@@ -225,7 +225,7 @@ class Worker:
             try:
                 # A read is never cut short: what it was given would wait for the sweeper.
                 found = await self._exchange.acall(
-                    ReadReady(self._place.pool, self.owner, min(room, _MOST_READ), _WAIT_MS)
+                    ReadReady(self._place.pool, self.owner, min(room, _MOST_READ), _WAIT_MS, self._schedule.free)
                 )
                 idle = until_idle and not found and not self._schedule.busy and not await self._place.retries()
             except BrokerError as error:

@@ -1,4 +1,7 @@
-"""Branches that ask a model over HTTP (MODEL_URL), LIMIT times an hour, and call tools that leave traces in DESK."""
+"""Branches that ask a model over HTTP (MODEL_URL), LIMIT times in INTERVAL seconds, and call tools.
+
+The tools leave traces in DESK.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ far = iModel(
     base_url=os.environ["MODEL_URL"],
     api_key="key",
     limit_requests=int(os.environ.get("LIMIT", "0")) or None,
-    interval=3600,
+    interval=float(os.environ.get("INTERVAL", "3600")),
 )
 registry.model("far", far)
 desk = Path(os.environ["DESK"])

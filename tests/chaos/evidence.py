@@ -89,7 +89,8 @@ class Evidence:
 
 
 def _text(item: Any) -> str:
-    return str(item["item"]["content"].get("instruction"))
+    said = item["item"]
+    return said if isinstance(said, str) else str(said["content"].get("instruction"))
 
 
 def _trail(exchange: Exchange, session: str, branch: str) -> Trail:

@@ -49,7 +49,7 @@ def _halt(program: Program) -> bool:
         ended = not program.alive
         return ended or os.waitid(os.P_PID, program.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
-    wait_until(stopped, 30)
+    wait_until(stopped, 60)
     return program.alive
 
 

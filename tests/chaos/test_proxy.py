@@ -11,7 +11,7 @@ import pytest
 from lion_broker.testing import wait_until
 from tests.chaos.proxy import Proxy, Way
 
-SECONDS = 10.0
+SECONDS = 60.0
 SILENCE = 0.05
 
 

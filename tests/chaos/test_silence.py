@@ -30,8 +30,8 @@ door closed behind it. One that spins makes hundreds."""
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Little patience and little more for an answer that has been begun."""
-    monkeypatch.setattr(module, "SLACK", 0.2)
+    """Little patience, and little more for an answer that has been begun; a busy machine needs some."""
+    monkeypatch.setattr(module, "SLACK", 1.0)
     return PATIENCE
 
 

@@ -16,11 +16,15 @@ LIVING = 60_000
 
 @dataclass
 class Place:
-    """A branch as the model has it: `mark` is `absent`, `queued` or `read`; a mail is `[sender, recipient, number]`."""
+    """A branch as the model has it: `mark` is `absent`, `queued` or `read`; a mail is `[sender, recipient, number]`.
+
+    With a queued mark that `gives` its reader becomes the owner.
+    """
 
     name: str
     open: bool = True
     mark: str = "absent"
+    gives: bool = False
     entry: str = ""
     mailbox: list[Any] = field(default_factory=list)
     inbox: list[Any] = field(default_factory=list)

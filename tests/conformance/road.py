@@ -15,6 +15,7 @@ from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import (
     BranchRecord,
     BranchSeed,
+    Burial,
     Claimed,
     Committed,
     DeadLetter,
@@ -158,15 +159,24 @@ class Road:
         """Receive for some branches, or for all when none is named."""
         return self.call(Receive(self.session, branches or None, **options))
 
-    def ready(self, owner: str = "worker", count: int = 100, wait_ms: int = 0) -> tuple[ReadyEntry, ...]:
+    def ready(
+        self, owner: str = "worker", count: int = 100, wait_ms: int = 0, seats: int | None = None
+    ) -> tuple[ReadyEntry, ...]:
         """Read ready entries of the pool; each is given out once."""
-        return self.call(ReadReady(self.pool, owner, count, wait_ms))
+        return self.call(ReadReady(self.pool, owner, count, wait_ms, seats))
 
-    def entry(self, branch: str, owner: str = "worker") -> str:
+    def entry(self, branch: str, owner: str = "worker", seats: int | None = None) -> str:
         """Read the one ready entry there is, which must be of `branch`, and return its id."""
-        (ready,) = self.ready(owner)
+        (ready,) = self.ready(owner, seats=seats)
         assert (ready.session, ready.branch) == (self.session, branch)
         return ready.id
+
+    def given(self, branch: str, owner: str = "worker") -> tuple[str, Claimed]:
+        """Read the one ready entry there is, which must hand out a mail of `branch`: its id, and what comes with it."""
+        (ready,) = self.ready(owner)
+        assert (ready.session, ready.branch) == (self.session, branch)
+        assert ready.given is not None
+        return ready.id, ready.given
 
     def claim(self, branch: str, token: str, entry: str = "", **options: Any) -> Claimed:
         """Claim a branch with the ready entry that was read."""
@@ -214,6 +224,10 @@ class Road:
         """Sweep until the one abandoned entry, whose lease runs out about now, has been given to others."""
         swept = wait_until(lambda: found if (found := self.sweep()).renewed or found.dropped else None)
         assert (swept.renewed, swept.dropped) == (1, 0)
+
+    def burial(self, entry: str) -> Burial:
+        """A dead letter that the mail in an entry becomes."""
+        return Burial(entry, "failed", "It failed.")
 
     def record(self) -> SessionRecord:
         """Read the session, which must exist."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import anyio
 import pytest
 
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.keys import Keys
 from lion_broker.errors import ConfigError
+from lion_broker.mail.deployment import BudgetRecord
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import Reserve, Settle
+from lion_broker.mail.verbs import ReadBudgets, Reserve, Settle
 from lion_broker.models.imodel import iModel
 from lion_broker.models.limits import RateLimitedProcessor
 from lion_broker.models.shared import SharedBudget, share_limits
+from tests.conformance.servers import SECRET, Server
 
 HOUR = 3_600_000
 
@@ -25,7 +30,7 @@ def name() -> str:
 
 def reserve(exchange: Exchange, name: str, requests: int, tokens: int, **limits: int) -> int:
     """Ask for a part of ten requests and a hundred tokens an hour."""
-    given = {"limit_requests": 10, "limit_tokens": 100, "interval_ms": HOUR, **limits}
+    given: dict[str, Any] = {"limit_requests": 10, "limit_tokens": 100, "interval_ms": HOUR, **limits}
     return exchange.call(Reserve(name, requests, tokens, **given))
 
 
@@ -72,6 +77,68 @@ def test_no_limit_is_no_limit(exchange: Exchange, name: str) -> None:
     assert reserve(exchange, f"{name}:other", 10, 100) == 0
 
 
+def seen(exchange: Exchange, name: str) -> BudgetRecord | None:
+    """How a budget stands."""
+    return next((one for one in exchange.call(ReadBudgets()) if one.budget == name), None)
+
+
+def test_how_it_stands_is_read(exchange: Exchange, name: str) -> None:
+    """Its limits, what is left of them and its title; reading takes nothing, and a settlement shows."""
+    assert seen(exchange, name) is None
+    exchange.call(Reserve(name, 3, 2**53 - 1, 10, 2**53, HOUR, title="far/away"))
+    found = seen(exchange, name)
+    assert found is not None
+    assert (found.title, found.limit_requests, found.limit_tokens) == ("far/away", 10, 2**53)
+    assert (found.interval_ms, found.waits) == (HOUR, ())
+    assert found.requests is not None
+    assert 7 <= found.requests < 7.5
+    exchange.call(Settle(name, 4, 0, 10, -1, HOUR))
+    found = seen(exchange, name)
+    assert found is not None
+    assert (found.title, found.limit_tokens, found.tokens) == ("far/away", None, None)
+    assert found.requests is not None
+    assert 3 <= found.requests < 3.5
+    assert found.idle_ms < HOUR
+
+
+def test_who_waits_is_read(exchange: Exchange, name: str) -> None:
+    """With how many calls, and for how long; no more once it was let through."""
+    limits: dict[str, Any] = {"limit_requests": 2, "limit_tokens": -1, "interval_ms": HOUR}
+    assert exchange.call(Reserve(name, 2, 0, **limits)) == 0
+    first = exchange.call(Reserve(name, 1, 0, **limits, who="ada\nsession\nbranch", calls=3))
+    second = exchange.call(Reserve(name, 2, 0, **limits, who="ben"))
+    assert 0 < first < second
+    found = seen(exchange, name)
+    assert found is not None
+    assert [(one.who, one.calls) for one in found.waits] == [("ada\nsession\nbranch", 3), ("ben", 1)]
+    assert first - HOUR // 10 < found.waits[0].wait_ms <= first
+    exchange.call(Settle(name, -1, 0, **limits))
+    assert exchange.call(Reserve(name, 1, 0, **limits, who="ada\nsession\nbranch")) == 0
+    found = seen(exchange, name)
+    assert found is not None
+    assert [one.who for one in found.waits] == ["ben"]
+
+
+def test_what_was_never_there_is_waited_for(exchange: Exchange, name: str) -> None:
+    """Whoever asks a full budget for more than there can be is seen to wait, and the budget has its limits."""
+    assert exchange.call(Reserve(name, 5, 0, 2, -1, HOUR, who="ada")) > 0
+    found = seen(exchange, name)
+    assert found is not None
+    assert (found.requests, [one.who for one in found.waits]) == (2, ["ada"])
+
+
+def test_many_wait_and_many_budgets_are_read(exchange: Exchange, name: str) -> None:
+    """No more than two hundred are told; a page of budgets begins with the one that was used last."""
+    exchange.call(Reserve(name, 1, 0, 1, -1, HOUR))
+    exchange.call_all([Reserve(name, 1, 0, 1, -1, HOUR, who=f"w{number}") for number in range(210)])
+    found = seen(exchange, name)
+    assert found is not None
+    assert len(found.waits) == 200
+    for number in range(3):
+        reserve(exchange, f"{name}:{number}", 1, 1)
+    assert [one.budget for one in exchange.call(ReadBudgets(2))] == [f"{name}:2", f"{name}:1"]
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -80,10 +147,13 @@ def test_no_limit_is_no_limit(exchange: Exchange, name: str) -> None:
         Reserve("b", 1, -1),
         Reserve("b", 1, 1, limit_tokens=-2),
         Reserve("b", 1, 1, interval_ms=0),
+        Reserve("b", 1, 1, calls=0),
+        Reserve("b", 1, 1, who="x" * 1001),
         Settle("a b", 1, 1),
+        ReadBudgets(0),
     ],
 )
-def test_senseless_questions_are_refused(exchange: Exchange, verb: Reserve | Settle) -> None:
+def test_senseless_questions_are_refused(exchange: Exchange, verb: Reserve | Settle | ReadBudgets) -> None:
     """They say what is wrong before anything is asked."""
     with pytest.raises(ConfigError):
         exchange.call(verb)
@@ -122,3 +192,28 @@ async def test_models_of_one_name_and_limit_share(exchange: Exchange) -> None:
     assert await other.processor.budget.reserve(0, 80) == 0
     await exchange.aclose()
     await anyio.lowlevel.checkpoint()
+
+
+def test_strangers_among_the_keys_do_no_harm(valkey_server: Server, name: str) -> None:
+    """A list of limits that is none stops no call; who asks no more, and what nobody can read, is left out and goes."""
+    keys, client = Keys("limits"), valkey_server.client
+    limits: dict[str, Any] = {"limit_requests": 1, "interval_ms": HOUR}
+    with RedisExchange(valkey_server.url, SECRET, namespace="limits") as exchange:
+        client.set(keys.limits(), "no list")
+        assert exchange.call(Reserve(name, 1, 0, **limits)) == 0
+        assert exchange.call(ReadBudgets()) == ()
+        client.delete(keys.limits())
+        budget = keys.limit(name)
+        client.hset(budget, mapping={"wait:gone": "1 1", "wait:odd": "soon", "odd": "x"})
+        assert exchange.call(Reserve(name, 1, 0, **limits, who="ada")) > 0
+        found = seen(exchange, name)
+        assert found is not None
+        assert [one.who for one in found.waits] == ["ada"]
+        assert not client.hexists(budget, "wait:gone")
+        assert not client.hexists(budget, "wait:odd")
+        client.hset(budget, "limits", "1 x 0")
+        client.zadd(keys.limits(), {"nobody": 9e15})
+        assert exchange.call(ReadBudgets()) == ()
+        assert client.pttl(budget) > HOUR
+        assert client.pttl(keys.limits()) > HOUR
+    valkey_server.empty()

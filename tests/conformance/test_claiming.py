@@ -18,6 +18,21 @@ def test_a_claim_makes_an_owner(auto: Road) -> None:
     assert (record.owner, record.leased, record.waiting) == ("owner of t1", True, 2)
 
 
+def test_who_has_had_the_first_mail_is_read(auto: Road) -> None:
+    """Attempts that nobody has committed are in no log: the branch tells how many there were, and whose."""
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1, 2)
+    assert (auto.branch("ada").handed, auto.branch("ada").tries, auto.branch("ada").tried_by) == (START, 0, ())
+    entry = auto.entry("ada")
+    first = auto.claim("ada", "t1", entry, lease_ms=1)
+    assert (auto.branch("ada").handed, auto.branch("ada").tries) == (first.entries[-1].id, 1)
+    again = wait_until(lambda: won if (won := auto.claim("ada", "t2", entry)).outcome is Outcome.OK else None)
+    record = auto.branch("ada")
+    assert (record.tries, record.tried_by, record.owner) == (2, ("owner of t1",), "owner of t2")
+    auto.commit("ada", "t2", again)
+    assert auto.branch("ada").tried_by == ()
+
+
 def test_a_claim_hands_out_a_batch(auto: Road) -> None:
     """At most `batch` mails come with the claim; the rest with the commits."""
     auto.pooled("ada")

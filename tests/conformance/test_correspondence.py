@@ -1,5 +1,6 @@
 """Random lives of branches that write to each other, compared at every step with a model of their stations."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import count
 from typing import Any, ClassVar
@@ -62,21 +63,26 @@ class Correspondence(RuleBasedStateMachine):
             yield recipient
             yield sender
 
-    @rule()
-    def read(self) -> None:
-        """A worker reads everything that is ready, and is slow."""
+    @rule(ahead=st.booleans())
+    def read(self, ahead: bool) -> None:
+        """A worker reads everything that is ready, and is slow; it is the owner of what is handed out with the mark."""
         queued = [place for place in self.places.values() if place.mark == "queued"]
-        ready = self.road.ready()
+        ready = self.road.ready(seats=0 if ahead else None)
         assert sorted(entry.branch for entry in ready) == sorted(place.name for place in queued)
         for entry in ready:
             place = self.places[entry.branch]
             place.entry, place.mark = entry.id, "read"
+            assert (entry.given is not None) == (place.gives and not ahead)
+            if entry.given is not None:
+                self._comes(place, 0, texts(entry.given.entries))
+                place.owner, place.lease_ms = entry.id, LOST
+                place.stand, place.holds = entry.given, list(entry.given.entries)
 
     @precondition(lambda self: self._some("ready"))
     @rule(pick=PICK, batch=st.integers(1, 3), lease_ms=LEASES, lost=st.booleans())
     def take(self, pick: int, batch: int, lease_ms: int, lost: bool) -> None:
         """A worker reads what is ready and claims a branch at once."""
-        self.read()
+        self.read(ahead=True)
         self.claim(self._one("ready", pick).name, batch, lease_ms, lost)
 
     @rule(name=NAME, batch=st.integers(1, 3), lease_ms=LEASES, lost=st.booleans())
@@ -148,7 +154,7 @@ class Correspondence(RuleBasedStateMachine):
     def work(self, pick: int, to: list[str], lost: bool) -> None:
         """A worker reads, claims, handles everything it is given and sends something."""
         name = self._one("ready", pick).name
-        self.read()
+        self.read(ahead=True)
         self.claim(name, 3, LIVING, lost)
         owned = [place.name for place in self.places.values() if place.owned]
         self.commit(owned.index(name), 3, 3, LIVING, to, lost)
@@ -195,7 +201,7 @@ class Correspondence(RuleBasedStateMachine):
 
         wait_until(swept)
         for place in abandoned:
-            place.mark = "queued"
+            place.mark, place.gives = "queued", False
 
     @precondition(lambda self: sum(place.open for place in self.places.values()) > 1)
     @rule(name=NAME, chance=st.integers(0, 9))
@@ -287,13 +293,14 @@ class Correspondence(RuleBasedStateMachine):
     def _go_out(self, sender: str, mails: list[Any], *, dead: bool = False) -> None:
         """Where mail goes that was accepted; a recipient that is closed makes a dead letter of what a turn sends."""
         self.sent += mails
+        coming = Counter(mail[1] for mail in mails)
         for mail in mails:
             recipient = self.places[mail[1]]
             if dead and not recipient.open:
                 self.dead.append(mail)
             elif self.delivery == "auto":
                 recipient.mailbox.append(mail)
-                self._mark(recipient)
+                self._mark(recipient, gives=coming[mail[1]] == 1)
             else:
                 self.places[sender].outbox.append(mail)
 
@@ -340,9 +347,9 @@ class Correspondence(RuleBasedStateMachine):
             name, place.owner, stand, take, records=records, mails=mails, nonce=nonce, **after, **parts
         )
 
-    def _mark(self, place: Place) -> None:
+    def _mark(self, place: Place, *, gives: bool = False) -> None:
         if place.mark == "absent":
-            place.mark = "queued"
+            place.mark, place.gives = "queued", gives
 
     def _forget_owner(self, name: str) -> None:
         place = self.places[name]
@@ -352,7 +359,7 @@ class Correspondence(RuleBasedStateMachine):
 
     def _let_go(self, place: Place) -> None:
         place.owner = ""
-        place.mark = "queued" if place.mailbox else "absent"
+        place.mark, place.gives = "queued" if place.mailbox else "absent", False
 
 
 @pytest.mark.parametrize("delivery", ["auto", "manual"])

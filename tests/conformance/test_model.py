@@ -58,6 +58,8 @@ class Life(RuleBasedStateMachine):
         self.handed_out = 0
         self.tries = 0
         self.mark = "absent"
+        self.gives = False
+        self.unused = False
         self.entry = ""
         self.owner: Owner | None = None
         self.fenced: list[Commit] = []
@@ -70,16 +72,24 @@ class Life(RuleBasedStateMachine):
         self.road.say("x", "ada", *numbers)
         self.waiting += numbers
         if self.mark == "absent":
-            self.mark = "queued"
+            self.mark, self.gives = "queued", size == 1
 
-    @rule()
-    def read(self) -> None:
-        """A worker reads what is ready: one entry when one is queued, none otherwise."""
-        if self.mark == "queued":
-            self.entry = self.road.entry("ada")
-            self.mark = "read"
-        else:
-            assert self.road.ready() == ()
+    @rule(ahead=st.booleans())
+    def read(self, ahead: bool) -> None:
+        """A worker reads what is ready: one entry when one is queued, none otherwise.
+
+        One that hands out a mail makes it the owner, though without a lease that lives, unless it reads ahead.
+        """
+        ready = self.road.ready(seats=0 if ahead else None)
+        assert len(ready) == (self.mark == "queued")
+        for one in ready:
+            self.mark, self.entry = "read", one.id
+            assert (one.given is not None) == (self.gives and not ahead)
+            if one.given is not None:
+                assert texts(one.given.entries) == self.waiting[:1]
+                self.handed_out = self.tries = 1
+                self.unused = True
+                self.owner = Owner(one.id, 1, one.given.cursor, one.given.version, list(one.given.entries))
 
     @precondition(lambda self: self.mark == "read")
     @rule(batch=BATCHES, lease_ms=LEASES)
@@ -95,7 +105,8 @@ class Life(RuleBasedStateMachine):
             return
         claimed = wait_until(lambda: got if (got := ask()).outcome is not Outcome.HELD else None)
         assert claimed.outcome is Outcome.OK
-        again = self.handed_out > 0
+        again = self.handed_out > 0 and not self.unused
+        self.unused = False
         self.tries = self.tries + 1 if again else 1
         assert claimed.attempts == self.tries
         assert texts(claimed.entries) == self.waiting[: 1 if again else batch]
@@ -115,6 +126,7 @@ class Life(RuleBasedStateMachine):
         self.handled += self.waiting[:done]
         del self.waiting[:done]
         self.handed_out = max(0, self.handed_out - done)
+        self.unused = False
         self.last = verb
         assert (answer.cursor, answer.version) == (verb.consumed, owner.version + 1)
         if batch == 0 or not self.waiting:
@@ -163,7 +175,7 @@ class Life(RuleBasedStateMachine):
             assert self.road.sweep() == Swept(seen=1)
         else:
             self.road.give_away()
-            self.mark = "queued"
+            self.mark, self.gives, self.unused = "queued", False, False
 
     @invariant()
     def stands_where_it_should(self) -> None:
@@ -195,7 +207,7 @@ class Life(RuleBasedStateMachine):
 
     def _let_go(self) -> None:
         self.owner, self.handed_out, self.tries = None, 0, 0
-        self.mark = "queued" if self.waiting else "absent"
+        self.mark, self.gives, self.unused = "queued" if self.waiting else "absent", False, False
 
 
 def test_random_lives_follow_the_model(exchange: Exchange) -> None:

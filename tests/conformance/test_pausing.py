@@ -48,12 +48,12 @@ def test_what_is_not_there_is_not_paused(auto: Road) -> None:
 def test_a_mark_of_before_is_cleared_by_the_claim(auto: Road) -> None:
     """PAUSED takes the ready entry away with the mark, so that resuming makes a new one."""
     auto.pooled("ada")
-    auto.say("ben", "ada", 1)
+    auto.say("ben", "ada", 1, 2)
     pause(auto)
     assert auto.claim("ada", "t1", auto.entry("ada")).outcome is Outcome.PAUSED
     assert (auto.ready(), auto.sweep()) == ((), Swept())
     resume(auto)
-    assert texts(auto.take("ada", "t2").entries) == [1]
+    assert texts(auto.take("ada", "t2").entries) == [1, 2]
 
 
 def test_a_mark_of_before_may_be_swept(auto: Road) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Posted, ReadyEntry
+from lion_broker.mail.records import Posted
 from lion_broker.mail.verbs import Post
 from tests.conformance.road import Road, texts
 
@@ -17,7 +17,7 @@ def test_mail_for_a_pooled_branch_wakes_a_worker(auto: Road) -> None:
     mail = auto.mail("ben", "ada", {"text": "größer", "number": 1.5})
     assert auto.post(mail) == Posted(Outcome.OK)
     (ready,) = auto.ready()
-    assert ready == ReadyEntry(ready.id, auto.session, "ada")
+    assert (ready.session, ready.branch) == (auto.session, "ada")
     claimed = auto.claim("ada", "t1", ready.id)
     assert [entry.mail for entry in claimed.entries] == [mail]
     assert auto.branch("ada").waiting == 1

@@ -30,7 +30,7 @@ FENCE = re.compile(r'^( *)```(\w*)(?: title="([\w.-]+)")?[^\n]*\n(.*?)^\1``` *$'
 INLINE = re.compile(r"`((?:lion-broker|scripts/)[^`\n]*)`")
 PRINTED = re.compile(r"^ *#> ?(.*)$", re.MULTILINE)
 END_OF_COMMAND = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

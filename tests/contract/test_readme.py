@@ -22,7 +22,7 @@ OWN_COMMANDS = sorted(words for words in COMMANDS if words[0].startswith(("lion-
 def run_document(document: Path) -> subprocess.CompletedProcess[str]:
     """Run the Python of a document in a fresh interpreter, with warnings as errors."""
     command = [sys.executable, "-W", "error", "-m", "tests.contract.documents", str(document)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250)
 
 
 def relative(document: Path) -> str:
@@ -128,7 +128,7 @@ def test_the_demo_prints_what_the_readme_shows() -> None:
     command, report, table = re.split(r"\n(?=# )|\n\.\.\.\n", shown)
     assert command == "$ scripts/demo"
     demo = [sys.executable, "-m", "lion_broker", "demo", "research", "--pace", "0"]
-    result = subprocess.run(demo, capture_output=True, text=True, timeout=100)
+    result = subprocess.run(demo, capture_output=True, text=True, timeout=250)
     assert result.returncode == 0, result.stderr
     title, label, _ = report.split("\n\n")
     assert result.stdout.split("\n\n")[:2] == [title, label.replace("\n> ", " ")]

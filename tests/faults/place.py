@@ -84,7 +84,7 @@ class OwnServer:
     def wait(self) -> int:
         """Wait until it has ended by itself."""
         assert self._process is not None
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:

@@ -15,6 +15,8 @@ from tests.ledger import Ledger
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 LEASE = 0.6
+LONG = 2.0
+"""A lease that does not end when a busy machine lets a worker wait for a moment."""
 APP = "tests.apps.callers:registry"
 
 
@@ -23,9 +25,11 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def callers(site: Site, desk: Path, count: int) -> list[Any]:
-    """Workers whose behaviours call tools."""
-    started = [site.worker(app=APP, lease=LEASE, LION_BROKER_PATIENCE="0.5", DESK=str(desk)) for _ in range(count)]
+def callers(site: Site, desk: Path, count: int, lease: float = LONG, patience: float = 60.0) -> list[Any]:
+    """Workers whose behaviours call tools. One that has slept for longer than its patience blames the server first."""
+    started = [
+        site.worker(app=APP, lease=lease, LION_BROKER_PATIENCE=str(patience), DESK=str(desk)) for _ in range(count)
+    ]
     for one in started:
         one.ready()
     return started
@@ -45,11 +49,11 @@ def heard(session: Session) -> list[str]:
 
 
 def test_a_behaviour_that_blocks_its_worker_keeps_its_branch(site: Site, tmp_path: Path) -> None:
-    """Leases are renewed by a thread: for four lengths nothing else runs there, and no other worker begins the mail."""
+    """Leases are renewed by a thread: for two lengths nothing else runs there, and no other worker begins the mail."""
     with Session(exchange=site.connect(), delivery="auto") as session:
         remote = remote_of(session, "blocks")
         callers(site, tmp_path, 2)
-        session.default_branch.send(remote, "message", str(4 * LEASE))
+        session.default_branch.send(remote, "message", str(2 * LONG))
         assert heard(session) == ["done"]
         assert len(lines(tmp_path / "blocks")) == 1
         assert session.counters()["redelivered"] == 0
@@ -59,12 +63,12 @@ def test_no_call_begins_while_the_server_is_away(site: Site, tmp_path: Path) -> 
     """A worker that cannot prolong its lease begins no other call; the one that it was making is made twice at most."""
     with Session(exchange=site.connect(), delivery="auto") as session:
         remote = remote_of(session, "taps")
-        (worker,) = callers(site, tmp_path, 1)
+        (worker,) = callers(site, tmp_path, 1, LEASE, 0.5)
         session.default_branch.send(remote, "message", "60")
         wait_until(lambda: len(lines(tmp_path / "taps")) > 4)
         with site.server.frozen():
             before = len(lines(tmp_path / "taps"))
-            wait_until(lambda: "branches could not be renewed" in worker.errors, 30)
+            wait_until(lambda: "branches could not be renewed" in worker.errors, 60)
             assert len(lines(tmp_path / "taps")) <= before + 1
         assert heard(session) == ["done"]
         calls = Counter(line.split()[0] for line in lines(tmp_path / "taps"))
@@ -101,8 +105,9 @@ def test_a_look_at_a_living_owner_costs_no_time(site: Site) -> None:
         session.default_branch.send(remote, "message", "hello")
         (ready,) = exchange.call(ReadReady("p", "owner", 1))
         pass_time(site.server, 0.1)
-        exchange.call(Claim(session.id, remote.id, "token", ready.id, "p", "owner", lease_ms=30))
-        assert exchange.call(Sweep("p", 100)).seen == 1
+        claim = Claim(session.id, remote.id, "token", ready.id, "p", "owner", lease_ms=90)
+        # One behind the other, so that the lease cannot end in between.
+        assert exchange.call_all((claim, Sweep("p", 100)))[1].seen == 1
         pipe = client.pipeline()
         pipe.xpending_range(f"{site.root}ready:p", "workers", "-", "+", 1)
         pipe.hget(f"{site.root}s:{session.id}:b:{remote.id}", "lease")

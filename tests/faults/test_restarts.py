@@ -63,7 +63,7 @@ def test_workers_that_are_replaced_under_load(site: Site) -> None:
         worker.ready()
     with flowing(load):
         for _ in range(3):
-            wait_until(load.more(15), 30)
+            wait_until(load.more(15), 60)
             running.append(site.worker(lease=30.0))
             leaving = running.pop(0)
             assert leaving.stop() == 0, leaving.errors
@@ -91,7 +91,7 @@ def test_an_earlier_version_among_the_workers(site: Site, earlier: Path) -> None
         for worker in running:
             worker.ready()
         for old in (True, False) * 2:
-            wait_until(load.more(15), 30)
+            wait_until(load.more(15), 60)
             running.append(earlier_worker(site, earlier) if old else site.worker(lease=1.0))
             running[-1].ready()
             assert running.pop(0).stop() == 0

@@ -34,11 +34,11 @@ def test_a_killed_server(site: Site) -> None:
     workers(site)
     with flowing(load):
         for _ in range(3):
-            wait_until(load.more(20), 30)
+            wait_until(load.more(20), 60)
             site.server.kill()
-            wait_until(lambda: any("waiting for the server" in program.errors for program in site.programs), 20)
+            wait_until(lambda: any("waiting for the server" in program.errors for program in site.programs), 60)
             site.server.start()
-            wait_until(load.more(20), 30)
+            wait_until(load.more(20), 60)
     ledger = check(load)
     assert load.refused == []
     # A worker has a line that waits, one for what it asks, and one for its leases; so has the session, and this test.
@@ -55,7 +55,7 @@ def test_the_functions_are_deleted(site: Site) -> None:
     with flowing(load), site.server.client() as client:
         for _ in range(10):
             client.function_flush()
-            wait_until(load.more(5), 30)
+            wait_until(load.more(5), 60)
     check(load)
     assert load.refused == []
     assert site.server.calls("function|load") > 10
@@ -86,9 +86,9 @@ def test_everything_is_deleted(site: Site) -> None:
     load = Load.begin(site, exchange)
     (worker,) = workers(site, 1)
     with flowing(load), site.server.client() as client:
-        wait_until(load.more(20), 30)
+        wait_until(load.more(20), 60)
         client.flushall()
-        wait_until(lambda: load.refused, 30)
+        wait_until(lambda: load.refused, 60)
     assert {type(error) for error in load.refused} == {ItemNotFoundError}
     assert "it was deleted, or the server was emptied" in str(load.refused[0])
     again = Load.begin(site, exchange)
@@ -139,7 +139,7 @@ def test_the_disk_is_full(small_disk: Path, tmp_path: Path, fsync: str) -> None:
         load = Load.begin(site, site.connect(patience=1))
         workers(site)
         with flowing(load):
-            wait_until(load.more(20), 30)
+            wait_until(load.more(20), 60)
             fill(small_disk / "ballast")
             wait_until(lambda: load.refused, 60)
         assert {type(error) for error in load.refused} == {BrokerUnavailable}
@@ -149,7 +149,7 @@ def test_the_disk_is_full(small_disk: Path, tmp_path: Path, fsync: str) -> None:
         (small_disk / "ballast").unlink()
         if not site.server.alive:
             site.server.start()
-        wait_until(lambda: writes(load), 30)
+        wait_until(lambda: writes(load), 60)
         check(load)
         assert all(program.alive for program in site.programs)
 

@@ -48,7 +48,7 @@ def test_clocks_that_are_an_hour_off(site: Site) -> None:
     library = libfaketime()
     load = Load.begin(site)
     shifted = [
-        site.worker(lease=1.0, LD_PRELOAD=str(library), FAKETIME=offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
+        site.worker(lease=3.0, LD_PRELOAD=str(library), FAKETIME=offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
         for offset in ("-1h", "+1h")
     ]
     for worker in shifted:
@@ -56,12 +56,12 @@ def test_clocks_that_are_an_hour_off(site: Site) -> None:
     clocks = [told_hour(worker) for worker in shifted]
     assert clocks[0] != clocks[1]
     with flowing(load):
-        wait_until(load.more(60), 30)
+        wait_until(load.more(60), 60)
         assert load.session.counters()["redelivered"] == 0
         for worker in shifted:
             worker.kill()
             site.worker(lease=1.0).ready()
-            wait_until(load.more(30), 30)
+            wait_until(load.more(30), 60)
     check(load)
     assert load.refused == []
 
@@ -122,7 +122,7 @@ def test_idle_branches_ask_for_nothing(site: Site) -> None:
 def at_rest(site: Site) -> int:
     """How many commands the server does while a worker asks three times for ready branches and gets none."""
     begin, done = polls(site), commands(site)
-    wait_until(lambda: polls(site) >= begin + 3, 30)
+    wait_until(lambda: polls(site) >= begin + 3, 60)
     return commands(site) - done
 
 

@@ -35,7 +35,7 @@ async def test_the_tail_can_be_awaited() -> None:
     async with Session() as session:
         tail = session.events(after="$", timeout=5)
         branch = await session.anew_branch(name="ben")
-        async for event in session.events(timeout=5):
+        async for event in session.events(timeout=30):
             if event.fields["branch"] == branch.id:
                 break
         assert event.fields["name"] == "ben"

@@ -122,7 +122,7 @@ def test_workers_do_not_outlive_a_killed_desk(stage: Stage) -> None:
     program = stage.start(*SLOW)
     workers = at_work(stage, program)
     program.kill()
-    wait_until(lambda: not [one for one in workers if one.alive], 20)
+    wait_until(lambda: not [one for one in workers if one.alive], 60)
 
 
 def test_a_desk_without_workers_says_so(stage: Stage) -> None:

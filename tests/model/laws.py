@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.model.state import CLOSED, OPEN, Mails, State
+from tests.model.state import CLOSED, OPEN, PAUSED, Mails, State
 from tests.model.world import Step
 
 __all__ = ["OF_STATES", "OF_STEPS"]
@@ -49,6 +49,12 @@ def owners_are_marked(s: State) -> bool:
     return s.halfway or not s.alive or (s.mark != 0 and s.token != 0)
 
 
+def what_is_held_is_counted(s: State) -> bool:
+    """What the owner has in its hands is known to have been handed out: when it dies, that was an attempt."""
+    owners = (worker for worker in s.workers if worker.hosts and worker.token == s.token and not worker.sent)
+    return all(s.handed >= owner.held for owner in owners if owner.version == s.version and not owner.lane)
+
+
 def closed_is_clear(s: State) -> bool:
     """A closed branch has no mail, no mark and no owner."""
     return s.standing != CLOSED or not (s.waiting or s.lanes or s.mark or s.token)
@@ -72,6 +78,20 @@ def the_living_keep_what_they_have(before: State, step: Step) -> bool:
     if not before.alive or request is None or request.verb not in ("claim", "sweep") or request.token == before.token:
         return True
     return (after.token, after.alive, after.mark) == (before.token, True, before.mark)
+
+
+def handed_out_once(before: State, step: Step) -> bool:
+    """A mark hands out only what nobody has had before."""
+    known = {ready.id for ready in before.ready}
+    new = any(ready.token for ready in step.state.ready if ready.id not in known)
+    return not new or before.handed <= before.cursor
+
+
+def the_paused_begin_nothing(before: State, step: Step) -> bool:
+    """Whoever reads an entry of a paused branch begins no turn with it."""
+    if before.standing != PAUSED or step.request is not None or before.ready == step.state.ready:
+        return True
+    return sum(worker.hosts for worker in step.state.workers) <= sum(worker.hosts for worker in before.workers)
 
 
 def cursors_only_advance(before: State, step: Step) -> bool:
@@ -100,6 +120,7 @@ OF_STATES: Mapping[str, Callable[[State], bool]] = {
         work_is_marked,
         lanes_are_planned,
         owners_are_marked,
+        what_is_held_is_counted,
         closed_is_clear,
     )
 }
@@ -109,6 +130,8 @@ OF_STEPS: Mapping[str, Callable[[State, Step], bool]] = {
     for law in (
         strangers_change_nothing,
         the_living_keep_what_they_have,
+        handed_out_once,
+        the_paused_begin_nothing,
         cursors_only_advance,
         what_is_answered_is_true,
     )

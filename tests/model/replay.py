@@ -14,7 +14,7 @@ from lion_broker.mail.wire import encode_json, read_json
 from tests.conformance.road import Road, texts
 from tests.model.server import Answer, Server
 from tests.model.sites import Site
-from tests.model.state import PAUSED, Request, State
+from tests.model.state import PAUSED, Request, State, Worker
 from tests.model.walks import home
 from tests.model.world import Action, World
 
@@ -82,11 +82,17 @@ class Twin:
                 verb = Post(self.road.session, "outside", number, (self.road.mail(mail[0], "ada", mail),))
                 assert answer is not None
                 assert self.road.call(verb).outcome == answer.word
-            case "read":
+            case "read" | "read ahead":
                 worker = self.state.workers[action.place]
-                (ready,) = self.road.ready(f"worker {action.place}", count=1)
+                seats = 0 if action.verb == "read ahead" else None
+                (ready,) = self.road.ready(f"worker {action.place}", count=1, seats=seats)
                 assert ready.id == self.entries[worker.entry]
                 self.tokens[worker.token] = uuid4().hex
+                if worker.hosts:
+                    self.tokens[worker.token] = ready.id
+                    self._compare_given(worker, ready.given)
+                else:
+                    assert ready.given is None
             case "expire":
                 self.site.expire(self.road, "ada")
             case "ripen":
@@ -166,10 +172,16 @@ class Twin:
         # A branch begins with a version of its own.
         assert (real.cursor, real.version) == (self.places[answer.cursor], answer.version + 1)
 
+    def _compare_given(self, worker: Worker, given: Claimed | None) -> None:
+        assert given is not None
+        assert texts(given.entries) == [self.state.arrived[worker.cursor]]
+        self.places[worker.held] = given.entries[0].id
+        assert (given.cursor, given.version) == (self.places[worker.cursor], worker.version + 1)
+
     def compare(self) -> None:
         """Where the branch stands, its mark, and the ready entries."""
         s, view = self.state, self.site.look(self.road, "ada")
-        assert [read for _, read in view.ready] == [entry.seen == "read" for entry in s.ready]
+        assert [read for _, read in view.ready] == [entry.pending for entry in s.ready]
         self.entries.update((entry.id, real) for (real, _), entry in zip(view.ready, s.ready, strict=True))
         assert view.mark == (self.entries[s.mark] if s.mark else "")
         assert (view.cursor, view.version) == (self.places[s.cursor], s.version + 1)

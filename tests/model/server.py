@@ -33,17 +33,18 @@ class Server:
     batch = 2
 
     def post(self, s: State, mail: str) -> tuple[State, Answer]:
-        """Append a mail and mark the branch, in one call."""
+        """Append a mail and mark the branch, in one call; the mark of an idle one hands it out."""
         if s.standing == CLOSED:
             return s, Answer("CLOSED")
         if s.trouble == "full":
             return s, Answer("OOM")
-        return self.mark(s._replace(arrived=(*s.arrived, mail))), Answer("OK")
+        s = s._replace(arrived=(*s.arrived, mail))
+        return self.mark(s, first=True), Answer("OK")
 
-    def read(self, s: State) -> tuple[State, int]:
+    def read(self, s: State, *, ahead: bool = False) -> tuple[State, Ready]:
         """Give the oldest unread entry to a worker; it stays pending."""
-        entry = next(ready.id for ready in s.ready if ready.seen == "unread")
-        return self.see(s, entry, "read"), entry
+        entry = next(ready for ready in s.ready if ready.seen == "unread")
+        return self.see(s, entry.id, "ahead" if ahead else "read"), entry
 
     def claim(self, s: State, ask: Request) -> tuple[State, Answer]:
         """Make the bearer of a token the owner, and hand out the first mails."""
@@ -62,11 +63,12 @@ class Server:
             return s._replace(token=ask.token, alive=True), answer
         if not s.waiting:
             return self.let_go(s, ask, work=False), self.answer("EMPTY", s)
-        # A head that was handed out before, without a commit, comes alone.
-        tried = s.handed > s.cursor
-        held = s.cursor + (1 if tried else min(self.batch, len(s.waiting)))
+        # A head that was handed out before, without a commit, comes alone; not where the reader has not used it.
+        handed = 0 if s.unused else s.handed
+        held = s.cursor + (1 if handed > s.cursor else min(self.batch, len(s.waiting)))
         answer = self.answer("OK", s)._replace(first=s.cursor, held=held)
-        return s._replace(token=ask.token, alive=True, handed=max(s.handed, held), lane=""), answer
+        s = s._replace(token=ask.token, alive=True, unused=False)
+        return s._replace(handed=max(handed, held), lane=""), answer
 
     def commit(self, s: State, turn: Request) -> tuple[State, Answer]:
         """Write a turn, or nothing of it, and hand out the next mails or end the lease."""
@@ -78,7 +80,7 @@ class Server:
         """Prolong a lease; an equal token is enough."""
         if not self.owns(s, ask):
             return s, Answer("FENCED")
-        return s._replace(alive=True), Answer("OK")
+        return s._replace(alive=True, unused=False), Answer("OK")
 
     def release(self, s: State, ask: Request) -> tuple[State, Answer]:
         """Hand the branch back; what waits is ready for others."""
@@ -97,8 +99,15 @@ class Server:
     def give(self, s: State, ask: Request) -> tuple[State, Answer]:
         """Replace an entry by a new one when there is work, else clear. The token stays until another claims."""
         if self.has_work(s):
+            s = self.note_reader(s, ask.entry)
             return self.mark(self.drop(s, ask.entry)._replace(mark=0)), Answer("GIVEN")
         return self.let_go(s, ask, work=False), Answer("DROPPED")
+
+    def note_reader(self, s: State, entry: int) -> State:
+        """What was handed out with an entry was tried by its reader, unless that one was to claim first."""
+        if s.unused and any(ready.seen == "ahead" for ready in s.ready if ready.id == entry):
+            s = s._replace(token=0, handed=0)
+        return s._replace(unused=False)
 
     def close(self, s: State, ask: Request) -> tuple[State, Answer]:
         """Accept no more; what waits becomes dead letters."""
@@ -107,7 +116,12 @@ class Server:
         return s._replace(standing=CLOSED, dead=dead, trimmed=len(s.arrived)), Answer("OK")
 
     def pause(self, s: State, ask: Request) -> tuple[State, Answer]:
-        """Take no more turns. The mark is cleared by whoever claims it: only that one knows that nobody is at work."""
+        """Take no more turns. The mark is cleared by whoever claims it: only that one knows that nobody is at work.
+
+        One that hands out a mail is taken back while nobody has read it.
+        """
+        if s.unused and any(ready.seen == "unread" for ready in s.ready if ready.id == s.mark):
+            s = self.let_go(s, ask, work=False)
         return s._replace(standing=PAUSED), Answer("OK")
 
     def resume(self, s: State, ask: Request) -> tuple[State, Answer]:
@@ -169,6 +183,7 @@ class Server:
             trimmed=max(s.trimmed, turn.consumed),
             lanes=lanes,
             planned=next_due(lanes),
+            unused=False,
             trouble="" if s.trouble == "full" and turn.effects else s.trouble,
         )
 
@@ -201,12 +216,23 @@ class Server:
         """Whether a worker would find something to do."""
         return s.standing == OPEN and (bool(s.waiting) or due(s.lanes) is not None)
 
-    def mark(self, s: State) -> State:
-        """See to it that a branch with work has exactly one entry, whose id is the mark."""
+    def mark(self, s: State, *, first: bool = False) -> State:
+        """See to it that a branch with work has exactly one entry, whose id is the mark.
+
+        With the `first` mail of an idle branch the entry hands it out: whoever is given the entry is the owner.
+        """
         if s.mark or s.standing != OPEN:
             return s
         entry = max(s.entries()) + 1
-        return s._replace(mark=entry, ready=(*s.ready, Ready(entry)))
+        if not first or not self.is_idle(s):
+            return s._replace(mark=entry, ready=(*s.ready, Ready(entry)))
+        token = max(s.tokens()) + 1
+        ready = (*s.ready, Ready(entry, token=token))
+        return s._replace(mark=entry, ready=ready, token=token, unused=True, handed=len(s.arrived))
+
+    def is_idle(self, s: State) -> bool:
+        """Whether the mail that has just come is all there is."""
+        return len(s.waiting) == 1 and not (s.token or s.lanes or s.lane)
 
     def is_mark(self, s: State, entry: int) -> bool:
         """Whether an entry is the branch's only one."""
@@ -218,7 +244,7 @@ class Server:
 
     def see(self, s: State, entry: int, seen: str) -> State:
         """Note what has become of an entry."""
-        return s._replace(ready=tuple(Ready(r.id, seen) if r.id == entry else r for r in s.ready))
+        return s._replace(ready=tuple(r._replace(seen=seen) if r.id == entry else r for r in s.ready))
 
     def held(self, s: State, ask: Request) -> State:
         """HELD acknowledges nothing."""
@@ -226,7 +252,7 @@ class Server:
 
     def let_go(self, s: State, ask: Request, *, work: bool) -> State:
         """End a lease and clear the mark, with the entry that it names; with work left there is a new one."""
-        s = self.drop(s, s.mark)._replace(mark=0, token=0, alive=False, handed=0)
+        s = self.drop(s, s.mark)._replace(mark=0, token=0, alive=False, unused=False, handed=0)
         return self.mark(s) if work else s
 
     def paused(self, s: State, ask: Request) -> State:

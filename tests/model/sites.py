@@ -113,7 +113,7 @@ class MemorySite:
 
     def expire(self, road: Road, branch: str) -> None:
         """Put the end of the lease into the past."""
-        self.exchange._store.sessions[road.session].branches[branch].lease_end = 0.0
+        self.exchange._store.sessions[road.session].branches[branch].lease_end = -1.0
 
     def ripen(self, road: Road, branch: str) -> None:
         """Put the time of the lanes into the past."""

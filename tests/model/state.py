@@ -16,10 +16,18 @@ Mails = tuple[str, ...]
 
 
 class Ready(NamedTuple):
-    """An entry of the ready stream. `seen` is `unread`, `read` (pending) or `gone` (of no group's concern any more)."""
+    """An entry of the ready stream. `seen` is `unread`, `read` (pending), `ahead` (the same, by a reader that claims
+    whatever it is given) or `gone` (of no group's concern any more). With a `token` it hands out the first mail.
+    """
 
     id: int
     seen: str = "unread"
+    token: int = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether it was read and not acknowledged."""
+        return self.seen in ("read", "ahead")
 
 
 class Request(NamedTuple):
@@ -82,7 +90,8 @@ class State(NamedTuple):
     `arrived` is every mail that ever came, in order: its place there is the id of its entry. `trimmed` of them are gone
     from the mailbox, `log` are the effects. `mark` is the field q. `flying` are requests that may still arrive.
     `coming` has not been posted, `trouble` is what the server suffers from. `lane` is the one that was handed out last,
-    `planned` the one at whose time somebody is to look at the branch.
+    `planned` the one at whose time somebody is to look at the branch. `unused`: the mark hands out the first mail, and
+    of whoever has it nothing was heard.
     """
 
     coming: Mails
@@ -98,6 +107,7 @@ class State(NamedTuple):
     standing: str = OPEN
     token: int = 0
     alive: bool = False
+    unused: bool = False
     mark: int = 0
     ready: tuple[Ready, ...] = ()
     flying: tuple[Request, ...] = ()
@@ -140,6 +150,7 @@ class State(NamedTuple):
     def tokens(self) -> Iterator[int]:
         """Every token that somebody knows."""
         yield self.token
+        yield from (ready.token for ready in self.ready)
         yield from (worker.token for worker in self.workers)
         yield from (request.token for request in self.flying)
 
@@ -173,7 +184,7 @@ class State(NamedTuple):
             workers=tuple(map(known_by, self.workers)),
             token=token[self.token],
             mark=entry[self.mark],
-            ready=tuple(Ready(entry[ready.id], ready.seen) for ready in self.ready),
+            ready=tuple(ready._replace(id=entry[ready.id], token=token[ready.token]) for ready in self.ready),
             flying=tuple(map(renamed, self.flying)),
             nonce=nonce,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.server import Answer, Server
-from tests.model.state import Ready, Request, State
+from tests.model.state import PAUSED, Ready, Request, State
 
 __all__ = ["VARIANTS"]
 
@@ -28,9 +28,9 @@ class BooleanMark(Server):
 class ReadingAcknowledges(Server):
     """An entry is acknowledged before there is a lease, which NOACK does as well."""
 
-    def read(self, s: State) -> tuple[State, int]:
-        s, entry = super().read(s)
-        return self.see(s, entry, "gone"), entry
+    def read(self, s: State, *, ahead: bool = False) -> tuple[State, Ready]:
+        s, entry = super().read(s, ahead=ahead)
+        return self.see(s, entry.id, "gone"), entry
 
 
 class ClearsInASecondCall(Server):
@@ -216,8 +216,8 @@ class AppendsToTheClosed(Server):
 class MarksTwice(Server):
     """Marking does not look whether there is a mark."""
 
-    def mark(self, s: State) -> State:
-        return super().mark(s._replace(mark=0))
+    def mark(self, s: State, *, first: bool = False) -> State:
+        return super().mark(s._replace(mark=0), first=first)
 
 
 class GivesAwayTwice(Server):
@@ -288,6 +288,37 @@ class ClosesWithItsLanes(Server):
         return super().close(s._replace(lanes=()), ask)
 
 
+class HandsOutUncounted(Server):
+    """A mark hands out a mail and does not note that it did."""
+
+    def mark(self, s: State, *, first: bool = False) -> State:
+        after = super().mark(s, first=first)
+        return after._replace(handed=s.handed)
+
+
+class HandsOutAgain(Server):
+    """The entry that a sweep makes hands out the mail that the first reader has had."""
+
+    def give(self, s: State, ask: Request) -> tuple[State, Answer]:
+        if len(s.waiting) != 1 or not self.has_work(s):
+            return super().give(s, ask)
+        return self.mark(self.drop(s, ask.entry)._replace(mark=0, token=0), first=True), Answer("GIVEN")
+
+
+class SweepForgetsTheAttempt(Server):
+    """A sweep takes what a reader was given for a mail that nobody has had."""
+
+    def note_reader(self, s: State, entry: int) -> State:
+        return s._replace(handed=0, unused=False) if s.unused else s
+
+
+class PausedHandsOut(Server):
+    """A pause leaves a mark that hands out a mail to whoever reads it."""
+
+    def pause(self, s: State, ask: Request) -> tuple[State, Answer]:
+        return s._replace(standing=PAUSED), Answer("OK")
+
+
 VARIANTS: dict[type[Server], tuple[str, str]] = {
     HeldAcknowledges: ("small", "one_entry"),
     BooleanMark: ("small", "one_entry"),
@@ -322,5 +353,9 @@ VARIANTS: dict[type[Server], tuple[str, str]] = {
     PutsFailedMailBack: ("lanes", "in_order"),
     LosesWhatIsDeferred: ("lanes", "nothing_lost"),
     ClosesWithItsLanes: ("lanes that close", "nothing_lost"),
+    HandsOutUncounted: ("small", "what_is_held_is_counted"),
+    HandsOutAgain: ("small", "handed_out_once"),
+    SweepForgetsTheAttempt: ("small", "what_is_held_is_counted"),
+    PausedHandsOut: ("pausing", "the_paused_begin_nothing"),
 }
 """Each variant with the world in which it fails, and the law that it breaks there."""

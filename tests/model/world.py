@@ -70,7 +70,7 @@ class World:
         for place, worker in enumerate(s.workers):
             yield from self._of_worker(s, place, worker)
         for place, ready in enumerate(s.ready):
-            if ready.seen == "read":
+            if ready.pending:
                 yield Action("sweep", place)
         for place in range(len(s.flying)):
             yield Action("arrive", place)
@@ -81,8 +81,11 @@ class World:
 
     def _of_worker(self, s: State, place: int, worker: Worker) -> Iterator[Action]:
         if worker == IDLE:
-            if any(ready.seen == "unread" for ready in s.ready):
+            unread = next((ready for ready in s.ready if ready.seen == "unread"), None)
+            if unread:
                 yield Action("read", place)
+            if unread and unread.token:
+                yield Action("read ahead", place)
             return
         if "crash" in self.faults:
             yield Action("crash", place)
@@ -119,7 +122,7 @@ class World:
             yield Action("mend" if s.trouble else "suffer")
         in_hand = {worker.entry for worker in s.workers}
         for place, ready in enumerate(s.ready):
-            if "retire" in self.faults and ready.seen == "read" and ready.id not in in_hand:
+            if "retire" in self.faults and ready.pending and ready.id not in in_hand:
                 yield Action("retire", place)
 
     def step(self, server: Server, s: State, action: Action) -> Step:
@@ -131,9 +134,8 @@ class World:
                 if answer.word != "OK":
                     return Step(s, answer=answer)
                 return Step(after._replace(coming=(*s.coming[:place], *s.coming[place + 1 :])), answer=answer)
-            case "read":
-                after, entry = server.read(s)
-                return Step(after.put(place, Worker(entry, max(s.tokens()) + 1)))
+            case "read" | "read ahead":
+                return Step(_read(server, s, action))
             case "crash":
                 return Step(s.put(place, IDLE))
             case "fork":
@@ -225,6 +227,14 @@ class World:
         """Whether all mail that was accepted has been handled, and nothing is left of it."""
         nobody = (IDLE,) * self.workers
         return not (s.waiting or s.lanes or s.mark or s.token or s.ready or s.flying) and s.workers == nobody
+
+
+def _read(server: Server, s: State, action: Action) -> State:
+    """A worker reads an entry: with what is handed out it begins a turn, else it makes a token to claim with."""
+    after, ready = server.read(s, ahead=action.verb == "read ahead")
+    if ready.token and action.verb == "read":
+        return after.put(action.place, Worker(ready.id, ready.token, s.version, s.cursor, s.cursor + 1))
+    return after.put(action.place, Worker(ready.id, max(s.tokens()) + 1))
 
 
 def _asked(function: Callable[[State, Request], tuple[State, Answer]], s: State, request: Request) -> Step:

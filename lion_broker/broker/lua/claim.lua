@@ -3,9 +3,10 @@
 -- KEYS 1: session key
 -- ARGV branch, token, ready entry, pool, owner, lease_ms, batch
 -- -> {OK | HELD | CLOSED | GONE | PAUSED | EMPTY | UNKNOWN, cursor, version, attempts, behaviour, now, lane, {lane, …},
---     entry, entry …}
+--     mail, mail …}  as answer_of has them
 --
--- handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
+-- A branch whose mark hands out its first mail may be claimed with that entry all the same, which is no second attempt:
+-- what came with the entry was not used. handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
 -- comes alone, so that a mail which kills its process is counted by itself. A lane that is due goes before the mailbox.
 -- lane, in the hash, is the one that was handed out last, until a commit.
 
@@ -22,10 +23,10 @@ local function hand_out(session, was, entries, again)
 end
 
 -- Notes who had the head of the mailbox last and did not commit it; one whose turn was of a lane has not had it.
-local function note_owner(key, was)
-  if was.tries > 0 and was.owner and not was.lane then
-    redis.call('HSET', key, 'tried_by', with_owner(was.tried_by or '', was.owner))
-  end
+local function note_owner(root, key, was)
+  if was.tries == 0 or was.lane then return end
+  local owner = owner_of(root, was.pool, was.q, was.token, was.owner)
+  if owner ~= '' then redis.call('HSET', key, 'tried_by', with_owner(was.tried_by or '', owner)) end
 end
 
 -- Drops a ready entry that is no branch's mark, but only one of the branch that the caller names.
@@ -37,10 +38,11 @@ end
 local function stands(key)
   local values = redis.call('HMGET', key, 'state', 'pool', 'behaviour', 'token', 'lease', 'q', 'cursor', 'version',
     'handed', 'tries', 'owner', 'tried_by', 'lane', 'deferred', 'paused', 'stepped')
+  local unused = values[4] and values[4] == values[6] and not values[5]
   return {
     state = values[1], pool = values[2], behaviour = values[3], token = values[4], lease = tonumber(values[5] or 0),
-    q = values[6], cursor = values[7], version = values[8], handed = values[9], tries = tonumber(values[10]) or 0,
-    owner = values[11], tried_by = values[12], lane = values[13], deferred = values[14], paused = values[15],
+    q = values[6], cursor = values[7], version = values[8], handed = not unused and values[9],
+    tries = not unused and tonumber(values[10]) or 0, owner = values[11], tried_by = values[12], lane = values[13], deferred = values[14], paused = values[15],
     stepped = values[16],
   }
 end
@@ -88,7 +90,7 @@ register('claim', function(keys, args)
   -- Entries that were read show what kind of key it is.
   broken = #entries == 0 and check_kinds({[key .. ':mailbox'] = 'stream'})
   if broken then return broken end
-  if not alive then note_owner(key, was) end
+  if not alive then note_owner(session.root, key, was) end
   local attempts, newest
   if lane then
     entries, attempts = hand_out_lane(session, key, lane, owner, batch, alive)

@@ -10,7 +10,7 @@
 --      n, n × (entry, reason, error, detail, attempts, of the inbox (0|1))  buried
 --      n, n × (entry, lane, pause_ms, attempts)                             deferred
 -- -> {OK | DRAINED | ALREADY | STALE | FENCED | FULL | UNKNOWN, cursor, version, attempts, full branch, now, lane, {lane, …},
---     entry, …}
+--     mail, …}  as answer_of has them
 --
 -- A turn is of the mailbox, or of a lane: then the cursor stays, and lane_done is the last entry that was handled. An
 -- answer with a lane means that the caller drops what it holds of the mailbox.
@@ -42,7 +42,7 @@ local function parse(args)
     of_lane = args[11] ~= '',
   }
   local at = 15
-  turn.records, at = list_at(args, at, 3, record_at)
+  turn.records, at = records_at(args, at)
   turn.mails, at = list_at(args, at, 7, mail_at)
   turn.replies, at = list_at(args, at, 3, reply_at)
   turn.taken, at = list_at(args, at, 1, text_at)
@@ -57,7 +57,7 @@ local function stands(key)
     'nonce', 'lane', 'deferred', 'paused', 'tried_by', 'tries')
   return {
     token = values[1], version = tonumber(values[2] or 0), cursor = values[3] or '0-0', pool = values[4] or '',
-    q = values[5], owner = values[6] or '', handed = values[7], stepped = values[8], nonce = values[9],
+    q = values[5], owner = values[6], handed = values[7], stepped = values[8], nonce = values[9],
     lane = values[10], deferred = tonumber(values[11]) or 0, paused = values[12], tried_by = values[13] or '',
     tries = tonumber(values[14]) or 0,
   }
@@ -230,7 +230,8 @@ end
 local function go_on(session, key, turn, was, now, deferred)
   local stands_at = {cursor = turn.consumed, version = turn.version + 1}
   local lease = now + turn.lease_ms
-  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce, 'lease', lease)
+  redis.call('HSET', key, 'cursor', turn.consumed, 'version', turn.version + 1, 'nonce', turn.nonce, 'lease', lease,
+    'owner', was.owner)
   if was.pool == '' then
     return answer_of('OK', stands_at, now, 0)
   end
@@ -274,6 +275,7 @@ register('commit', function(keys, args)
   local was, now = stands(key), session and session.now or now_ms()
   local refused = session and refusal(key, turn, was) or (not session and 'UNKNOWN') or nil
   if refused then return answer_of(refused, was, now, 0) end
+  was.owner = owner_of(session.root, was.pool, was.q, was.token, was.owner)
   local wrong, full = address(session, turn)
   local broken = wrong or check_keys(session, key, turn, was)
   if broken then return broken end

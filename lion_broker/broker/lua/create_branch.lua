@@ -9,7 +9,7 @@ register('create_branch', function(keys, args)
   local id, name, pool, behaviour = text(), text(), text(), text()
   local token, owner, lease_ms, copies = text(), text(), number(), text()
   local fields = list(function() return {text(), text()} end)
-  local records = list(function() return {kind = text(), head = text(), body = text()} end)
+  local records = records_at(args, 10 + 2 * #fields)
   local session = open_session(keys[1])
   local key = branch_key(keys[1], id)
   if not session then return 'UNKNOWN' end
@@ -21,7 +21,7 @@ register('create_branch', function(keys, args)
   local place = redis.call('HINCRBY', keys[1], 'places', 1)
   redis.call('ZADD', keys[1] .. ':branches', place, id)
   redis.call('HSET', key, 'id', id, 'session', session.id, 'name', name, 'pool', pool, 'behaviour', behaviour,
-    'state', 'open', 'cursor', '0-0', 'version', #records > 0 and 1 or 0)
+    'state', 'open', 'cursor', '0-0', 'version', records.n > 0 and 1 or 0)
   for _, pair in ipairs(fields) do redis.call('HSET', key, 'x:' .. pair[1], pair[2]) end
   if pool ~= '' then redis.call('HSETNX', session.root .. 'pools', pool, '') end
   if pool == '' and token ~= '' then
@@ -33,7 +33,7 @@ register('create_branch', function(keys, args)
   end
   write_records(key, 1, records, stamp_of(session.now, '', owner))
   -- A stream begins with room for 4 KiB, which most of many branches never fill; a copy has what it needs.
-  if #records > 0 and redis.call('COPY', key .. ':log', key .. ':copied') == 1 then
+  if records.n > 0 and redis.call('COPY', key .. ':log', key .. ':copied') == 1 then
     redis.call('RENAME', key .. ':copied', key .. ':log')
   end
   tell(session, 'k', 'created', 'branch', id, 'name', name, 'pool', pool)

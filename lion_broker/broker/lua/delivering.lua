@@ -62,26 +62,76 @@ local function weigh(session, key, bytes)
 end
 
 -- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
-local function enqueue(root, key, branch, session_id, pool)
-  local ready_key = root .. 'ready:' .. pool
-  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', 's', session_id, 'b', branch)
+--
+-- With a mail to hand out the entry is what a claim would answer, and its id the token: whoever the group gives it to is
+-- the owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows
+-- the other.
+local function enqueue(root, key, branch, session_id, pool, given)
+  local ready_key, fields = root .. 'ready:' .. pool, {'s', session_id, 'b', branch}
+  if given then
+    fields = {'s', session_id, 'b', branch, 'e', given.entry, 'h', given.h, 'd', given.b, 'g', given.s,
+      'c', given.cursor, 'v', given.version, 'f', given.behaviour}
+  end
+  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
   if not id then
     -- The pool is new, or `tidy` has forgotten it.
     redis.pcall('HSETNX', root .. 'pools', pool, '')
-    id = redis.pcall('XADD', ready_key, '*', 's', session_id, 'b', branch)
+    id = redis.pcall('XADD', ready_key, '*', unpack(fields))
   end
   if type(id) == 'table' then
     redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
     return nil
   end
-  redis.call('HSET', key, 'q', id)
+  if given then
+    redis.call('HSET', key, 'q', id, 'token', id, 'handed', given.entry, 'tries', 1)
+  else
+    redis.call('HSET', key, 'q', id)
+  end
   return id
 end
 
--- Makes sure that a branch with work has exactly one ready entry, unless it is paused.
-local function mark(session, recipient)
+-- A larger mail, or one behind so many branches, is not held twice.
+local GIVEN_BYTES = 4096
+local GIVEN_READY = 128
+
+-- What a claim would answer where a mail is the only one of an idle branch, or nil.
+local function to_hand_out(session, recipient, entry, mail)
+  if recipient.coming ~= 1 or recipient.deferred > 0 or (mail.x or '') ~= '' then return nil end
+  local h, b = mail.h or '', mail.b or ''
+  if #h + #b > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
+  if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
+  local values = redis.call('HMGET', recipient.key, 'token', 'lane', 'stepped', 'cursor', 'version', 'behaviour')
+  if values[1] or values[2] or values[3] then return nil end
+  return {
+    entry = entry, h = h, b = b, s = mail.s or '', cursor = values[4] or '0-0', version = values[5] or 0,
+    behaviour = values[6] or '',
+  }
+end
+
+-- Makes sure that a branch with work has exactly one ready entry, unless it is paused. With a mail that has just come,
+-- and its entry, the mark may hand it out.
+local function mark(session, recipient, entry, mail)
   if recipient.pool == '' or recipient.q or recipient.paused then return end
-  recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool)
+  local given = mail and to_hand_out(session, recipient, entry, mail)
+  recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
+end
+
+-- Who has read a ready entry, and how many ms ago; nothing while nobody has.
+local function reader_of(ready_key, id)
+  local found = redis.pcall('XPENDING', ready_key, GROUP, id, id, 1)
+  local row = not found.err and found[1]
+  if row then return row[2], row[3] end
+end
+
+local function is_ahead(reader)
+  return string.sub(reader, -#AHEAD) == AHEAD
+end
+
+-- The owner of a branch. Of one that was handed out with its mark the group knows it, until a commit has written it down.
+local function owner_of(root, pool, q, token, owner)
+  if owner or not q or token ~= q then return owner or '' end
+  local reader = reader_of(root .. 'ready:' .. pool, q)
+  return reader and not is_ahead(reader) and reader or ''
 end
 
 -- Whoever clears q removes that entry in the same call, by the id in the hash. An entry at the end of the stream stays:
@@ -134,8 +184,9 @@ local function add_to_station(recipient, station, mail)
   return add_mail(key, mail)
 end
 
--- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost.
-local function deliver(session, recipient, straight, mail)
+-- Puts a mail into a recipient's mailbox or inbox. A stream that refuses makes a dead letter: nothing is lost. One that
+-- comes `fresh` from its sender may be handed out with the mark.
+local function deliver(session, recipient, straight, mail, fresh)
   local station = station_of(recipient, straight)
   local added, refused = add_to_station(recipient, station, mail)
   if refused then
@@ -147,7 +198,7 @@ local function deliver(session, recipient, straight, mail)
   count(session, 'posted', 1)
   if station == 'mailbox' then
     count(session, 'inflight', 1)
-    mark(session, recipient)
+    mark(session, recipient, added, fresh and mail)
   elseif recipient.pool ~= '' and not recipient.listed then
     redis.call('SADD', session.key .. ':inboxes', recipient.id)
     recipient.listed = true
@@ -181,43 +232,37 @@ local function stamp_of(now, consumed, owners)
   return now .. ' ' .. consumed .. '\n' .. owners
 end
 
+-- The first numbers as texts: making one is dearer than most commands.
+local NUMBERS = {}
+
+local function number_text(number)
+  local text = NUMBERS[number]
+  if not text then
+    text = string.format('%d', number)
+    if number <= 1024 then NUMBERS[number] = text end
+  end
+  return text
+end
+
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
 local function write_records(key, version, records, stamp)
-  local log, begun = key .. ':log', version .. '-'
-  for place, record in ipairs(records) do
-    local added
+  local log, begun, args, at = key .. ':log', version .. '-', records.args, records.first
+  for place = 1, records.n do
+    local kind, head, body = args[at], args[at + 1], args[at + 2]
+    at = at + 3
     if place == 1 then
-      local fields = {'k', record.kind, 'd', record.body}
-      if record.head ~= '' then fields[5], fields[6] = 'h', record.head end
+      local fields = {'k', kind, 'd', body}
+      if head ~= '' then fields[5], fields[6] = 'h', head end
       fields[#fields + 1], fields[#fields + 2] = 't', stamp
-      added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
-    elseif record.head == '' then
-      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body)
+      local added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
+      if type(added) == 'table' and added.err then return false end
+    elseif head == '' then
+      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body)
     else
-      added = redis.pcall('XADD', log, begun .. place, 'k', record.kind, 'd', record.body, 'h', record.head)
+      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body, 'h', head)
     end
-    if place == 1 and type(added) == 'table' and added.err then return false end
   end
   return true
-end
-
--- A budget as it stands now: requests and tokens that are left, each false where there is no limit.
-local function budget_at(key, limit_requests, limit_tokens, interval_ms)
-  local values = redis.call('HMGET', key, 'requests', 'tokens', 'at')
-  local now = now_ms()
-  local passed = math.max(0, now - (tonumber(values[3]) or now))
-  local function level(stored, limit)
-    if limit < 0 then return false end
-    return math.min(limit, (tonumber(stored) or limit) + passed * limit / interval_ms)
-  end
-  return {requests = level(values[1], limit_requests), tokens = level(values[2], limit_tokens), at = now}
-end
-
-local function write_budget(key, budget, interval_ms)
-  redis.call('HSET', key, 'requests', tostring(budget.requests or 0), 'tokens', tostring(budget.tokens or 0),
-    'at', budget.at)
-  -- A budget that nobody has used for so long is full again, unless it was overdrawn by more than that.
-  redis.call('PEXPIRE', key, math.max(interval_ms * 10, 60000))
 end
 
 local function forget_steps(key)

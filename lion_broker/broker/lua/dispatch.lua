@@ -21,12 +21,13 @@ register('dispatch', function(keys, args)
   local key = branch_key(keys[1], branch)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', 0} end
-  local values = redis.call('HMGET', key, 'token', 'version', 'nonce', 'owner', 'cursor')
+  local values = redis.call('HMGET', key, 'token', 'version', 'nonce', 'owner', 'cursor', 'q', 'pool')
   local was = {token = values[1], version = tonumber(values[2]) or 0, nonce = values[3]}
   local refused = refusal(was, args[2], version, nonce)
   if refused then return {refused, was.version} end
+  local owner = owner_of(session.root, values[7] or '', values[6], values[1], values[4])
   local turn = {branch = branch, strict = true}
-  local records, at = list_at(args, 6, 3, record_at)
+  local records, at = records_at(args, 6)
   turn.mails = list_at(args, at, 7, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})
@@ -35,11 +36,11 @@ register('dispatch', function(keys, args)
     forget_blobs(session, turn.mails)
     return {'FULL', was.version, full}
   end
-  local stamp = stamp_of(session.now, '', values[4] or '')
+  local stamp = stamp_of(session.now, '', owner)
   if not write_records(key, version + 1, records, stamp) then return {'STALE', was.version} end
   redis.call('HSET', key, 'version', version + 1, 'nonce', nonce, 'lease', session.now + lease_ms)
   send_out(session, turn)
-  tell(session, 'k', 'turn', 'branch', branch, 'owner', values[4] or '', 'version', version + 1,
+  tell(session, 'k', 'turn', 'branch', branch, 'owner', owner, 'version', version + 1,
     'cursor', values[5] or '0-0', 'handled', 0, 'sent', #turn.mails, 'deferred', 0)
   write_counts(session)
   return {'OK', version + 1}

@@ -8,10 +8,14 @@ end
 local function next_entries(stream, from, batch)
   local entries = entries_from(stream, '(' .. from, batch)
   local size = 0
-  for i, entry in ipairs(entries) do
-    local fields = entry[2]
-    for part = 1, #fields do size = size + #fields[part] end
-    if fields[8] then size = size + blob_size(fields[8]) end
+  for i = 1, #entries do
+    local fields = entries[i][2]
+    if is_plain(fields) then
+      size = size + #fields[2] + #fields[4] + #fields[6]
+    else
+      for part = 1, #fields do size = size + #fields[part] end
+      if fields[8] then size = size + blob_size(fields[8]) end
+    end
     if size > 1048576 and i > 1 then
       for rest = #entries, i, -1 do entries[rest] = nil end
       break
@@ -25,13 +29,24 @@ local function lanes_of(key)
   return redis.call('ZRANGE', key .. ':lanes', 0, -1)
 end
 
--- What claim and commit answer: where the branch stands, what time it is, and what it is given from where.
+-- What claim and commit answer: where the branch stands, what time it is, and what it is given from where. A mail
+-- without a blob is four values in a row, its entry, header, body and signature: a table costs more than what is in it.
+-- All else that a stream may hold is answered as the entry it is.
 local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   local answer = {
     word, stands.cursor or '0-0', tonumber(stands.version or 0), attempts, stands.behaviour or '', now, lane or '', lanes or {},
   }
-  if entries then
-    for i = 1, #entries do answer[8 + i] = entries[i] end
+  local n = 8
+  for i = 1, entries and #entries or 0 do
+    local entry = entries[i]
+    local fields = entry[2]
+    if is_plain(fields) then
+      answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = entry[1], fields[2], fields[4], fields[6]
+      n = n + 4
+    else
+      answer[n + 1] = entry
+      n = n + 1
+    end
   end
   return answer
 end
@@ -51,6 +66,8 @@ end
 
 -- The same for what a delivery to a recipient writes to by plain calls.
 local function check_station(session, recipient, straight, delayed)
+  -- How many mails of this call are for it.
+  recipient.coming = (recipient.coming or 0) + 1
   local looked_at = delayed and 2 or 1
   if (recipient.sound or 0) >= looked_at then return nil end
   local kinds = {[session.key .. ':dead'] = ROOMY}
@@ -168,7 +185,7 @@ local function deliver_when_due(session, recipient, straight, mail, due)
     delay(session, recipient, straight, mail, due)
     return true
   end
-  return deliver(session, recipient, straight, mail)
+  return deliver(session, recipient, straight, mail, true)
 end
 
 -- Moves up to `limit` delayed mails that are due into their recipient's mailbox or inbox.

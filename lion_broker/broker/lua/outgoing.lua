@@ -10,8 +10,10 @@ local function list_at(args, at, width, row_at)
   return rows, at + 1 + #rows * width
 end
 
-local function record_at(args, at)
-  return {kind = args[at], head = args[at + 1], body = args[at + 2]}
+-- Records stay where they are: there are many, and each is written as it came.
+local function records_at(args, at)
+  local n = tonumber(args[at])
+  return {args = args, first = at + 1, n = n}, at + 1 + n * 3
 end
 
 local function mail_at(args, at)

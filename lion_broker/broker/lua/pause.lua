@@ -17,11 +17,18 @@ local function resume(session, key, branch, now)
   if has_work(key, now, recipient.deferred > 0, nil) then mark(session, recipient) end
 end
 
+-- What the mark hands out and nobody has read is taken back: whoever reads it would begin a turn.
+local function take_back(session, key, branch, values)
+  local pool, q = values[2], values[4]
+  if not q or values[5] ~= q or values[6] or reader_of(session.root .. 'ready:' .. pool, q) then return end
+  let_go(session.root, key, branch, session.id, pool, q, false)
+end
+
 register('pause', function(keys, args)
   local branch, reason = args[1], args[2]
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'paused')
+  local values = redis.call('HMGET', key, 'state', 'pool', 'paused', 'q', 'token', 'lease')
   if not session or not values[1] then return 'UNKNOWN' end
   if values[1] ~= 'open' then return 'CLOSED' end
   if (reason == '') == (not values[3]) then return 'ALREADY' end
@@ -36,6 +43,7 @@ register('pause', function(keys, args)
   else
     -- The mark of an owner stays until its commit; that of nobody is cleared by whoever claims it.
     redis.call('HSET', key, 'paused', reason)
+    take_back(session, key, branch, values)
     tell(session, 'k', 'paused', 'branch', branch, 'reason', reason)
   end
   return 'OK'

@@ -1,7 +1,7 @@
 -- reserve: requests and tokens out of a shared budget, both or neither.
 --
 -- KEYS 1: budget key
--- ARGV requests, tokens, limit_requests, limit_tokens, interval_ms; a limit of -1 is none
+-- ARGV requests, tokens, limit_requests, limit_tokens, interval_ms, title, who, calls; a limit of -1 is none
 -- -> 0 when they were taken, else the milliseconds after which to ask again
 
 register('reserve', function(keys, args)
@@ -14,9 +14,15 @@ register('reserve', function(keys, args)
   end
   local wait = math.max(wait_for(requests, budget.requests, limit_requests),
     wait_for(tokens, budget.tokens, limit_tokens))
-  if wait > 0 then return wait end
-  if budget.requests then budget.requests = budget.requests - requests end
-  if budget.tokens then budget.tokens = budget.tokens - tokens end
-  write_budget(keys[1], budget, interval_ms)
-  return 0
+  if wait == 0 then
+    if budget.requests then budget.requests = budget.requests - requests end
+    if budget.tokens then budget.tokens = budget.tokens - tokens end
+  end
+  write_budget(keys[1], budget, {args[3], args[4], args[5]}, args[6])
+  if wait > 0 then
+    note_waiter(keys[1], args[7], args[8], budget.at, wait)
+  elseif args[7] ~= '' then
+    redis.call('HDEL', keys[1], 'wait:' .. args[7])
+  end
+  return wait
 end, {'allow-oom'})

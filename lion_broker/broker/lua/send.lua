@@ -54,7 +54,7 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
   local senders = redis.call('SMEMBERS', session.key .. ':outboxes')
   table.sort(senders)
   local from_sender, from_entry = string.match(resume, '^(.*)/(.*)$')
-  local moved, pages = 0, 0
+  local moved, pages, frame = 0, 0, {}
   for _, sender in ipairs(senders) do
     if not from_sender or sender >= from_sender then
       local outbox = branch_key(session.key, sender) .. ':outbox'
@@ -68,7 +68,7 @@ local function pick_from_outboxes(session, targets, receive, wanted, left, resum
         local ids = {}
         for _, entry in ipairs(entries) do
           if used_up(left) then break end
-          local mail = waiting_mail(entry)
+          local mail = waiting_mail(entry, frame)
           start = '(' .. entry[1]
           if wanted[mail.r] then
             ids[#ids + 1] = entry[1]

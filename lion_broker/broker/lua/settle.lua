@@ -9,6 +9,6 @@ register('settle', function(keys, args)
   local budget = budget_at(keys[1], limit_requests, limit_tokens, tonumber(args[5]))
   if budget.requests then budget.requests = math.min(limit_requests, budget.requests - tonumber(args[1])) end
   if budget.tokens then budget.tokens = math.min(limit_tokens, budget.tokens - tonumber(args[2])) end
-  write_budget(keys[1], budget, tonumber(args[5]))
+  write_budget(keys[1], budget, {args[3], args[4], args[5]}, '')
   return 'OK'
 end, {'allow-oom'})

@@ -5,7 +5,9 @@
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
---   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>
+--   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>, and where it hands out a mail
+--                                                               e <entry> h <header> d <body> g <signature> c <cursor>
+--                                                               v <version> f <behaviour>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
 --   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
 --   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
@@ -19,7 +21,8 @@
 --   dead             <session key>:dead                   entries: reason error detail branch attempts owners h b s
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
---   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at
+--   limits           lion:{t}:limits                      zset with expiry: names of budgets by the ms of their last use
+--   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at limits title wait:<who>
 --   audit            lion:{t}:audit                       stream, capped: who what target detail nonce
 --   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header>], the
 --                                                         first of a version t <ms> <cursor>, and owners, a line each
@@ -32,6 +35,8 @@ local EVENTS_KEPT = 2000
 -- What a client has not read in this time, it never will.
 local REPLY_TTL_MS = 600000
 local LAST = '18446744073709551615-18446744073709551615'
+-- How the name of a reader ends whose entries wait in line: it claims, whatever they hand out.
+local AHEAD = ':ahead'
 local ROOMY = 'stream with room'
 
 local function register(name, callback, flags)
@@ -125,6 +130,11 @@ local function fields_of(entry)
   local values = {}
   for i = 1, #entry[2], 2 do values[entry[2][i]] = entry[2][i + 1] end
   return values
+end
+
+-- Whether fields are those of a mail without a blob, as verbs write it.
+local function is_plain(fields)
+  return #fields == 6 and fields[1] == 'h' and fields[3] == 'b' and fields[5] == 's'
 end
 
 local function delete_entries(key, ids)

@@ -4,6 +4,16 @@
 -- ARGV idle_ms, limit
 -- -> {seen, dropped, given to others}
 
+-- What was handed out with an entry itself counts as an attempt of its reader, unless that reader was to claim first.
+local function note_reader(key, id, reader, token, owner)
+  if token ~= id or owner then return end
+  if is_ahead(reader) then
+    redis.call('HDEL', key, 'token', 'handed', 'tries')
+  else
+    redis.call('HSET', key, 'owner', reader)
+  end
+end
+
 -- What becomes of one entry: it is dropped, left to its living owner, or replaced by a new one.
 local function sweep_entry(ready_key, id, reader, idle_ms, now)
   local entry = entry_at(ready_key, id)
@@ -14,7 +24,7 @@ local function sweep_entry(ready_key, id, reader, idle_ms, now)
   end
   local key = branch_key(root_of(ready_key) .. 's:' .. ready.s, ready.b)
   -- A key that holds something else must not keep the entries behind it from being swept.
-  local values = redis.pcall('HMGET', key, 'q', 'lease', 'state', 'deferred', 'paused')
+  local values = redis.pcall('HMGET', key, 'q', 'lease', 'state', 'deferred', 'paused', 'token', 'owner')
   if values.err or values[1] ~= id then
     drop_ready(ready_key, id)
     return 1, 0
@@ -34,6 +44,7 @@ local function sweep_entry(ready_key, id, reader, idle_ms, now)
     return 1, 0
   end
   redis.call('HDEL', key, 'q')
+  note_reader(key, id, reader, values[6], values[7])
   enqueue(root_of(ready_key), key, ready.b, ready.s, string.match(ready_key, ':ready:(.*)$'))
   return 0, 1
 end

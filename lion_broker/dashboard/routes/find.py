@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from lion_broker.dashboard.console import Console
-from lion_broker.dashboard.pages import Page, page_routes
+from lion_broker.dashboard.pages import Page, page_routes, patience
 from lion_broker.dashboard.reading import find_letter_steps
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.dashboard.views.sessions import branch_name, session_name
@@ -45,7 +45,7 @@ async def find(request: Request, console: Console) -> Page:
         rows += [_session(one) for one in records if _is_meant(wanted, one.id, session_name(one))]
         rows += await _branches(console, records, wanted)
         rows += await _letters(console, records, wanted)
-        rows += await _mails(console, records, wanted)
+        rows += await _mails(console, records, wanted, patience(request))
     looked = "sessions and branches by a name or id among the newest, mails by their id"
     empty = Empty(f"Nothing that is called “{wanted[:60]}” was found: {looked}.")
     table = Table("found", "Found", COLUMNS, rows[:_MOST], empty)
@@ -100,14 +100,17 @@ async def _letters(console: Console, records: list[SessionRecord], wanted: str) 
     return rows
 
 
-async def _mails(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
+async def _mails(console: Console, records: list[SessionRecord], wanted: str, seconds: float) -> list[Row]:
     """Mails by the beginning or end of their id, in the newest sessions."""
     part = wanted.lower().lstrip("…")
     if not _ID_PART.fullmatch(part):
         return []
     rows = []
-    for record in records[:_BY_MAIL]:
-        known = await console.histories.read(record.id)
+    newest = records[:_BY_MAIL]
+    read = await console.histories.read_all([record.id for record in newest], seconds=seconds)
+    for record, known in zip(newest, read, strict=True):
+        if known is None:
+            continue
         for mail, story in known.passages.history.stories.items():
             if mail.startswith(part) or mail.endswith(part):
                 home = f"/sessions/{record.id}/trace?mail={mail}"

@@ -33,7 +33,8 @@ Seen = tuple[tuple[WorkerPicture, ...], tuple[PoolPicture, ...]]
 async def workers(request: Request, console: Console) -> Page:
     """Who is at work, for which pools, and what waits there."""
     seen, pools = await _look(console)
-    return Page("workers.html", "Workers", "workers", (worker_table(seen), pool_table(pools)))
+    console.pulse.wanted()
+    return Page("workers.html", "Workers", "workers", (worker_table(seen), pool_table(pools, console.pulse.beats)))
 
 
 async def _look(console: Console) -> Seen:

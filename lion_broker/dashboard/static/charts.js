@@ -36,19 +36,37 @@ export function addBeat(beat) {
   if (!charts.length || beat.at <= (beats.at(-1)?.at ?? 0)) return;
   beats.push(beat);
   if (beats.length > KEPT) beats.shift();
-  for (const { chart, name } of charts) chart.setData(columns(name));
+  for (const { chart, name } of charts) {
+    chart.setData(columns(name));
+    if (chart.cursor.idx === null || chart.cursor.idx === undefined) tellNewest(chart);
+  }
 }
 
 function columns(name) {
   return [beats.map((beat) => beat.at), ...LINES[name].map(([, value]) => beats.map((beat) => value(beat) ?? null))];
 }
 
+// Where nobody points at a moment, the legend tells the newest.
+function tellNewest(chart) {
+  if (beats.length) chart.setLegend({ idx: beats.length - 1 });
+}
+
+function clock(moment) {
+  return new Date(moment * 1000).toLocaleTimeString([], { hourCycle: "h23" });
+}
+
 function size(home) {
   return { width: Math.max(240, home.clientWidth), height: 190 };
 }
 
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+// A colour as the theme has it, which a canvas can draw with; a share of it lets the ground through.
+function colour(name, share = 100) {
+  const probe = document.createElement("span");
+  probe.style.color = `color-mix(in srgb, var(--${name}) ${share}%, transparent)`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
 
 function draw() {
@@ -61,20 +79,25 @@ function draw() {
       ticks: { stroke: colour("line"), width: 1 },
       font: "12px system-ui, sans-serif",
     };
+    const times = { ...axis, values: (_, moments) => moments.map(clock), space: 70 };
     const series = LINES[name].map(([label, , tone], index) => ({
       label,
+      value: (_, value) => (value === null ? "–" : Math.round(value * 1000) / 1000),
       stroke: colour(tone),
       width: 2,
-      fill: index === 0 ? `${colour(tone)}22` : undefined,
+      fill: index === 0 ? colour(tone, 13) : undefined,
       points: { show: beats.length < 3 },
     }));
     const options = {
       ...size(home),
-      series: [{}, ...series],
-      axes: [axis, { ...axis, size: 52 }],
+      axes: [times, { ...axis, size: 52 }],
+      series: [{ label: "at", value: (_, moment) => (moment === null ? "–" : clock(moment)) }, ...series],
+      hooks: { setCursor: [(chart) => chart.cursor.idx === null && tellNewest(chart)] },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       cursor: { points: { size: 6 } },
     };
-    return { chart: new window.uPlot(options, columns(name), home), home, name };
+    const chart = new window.uPlot(options, columns(name), home);
+    tellNewest(chart);
+    return { chart, home, name };
   });
 }

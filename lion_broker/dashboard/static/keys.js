@@ -1,7 +1,8 @@
 // The keyboard: what each key does is in the dialog that ? opens.
 let waiting = false;
 
-export function watchKeys(switchTheme) {
+// `others` are keys that do one thing each.
+export function watchKeys(others) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const field = event.target.closest("input:not([type=checkbox]), textarea, select");
@@ -10,7 +11,7 @@ export function watchKeys(switchTheme) {
       return;
     }
     if (document.querySelector("dialog[open]")) return;
-    const done = waiting ? go(event.key) : act(event.key, switchTheme);
+    const done = waiting ? go(event.key) : act(event.key, others);
     waiting = !waiting && event.key === "g";
     if (done) event.preventDefault();
   });
@@ -22,16 +23,13 @@ function go(key) {
   return Boolean(link);
 }
 
-function act(key, switchTheme) {
+function act(key, others) {
   switch (key) {
     case "/":
       document.getElementById("find")?.select();
       return true;
     case "?":
       document.getElementById("keys")?.showModal();
-      return true;
-    case "t":
-      switchTheme();
       return true;
     case "j":
     case "k":
@@ -41,7 +39,8 @@ function act(key, switchTheme) {
     case "x":
       return tick();
     default:
-      return false;
+      others[key]?.();
+      return key in others;
   }
 }
 

@@ -5,12 +5,14 @@ import { addBeat } from "./charts.js";
 import { hearToken } from "./talk.js";
 
 const PAUSE_MS = 700;
-const AGAIN_MS = 2000;
+const AGAIN_MS = 500;
 let newest = "";
 let source = null;
 let due = null;
 let fetching = false;
 let again = false;
+let paused = false;
+let stale = false;
 
 export function goLive(url) {
   const place = newest ? `${url}?after=${encodeURIComponent(newest)}` : url;
@@ -26,7 +28,7 @@ export function goLive(url) {
     say("on");
     newest = event.lastEventId || newest;
     const what = JSON.parse(event.data);
-    if (!hearToken(what)) refreshSoon();
+    if (paused || !hearToken(what)) refreshSoon();
   });
   source.addEventListener("gap", refreshSoon);
   source.addEventListener("lost", () => say("lost", "The exchange does not answer. This page goes on by itself."));
@@ -41,6 +43,20 @@ export function goLive(url) {
   });
 }
 
+export function switchPause() {
+  paused = !paused;
+  document.querySelector("[data-pause]").textContent = paused ? "Go on" : "Pause";
+  say(paused ? "paused" : "on");
+  freshen();
+}
+
+function freshen() {
+  if (!stale || paused || document.hidden) return;
+  stale = false;
+  refreshSoon();
+}
+
+document.addEventListener("visibilitychange", freshen);
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
@@ -50,16 +66,19 @@ function say(state, trouble = "") {
   const before = document.getElementById("live-dot");
   if (!before) return;
   if (before.dataset.state === "lost" && state === "on") refreshSoon();
+  if (paused && state === "on") state = "paused";
   before.dataset.state = state;
-  const words = { on: "live", off: "not live, trying again", lost: "no server" };
+  const words = { on: "live", off: "not live, trying again", lost: "no server", paused: "paused" };
   document.getElementById("live-text").textContent = words[state];
   const banner = document.getElementById("banner");
   banner.hidden = !trouble;
   banner.textContent = trouble;
 }
 
+// While somebody has stopped the page, or nobody sees it, nothing is fetched; what came meanwhile is, afterwards.
 function refreshSoon() {
-  if (due === null) due = setTimeout(refresh, PAUSE_MS);
+  if (paused || document.hidden) stale = true;
+  else if (due === null) due = setTimeout(refresh, PAUSE_MS);
 }
 
 async function refresh() {
@@ -73,7 +92,8 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
     if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) location.reload();
     if (answer.status === 503) say("lost", "The exchange does not answer. This page goes on by itself.");
-    if (answer.status === 404) say("on", "This is not there any more.");
+    if (answer.status === 404 && document.body.dataset.view === "pending.html") location.reload();
+    else if (answer.status === 404) say("on", "This is not there any more.");
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     say("off");
@@ -87,6 +107,8 @@ async function refresh() {
 }
 
 function take(page) {
+  // What was not there yet is there now, on a page of another kind.
+  if (page.body.dataset.view !== document.body.dataset.view) return location.reload();
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
     if (fresh && !isBusy(old) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));

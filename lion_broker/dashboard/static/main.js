@@ -1,9 +1,10 @@
 // Puts the parts of a page to work. Without any of this the pages still show and their forms still act.
 import { drawCharts } from "./charts.js";
+import { copyId } from "./copy.js";
 import { watchKeys } from "./keys.js";
-import { goLive, lookAgain } from "./live.js";
+import { goLive, lookAgain, switchPause } from "./live.js";
 import { pointAtBranches } from "./pictures.js";
-import { tellTimes } from "./times.js";
+import { switchTimes, tellTimes } from "./times.js";
 
 const body = document.body;
 
@@ -21,6 +22,10 @@ function switchTheme() {
   document.dispatchEvent(new CustomEvent("theme"));
 }
 
+function copyRow() {
+  copyId(document.querySelector("tr.current [data-copy]") ?? document.querySelector(".crumbs [data-copy]"));
+}
+
 function countTicks() {
   const ticked = document.querySelectorAll('input[name="key"]:checked').length;
   for (const button of document.querySelectorAll("[data-needs-ticks]")) button.disabled = ticked === 0;
@@ -30,6 +35,9 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.matches("[data-theme-switch]")) switchTheme();
+  if (button.matches("[data-times]")) switchTimes();
+  if (button.matches("[data-pause]")) switchPause();
+  if (button.matches("[data-copy]")) copyId(button);
   if (button.matches("[data-help]")) document.getElementById("keys").showModal();
   if (button.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
 });
@@ -61,7 +69,7 @@ if (told) {
 }
 
 countTicks();
-watchKeys(switchTheme);
+watchKeys({ t: switchTheme, u: switchTimes, p: switchPause, c: copyRow });
 tellTimes();
 drawCharts();
 pointAtBranches();

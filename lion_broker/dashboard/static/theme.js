@@ -1,5 +1,6 @@
-// Before anything is painted: the theme that was chosen here, if one was. Without a choice the system's holds.
+// Before anything is painted: that scripts run, and the theme that was chosen here, if one was; else the system's holds.
 (() => {
+  document.documentElement.classList.add("has-script");
   try {
     const chosen = localStorage.getItem("lion-broker-theme");
     if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;

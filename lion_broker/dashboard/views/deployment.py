@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
 
-__all__ = ["pool_table", "worker_table"]
+__all__ = ["pool_table", "trends", "worker_table"]
 
+_MINUTES: Final = 10
+_STEP_SECONDS: Final = 15.0
 NO_WORKERS: Final = Empty(
     "No worker has reported here. Start one where your registry is:", "lion-broker worker --app app:registry"
 )
@@ -31,7 +35,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         Column("heard", "Last heard", "moment"),
         Column("active", "Busy", "number", "Branches that it serves now."),
         Column("concurrency", "Of", "number", "Branches that it serves side by side at most."),
-        Column("turns", "Turns", "number"),
+        Column("turns", "Turns", "number", data_only=True),
         Column("mails", "Mails", "number"),
         Column("rescued", "Rescued", "number", data_only=True),
     )
@@ -59,16 +63,19 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
     return Table("workers", "Workers", columns, rows, NO_WORKERS)
 
 
-def pool_table(pools: Sequence[PoolPicture]) -> Table:
-    """Pools with what waits, and how many workers they have and are to have."""
+def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] = ()) -> Table:
+    """Pools with what waits, how many workers they have and are to have, and how they did in the last minutes."""
+    past = trends(beats)
     columns = (
         Column("pool", "Pool"),
         Column("workers", "Workers", "number", "Those that run."),
         Column("wanted", "Wanted", "number", "How many it is to have, for whoever starts them."),
         Column("capacity", "Places", "number", "Branches that its workers serve side by side at most."),
-        Column("ready", "Waiting branches", "number", "They have work and no worker."),
-        Column("claimed", "Branches at work", "number"),
+        Column("ready", "Waiting", "number", "Branches that have work and no worker."),
+        Column("claimed", "At work", "number", "Branches that a worker has."),
         Column("oldest_seconds", "Oldest wait", "seconds"),
+        Column("handled", "Mails per second", "spark", f"In the last {_MINUTES} minutes, as far as they were watched."),
+        Column("waited", "Waiting", "spark", data_only=True),
     )
     rows = [
         Row(
@@ -80,9 +87,33 @@ def pool_table(pools: Sequence[PoolPicture]) -> Table:
                 "ready": one.ready,
                 "claimed": one.claimed,
                 "oldest_seconds": one.oldest_seconds if one.ready else None,
+                "handled": [step[1] for step in past.get(one.pool, ())] or None,
+                "waited": [step[0] for step in past.get(one.pool, ())] or None,
             },
             key=one.pool,
         )
         for one in pools
     ]
     return Table("pools", "Pools", columns, rows, NO_POOLS)
+
+
+def trends(beats: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """How each pool did in the last minutes, a step for each 15 s: the most branches that waited, mails per second."""
+    beats = list(beats)
+    if len(beats) < 2:
+        return {}
+    end = beats[-1]["at"]
+    steps: defaultdict[str, defaultdict[int, list[tuple[float, float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for before, beat in pairwise(beats):
+        step = int((end - beat["at"]) // _STEP_SECONDS)
+        if step < _MINUTES * 60 // _STEP_SECONDS:
+            for pool, (waiting, handled) in beat["pools"].items():
+                steps[pool][step].append((waiting, handled, beat["at"] - before["at"]))
+    seen = sorted({step for found in steps.values() for step in found}, reverse=True)
+    return {pool: [_step(found[step]) for step in seen] for pool, found in steps.items()}
+
+
+def _step(looks: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    seconds = sum(one[2] for one in looks)
+    handled = sum(one[1] for one in looks)
+    return max((one[0] for one in looks), default=0), round(handled / seconds, 2) if seconds > 0 else 0.0

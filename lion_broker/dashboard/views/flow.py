@@ -94,8 +94,8 @@ def draw_flow(flow: Flow, states: Mapping[str, str]) -> Drawing:
     return Drawing(width, bottom + below * _LANE + _MARGIN, boxes, arrows, len(ends) - len(shown))
 
 
-def flow_table(flow: Flow) -> Table:
-    """Who mails whom as a table."""
+def flow_table(flow: Flow, start: int = 0, count: int = 200, following: str = "", note: str = "") -> Table:
+    """Who mails whom as a table: a page of it, the most frequent first."""
     columns = (
         Column("sender", "From"),
         Column("recipient", "To"),
@@ -115,9 +115,9 @@ def flow_table(flow: Flow) -> Table:
                 "recipient_id": edge.recipient,
             }
         )
-        for edge in flow.edges
+        for edge in flow.edges[start : start + count]
     ]
-    return Table("flow", "Who mails whom", columns, rows, NO_MAIL)
+    return Table("flow", "Who mails whom", columns, rows, NO_MAIL, following, note)
 
 
 def _places(branches: Sequence[str], pairs: Sequence[Pair]) -> tuple[dict[str, Place], int, int]:

@@ -97,7 +97,7 @@ def draw_lanes(lanes: Lanes) -> Chart:
     return Chart(_LEFT + len(columns) * wide, height, lines, wide, ticks, posts, left_out)
 
 
-def mail_table(session: str, lanes: Lanes, following: str = "", empty: Empty = NO_MAIL) -> Table:
+def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", empty: Empty = NO_MAIL) -> Table:
     """Mails with their way, newest first."""
     columns = (
         Column("sent", "Sent", "moment"),
@@ -117,7 +117,7 @@ def mail_table(session: str, lanes: Lanes, following: str = "", empty: Empty = N
         Column("in_reply_to", "Sent while handling", "code", rare=True),
     )
     rows = [_row(session, one, lanes.names) for one in reversed(lanes.passages)]
-    return Table("mails", "Mails", columns, rows, empty, following)
+    return Table("mails", "Mails", columns, rows, empty, following, note)
 
 
 def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:

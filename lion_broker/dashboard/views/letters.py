@@ -44,16 +44,16 @@ def letter_table(letters: Sequence[tuple[str, DeadLetter]], names: Mapping[str, 
     """Dead letters with their sessions; `names` are those of branches by id."""
     columns = (
         Column("at", "Died", "moment"),
-        Column("id", "Letter", "code"),
-        Column("session", "Session", "code"),
+        Column("reason", "Reason", "state"),
+        Column("error", "Error", data_only=True),
+        Column("detail", "What was said"),
         Column("branch", "To branch"),
         Column("sender", "From"),
-        Column("category", "Category"),
-        Column("reason", "Reason", "state"),
-        Column("error", "Error", rare=True),
-        Column("detail", "What was said"),
-        Column("attempts", "Attempts", "number"),
         Column("text", "It says"),
+        Column("attempts", "Attempts", "number"),
+        Column("category", "Category"),
+        Column("id", "Letter", "code"),
+        Column("session", "Session", "code"),
     )
     rows = [letter_row(session, letter, names) for session, letter in letters]
     return Table("dead", "Dead letters", columns, rows, NO_LETTERS, following)
@@ -76,7 +76,7 @@ def letter_row(session: str, letter: DeadLetter, names: Mapping[str, str]) -> Ro
         "text": said(letter)[:_BEGINNING],
     }
     here = f"/dead/{session}/{letter.id}"
-    links = {"id": here, "session": f"/sessions/{session}"}
+    links = {"at": here, "id": here, "session": f"/sessions/{session}"}
     return Row(values, links, f"{session}/{letter.id}")
 
 

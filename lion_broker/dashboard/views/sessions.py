@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.core.ids import IDType
+from lion_broker.core.portable import one_line
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.mail.records import BranchRecord, SessionRecord
 
@@ -22,6 +23,7 @@ __all__ = [
     "session_table",
 ]
 
+_LONGEST_NAME: Final = 200
 NO_SESSIONS: Final = Empty(
     "There are no sessions yet. A session is made by a program, or by the demonstration:",
     "lion-broker demo research --keep",
@@ -45,7 +47,7 @@ def session_fields(record: SessionRecord) -> dict[str, Any]:
 def session_name(record: SessionRecord) -> str:
     """What a person calls a session: its name, or the end of its id."""
     name = session_fields(record).get("name")
-    return str(name) if name else f"session …{record.id[-8:]}"
+    return one_line(str(name), _LONGEST_NAME) if name else f"session …{record.id[-8:]}"
 
 
 def created_at(record: SessionRecord) -> float | None:
@@ -58,16 +60,16 @@ def session_table(records: Sequence[SessionRecord], following: str = "", note: s
     """Sessions, a row each, newest first."""
     columns = (
         Column("name", "Session"),
-        Column("id", "Id", "code"),
         Column("created", "Created", "moment"),
-        Column("delivery", "Delivery", hint="auto: mail flows by itself. manual: the session commands each round."),
         Column("branches", "Branches", "number"),
         Column("posted", "Delivered", "number", "Mails that reached a mailbox or inbox."),
         Column("applied", "Processed", "number", "Mails whose effect is committed."),
         Column("inflight", "Waiting", "number", "Mails in mailboxes, and those that wait to be tried again."),
         Column("delayed", "Delayed", "number", "Mails that are to be delivered later.", rare=True),
-        Column("redelivered", "Redelivered", "number", "Mails handed out again after a worker was lost or failed."),
         Column("dead", "Dead", "number", "Dead letters that are there now."),
+        Column("redelivered", "Redelivered", "number", "Mails handed out again after a worker was lost or failed."),
+        Column("delivery", "Delivery", hint="auto: mail flows by itself. manual: the session commands each round."),
+        Column("id", "Id", "code"),
     )
     return Table("sessions", "Sessions", columns, [_session_row(one) for one in records], NO_SESSIONS, following, note)
 
@@ -92,7 +94,7 @@ def branch_name(record: BranchRecord, default: str = "") -> str:
     """What a person calls a branch: its name, or that it is its session's `default` (an id), or its id's end."""
     if not record.seed.name and record.id == default:
         return "default branch"
-    return record.seed.name or f"…{record.id[-8:]}"
+    return one_line(record.seed.name, _LONGEST_NAME) or f"…{record.id[-8:]}"
 
 
 def default_branch(record: SessionRecord) -> str:

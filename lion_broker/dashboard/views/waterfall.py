@@ -91,8 +91,8 @@ def draw_trace(trace: Trace, names: Mapping[str, str]) -> Waterfall:
     return Waterfall(LEFT + BARS + RIGHT, y + 10, tuple(lines), _marks(whole), whole, left_out)
 
 
-def span_table(trace: Trace, names: Mapping[str, str]) -> Table:
-    """The spans of a trace as a table."""
+def span_table(trace: Trace | None, names: Mapping[str, str], note: str = "") -> Table:
+    """The spans of a trace as a table; of none that is known yet, an empty one."""
     columns = (
         Column("mail", "Mail", "code"),
         Column("sender", "From"),
@@ -118,10 +118,10 @@ def span_table(trace: Trace, names: Mapping[str, str]) -> Table:
                 "fields": _told(span.fields),
             }
         )
-        for one, _ in list(_rows(trace, 0))[:_MOST]
+        for one, _ in (list(_rows(trace, 0))[:_MOST] if trace else ())
         for span in one.spans
     ]
-    return Table("spans", "Spans", columns, rows, NO_SPANS)
+    return Table("spans", "Spans", columns, rows, NO_SPANS, note=note)
 
 
 def _rows(trace: Trace, depth: int) -> Iterator[tuple[Trace, int]]:

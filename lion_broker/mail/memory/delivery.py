@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
@@ -31,9 +32,11 @@ def post(store: Store, verb: v.Post) -> Posted:
     if refused := _refusal(session, verb.mails):
         return refused
     _note_post(session, verb, digest, store.now())
+    coming = Counter(mail.header.recipient for mail in verb.mails)
     for mail in verb.mails:
         if session.auto or mail.direct:
-            store.accept(session, mail.header.recipient, mail, straight=True)
+            recipient = mail.header.recipient
+            store.accept(session, recipient, mail, straight=True, alone=coming[recipient] == 1)
         else:
             store.into_outbox(session, session.branches[mail.header.sender], mail)
     return Posted(Outcome.OK)

@@ -72,6 +72,7 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadPools: deployment.read_pools,
     v.CountMail: deployment.count_mail,
     v.ReadDue: deployment.read_due,
+    v.ReadBudgets: budgets.read_budgets,
 }
 
 

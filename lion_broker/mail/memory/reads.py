@@ -63,22 +63,26 @@ def read_branches(store: Store, verb: v.ReadBranches) -> tuple[BranchRecord, ...
     if session is None:
         return ()
     if verb.ids is None:
-        return tuple(_describe(branch) for branch in session.roster[verb.start : verb.start + verb.count])
-    return tuple(_describe(session.branches[name]) for name in verb.ids if name in session.branches)
+        return tuple(_describe(store, branch) for branch in session.roster[verb.start : verb.start + verb.count])
+    return tuple(_describe(store, session.branches[name]) for name in verb.ids if name in session.branches)
 
 
-def _describe(branch: Branch) -> BranchRecord:
+def _describe(store: Store, branch: Branch) -> BranchRecord:
+    owner = store.owner_of(branch)
     return BranchRecord(
         seed=branch.seed,
         state="open" if branch.open else "closed",
-        owner=branch.owner,
-        leased=branch.leased,
+        owner=owner,
+        leased=branch.leased or (branch.unused and owner != ""),
         cursor=branch.cursor,
         version=branch.version,
         waiting=len(branch.mailbox),
         inbox=len(branch.inbox),
         outbox=len(branch.outbox),
         deferred=branch.deferred,
+        handed=branch.handed,
+        tries=branch.tries,
+        tried_by=branch.tried_by,
         delayed=len(branch.delayed),
         paused=branch.paused,
         copies=branch.copies,
@@ -87,7 +91,8 @@ def _describe(branch: Branch) -> BranchRecord:
 
 def read_ready(store: Store, verb: v.ReadReady) -> tuple[ReadyEntry, ...]:
     """Entries that nobody has read; now they are this reader's, until a sweep gives them away."""
-    return store.pools.setdefault(verb.pool, Pool()).take(verb.count)
+    ahead = verb.seats is not None and verb.seats < verb.count
+    return store.pools.setdefault(verb.pool, Pool()).take(verb.count, "" if ahead else verb.owner)
 
 
 def read_log(store: Store, verb: v.ReadLog) -> tuple[LogRecord, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import insort
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -21,23 +21,30 @@ from lion_broker.mail.records import (
     AuditEntry,
     BranchSeed,
     Burial,
+    Claimed,
     DeadLetter,
     Entry,
     LogRecord,
     Occurrence,
     ReadyEntry,
     Record,
+    Rejected,
     Reply,
     Stamp,
+    place_of,
 )
 from lion_broker.mail.wire import WireMail
 
+from .pool import Pool
 from .stream import Stream
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
 
 _EVENTS_KEPT: Final = 2000
 _BYTES_AT_ONCE: Final = 1024 * 1024
+_GIVEN_BYTES: Final = 4096
+_GIVEN_READY: Final = 128
+"""A larger mail, or one behind so many branches, is not handed out with the mark."""
 _REFUSALS: Final = {
     Outcome.UNKNOWN: ("unknown_branch", "There is no such branch in the session."),
     Outcome.CLOSED: ("closed", "The branch was removed before it took this mail."),
@@ -110,6 +117,11 @@ class Branch:
         return self.seed.id
 
     @property
+    def unused(self) -> bool:
+        """Whether the mark hands out the first mail, and nobody has been heard of who has it."""
+        return bool(self.token) and self.token == self.mark and not self.lease_end
+
+    @property
     def leased(self) -> bool:
         """Whether a lease is alive."""
         return bool(self.token) and self.lease_end > time.monotonic()
@@ -157,6 +169,10 @@ def page(mails: Stream[WireMail], after: str, limit: int) -> tuple[Entry, ...]:
 def weight(mail: WireMail) -> int:
     """The bytes of a mail."""
     return len(mail.head) + len(mail.body)
+
+
+def _is_small(mail: WireMail | Rejected) -> bool:
+    return isinstance(mail, WireMail) and mail.header.blob is None and weight(mail) <= _GIVEN_BYTES
 
 
 @dataclass(slots=True)
@@ -223,36 +239,6 @@ def station(branch: Branch, straight: bool) -> Stream[WireMail]:
     return branch.mailbox if straight and branch.seed.pool else branch.inbox
 
 
-@dataclass(slots=True)
-class Pool:
-    """The ready stream of a pool: entries that nobody has read, and those read, the longest ago first."""
-
-    unread: deque[ReadyEntry] = field(default_factory=deque)
-    read: dict[str, tuple[ReadyEntry, float]] = field(default_factory=dict)
-    wanted: int | None = None
-
-    def take(self, count: int) -> tuple[ReadyEntry, ...]:
-        """Give out up to `count` entries that nobody has read."""
-        taken = tuple(self.unread.popleft() for _ in range(min(count, len(self.unread))))
-        self.read |= {entry.id: (entry, time.monotonic()) for entry in taken}
-        return taken
-
-    def drop(self, entry: str) -> None:
-        """Forget an entry, read or not."""
-        if not self.read.pop(entry, None):
-            self.unread = deque(ready for ready in self.unread if ready.id != entry)
-
-    def leave(self, entry: str, idle_ms: int, until: float) -> None:
-        """Look at an entry again only after others, and when the lease of its owner ends."""
-        ready, _ = self.read.pop(entry)
-        self.read[entry] = (ready, min(time.monotonic(), until - idle_ms / 1000))
-
-    def idle(self, idle_ms: int, limit: int) -> list[ReadyEntry]:
-        """The first entries that were read, or left, at least so long ago."""
-        until = time.monotonic() - idle_ms / 1000
-        return [ready for ready, at in self.read.values() if at <= until][:limit]
-
-
 class Store:
     """All sessions and pools, and the moves that change more than one of their parts."""
 
@@ -288,12 +274,28 @@ class Store:
             session.events.pop(session.events.after(limit=1)[0][0])
             session.forgotten = True
 
-    def mark(self, session: Session, branch: Branch) -> None:
-        """Make sure that a branch of a pool has exactly one ready entry, unless it is paused."""
-        if branch.seed.pool and not branch.mark and not branch.paused:
-            branch.mark = self.new_id()
-            pool = self.pools.setdefault(branch.seed.pool, Pool())
-            pool.unread.append(ReadyEntry(branch.mark, session.id, branch.id))
+    def mark(self, session: Session, branch: Branch, first: Entry | None = None) -> None:
+        """Make sure that a branch of a pool has exactly one ready entry, unless it is paused.
+
+        That hands out the `first` mail, if the branch was idle.
+        """
+        if not branch.seed.pool or branch.mark or branch.paused:
+            return
+        pool = self.pools.setdefault(branch.seed.pool, Pool())
+        idle = len(branch.mailbox) == 1 and not (branch.token or branch.lane or branch.lanes or branch.steps)
+        given = None
+        branch.mark = self.new_id()
+        if first and idle and _is_small(first.mail) and len(pool.unread) + len(pool.read) < _GIVEN_READY:
+            came = place_of(branch.mark)[0]
+            given = Claimed(Outcome.OK, branch.cursor, branch.version, 1, branch.seed.behaviour, (first,), came)
+            branch.token, branch.lease_end, branch.handed, branch.tries = branch.mark, 0.0, first.id, 1
+        pool.unread.append(ReadyEntry(branch.mark, session.id, branch.id, given))
+
+    def owner_of(self, branch: Branch) -> str:
+        """The owner of a branch; of one that was handed out with its mark the reader, until a commit has named it."""
+        if branch.owner or not branch.mark or branch.token != branch.mark:
+            return branch.owner
+        return self.pools[branch.seed.pool].reader(branch.mark)
 
     def unmark(self, branch: Branch) -> None:
         """Remove the ready entry of a branch, which only the mark itself names."""
@@ -316,30 +318,35 @@ class Store:
             session.due[mail.id] = self.now() + mail.delay_ms
         sender.outbox.append(self.new_id(), mail)
 
-    def accept(self, session: Session, recipient: str, mail: WireMail, *, straight: bool) -> str:
-        """Deliver a mail, or keep it until it is due; returns its entry, if it has one yet."""
+    def accept(self, session: Session, recipient: str, mail: WireMail, *, straight: bool, alone: bool = False) -> str:
+        """Deliver a mail, or keep it until it is due; returns its entry, if it has one yet.
+
+        One that comes `alone` may be handed out with the mark.
+        """
         due = session.due.pop(mail.id, None) or self.now() + mail.delay_ms
         if due <= self.now():
-            return self.deliver(session, recipient, mail, straight=straight)
+            return self.deliver(session, recipient, mail, straight=straight, alone=alone)
         insort(session.branches[recipient].delayed, Delayed(due, next(self._numbers), straight, mail))
         session.counters["delayed"] += 1
         return ""
 
-    def deliver(self, session: Session, recipient: str, mail: WireMail, *, straight: bool) -> str:
+    def deliver(self, session: Session, recipient: str, mail: WireMail, *, straight: bool, alone: bool = False) -> str:
         """Put a mail into a mailbox or inbox and return its entry; the recipient exists and is open."""
         branch, entry = session.branches[recipient], self.new_id()
         session.counters["posted"] += 1
         if straight and branch.seed.pool:
-            self.into_mailbox(session, branch, entry, mail)
+            self.into_mailbox(session, branch, entry, mail, alone=alone)
         else:
             branch.inbox.append(entry, mail)
         return entry
 
-    def into_mailbox(self, session: Session, branch: Branch, entry: str, mail: WireMail) -> None:
+    def into_mailbox(
+        self, session: Session, branch: Branch, entry: str, mail: WireMail, *, alone: bool = False
+    ) -> None:
         """Append to a mailbox and mark the branch in the same breath."""
         branch.mailbox.append(entry, mail)
         session.counters["inflight"] += 1
-        self.mark(session, branch)
+        self.mark(session, branch, Entry(entry, mail) if alone else None)
 
     def reply(self, session: Session, reply: Reply) -> None:
         """Put a reply behind the others of its client."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from lion_broker.mail import verbs as v
 from lion_broker.mail.answers import Stepped, Swept
 from lion_broker.mail.outcome import Outcome
@@ -25,13 +27,16 @@ def claim(store: Store, verb: v.Claim) -> Claimed:
             store.end_lease(session, branch)
         return Claimed(word, branch.cursor, branch.version, now=now)
     again = branch.leased
+    if branch.unused:
+        # What came with the entry was not used.
+        branch.handed, branch.tries = START, 0
     if not branch.seed.pool:
         branch.lease(verb.token, verb.owner, verb.lease_ms)
         return Claimed(Outcome.OK, branch.cursor, branch.version, 0, branch.seed.behaviour, now=now)
     if not again:
         if branch.tries and not branch.lane:
             # The head of the mailbox was with the owner before; one whose turn was of a lane has not had it.
-            branch.tried_by = with_owner(branch.tried_by, branch.owner)
+            branch.tried_by = with_owner(branch.tried_by, store.owner_of(branch))
         branch.lease(verb.token, verb.owner, verb.lease_ms)
         # A turn that was cut is done again first: its calls are recorded until a commit.
         branch.lane = branch.lane if branch.steps else branch.due_lane(now)
@@ -129,7 +134,8 @@ def commit(store: Store, verb: v.Commit) -> Committed:
         return Committed(word, branch.cursor, branch.version, now=store.now())
     if verb.strict and (full := _full(session, verb.mails)):
         return Committed(Outcome.FULL, branch.cursor, branch.version, behaviour=full, now=store.now())
-    owner, now = branch.owner, store.now()
+    owner, now = store.owner_of(branch), store.now()
+    branch.owner = owner
     owners = with_owner(branch.lanes[verb.lane].owners if verb.lane else branch.tried_by, owner)
     branch.paused = verb.pause or branch.paused
     _settle(store, session, branch, verb, now, owners)
@@ -170,11 +176,12 @@ def dispatch(store: Store, verb: v.Dispatch) -> Dispatched:
         return Dispatched(Outcome.STALE, branch.version)
     if full := _full(session, verb.mails):
         return Dispatched(Outcome.FULL, branch.version, full)
+    owner = store.owner_of(branch)
     branch.lease(branch.token, branch.owner, verb.lease_ms)
-    branch.write(verb.records, Stamp(store.now(), with_owner((), branch.owner)))
+    branch.write(verb.records, Stamp(store.now(), with_owner((), owner)))
     branch.nonce = verb.nonce
     _dispatch(store, session, branch, verb.mails)
-    fields = {"branch": branch.id, "owner": branch.owner, "version": str(branch.version), "cursor": branch.cursor}
+    fields = {"branch": branch.id, "owner": owner, "version": str(branch.version), "cursor": branch.cursor}
     store.tell(session, "turn", {**fields, "handled": "0", "sent": str(len(verb.mails)), "deferred": "0"})
     return Dispatched(Outcome.OK, branch.version)
 
@@ -272,6 +279,7 @@ def _after_lane(branch: Branch, verb: v.Commit, owners: tuple[str, ...], now: in
 
 def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireMail, ...]) -> None:
     """Send what the turn sends; a recipient that refuses makes a dead letter, never a failure."""
+    coming = Counter(mail.header.recipient for mail in mails)
     for mail in mails:
         recipient = mail.header.recipient
         straight = session.auto or mail.direct
@@ -281,7 +289,7 @@ def _dispatch(store: Store, session: Session, branch: Branch, mails: tuple[WireM
         if word:
             store.refuse(session, mail, word)
         elif straight:
-            store.accept(session, recipient, mail, straight=True)
+            store.accept(session, recipient, mail, straight=True, alone=coming[recipient] == 1)
         else:
             store.into_outbox(session, branch, mail)
 
@@ -355,6 +363,7 @@ def sweep(store: Store, verb: v.Sweep) -> Swept:
             store.pools[verb.pool].leave(ready.id, verb.idle_ms, branch.lease_end)
             living += 1
         else:
+            _note_reader(store, branch)
             store.unmark(branch)
             if branch.has_work(store.now()):
                 store.mark(session, branch)
@@ -362,3 +371,12 @@ def sweep(store: Store, verb: v.Sweep) -> Swept:
             else:
                 store.end_lease(session, branch)
     return Swept(seen=len(idle), dropped=len(idle) - renewed - living, renewed=renewed)
+
+
+def _note_reader(store: Store, branch: Branch) -> None:
+    """What was handed out with the entry counts as an attempt of its reader, unless that one was to claim first."""
+    if branch.token != branch.mark or branch.owner:
+        return
+    branch.owner = store.owner_of(branch)
+    if not branch.owner:
+        branch.token, branch.handed, branch.tries = "", START, 0

@@ -29,12 +29,17 @@ def promote(store: Store, verb: v.Promote) -> Promoted:
 
 
 def pause(store: Store, verb: v.Pause) -> Outcome:
-    """The mark stays until somebody claims it: only who claims knows that nobody is at work."""
+    """The mark stays until somebody claims it: only who claims knows that nobody is at work.
+
+    One that hands out a mail and was not read is taken back: whoever reads it would begin a turn.
+    """
     found = store.find(verb.session, verb.branch)
     if found is None or not found[1].open or found[1].paused:
         return _why_not(found)
     session, branch = found
     branch.paused = verb.reason
+    if branch.unused and branch.mark not in store.pools[branch.seed.pool].read:
+        store.end_lease(session, branch)
     store.tell(session, "paused", {"branch": branch.id, "reason": verb.reason})
     return Outcome.OK
 

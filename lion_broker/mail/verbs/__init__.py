@@ -8,7 +8,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 from .archive import IMPORTING, Restore
 from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send
-from .deployment import CountMail, Enrol, OrderWorkers, ReadDue, ReadPools, ReadWorkers, SetWanted, Tidy
+from .deployment import CountMail, Enrol, OrderWorkers, ReadBudgets, ReadDue, ReadPools, ReadWorkers, SetWanted, Tidy
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -52,6 +52,7 @@ __all__ = [
     "Promote",
     "ReadAudit",
     "ReadBranches",
+    "ReadBudgets",
     "ReadCancelled",
     "ReadDead",
     "ReadDue",

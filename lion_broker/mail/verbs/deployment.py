@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lion_broker.mail.deployment import Due, Order, PoolRecord, Roll, Tally, WorkerReport
+from lion_broker.mail.deployment import BudgetRecord, Due, Order, PoolRecord, Roll, Tally, WorkerReport
 from lion_broker.mail.outcome import Outcome
 
 from .verb import Verb
 
-__all__ = ["CountMail", "Enrol", "OrderWorkers", "ReadDue", "ReadPools", "ReadWorkers", "SetWanted", "Tidy"]
+__all__ = [
+    "CountMail",
+    "Enrol",
+    "OrderWorkers",
+    "ReadBudgets",
+    "ReadDue",
+    "ReadPools",
+    "ReadWorkers",
+    "SetWanted",
+    "Tidy",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +96,13 @@ class ReadDue(Verb[Due]):
     """Read how much waits for a moment; mails that are to be tried again are counted on up to `limit` branches."""
 
     limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBudgets(Verb[tuple[BudgetRecord, ...]]):
+    """Read the budgets that were used in the last day (see `Reserve`), up to `count`, those used last first.
+
+    At most a thousand are known, and at most two hundred that wait for one of them.
+    """
+
+    count: int = 1000

@@ -65,6 +65,9 @@ class Reserve(Verb[int]):
     Otherwise nothing was, and the answer says after how many milliseconds to ask again. The budget is full at first and
     fills steadily, by the exchange's clock; a limit of -1 is none. A repeat after a lost answer may take twice: then
     calls wait a little longer than they must.
+
+    `title` is what people call the budget. `who`, at most 1,000 characters, waits with so many `calls` when nothing was
+    taken, which `ReadBudgets` tells until it asks again with success, or does not ask in time.
     """
 
     budget: str
@@ -73,6 +76,9 @@ class Reserve(Verb[int]):
     limit_requests: int = -1
     limit_tokens: int = -1
     interval_ms: int = 60_000
+    title: str = ""
+    who: str = ""
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)

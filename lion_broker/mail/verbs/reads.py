@@ -63,12 +63,18 @@ class ReadBranches(Verb[tuple[BranchRecord, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ReadReady(Verb[tuple[ReadyEntry, ...]]):
-    """Wait up to `wait_ms` for branches of a pool that have work; at most `count`, each given to one `owner` only."""
+    """Wait up to `wait_ms` for branches of a pool that have work; at most `count`, each given to one `owner` only.
+
+    The first mail of a branch that was idle may come with it (see `ReadyEntry`), and is then an attempt of this owner.
+    `seats` is how many branches the owner begins with at once, None for all of them: where more may come than that,
+    none brings its mail, and each is to be claimed.
+    """
 
     pool: str
     owner: str
     count: int
     wait_ms: int = 0
+    seats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lion_broker.core.lean import lean
 from lion_broker.mail.answers import Promoted, Swept
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, Burial, Claimed, Committed, Deferral, Dispatched, Record, Reply
@@ -14,7 +15,7 @@ from .verb import BATCH, LEASE_MS, Verb
 __all__ = ["Claim", "Commit", "Dispatch", "Pause", "Promote", "Release", "Renew", "Resume", "Station", "Sweep"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Claim(Verb[Claimed]):
     """Make the bearer of `token` the owner of a branch until `lease_ms` from now, and hand out its first mails.
 
@@ -33,7 +34,7 @@ class Claim(Verb[Claimed]):
     batch: int = BATCH
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Commit(Verb[Committed]):
     """End a turn: write everything it did, or nothing.
 
@@ -78,7 +79,7 @@ class Commit(Verb[Committed]):
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Dispatch(Verb[Dispatched]):
     """Commit what a branch without a pool has done by itself: its records, and its outgoing mail.
 
@@ -98,7 +99,7 @@ class Dispatch(Verb[Dispatched]):
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Station:
     """A branch under a lease: what `Renew` and `Release` take many of."""
 

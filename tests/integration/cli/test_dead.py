@@ -112,8 +112,8 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("retry",), Code.USAGE, "--reason, --branch or --all"),
-        (("drop",), Code.USAGE, "--reason, --branch or --all"),
+        (("retry",), Code.USAGE, "--reason, --error, --branch or --all"),
+        (("drop",), Code.USAGE, "--reason, --error, --branch or --all"),
         (("retry", "1-1", "--all"), Code.USAGE, "not both"),
         (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
@@ -142,6 +142,20 @@ def test_a_branch_is_paused_and_resumed(session: Session, told: Told, capsys: py
     assert told("branch", "resume", session.id[:13], remote.id) == {"branch": remote.id, "paused": ""}
     assert main(["branch", "pause", session.id, session.default_branch.id]) == Code.USAGE
     assert "lives in a process" in capsys.readouterr().err
+
+
+def test_a_whole_session_rests(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of its branches on workers at once, and nothing by accident."""
+    remotes = [session.new_branch(name=name, pool="p") for name in ("first", "second")]
+    assert told("branch", "pause", "mine", "--all", "--reason", "too dear") == [
+        {"branch": one.id, "paused": "too dear"} for one in remotes
+    ]
+    assert [row["paused"] for row in told("branch", "ls", "mine")] == ["", "too dear", "too dear"]
+    assert main(["branch", "resume", "mine", "--all"]) == Code.OK
+    assert capsys.readouterr().out == "Resumed 2 branches.\n"
+    for words in (["branch", "pause", "mine"], ["branch", "resume", "mine", "first", "--all"]):
+        assert main(words) == Code.USAGE
+        assert "one of the two" in capsys.readouterr().err
 
 
 def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture[str]) -> None:

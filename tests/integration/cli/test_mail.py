@@ -28,7 +28,7 @@ def test_an_answer_is_waited_for_and_printed(
     assert "waiting" in said.err
     found = told("mail", "send", session.id, desk.id, "again", "--wait", "30", "--as-user", "ada")
     assert (found["branch"], found["answer"]["from"], found["answer"]["category"]) == (desk.id, desk.id, "message")
-    assert found["answer"]["item"]["content"]["instruction"] == "re again"
+    assert found["answer"]["item"] == "re again"
     assert [message.text for message in desk.messages] == ["hello", "again"]
     # The answers are the session's mail, and stay so.
     assert len(session.mailbox.pending_ins) == 1

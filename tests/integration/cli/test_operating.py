@@ -61,13 +61,13 @@ def test_who_is_drained_ends_its_turn_and_exits_with_0(
     branch = session.new_branch(pool="p", behaviour="wait")
     for text in ("one", "two"):
         session.default_branch.send(branch, "message", text)
-    first = stage.worker(pool="p", DESK=str(tmp_path))
+    first = stage.worker(pool="p", lease=5, DESK=str(tmp_path))
     owner = first.ready()
     wait_until((tmp_path / "one.begun").exists)
     wait_until(lambda: owner in states(told))
     assert told("drain", owner[:-1]) == {"told": [owner], "stopped": [], "lost": [], "left": [owner]}
     wait_until(lambda: states(told)[owner] == "draining")
-    second = stage.worker(pool="p", DESK=str(tmp_path))
+    second = stage.worker(pool="p", lease=5, DESK=str(tmp_path))
     second.ready()
     (tmp_path / "go").touch()
     assert first.wait() == 0
@@ -89,7 +89,7 @@ def test_a_fleet_is_drained_under_load_and_loses_nothing(stage: Stage, session: 
     wait_until(lambda: session.counters()["applied"] > 10)
     wait_until(lambda: len(states(told)) == 2)
     stage.workers(1, pool="p")
-    done = told("drain", *("--pool", "p"), "--wait", "--timeout", "30")
+    done = told("drain", *("--pool", "p"), "--wait", "--timeout", "100")
     assert (len(done["told"]) >= 2, done["left"], done["lost"]) == (True, [], [])
     assert [program.wait() for program in old] == [0, 0]
     stage.workers(1, pool="p")

@@ -33,7 +33,7 @@ def test_for_people_there_are_columns(stage: Stage, capsys: pytest.CaptureFixtur
     with Session(name="mine", exchange=stage.exchange) as session:
         assert main(["session", "ls"]) == main(["session", "show", session.id]) == Code.OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:3] == ["ID", "NAME", "CREATED"]
+    assert lines[0].split()[:3] == ["ID", "NAME", "AGE"]
     assert lines[1].split()[:2] == [session.id, "mine"]
     assert "name:        mine" in lines
 
@@ -44,7 +44,7 @@ def test_an_unknown_session_is_exit_code_4(stage: Stage, capsys: pytest.CaptureF
     assert "There is no session 0000" in capsys.readouterr().err
     sessions = [Session(exchange=stage.exchange) for _ in range(2)]
     assert main(["session", "rm", "0"]) == Code.NOT_FOUND
-    assert "2 sessions begin with 0" in capsys.readouterr().err
+    assert "2 sessions are meant by 0" in capsys.readouterr().err
     for command in ("show", "rm"):
         assert main(["session", command, ""]) == Code.USAGE
         assert "An empty text names no session" in capsys.readouterr().err

@@ -118,9 +118,9 @@ def test_a_trace_for_people_and_for_programs(session: Session, capsys: pytest.Ca
     (found,) = lines(capsys, "session", "trace", session.id, first["mail"])
     assert (found["passage"]["text"], found["passage"]["state"]) == ("one", "applied")
     assert main(["session", "trace", session.id, "--count", "1"]) == Code.OK
-    out = capsys.readouterr().out
-    assert "MAIL" in out
-    assert "… and older ones: --count 2" in out
+    told = capsys.readouterr()
+    assert "MAIL" in told.out
+    assert "… and older ones: --count 2" in told.err
     assert main(["session", "trace", session.id, found["passage"]["mail"]]) == Code.OK
     out = capsys.readouterr().out
     assert "→ ada " in out

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from lion_broker import iModel
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
+from lion_broker.testing import await_until
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
 from tests.integration.dashboard.conftest import HOSTILE, Scene
@@ -130,6 +131,58 @@ async def test_it_is_used_by_keyboard_and_in_the_dark(page: Page, scene: Scene) 
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/find?q=far")
     await expect(page.locator("tbody tr").first).to_contain_text("branch")
+
+
+async def test_a_page_is_stopped_and_goes_on(page: Page, scene: Scene) -> None:
+    """While it stands still nothing changes under one's eyes; then it shows what came meanwhile."""
+    await page.goto(f"/sessions/{scene.id}/trace")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(4)
+    await page.keyboard.press("p")
+    await expect(page.locator("#live-text")).to_have_text("paused")
+    other = await page.context.new_page()
+    await other.goto(f"/sessions/{scene.id}/trace")
+    await expect(other.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await scene.session.get_branch("ada").asend(scene.far, "message", "later")
+    await expect(other.locator("tbody tr")).to_have_count(5)
+    assert await rows.count() == 4
+    await page.get_by_role("button", name="Go on").click()
+    await expect(rows).to_have_count(5)
+    await expect(page.locator("#live-text")).to_have_text("live")
+
+
+async def test_ids_are_copied_and_times_switched(page: Page, scene: Scene) -> None:
+    """By key and by button; which times are shown is kept."""
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto("/sessions")
+    await page.keyboard.press("j")
+    await page.keyboard.press("c")
+
+    async def copied() -> bool:
+        return bool(await page.evaluate("navigator.clipboard.readText()") == scene.id)
+
+    await await_until(copied)
+    moment = page.locator("tbody time").first
+    await expect(moment).to_contain_text("ago")
+    await page.keyboard.press("u")
+    await page.keyboard.press("u")
+    await page.reload()
+    written = await moment.get_attribute("datetime")
+    assert written
+    await expect(moment).to_have_text(f"{written[:19].replace('T', ' ')}Z")
+
+
+async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
+    """Tables scroll by themselves; no page does sideways, whatever branches have called themselves."""
+    await scene.session.anew_branch(name="w" * 300, pool="p")
+    await page.set_viewport_size({"width": 390, "height": 800})
+    session = f"/sessions/{scene.id}"
+    pages = ("/", "/sessions", "/mailboxes", "/dead", "/workers", "/models", "/audit", "/find?q=desk")
+    for path in (*pages, *(f"{session}{one}" for one in ("", "/lanes", "/trace", "/conversation", "/branches"))):
+        await page.goto(path)
+        await expect(page.locator("h1")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
 
 
 class Storyteller:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from io import StringIO
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +12,11 @@ from starlette.applications import Starlette
 
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.dashboard import dashboard
+from lion_broker.dashboard.views.words import text_of
+from lion_broker.models.shared import SharedBudget
+from lion_broker.testing import ScriptedModel
 from tests.conformance.servers import SECRET, find_bundled, running
+from tests.conftest import RunningWorker
 from tests.integration.dashboard.conftest import BASE, HOSTILE, TOKEN, Scene, visitor
 from tests.stage import Stage
 
@@ -118,6 +123,72 @@ async def test_mail_is_followed_from_the_pages(scene: Scene, client: httpx.Async
     assert "ValueError" in page.text
     for wanted in ("nothing", "%00", "0"):
         assert (await client.get(f"/sessions/{scene.id}/trace?mail={wanted}", headers=HTML)).status_code == 404
+
+
+async def test_a_mail_is_shown_whole(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Header and body as they are kept, of mail in a log and in a mailbox; hostile words stay text."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", HOSTILE)
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json")).json()["rows"]
+    by_state = {row["state"]: row["mail"] for row in mails if row["sender"] == "ada"}
+    for state, words in (("applied", "zero"), ("waiting", HOSTILE)):
+        found = (await client.get(f"/sessions/{scene.id}/mail/{by_state[state]}.json")).json()
+        assert found["header"]["id"] == by_state[state]
+        assert text_of(found["body"]) == words
+        page = await client.get(f"/sessions/{scene.id}/trace?mail={by_state[state]}", headers=HTML)
+        assert "The whole mail" in page.text
+        assert "<script>window" not in page.text
+    for wanted in (by_state["dead"], "nothing", "%00", "x" * 500):
+        assert (await client.get(f"/sessions/{scene.id}/mail/{wanted}.json")).status_code == 404
+
+
+async def test_limits_and_spend_are_shown(
+    scene: Scene, stage: Stage, running_worker: RunningWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left, who waits, the tokens and what they cost; as a page, JSON and CSV."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[models]\n"scripted/*" = { input = 1000.0, output = 1000.0 }\n')
+    monkeypatch.setenv("LION_BROKER_MODEL_PRICES", str(prices))
+    scene.registry.model("echo", ScriptedModel(["Hello."], repeat=True).imodel)
+    far = await scene.session.anew_branch(name="echo", pool="p", imodel="echo")
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await far.communicate("Hello?")
+    budget = SharedBudget(stage.exchange, "far.one:1", limit_requests=10, interval=3600, title=f"far/{HOSTILE}")
+    assert await budget.reserve(8, 0) == 0
+    assert await budget.reserve(5, 0, calls=3) > 0
+    async with visitor(dashboard(stage.exchange, token=TOKEN), Authorization=f"Bearer {TOKEN}") as client:
+        told = (await client.get("/models.json")).json()
+        (limit,) = told["limits"]["rows"]
+        assert (limit["limit_requests"], limit["requests_left"], limit["calls"]) == (10, 2, 3)
+        (wait,) = told["waits"]["rows"]
+        assert (wait["model"], wait["calls"]) == (f"far/{HOSTILE}", 3)
+        (model,) = told["models"]["rows"]
+        (session,) = told["by_session"]["rows"]
+        assert (
+            model["spend_usd"] == session["spend_usd"] == (model["prompt_tokens"] + model["completion_tokens"]) / 1000
+        )
+        assert told["without_price"] == []
+        assert "far/" in (await client.get("/models.csv?table=limits")).text
+        page = await client.get("/models", headers=HTML)
+        assert "2 of 10" in page.text
+        assert "Who waits" in page.text
+        assert "<script>window" not in page.text
+    monkeypatch.delenv("LION_BROKER_MODEL_PRICES")
+    async with visitor(dashboard(stage.exchange, token=TOKEN), Authorization=f"Bearer {TOKEN}") as client:
+        page = await client.get("/models", headers=HTML)
+        assert "LION_BROKER_MODEL_PRICES" in page.text
+
+
+async def test_who_mails_whom_is_paged(scene: Scene, client: httpx.AsyncClient) -> None:
+    """A page of two hundred ways, and the one that goes on."""
+    far = [await scene.session.anew_branch(name=f"branch {number}") for number in range(205)]
+    ada = scene.session.get_branch("ada")
+    with scene.session.batch():
+        for branch in far:
+            ada.send(branch, "message", "hello")
+    first = (await client.get(f"/sessions/{scene.id}.json")).json()
+    second = (await client.get(f"/sessions/{scene.id}.json{first['next']}")).json()
+    assert (len(first["rows"]), second["next"]) == (200, None)
+    assert len(first["rows"]) + len(second["rows"]) == 207
 
 
 async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> None:

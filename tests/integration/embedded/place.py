@@ -1,5 +1,6 @@
 """A place for one embedded server, which leaves no process behind, and waiting without sleeping."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,7 +45,7 @@ class Place:
         settings: Mapping[str, str] = MappingProxyType({}),
         *,
         linger: float | None = 0.1,
-        patience: float = 10.0,
+        patience: float = 60.0,
     ) -> EmbeddedLease:
         """Attach in this process; the lease is closed after the test at the latest."""
         environ = {**self.environ, **settings}
@@ -105,8 +106,9 @@ class Place:
         for lease in self.leases:
             lease.close()
         for pid in self.processes():
-            os.kill(pid, signal.SIGCONT)
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGTERM)
         self.wait_until_empty()
 
 

@@ -71,7 +71,7 @@ def test_a_server_that_never_answers(place: Place) -> None:
     before = time.monotonic()
     with pytest.raises(ServerStartFailed, match=r"gave no answer within 0\.\d+ s"):
         place.attach(server(place, "exec sleep 60"), patience=0.3)
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 30
     place.wait_until_empty()
 
 

@@ -157,10 +157,10 @@ def test_the_server_survives_the_death_of_its_starter(place: Place) -> None:
 
 def test_a_program_that_follows_finds_the_server_still_there(place: Place) -> None:
     """A server lingers; each use starts the time anew."""
-    first = place.attach(linger=0.4)
+    first = place.attach(linger=2)
     first.close()
     for _ in range(5):
-        with place.attach(linger=0.4) as lease:
+        with place.attach(linger=2) as lease:
             assert lease.server == first.server
     place.wait_until_empty()
 

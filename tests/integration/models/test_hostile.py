@@ -48,12 +48,12 @@ async def raw_server(
 
     server = await asyncio.start_server(serve, "127.0.0.1")
     port = server.sockets[0].getsockname()[1]
-    model = iModel("mine", "m", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0, timeout=20.0)
+    model = iModel("mine", "m", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0, timeout=100.0)
     async with server:
         yield model, requests
         await model.aclose()
         # A connection that nobody has closed would keep its server's side from ending.
-        assert not served or not (await asyncio.wait([task for task in served if task], timeout=10))[1]
+        assert not served or not (await asyncio.wait([task for task in served if task], timeout=60))[1]
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -75,7 +75,7 @@ async def test_a_stream_of_comments_has_a_deadline() -> None:
 
     head = HEAD % b"text/event-stream" + b"transfer-encoding: chunked\r\n\r\n"
     async with raw_server(head, comments(), 0.01) as (model, _):
-        quick = iModel.from_dict({**model.to_dict(), "timeout": 0.2})
+        quick = iModel.from_dict({**model.to_dict(), "timeout": 1.0})
         with pytest.raises(ModelTimeout, match="before the deadline"):
             await ask(quick, True)
         await quick.aclose()
@@ -161,7 +161,7 @@ async def test_a_cut_in_the_middle_of_a_character() -> None:
     """What came before it was handed out."""
     head = HEAD % b"text/event-stream" + b"content-length: 1000\r\n\r\n" + DELTA + 'data: {"choices": "ä'.encode()[:-1]
     async with raw_server(head) as (model, _):
-        quick = iModel.from_dict({**model.to_dict(), "idle_timeout": 0.1})
+        quick = iModel.from_dict({**model.to_dict(), "idle_timeout": 1.0})
         with pytest.raises(ModelCut, match="fell silent"):
             await ask(quick, True)
         await quick.aclose()

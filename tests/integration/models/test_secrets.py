@@ -60,7 +60,7 @@ async def test_no_error_shows_it(
 ) -> None:
     """Whatever the server quotes."""
     FAULTS[fault](server)
-    asked = model(max_retries=1, read_timeout=0.05)
+    asked = model(max_retries=1, read_timeout=0.5 if fault == "silent" else 60.0)
     with pytest.raises(LionError) as raised:
         await ask(asked, streams)
     seen += told(raised.value)

@@ -15,7 +15,7 @@ from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.anyio]
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ WAYS: dict[str, Callable[[Stage, Session], None]] = {
 @pytest.fixture(params=WAYS)
 def session(request: pytest.FixtureRequest, own_stage: Stage) -> Iterator[Session]:
     """A session with manual delivery that is gone, and does not know it yet."""
-    session = Session(exchange=own_stage.connect(), timeout=5)
+    session = Session(exchange=own_stage.connect(), timeout=30)
     session.new_branch(name="local")
     session.new_branch(name="remote", pool="p")
     WAYS[request.param](own_stage, session)
@@ -90,7 +90,7 @@ def test_what_cannot_be_stored_is_not_hidden(session: Session) -> None:
     session.close()
     assert session._estate.household.hosts == {}
     assert keeper is not None
-    keeper.join(10)
+    keeper.join(60)
     assert not keeper.is_alive()
 
 

@@ -77,12 +77,12 @@ def test_a_silent_server_makes_it_unready_and_not_dead(own_stage: Stage) -> None
     assert record is not None
     os.kill(record.pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: worker.says("The server"), timeout=20)
+        wait_until(lambda: worker.says("The server"), timeout=60)
         assert worker.live()
-        wait_until(lambda: worker.count("lion_broker_redis_disruptions_total") > 0, timeout=20)
+        wait_until(lambda: worker.count("lion_broker_redis_disruptions_total") > 0, timeout=60)
     finally:
         os.kill(record.pid, signal.SIGCONT)
-    wait_until(worker.is_ready, timeout=20)
+    wait_until(worker.is_ready, timeout=60)
 
 
 def test_two_ports_and_an_unknown_page(stage: Stage) -> None:

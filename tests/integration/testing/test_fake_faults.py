@@ -72,12 +72,17 @@ def test_it_sends_garbage(server: FakeModelServer, client: Client, streams: bool
     assert (answer.status_code, "<html>" in answer.text) == (200, True)
 
 
+IMPATIENT = httpx.Timeout(20.0, read=0.2)
+
+
 @pytest.mark.parametrize(("streams", "after"), [(False, 0), (True, 0), (True, 2)])
 def test_it_falls_silent(server: FakeModelServer, client: Client, streams: bool, after: int) -> None:
     """Nothing more comes, and the client that gives up is remembered."""
     server.falls_silent(after)
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/chat/completions", json={"model": "m", "messages": [USER], "stream": streams}, timeout=0.05)
+        client.post(
+            "/v1/chat/completions", json={"model": "m", "messages": [USER], "stream": streams}, timeout=IMPATIENT
+        )
     client.close()
     assert wait_until(lambda: server.abandoned) == server.requests
 
@@ -86,12 +91,13 @@ def test_it_takes_its_time(server: FakeModelServer, client: Client) -> None:
     """`delays` holds for all answers, the `delay` of an answer goes before it; neither keeps others waiting."""
     server.says("late", delay=30.0).delays(0.0)
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/chat/completions", json={"model": "m", "messages": [USER]}, timeout=0.05)
+        client.post("/v1/chat/completions", json={"model": "m", "messages": [USER]}, timeout=IMPATIENT)
+    wait_until(lambda: server.requests)
     server.says("at once")
     assert "at once" in client.chat().text
     server.delays(30.0)
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/chat/completions", json={"model": "m", "messages": [USER]}, timeout=0.05)
+        client.post("/v1/chat/completions", json={"model": "m", "messages": [USER]}, timeout=IMPATIENT)
 
 
 def test_it_pauses_between_chunks(server: FakeModelServer, client: Client) -> None:

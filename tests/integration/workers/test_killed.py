@@ -100,5 +100,5 @@ def test_before_the_next_attempt(session: Session, stage: Stage, point: str) -> 
     home.receive_all()
     (letter,) = session.dead_letters
     assert letter.mail is not None
-    assert letter.mail.item()["item"]["content"]["instruction"] == "fail"
+    assert letter.mail.item()["item"] == "fail"
     assert [message.instruction for message in home.messages] == ["re well"]

@@ -72,7 +72,7 @@ def test_a_mail_that_kills_its_worker(session: Session, stage: Stage, worker: Pr
         home.send(remote, "message", text)
     deaths, running = 0, worker
     while True:
-        wait_until(lambda: not running.alive or session.dead_letters, 20)  # noqa: B023 - asked at once
+        wait_until(lambda: not running.alive or session.dead_letters, 60)  # noqa: B023 - asked at once
         if running.alive:
             break
         deaths += 1

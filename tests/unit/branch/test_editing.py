@@ -201,7 +201,11 @@ def test_extending_by_every_form() -> None:
         assert len(loaded) == isinstance(given, dict) + (isinstance(given, list) and isinstance(given[0], dict))
 
 
-@pytest.mark.parametrize("given", [7, None, Branch(), ["x"], [{"role": 7}], [Instruction.create("x"), 7], "x"], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [7, None, Branch(), ["x"], [{"role": 7}], [Instruction.create("x"), 7], "x"],
+    ids=["number", "none", "branch", "texts", "dicts", "mixed", "text"],
+)
 def test_extending_with_what_is_no_message(branch: Branch, given: Any) -> None:
     """Nothing comes, and the error names the item."""
     with pytest.raises(ConfigError):

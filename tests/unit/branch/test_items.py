@@ -31,6 +31,8 @@ from tests.naming import stable
 
 C = PackageCategory
 NODE = Node(content={"page": 7})
+MAIL = ("00000000-0000-7000-8000-00000000000a", 12.5)
+"""Id and time of the mails that are read here."""
 
 
 def double(number: int) -> int:
@@ -58,7 +60,7 @@ def there_and_back(
 ) -> Any:
     """What arrives of an item, and that its request source arrives with it."""
     body = json.loads(encode_item(category, item, {"why": "test"}, "" if objects else "p", objects))
-    found, source = decode_item(category, body, registry, objects)
+    found, source = decode_item(category, body, registry, objects, *MAIL)
     assert source == {"why": "test"}
     return found
 
@@ -247,9 +249,9 @@ def test_what_is_sent_again_is_kept_once(registry: Registry, objects: LocalObjec
 def test_names_that_nobody_knows(registry: Registry) -> None:
     """The errors list what is registered."""
     with pytest.raises(ToolUnknown, match=r"'nothing'.*double"):
-        decode_item(C.TOOL, {"item": [{"ref": "nothing"}]}, registry, None)
+        decode_item(C.TOOL, {"item": [{"ref": "nothing"}]}, registry, None, *MAIL)
     with pytest.raises(ItemNotFoundError, match=r"'nothing'.*quote"):
-        decode_item(C.IMODEL, {"item": {"ref": "nothing"}}, registry, None)
+        decode_item(C.IMODEL, {"item": {"ref": "nothing"}}, registry, None, *MAIL)
 
 
 def test_a_reference_of_another_process(registry: Registry, objects: LocalObjects) -> None:
@@ -258,9 +260,9 @@ def test_a_reference_of_another_process(registry: Registry, objects: LocalObject
     model = json.loads(encode_item(C.IMODEL, iModel("offline", "extractive"), None, "", objects))
     for other in (None, LocalObjects()):
         with pytest.raises(ToolUnknown, match="another process"):
-            decode_item(C.TOOL, tools, registry, other)
+            decode_item(C.TOOL, tools, registry, other, *MAIL)
         with pytest.raises(ItemNotFoundError, match="another process"):
-            decode_item(C.IMODEL, model, registry, other)
+            decode_item(C.IMODEL, model, registry, other, *MAIL)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +280,8 @@ def test_a_reference_of_another_process(registry: Registry, objects: LocalObject
         (C.NODE, {"item": {"metadata": {"lion_class": "Branch"}, "id": str(IDType.create())}}),
         (C.NODE_LIST, {"item": {}}),
         (C.NODE_LIST, {"item": [5]}),
+        (C.MESSAGE, {"item": ""}),
+        (C.MESSAGE, {"item": ["hello"]}),
         (C.TOOL, {"item": "double"}),
         (C.TOOL, {"item": [5]}),
         (C.IMODEL, {"item": "quote"}),
@@ -290,4 +294,4 @@ def test_a_reference_of_another_process(registry: Registry, objects: LocalObject
 def test_hostile_bodies(category: PackageCategory, body: Any, registry: Registry) -> None:
     """What is no item of its category is malformed; nothing is imported or made for it."""
     with pytest.raises(MailMalformed):
-        decode_item(category, body, registry, LocalObjects())
+        decode_item(category, body, registry, LocalObjects(), *MAIL)

@@ -141,7 +141,8 @@ def test_an_empty_branch() -> None:
     assert Branch.from_dict({"name": "ada"}).name == "ada"
 
 
-MESSAGE = Instruction.create("x").to_dict()
+# The same in each process, for the names of tests.
+MESSAGE = {**Instruction.create("x").to_dict(), "id": "0191aef4-0000-7000-8000-000000000001", "created_at": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,11 @@ def test_a_file_has_the_usual_rights(branch: Branch, tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
 
 
-ONE = Instruction.create("one").to_dict()
-TWO = Instruction.create("two").to_dict()
+# The same in each process, for the names of tests.
+ONE, TWO = (
+    {**Instruction.create(text).to_dict(), "id": f"0191aef4-0000-7000-8000-00000000000{number}", "created_at": 1.0}
+    for number, text in enumerate(("one", "two"), 1)
+)
 HEAD = ",".join(REQUIRED)
 CELLS = 'user,"{""instruction"": ""x""}",0191aef4-0000-7000-8000-00000000000'
 

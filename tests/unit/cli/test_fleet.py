@@ -83,6 +83,19 @@ async def test_one_that_dies_is_replaced(ground: Ground, caplog: pytest.LogCaptu
     assert "a process has ended by signal 9; another starts in" in caplog.text
 
 
+async def test_many_begin_one_after_another(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in a number does not take the machine: those whose turn has not come are never started."""
+    monkeypatch.setattr("lion_broker.cli.fleet._AT_ONCE", 2)
+    monkeypatch.setattr("lion_broker.cli.fleet._START_PAUSE", 3600.0)
+    fleet = ground.fleet(300)
+    async with running(fleet):
+        # Two at once, and the next one, whose turn is the first of those that wait.
+        await await_until(ground.begun(fleet, 3))
+        fleet.resize(2)
+        await await_until(ground.begun(fleet, 2))
+    assert (len(ground.marks("begun")), fleet.code) == (3, 0)
+
+
 async def test_one_that_ends_well_is_not_replaced(ground: Ground) -> None:
     """It was drained, or has nothing left to do: the fleet ends with its last process."""
     ground.folder.joinpath("code").write_text("0")
@@ -178,15 +191,7 @@ async def test_they_end_when_whoever_keeps_them_is_cancelled(ground: Ground) -> 
     async with anyio.create_task_group() as group:
         group.start_soon(fleet.run)
         await await_until(ground.begun(fleet, 2))
-        pids = fleet.pids
+        processes = [slot.process for slot in fleet._slots]
         group.cancel_scope.cancel()
-    await await_until(lambda: not any(map(alive, pids)))
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs, or has ended with nobody to see it."""
-    try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return not ended
+    # By the event loop, which is told of each end: who asks the system takes the exit code from it.
+    await await_until(lambda: all(one is not None and one.returncode is not None for one in processes))

@@ -40,6 +40,7 @@ def test_as_values() -> None:
         "rates",
         "pools",
         "workers",
+        "limits",
         "busiest",
     }
     assert plain["server"] == {"url": "redis://home", "profile": "durable", "namespace": "main"}

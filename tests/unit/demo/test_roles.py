@@ -63,7 +63,7 @@ async def report_on(question: str, session: Session, running_worker: RunningWork
             running = running_worker(registry, session.exchange, pool="desk", concurrency=workers)
             await stack.enter_async_context(running)
         await coordinator.asend(PLANNER, "message", order(question, Kind.QUESTION))
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not len(coordinator.messages):
                 await session.await_idle()
                 await coordinator.areceive_all()

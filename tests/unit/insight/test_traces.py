@@ -170,7 +170,8 @@ def test_a_trace_is_bounded(session: Session) -> None:
     home.send(ada, "message", "root")
     ada.receive_all()
     (root,) = session.mails_df().mail
-    with host.because_of(root), session.batch():
+    host.because_of(root)
+    with session.batch():
         for number in range(10):
             ada.send(home, "message", f"leaf {number}")
     home.receive_all()

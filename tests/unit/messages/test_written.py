@@ -116,3 +116,14 @@ def test_kinds_of_others_go_the_usual_way() -> None:
     message = message_of(Remark(loud=True).to_dict() | {"loud": "yes"})
     assert isinstance(message, Remark)
     assert message.loud is True
+
+
+def test_a_text_stands_for_an_instruction() -> None:
+    """One with the id and the time of the mail that brings it, so that every reader makes the same one."""
+    clone = unread_clone("hello", **PARTIES)
+    assert isinstance(clone, UnreadClone)
+    original = Instruction.dict_of("hello", PARTIES["id"], PARTIES["created_at"])
+    assert fields(clone.made()) == fields(clone_of(original, **PARTIES))
+    assert clone.made().metadata["clone_from"]["original_id"] == PARTIES["id"]
+    with pytest.raises((LionError, ValueError, TypeError)):
+        unread_clone("", **PARTIES)

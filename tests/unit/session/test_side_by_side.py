@@ -72,7 +72,7 @@ async def test_mail_that_is_sent_during_a_round(verb: type[Send | Collect | Disp
         home, ben = session.default_branch, session.new_branch(name="ben")
         home.send(ben, "message", "one")
         exchange.interrupt(verb, lambda: home.send(ben, "message", "two"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await session.acollect()
             await session.asend()
             await session.acollect_send_all(receive_all=True)
@@ -131,7 +131,7 @@ async def test_rounds_side_by_side() -> None:
             for _ in range(5):
                 await session.acollect_send_all(receive_all=True)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(write(), rounds(), rounds())
             await session.acollect_send_all(receive_all=True)
         assert said(ben) == [str(number) for number in range(20)]

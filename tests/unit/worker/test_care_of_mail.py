@@ -228,7 +228,7 @@ def test_a_tool_for_once_that_was_cut_off_by_the_time_limit(session: Session) ->
     model = ScriptedModel(tool_calls("book", {"train": "Rome"}), repeat=True)
     registry.model("scripted", model.imodel)
 
-    @registry.behaviour("travel", timeout=0.1, backoff=0, attempts=3)
+    @registry.behaviour("travel", timeout=1.0, backoff=0, attempts=3)
     async def travel(branch: Branch, mail: Mail) -> None:
         await branch.operate("Book.", actions=True)
 
@@ -275,7 +275,7 @@ def test_mail_that_has_failed_until_it_was_too_late(session: Session, remote: Re
     """It is `expired` too, and says how often it was tried."""
     moods = Moods(attempts=1000, backoff=0.01, max_backoff=0.01)
     moods.fails = {"a1": 1000}
-    say(session, remote, "a1", ttl=0.2)
+    say(session, remote, "a1", ttl=1.0)
     moods.serve(session)
     (letter,) = session.dead_letters
     assert (letter.reason, letter.attempts) == ("expired", len(moods.seen))

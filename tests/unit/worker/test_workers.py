@@ -67,7 +67,7 @@ async def test_stopped_before_it_runs() -> None:
     async with Worker(Registry(), exchange=MemoryExchange()) as worker:
         worker.stop()
         worker.stop()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await worker.run()
         assert worker.state.stopping
     await worker.aclose()
@@ -76,7 +76,7 @@ async def test_stopped_before_it_runs() -> None:
 @pytest.mark.anyio
 async def test_stop_ends_a_worker_that_waits(running_worker: RunningWorker) -> None:
     """With nothing to do, it is told and gone."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with running_worker(Registry(), MemoryExchange()):
             pass
 
@@ -109,7 +109,7 @@ async def test_a_server_that_is_away_is_not_idle(asked: type[Verb[Any]]) -> None
         branch = await session.anew_branch(name="b", pool="p", behaviour="moody")
         await session.default_branch.asend(branch, "signal", {"n": 1})
         exchange.left = 3 if asked is ReadReady else 0
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await Worker(registry, exchange=exchange, pool="p").run(until_idle=True)
         assert (len(seen), session.counters()["dead"]) == (2, 1)
 
@@ -193,19 +193,19 @@ def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
     @registry.behaviour("stubborn", backoff=0)
     async def stubborn(branch: Branch, mail: Mail) -> None:
         begun.set()
-        assert done.wait(10)
+        assert done.wait(60)
 
     remote = session.new_branch(pool="p", behaviour="stubborn")
-    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=0.5) for _ in range(2)]
+    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=1.5) for _ in range(2)]
     threads = [threading.Thread(target=asyncio.run, args=(worker.run(),)) for worker in workers]
     session.default_branch.send(remote, "message", "go")
     for thread in threads:
         thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     # Twice the length of the lease passes.
     for _ in range(10):
         assert remote.record.leased
-        done.wait(0.1)
+        done.wait(0.3)
     done.set()
     session.wait_idle()
     for worker in workers:

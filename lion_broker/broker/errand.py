@@ -1,0 +1,50 @@
+"""What an exchange does for a verb, told step by step: commands to send, or a pause. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final, NamedTuple, TypeVar
+
+from lion_broker.mail import verbs as v
+
+from .functions import FUNCTIONS
+from .requests import Command, Later
+
+__all__ = ["PROMISING", "Asked", "Errand"]
+
+T = TypeVar("T")
+
+_FLEETING: Final = (
+    v.Cancel,
+    v.Claim,
+    v.Enrol,
+    v.Progress,
+    v.Promote,
+    v.Release,
+    v.Renew,
+    v.Reserve,
+    v.Say,
+    v.Settle,
+    v.Sweep,
+    v.Tidy,
+)
+"""Verbs whose effect need not be on a replica: what is lost of it comes by itself, or is of no use any more."""
+
+PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
+"""Those whose effect is to be on as many replicas as are asked for before they are answered."""
+
+
+class Asked(NamedTuple):
+    """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote.
+
+    What is to be sent `then` is made meanwhile.
+    """
+
+    commands: tuple[Command, ...]
+    wait_ms: int = 0
+    promises: bool = False
+    then: Later | None = None
+
+
+Errand = Generator[Asked | float, list[Any], T]
+"""Yields commands or a pause in seconds, is sent replies, returns a T."""

@@ -1,0 +1,234 @@
+"""`mail ls` and `mail show`: which mail there is and where it stands, and what happened to one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from lion_broker.errors import ConfigError
+
+from .age import seconds_of
+from .finding import Maybe, session_id
+from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import branch_cell, cell, counted, moment, paint, print_json, since
+from .trace import MAIL_COLUMNS, mail_row, show_trace
+
+if TYPE_CHECKING:
+    from lion_broker.insight.pictures import Passage
+    from lion_broker.insight.seek import Found
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["ls", "show"]
+
+_SHOWN: Final = 20
+_MOST: Final = 20_000
+_SESSIONS: Final = 10_000
+
+
+class State(StrEnum):
+    """Where mail can stand, as `Passage` has it, and `open` for all that is neither applied nor gone."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    RETRYING = "retrying"
+    DELAYED = "delayed"
+    DEAD = "dead"
+    APPLIED = "applied"
+    GONE = "gone"
+    OPEN = "open"
+
+
+_OPEN: Final = (State.WAITING, State.WORKING, State.RETRYING, State.DELAYED, State.DEAD)
+
+States = Annotated[
+    list[State] | None,
+    typer.Option(
+        metavar="STATE",
+        help=f"Only those that are {', '.join(State)}; may be repeated. open: all that are neither applied nor gone.",
+    ),
+]
+
+
+def ls(
+    session: Maybe = None,
+    state: States = None,
+    branch: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="Only mail from or to this branch; an id or a name.")
+    ] = None,
+    category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only mail that failed or died with this in its reason: a class, a code."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Only mail that begins to say this.")] = None,
+    older_than: Annotated[str | None, typer.Option(metavar="AGE", help="Only mail sent so long ago: 5m, 2h.")] = None,
+    newer_than: Annotated[str | None, typer.Option(metavar="AGE", help="Only mail sent since then: 5m, 2h.")] = None,
+    sort: Annotated[
+        Literal["sent", "tries", "took"],
+        typer.Option(help="By what: sent has the newest last, numbers the largest first."),
+    ] = "sent",
+    limit: Limit = None,
+    watch: Watch = False,
+    interval: Interval = 2.0,
+    output: Output = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List mail with where it stands: of a session, or of all.
+
+    The newest 20 that fit, unless --limit says otherwise; the newest last. Of all sessions, those in which something
+    has happened last are looked at first, and stderr says how many were not. `--state open` is what is not done.
+    Example: lion-broker mail ls --state open --older-than 5m
+    """
+    most = limit or _SHOWN
+    if most > _MOST:
+        raise ConfigError(
+            f"At most {_MOST:,} mails can be listed at once, not {most:,}; choose them by --state or age."
+        )
+    states = tuple(dict.fromkeys(one for name in state or () for one in (_OPEN if name is State.OPEN else (name,))))
+    fits = _filter(branch, category, reason, text, older_than, newer_than)
+    with exchange_at(url, namespace) as exchange:
+        chosen = None if session is None else session_id(exchange, session)
+        watched(lambda: _listing(exchange, chosen, fits, states, sort, most), form_of(output, as_json), watch, interval)
+
+
+def show(
+    mail: Annotated[
+        str,
+        typer.Argument(metavar="MAIL", help="A mail: its id, or the beginning or end of it, as `mail ls` shows it."),
+    ],
+    session: Annotated[
+        str | None, typer.Option(metavar="SESSION", help="Where to look. Default: in all sessions, likely ones first.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=0, max=100, help="How deep to follow the mails that it led to.")] = 10,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened to a mail, wherever it is: who had it, each attempt, why it failed, and what to do.
+
+    Example: lion-broker mail show 01a21a25-c290
+    """
+    from lion_broker.insight.seek import find_mail_steps
+    from lion_broker.mail.exchange import run
+
+    with exchange_at(url, namespace) as exchange:
+        where = "" if session is None else session_id(exchange, session)
+        found = run(exchange, find_mail_steps(mail, where, depth))
+        advice = list(_advice(exchange, found))
+    if as_json:
+        print_json({"session": found.session, "names": found.names, **asdict(found.trace), "advice": advice})
+        return
+    for name, value in _told(found):
+        typer.echo(f"{name + ':':<11}{value}")
+    typer.echo()
+    show_trace(found.trace, found.names)
+    for line in advice:
+        typer.echo(f"\n{line}")
+
+
+def _filter(
+    branch: str | None,
+    category: str | None,
+    reason: str | None,
+    text: str | None,
+    older_than: str | None,
+    newer_than: str | None,
+) -> Callable[[Passage, dict[str, str]], bool]:
+    old, new = (None if one is None else seconds_of(one) for one in (older_than, newer_than))
+
+    def fits(one: Passage, names: dict[str, str]) -> bool:
+        age = time.time() - one.sent
+        ends = (one.sender, one.recipient)
+        return (
+            (branch is None or branch in (*ends, *(names.get(end) for end in ends)))
+            and category in (None, one.category)
+            and (reason is None or reason.lower() in one.reason.lower())
+            and (text is None or text.lower() in one.text.lower())
+            and (old is None or age >= old)
+            and (new is None or age <= new)
+        )
+
+    return fits
+
+
+def _listing(
+    exchange: Exchange,
+    session: str | None,
+    fits: Callable[[Passage, dict[str, str]], bool],
+    states: tuple[str, ...],
+    sort: str,
+    most: int,
+) -> Listing:
+    from lion_broker.insight.seek import list_mails_steps, lively_steps
+    from lion_broker.mail.exchange import run
+    from lion_broker.mail.verbs import ListSessions
+
+    chosen = (session,) if session else run(exchange, lively_steps(exchange.call(ListSessions())[-_SESSIONS:]))
+    # What is sorted by a number is chosen by it: then all that fit are looked at.
+    found = run(exchange, list_mails_steps(chosen, fits, most if sort == "sent" else _MOST, states))
+    rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
+    if sort != "sent":
+        field = {"tries": "attempts", "took": "seconds"}[sort]
+        rows.sort(key=lambda row: -(row[field] or 0))
+        rows = rows[:most]
+    note = f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N." if found.left else ""
+    empty = "There is no mail." if not states and session is not None else "No mail matches."
+    return Listing(rows, MAIL_COLUMNS, empty, note)
+
+
+def _told(found: Found) -> Iterator[tuple[str, str]]:
+    """What is to be known of a mail before its waterfall."""
+    one = found.trace.passage
+    yield "mail", one.mail
+    yield "session", found.session
+    yield (
+        "way",
+        f"{branch_cell(one.sender, found.names)} → {branch_cell(one.recipient, found.names)}, {cell(one.category)}",
+    )
+    tries = f", attempt {one.attempts}" if one.attempts and one.state != "applied" else ""
+    tries = tries or (f", at attempt {one.attempts}" if one.attempts > 1 else "")
+    yield "state", paint(one.state, f"{one.state}{tries}")
+    yield "sent", f"{moment(one.sent)} ({since(moment(one.sent))} ago)"
+    if one.where:
+        yield "where", one.where + (f", until {moment(one.due)}" if one.due else "")
+    if one.owner:
+        yield "worker", cell(one.owner)
+    if one.reason:
+        yield "reason", paint("failed", cell(one.reason))
+    if one.text:
+        yield "says", cell(one.text)
+
+
+def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
+    """What to do about a mail that is not done, each with the command that does it."""
+    from lion_broker.insight.overview import pools_steps
+    from lion_broker.mail.exchange import run
+    from lion_broker.mail.verbs import ReadBranches
+
+    one = found.trace.passage
+    if one.state == "dead":
+        yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
+        return
+    if one.state not in ("waiting", "working", "retrying"):
+        return
+    for branch in exchange.call(ReadBranches(found.session, (one.recipient,))):
+        name = cell(branch.seed.name or branch.id)
+        if branch.paused:
+            yield f"{name} is paused ({cell(branch.paused)}): lion-broker branch resume {found.session} {branch.id}"
+        elif branch.id == found.session:
+            yield "It waits in the session's own mailbox, for a program that has the session open."
+        elif not branch.seed.pool:
+            yield f"{name} lives in a program, which takes its mail with branch.receive_all()."
+        elif branch.seed.pool not in {pool.pool for pool in run(exchange, pools_steps()) if pool.workers}:
+            yield (
+                f"Nobody serves the pool {branch.seed.pool} of {name}:"
+                f" lion-broker worker --app MODULE:NAME --pool {branch.seed.pool}"
+            )
