@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PREFIX", "Settings", "otel_is_named"]
+__all__ = ["PREFIX", "Settings", "of_terminal", "otel_is_named"]
 
 PREFIX: Final = "LION_BROKER_"
 
@@ -130,6 +130,11 @@ def otel_is_named() -> bool:
     return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
+def of_terminal(name: str) -> str:
+    """Return a variable that tells of the terminal, such as NO_COLOR, TERM and COLUMNS; empty where it is not set."""
+    return os.environ.get(name, "")
+
+
 def _read(environ: Mapping[str, str], name: str) -> str | None:
     path = environ.get(f"{name}_FILE")
     if not path:
@@ -137,7 +142,7 @@ def _read(environ: Mapping[str, str], name: str) -> str | None:
     # Somebody may have put the secret itself where its file is to be named.
     shown = f"names {path}, which" if os.sep in path else "is to name a file by its path, and what it says"
     try:
-        value = Path(path).read_text().strip()
+        value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{name}_FILE {shown} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, ValueError):

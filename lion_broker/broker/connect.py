@@ -186,6 +186,6 @@ def data_secret(directory: Path) -> bytes:
         finally:
             draft.unlink(missing_ok=True)
     try:
-        return path.read_text().strip().encode()
+        return path.read_text(encoding="utf-8").strip().encode()
     except OSError as error:
         raise ConfigError(f"The signing key {path} cannot be read: {error}.") from error

@@ -77,8 +77,8 @@ class Library:
 def library() -> Library:
     """Read the library from the package's files."""
     folder = files(__package__).joinpath("lua")
-    shared = "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in SHARED)
-    verbs = "\n".join(f"do\n{folder.joinpath(f'{verb}.lua').read_text()}\nend" for verb in VERBS)
+    shared = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in SHARED)
+    verbs = "\n".join(f"do\n{folder.joinpath(f'{verb}.lua').read_text(encoding='utf-8')}\nend" for verb in VERBS)
     digest = hashlib.sha256((shared + verbs).encode()).hexdigest()[:8]
     name = f"lion_broker_{PROTOCOL}_{digest}"
     prefix = f"lion{PROTOCOL}_{digest}_"

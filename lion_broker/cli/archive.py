@@ -53,7 +53,7 @@ def export(
     Each branch is read as it stands after a turn. A session at work goes on meanwhile, and a mail may then be missing
     between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it; exit code 7
     when turns do not end in time. There are no secrets in it, but all that was said. With --json a summary goes to
-    stdout, and --output is needed. Example: lion-broker session export 01a2 --pause --output trip.jsonl
+    stdout, and --output is needed. Example: lion-broker session export trip --pause --output trip.jsonl
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.exporting import export_steps
@@ -123,7 +123,7 @@ def fork(
     The fork has the branches under their ids and names, their histories, logs, tools and models, pools and behaviours,
     and the session's fields and limits. It has no mail: what is on its way, waits or is dead stays with the first
     session, which alone handles it. Branches that live in a program are taken up by Session.open(id, host=True).
-    Example: lion-broker session fork 01a2 --name "what if"
+    Example: lion-broker session fork trip --name "what if"
     """
     from lion_broker.core.ids import IDType
     from lion_broker.session.exporting import fork_steps

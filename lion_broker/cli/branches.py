@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.errors import ConfigError
+
 from . import completion
 from .finding import One, session_id
-from .listing import Interval, Listing, Output, Watch, form_of, watched
+from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import moment, print_json, print_rows
+from .printing import counted, moment, print_json, short_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows
 
 if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
     from lion_broker.session.remote import RemoteBranch
+    from lion_broker.session.session import Session as Opened
 
 __all__ = ["ls", "pause", "resume", "show"]
 
-_SHOWN = 100
-"""Characters of a message that fit into a line."""
+_MESSAGES: Final = (Column("at"), Column("role"), Column("from", kind="text"), Column("text", kind="text"))
 
 Branch = Annotated[
     str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.", autocompletion=completion.branches)
 ]
+MaybeBranch = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[BRANCH]",
+        help="The id or the name of a branch, or none with --all.",
+        autocompletion=completion.branches,
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="All branches of the session that live on workers.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for others to see.")]
 
 
@@ -56,13 +68,15 @@ def show(
 ) -> None:
     """Show one branch: where it stands, its tools and models, and the newest of its messages.
 
-    Reads its history, and changes nothing. Example: lion-broker branch show 01a2 reader --last 3
+    Reads its history, and changes nothing. Example: lion-broker branch show desk reader --last 3
     """
     from lion_broker.session.session import Session as Sessions
 
     with exchange_at(url, namespace) as exchange:
         opened = Sessions.open(session_id(exchange, session), exchange=exchange)
         found = _shown(opened.get_branch(branch), last)
+        rows = branch_rows(exchange, opened.id) if found["messages"] else []
+        names = {opened.id: "session", **{one["id"]: one["name"] for one in rows}}
     messages = found.pop("messages")
     if as_json:
         print_json({**found, "messages": messages})
@@ -71,8 +85,8 @@ def show(
         text = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name + ':':<11}{'-' if text in (None, '') else text}")
     typer.echo()
-    rows = [{**one, "text": " ".join(one["text"].split())[:_SHOWN]} for one in messages]
-    print_rows(rows, False, "It has no messages." if last else "")
+    shown = [{**one, "from": names.get(one["from"]) or short_id(one["from"])} for one in messages]
+    told(Listing(shown, _MESSAGES, "It has no messages." if last else ""), "table")
 
 
 def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
@@ -95,35 +109,57 @@ def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
 
 def pause(
     session: One,
-    branch: Branch,
+    branch: MaybeBranch = None,
+    everything: Everything = False,
     reason: Why = "paused by hand",
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a branch take no more turns: its mail waits. A turn that is going on ends first."""
-    from lion_broker.session.session import Session as Sessions
+    """Have a branch, or all of a session, take no more turns: their mail waits.
 
+    A turn that is going on ends first. Example: lion-broker branch pause desk --all --reason "costs too much"
+    """
     with exchange_at(url, namespace) as exchange:
-        opened = Sessions.open(session_id(exchange, session), exchange=exchange)
-        opened.pause(branch, reason)
-        found = opened.locate(branch)
-    _tell("Paused", found, as_json, reason)
+        opened, chosen = _chosen(exchange, session, branch, everything)
+        for one in chosen:
+            opened.pause(one, reason)
+    _tell("Paused", chosen, as_json, reason, everything)
 
 
-def resume(session: One, branch: Branch, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """Let a branch take turns again; mail that has failed before is tried afresh, at once."""
-    from lion_broker.session.session import Session as Sessions
-
+def resume(
+    session: One,
+    branch: MaybeBranch = None,
+    everything: Everything = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a branch, or all of a session, take turns again; mail that has failed before is tried afresh, at once."""
     with exchange_at(url, namespace) as exchange:
-        opened = Sessions.open(session_id(exchange, session), exchange=exchange)
-        opened.resume(branch)
-        found = opened.locate(branch)
-    _tell("Resumed", found, as_json, "")
+        opened, chosen = _chosen(exchange, session, branch, everything)
+        for one in chosen:
+            opened.resume(one)
+    _tell("Resumed", chosen, as_json, "", everything)
 
 
-def _tell(what: str, branch: str, as_json: bool, paused: str) -> None:
+def _chosen(exchange: Exchange, session: str, branch: str | None, everything: bool) -> tuple[Opened, list[str]]:
+    """The session, and the branch that is named, or all that live on workers; only these take turns by themselves."""
+    from lion_broker.session.session import Session
+
+    if (branch is not None) == everything:
+        raise ConfigError("Name a branch, or say --all for all of the session that live on workers; one of the two.")
+    opened = Session.open(session_id(exchange, session), exchange=exchange)
+    if branch is not None:
+        return opened, [opened.locate(branch)]
+    return opened, [row["id"] for row in branch_rows(exchange, opened.id) if row["pool"]]
+
+
+def _tell(what: str, branches: list[str], as_json: bool, paused: str, everything: bool) -> None:
     if as_json:
-        print_json({"branch": branch, "paused": paused})
+        rows = [{"branch": one, "paused": paused} for one in branches]
+        print_json(rows if everything else rows[0])
+    elif everything:
+        typer.echo(f"{what} {counted(len(branches), 'branch')}.")
     else:
-        typer.echo(f"{what} {branch}.")
+        typer.echo(f"{what} {branches[0]}.")

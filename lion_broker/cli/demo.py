@@ -17,6 +17,7 @@ from lion_broker.errors import ConfigError, LionError
 from .exits import Code
 from .options import AsJson, Namespace, Url, shared_exchange
 from .printing import print_json
+from .words import own_name
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
@@ -165,13 +166,14 @@ def _closing(result: Result, output: Path | None) -> str:
     ]
     if output is not None:
         figures.append(("report", str(output)))
+    own = own_name()
     if result.kept:
-        figures.append(("more", f"lion-broker session trace {result.session}"))
-        figures.append(("in a browser", "lion-broker gateway"))
+        figures.append(("more", f"{own} session trace {result.session}"))
+        figures.append(("in a browser", f"{own} gateway"))
     elif not result.kills:
-        figures.append(("more", "lion-broker demo research --kill-one --question '...'"))
+        figures.append(("more", f"{own} demo research --kill-one --question '...'"))
     else:
-        figures.append(("more", "lion-broker demo research --keep, then lion-broker gateway shows it in a browser"))
+        figures.append(("more", f"{own} demo research --keep, then {own} gateway shows it in a browser"))
     return "\n" + "\n".join(f"{name:<16}{value}" for name, value in figures)
 
 

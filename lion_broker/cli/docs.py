@@ -35,6 +35,6 @@ def asyncapi(output: Output = None, namespace: Namespace = None, as_json: AsJson
         typer.echo(text)
         return
     try:
-        output.write_text(f"{text}\n")
+        output.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{output} cannot be written: {error.strerror}.") from error

@@ -13,7 +13,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from . import completion
 from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, print_json
+from .printing import cell, counted, print_json
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import WorkerPicture
@@ -69,7 +69,7 @@ def drain(
         chosen = _chosen(_workers(exchange), worker, pool, release)
         _order(exchange, chosen)
         if wait:
-            typer.echo(f"{len(chosen)} workers are told to drain; waiting until they have stopped.", err=True)
+            typer.echo(f"Told {counted(len(chosen), 'worker')} to drain; waiting until they have stopped.", err=True)
         left, lost = _wait(exchange, chosen, timeout) if wait else (chosen, [])
     stopped = [one for one in chosen if one not in (*left, *lost)]
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -185,7 +184,7 @@ def _cut(text: str, most: int) -> str:
 
 def _room() -> int | None:
     """How many signs a line of the terminal has; None where stdout is none."""
-    return get_terminal_size().columns if sys.stdout.isatty() and os.environ.get("TERM") else None
+    return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _csv(listing: Listing) -> str:

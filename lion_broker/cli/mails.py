@@ -16,7 +16,7 @@ from .age import seconds_of
 from .finding import Maybe, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, moment, paint, print_json, since
+from .printing import branch_cell, cell, counted, moment, paint, print_json, since
 from .trace import MAIL_COLUMNS, mail_row, show_trace
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["ls", "show"]
 
 _SHOWN: Final = 20
 _MOST: Final = 20_000
+_SESSIONS: Final = 10_000
 
 
 class State(StrEnum):
@@ -82,7 +83,8 @@ def ls(
 ) -> None:
     """List mail with where it stands: of a session, or of all.
 
-    The newest 20 that fit, unless --limit says otherwise; the newest last. `--state open` is what is not done.
+    The newest 20 that fit, unless --limit says otherwise; the newest last. Of all sessions, those in which something
+    has happened last are looked at first, and stderr says how many were not. `--state open` is what is not done.
     Example: lion-broker mail ls --state open --older-than 5m
     """
     most = limit or _SHOWN
@@ -165,11 +167,11 @@ def _listing(
     sort: str,
     most: int,
 ) -> Listing:
-    from lion_broker.insight.seek import list_mails_steps
+    from lion_broker.insight.seek import list_mails_steps, lively_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ListSessions
 
-    chosen = exchange.call(ListSessions()) if session is None else (session,)
+    chosen = (session,) if session else run(exchange, lively_steps(exchange.call(ListSessions())[-_SESSIONS:]))
     # What is sorted by a number is chosen by it: then all that fit are looked at.
     found = run(exchange, list_mails_steps(chosen, fits, most if sort == "sent" else _MOST, states))
     rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
@@ -177,7 +179,7 @@ def _listing(
         field = {"tries": "attempts", "took": "seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
         rows = rows[:most]
-    note = f"{found.left:,} older sessions were not looked at: name one, or --limit N." if found.left else ""
+    note = f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N." if found.left else ""
     empty = "There is no mail." if not states and session is not None else "No mail matches."
     return Listing(rows, MAIL_COLUMNS, empty, note)
 
@@ -221,6 +223,8 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
         name = cell(branch.seed.name or branch.id)
         if branch.paused:
             yield f"{name} is paused ({cell(branch.paused)}): lion-broker branch resume {found.session} {branch.id}"
+        elif branch.id == found.session:
+            yield "It waits in the session's own mailbox, for a program that has the session open."
         elif not branch.seed.pool:
             yield f"{name} lives in a program, which takes its mail with branch.receive_all()."
         elif branch.seed.pool not in {pool.pool for pool in run(exchange, pools_steps()) if pool.workers}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,6 +13,7 @@ __all__ = [
     "branch_cell",
     "cell",
     "columns",
+    "counted",
     "has_colours",
     "moment",
     "paint",
@@ -101,6 +101,11 @@ def took(seconds: float | None) -> str:
     return f"{seconds * 1000:.0f}ms" if seconds < 0.9995 else ago(seconds)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what is counted, in the plural unless it is one."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
 def cell(value: Any) -> str:
     """Return a value as a person reads it in a table: on one line, and without signs that steer a terminal."""
     if value is None or value == "":
@@ -115,7 +120,9 @@ def short_id(text: str, shown: int = 10) -> str:
 
 def has_colours() -> bool:
     """Whether stdout is a terminal with colours, and nobody has asked for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    from lion_broker.config import of_terminal
+
+    return sys.stdout.isatty() and not of_terminal("NO_COLOR") and of_terminal("TERM") not in ("", "dumb")
 
 
 def paint(word: str, text: str | None = None) -> str:

@@ -12,7 +12,7 @@ from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
 from lion_broker.mail.deployment import Tally
 
-from .printing import ago, cell, columns
+from .printing import ago, cell, columns, counted
 
 __all__ = ["Sight"]
 
@@ -74,7 +74,7 @@ class Sight:
         parts = [f"{seen.posted} mails posted", f"{seen.applied} applied", f"{seen.inflight} in flight"]
         parts += [f"{number} {word}" for word, number in odd.items() if number]
         more = "more than " if seen.more else ""
-        return f"{more}{_count(seen.sessions, 'session')}, {_count(seen.branches, 'branch')}: {', '.join(parts)}"
+        return f"{more}{counted(seen.sessions, 'session')}, {counted(seen.branches, 'branch')}: {', '.join(parts)}"
 
     def speed(self) -> Iterator[str]:
         """Yield a line about how fast mail moves, when that is known."""
@@ -120,7 +120,7 @@ class Sight:
                     f" lion-broker worker --app MODULE:NAME --pool {pool.pool}"
                 )
         if self.seen.dead:
-            yield f"{_count(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"
+            yield f"{counted(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"
         if not self.seen.sessions and not self.seen.workers:
             yield "Nothing is here yet: lion-broker demo research --keep shows a session at work."
 
@@ -129,10 +129,6 @@ class Sight:
 
         stored = self.names.get(tally.session)
         return str(from_json(stored) or "") if stored else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def _pool(pool: PoolPicture) -> dict[str, Any]:

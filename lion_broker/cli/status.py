@@ -16,7 +16,7 @@ from lion_broker.errors import BrokerUnavailable, ConfigError
 from .age import seconds_of
 from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, cell, print_json
+from .printing import ago, cell, counted, print_json
 from .running import ended_by_signals
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ class Alarms:
             for pool in seen.pools:
                 if pool.ready and pool.oldest_seconds >= self.waiting:
                     oldest = ago(pool.oldest_seconds)
-                    yield f"{pool.ready} branches of the pool {pool.pool} wait, the oldest for {oldest}."
+                    yield f"{counted(pool.ready, 'branch')} of the pool {pool.pool} waiting, the oldest for {oldest}."
         if self.dead and seen.dead:
-            yield f"{seen.dead} dead letters: `lion-broker dead ls` lists them."
+            yield f"{counted(seen.dead, 'dead letter')}: `lion-broker dead ls` lists them."
         lost = [cell(worker.owner) for worker in seen.workers if worker.state == LOST]
         if self.lost and lost:
-            yield f"{len(lost)} workers were lost: {', '.join(lost)}."
+            yield f"{counted(len(lost), 'worker')} lost: {', '.join(lost)}."
 
 
 def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MAIL_COLUMNS", "mail_row", "show_trace", "trace"]
 
 _BAR: Final = 40
+_PIPE: Final = 120
 _STYLES: Final = {
     "queued": "yellow",
     "leased": "yellow",
@@ -64,7 +66,7 @@ def trace(
     """Show what happened to a mail: where it waited, each attempt with its calls, and the mails that it led to.
 
     Without MAIL, the latest mails with their ids. Nothing has to be turned on for it: the branches' logs tell. Example:
-    lion-broker session trace 0192 01a2
+    lion-broker session trace desk 01a21a25-c290
     """
     from lion_broker.insight.lanes import lanes_steps
     from lion_broker.insight.trace import trace_steps
@@ -123,10 +125,13 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lion_broker.config import of_terminal
+
     spans = list(_spans(found))
     began = min((span.began for span in spans), default=found.passage.sent)
     ended = max((span.began + span.seconds for span in spans), default=began)
-    console = Console(highlight=False)
+    # Nobody says how wide a pipe is: there is room for what a narrow terminal has to cut.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() or of_terminal("COLUMNS") else _PIPE)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, min(56, console.width - _BAR - 12)))
     table.add_column(justify="right", no_wrap=True, min_width=9)
@@ -154,12 +159,20 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, len
     for span in found.spans:
         inner = "    " if span.kind in ("model", "tool") else "  "
         what = Text(f"{indent}{inner}{span.kind}  {cell(span.name) if span.name else ''}".rstrip())
-        what.append("".join(f"  {name} {cell(value)}" for name, value in _told(span)), style="dim")
-        what.append(f"  {cell(span.error)}" if span.error else "", style="red")
+        more = Text("".join(f"{name} {cell(value)}  " for name, value in _told(span)), style="dim")
+        more.append(cell(span.error) if span.error else "", style="red")
+        fits = len(what) + 2 + len(more) <= (table.columns[0].max_width or 0)
+        if fits and more:
+            what.append("  ").append_text(more)
         first = span.began - began
         bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=_BAR)
         bar.style = _style(span)
         table.add_row(what, Text(_length(span.seconds)), bar)
+        if more and not fits:
+            # Who has lost it, and to what, is what one has come for: it is never cut.
+            table.add_row(Text(), Text(), more)
+        if note := _note(span):
+            table.add_row(Text(), Text(), Text(note, style="dim"))
     for caused in found.caused:
         _add(table, caused, names, began, length, level + 1)
     if found.left_out:
@@ -172,6 +185,15 @@ def _told(span: Span) -> Iterator[tuple[str, object]]:
     if isinstance(owners, list) and owners:
         yield "on", ", ".join(map(str, owners))
     yield from ((name, value) for name, value in span.fields.items() if name.endswith("_tokens"))
+
+
+def _note(span: Span) -> str:
+    """What has to be said of a span that is not what it looks like."""
+    if span.fields.get("reused"):
+        return "was answered before, in an attempt that was lost"
+    if span.fields.get("calls") == "unknown":
+        return "what it has called is unknown, but for what the next attempt has reused"
+    return ""
 
 
 def _style(span: Span) -> Any:

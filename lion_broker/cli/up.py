@@ -15,7 +15,7 @@ from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .printing import print_json
 from .running import log_to_stderr, run
-from .words import own_words, typed_words
+from .words import own_name, own_words, typed_words
 from .work_options import Concurrency, Grace, Level, LogFormat
 from .worker import check_pools
 
@@ -169,8 +169,8 @@ def _show(event: dict[str, Any], end: str) -> None:
     typer.echo(f"Up at {event['exchange']} ({event['profile']}): workers of {event['app']}, {counts}.")
     rows = [
         ("dashboard", event["dashboard"] or event["no_dashboard"]),
-        ("look", "lion-broker status --watch"),
-        ("try", "lion-broker demo research --keep"),
+        ("look", f"{own_name()} status --watch"),
+        ("try", f"{own_name()} demo research --keep"),
         ("stop", end),
     ]
     typer.echo("\n".join(f"  {name:<11}{value}" for name, value in rows))
@@ -207,7 +207,7 @@ def _detach(context: typer.Context, settings: Settings, place: Place, as_json: b
     if as_json:
         print_json(event)
     else:
-        _show(event, "lion-broker down")
+        _show(event, f"{own_name()} down")
         typer.echo(f"  {'log':<11}{place.log}")
 
 

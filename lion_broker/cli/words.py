@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
 from collections.abc import Collection
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import typer
 
-__all__ = ["own_words", "typed_words"]
+__all__ = ["own_name", "own_words", "typed_words"]
+
+_NAME: Final = "lion-broker"
+
+
+def own_name() -> str:
+    """Return what a person can type to run this program again: its name where the shell finds it, else its path."""
+    program = Path(sys.argv[0])
+    if program.name != _NAME or shutil.which(_NAME):
+        return _NAME
+    here = os.path.relpath(program)
+    return shlex.quote(str(program) if here.startswith(os.pardir) else here)
 
 
 def own_words(*words: str) -> list[str]:

@@ -47,10 +47,23 @@ class Progress:
     @property
     def note(self) -> str:
         """What is left out, in a sentence; empty when nothing is."""
-        of = f"{self.mails:,} mails, of {self.logs:,} of {self.branches:,} branches"
+        some = f"{self.logs:,} of " if self.logs < self.branches else ""
+        of = f"{self.mails:,} mails of {some}{self.branches:,} branches"
         if not self.whole:
             return f"Still reading: {of} so far."
-        return f"Of a session as large as this the newest is here: {of}." if self.cut else ""
+        return f"There is more than is shown here, which is the newest: {of}." if self.cut else ""
+
+    @classmethod
+    def together(cls, several: Sequence[Progress]) -> Progress:
+        """How much of several sessions pages show."""
+        return cls(
+            sum(one.logs for one in several),
+            sum(one.branches for one in several),
+            sum(one.mails for one in several),
+            all(one.whole for one in several),
+            any(one.cut for one in several),
+            any(one.waiting_cut for one in several),
+        )
 
 
 @dataclass(frozen=True, slots=True)

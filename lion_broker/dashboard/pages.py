@@ -160,9 +160,9 @@ def span(seconds: float | None) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+        return f"{int(seconds // 60)} min" + (f" {int(seconds % 60)} s" if int(seconds % 60) else "")
     if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+        return f"{int(seconds // 3600)} h" + (f" {minutes} min" if (minutes := int(seconds % 3600 // 60)) else "")
     return f"{seconds / 86400:.1f} d"
 
 

@@ -14,17 +14,16 @@ from .passages import Passages
 from .pictures import Passage, Trace
 from .trace import trace_of
 
-__all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "pieces"]
+__all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "lively_steps", "pieces"]
 
 LEAST_END: Final = 4
 """So many characters of an id's end are needed to mean it."""
-_WHOLE: Final = 36
 _LEAST_PIECE: Final = 6
 """So many characters of a mail's id are needed to look for it in all sessions."""
 _SESSIONS: Final = 200
 """In so many sessions is looked, those first in which it is likely; each costs reading its logs."""
 _FURTHER: Final = 20
-"""In so many sessions more it is looked whether a piece of an id means another mail as well."""
+"""In so many sessions more it is looked whether another mail is meant as well, or a copy has the same."""
 _PAGE: Final = 200
 _SLACK_MS: Final = 60_000
 """Clocks of senders differ from the server's."""
@@ -76,12 +75,11 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
         )
     likely = (session,) if session else (yield from _likely_steps(wanted))
     found: Found | None = None
-    further = 0 if len(wanted) == _WHOLE else _FURTHER
+    further = _FURTHER
     for one in likely[:_SESSIONS]:
         other = yield from _in_session_steps(one, mail, wanted, depth, named=bool(session))
         if found is not None and other is not None:
-            both = f"{found.trace.passage.mail} and {other.trace.passage.mail}"
-            raise ItemNotFoundError(f"Several mails are meant by {wanted}, {both} for example; give more of the id.")
+            raise ItemNotFoundError(_several(wanted, found, other))
         found = found or other
         further -= found is not None
         if found is not None and further < 0:
@@ -90,6 +88,14 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
         return found
     where = f"in the session {session}" if session else f"in the {min(len(likely), _SESSIONS)} sessions looked at"
     raise ItemNotFoundError(f"There is no mail {wanted} {where}; `lion-broker mail ls` lists mail.")
+
+
+def _several(wanted: str, first: Found, second: Found) -> str:
+    mails = (first.trace.passage.mail, second.trace.passage.mail)
+    if mails[0] == mails[1]:
+        # A copy of a session has its mails with their ids.
+        return f"The sessions {first.session} and {second.session} have the mail {mails[0]}: say which with --session."
+    return f"Several mails are meant by {wanted}, {mails[0]} and {mails[1]} for example; give more of the id."
 
 
 def _in_session_steps(session: str, mail: str, wanted: str, depth: int, *, named: bool) -> Steps[Found | None]:
@@ -147,10 +153,21 @@ def _ms_of(piece: str, rest: str = "0") -> int:
         return 0
 
 
+def lively_steps(sessions: Sequence[str]) -> Steps[tuple[str, ...]]:
+    """Put sessions into the order in which something happened in them last, the latest last."""
+    ended: dict[str, int] = {}
+    for first in range(0, len(sessions), _PAGE):
+        page = sessions[first : first + _PAGE]
+        tips = yield from ask_all([ReadEvents(one, "$") for one in page])
+        ended |= {one: _ended(tip) for one, tip in zip(page, tips, strict=True)}
+    # Of those that are alike the ones that were made later come later.
+    return tuple(sorted(ended, key=ended.__getitem__))
+
+
 def list_mails_steps(
     sessions: Sequence[str], fits: Callable[[Passage, dict[str, str]], bool], most: int, states: Sequence[str] = ()
 ) -> Steps[Sought]:
-    """List the newest mails that fit, of sessions that are given with the newest last.
+    """List the newest mails that fit, of sessions that are given with the most lively last.
 
     `states` are the only ones that are wanted, as `Passage` has them; where mail that is done is not, sessions in which
     nothing stands are not read. Sessions are read until there are `most` mails, and at most 200 of them.

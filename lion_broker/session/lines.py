@@ -154,7 +154,10 @@ def read_line(raw: bytes, number: int) -> Row:
         if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
             raise ValueError("it is no object with a kind")
     except ValueError as error:
-        raise ConfigError(f"Line {number} of the export cannot be read: {str(error)[:200]}.") from None
+        if number > 1 and not raw.endswith(b"\n"):
+            raise ConfigError(f"The export is cut off in the middle of line {number}. Nothing was imported.") from None
+        what = " Is it what `session export` has written?" if number == 1 else ""
+        raise ConfigError(f"Line {number} of the export cannot be read: {str(error)[:200]}.{what}") from None
     return found
 
 

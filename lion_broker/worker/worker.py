@@ -139,7 +139,7 @@ class Worker:
         now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
-        log.info("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
+        log.debug("worker %s serves pool %s on %r", self.owner, self._place.pool, self._exchange)
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
             helpers.start_soon(Inspector(self._exchange).run)

@@ -51,7 +51,7 @@ async def flow(request: Request, console: Console) -> Page:
     more = following(request, start=start + _EDGES) if start + _EDGES < len(shown.edges) else ""
     table = flow_table(shown, start, _EDGES, more, known.progress.note)
     return session_page(
-        record, "flow.html", "Flow", "flow", (table,), drawing=draw_flow(shown, states), reading=[known.progress]
+        record, "flow.html", "Flow", "flow", (table,), drawing=draw_flow(shown, states), reading=known.progress
     )
 
 
@@ -63,7 +63,7 @@ async def lanes(request: Request, console: Console) -> Page:
     older = following(request, before=found.passages[0].mail) if found.more else ""
     table = mail_table(record.id, found, older, known.progress.note)
     return session_page(
-        record, "lanes.html", "Lanes", "lanes", (table,), chart=draw_lanes(found), reading=[known.progress], older=older
+        record, "lanes.html", "Lanes", "lanes", (table,), chart=draw_lanes(found), reading=known.progress, older=older
     )
 
 
@@ -78,7 +78,7 @@ async def trace(request: Request, console: Console) -> Page:
         table = mail_table(record.id, found, older, known.progress.note)
         asked = {name: text_asked(request, name) for name in ("state", "branch")}
         return session_page(
-            record, "mails.html", "Mails", "trace", (table,), reading=[known.progress], states=_STATES, **asked
+            record, "mails.html", "Mails", "trace", (table,), reading=known.progress, states=_STATES, **asked
         )
     known = await _with_its_end(console, record.id, known, wanted)
     try:
@@ -92,7 +92,7 @@ async def trace(request: Request, console: Console) -> Page:
                 "trace",
                 (span_table(None, {}, known.progress.note),),
                 mail=wanted,
-                reading=[known.progress],
+                reading=known.progress,
             )
         if not known.progress.cut:
             raise
@@ -111,7 +111,7 @@ async def trace(request: Request, console: Console) -> Page:
         passage=told.passage,
         names=names,
         whole_mail=await _whole(console, record.id, known, told.passage.mail),
-        reading=[known.progress],
+        reading=known.progress,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from lion_broker.dashboard.console import Console
-from lion_broker.dashboard.histories import Known
+from lion_broker.dashboard.histories import Known, Progress
 from lion_broker.dashboard.pages import Page, page_routes, patience
 from lion_broker.dashboard.reading import names_steps
 from lion_broker.dashboard.views.limits import limit_table, wait_table
@@ -45,7 +45,7 @@ async def models(request: Request, console: Console) -> Page:
     context = {
         "wanted": wanted,
         "choice": [(record.id, session_name(record)) for record in choice],
-        "reading": [known.progress for known in read if known],
+        "reading": Progress.together([known.progress for known in read if known]),
         "held": held,
         "held_seconds": seconds,
         "has_prices": bool(console.prices.by_name),

@@ -144,6 +144,20 @@ def test_a_branch_is_paused_and_resumed(session: Session, told: Told, capsys: py
     assert "lives in a process" in capsys.readouterr().err
 
 
+def test_a_whole_session_rests(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of its branches on workers at once, and nothing by accident."""
+    remotes = [session.new_branch(name=name, pool="p") for name in ("first", "second")]
+    assert told("branch", "pause", "mine", "--all", "--reason", "too dear") == [
+        {"branch": one.id, "paused": "too dear"} for one in remotes
+    ]
+    assert [row["paused"] for row in told("branch", "ls", "mine")] == ["", "too dear", "too dear"]
+    assert main(["branch", "resume", "mine", "--all"]) == Code.OK
+    assert capsys.readouterr().out == "Resumed 2 branches.\n"
+    for words in (["branch", "pause", "mine"], ["branch", "resume", "mine", "first", "--all"]):
+        assert main(words) == Code.USAGE
+        assert "one of the two" in capsys.readouterr().err
+
+
 def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture[str]) -> None:
     """Columns, and a sentence about what was done."""
     assert main(["dead", "retry", session.id, "--all", "--dry-run"]) == Code.OK

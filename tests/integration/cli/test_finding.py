@@ -98,6 +98,23 @@ def test_a_mail_is_shown_without_its_session(session: Session, told: Told, capsy
     assert "clerk is paused (for lunch)" in told("mail", "show", row["mail"])["advice"][0]
 
 
+def test_a_copy_has_the_same_mail(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then the sessions are named, and one has to say which."""
+    ada = session.new_branch(name="ada")
+    session.default_branch.send(ada, "message", "hello")
+    ada.receive_all()
+    session.flush()
+    (row,) = told("mail", "ls", "mine")
+    copy = told("session", "fork", "mine", "--name", "copy")["session"]
+    assert main(["mail", "show", row["mail"]]) == Code.NOT_FOUND
+    said = capsys.readouterr().err
+    assert session.id in said
+    assert copy in said
+    assert "--session" in said
+    assert told("mail", "show", row["mail"], "--session", "copy")["session"] == copy
+    Session.open(copy, exchange=session.exchange).delete()
+
+
 def test_mail_is_chosen(session: Session, told: Told) -> None:
     """By state, branch, category, words, reason and age; of all sessions."""
     expired(session, "ada", "ben")
@@ -177,8 +194,8 @@ def test_status_is_an_alarm(session: Session, capsys: pytest.CaptureFixture[str]
     assert main([*words, "--json"]) == Code.ALARM
     told = capsys.readouterr()
     assert json.loads(told.out)["mail"]["dead"] == 1
-    assert "Alarm: 1 branches of the pool nobody wait, the oldest for" in told.err
-    assert "Alarm: 1 dead letters" in told.err
+    assert "Alarm: 1 branch of the pool nobody waiting, the oldest for" in told.err
+    assert "Alarm: 1 dead letter: " in told.err
 
 
 @pytest.mark.processes

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from lion_broker import iModel
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
+from lion_broker.testing import await_until
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
 from tests.integration.dashboard.conftest import HOSTILE, Scene
@@ -157,8 +158,11 @@ async def test_ids_are_copied_and_times_switched(page: Page, scene: Scene) -> No
     await page.goto("/sessions")
     await page.keyboard.press("j")
     await page.keyboard.press("c")
-    await expect(page.locator('.copy[data-done="yes"]')).to_have_count(1)
-    assert await page.evaluate("navigator.clipboard.readText()") == scene.id
+
+    async def copied() -> bool:
+        return bool(await page.evaluate("navigator.clipboard.readText()") == scene.id)
+
+    await await_until(copied)
     moment = page.locator("tbody time").first
     await expect(moment).to_contain_text("ago")
     await page.keyboard.press("u")

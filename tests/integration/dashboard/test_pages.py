@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.dashboard import dashboard
+from lion_broker.dashboard.views.words import text_of
 from lion_broker.models.shared import SharedBudget
 from lion_broker.testing import ScriptedModel
 from tests.conformance.servers import SECRET, find_bundled, running
@@ -132,7 +133,7 @@ async def test_a_mail_is_shown_whole(scene: Scene, client: httpx.AsyncClient) ->
     for state, words in (("applied", "zero"), ("waiting", HOSTILE)):
         found = (await client.get(f"/sessions/{scene.id}/mail/{by_state[state]}.json")).json()
         assert found["header"]["id"] == by_state[state]
-        assert found["body"]["item"]["content"]["instruction"] == words
+        assert text_of(found["body"]) == words
         page = await client.get(f"/sessions/{scene.id}/trace?mail={by_state[state]}", headers=HTML)
         assert "The whole mail" in page.text
         assert "<script>window" not in page.text

@@ -1,13 +1,18 @@
 """The command line without any server: help, usage, exit codes, secrets."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from lion_broker import errors
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code, code_of
+from lion_broker.cli.words import own_name
 from lion_broker.errors import LionError
+from tests.stage import ROOT
 
 GROUPS = {"demo": ["research"], "session": ["ls", "show", "rm"], "dead": ["ls"], "server": ["status", "stop"]}
 COMMANDS = [
@@ -136,3 +141,33 @@ def test_an_error_has_its_exit_code(name: str, code: Code) -> None:
     """Scripts can tell a missing server from a wrong option."""
     kind: type[LionError] = getattr(errors, name)
     assert code_of(kind("text")) == code
+
+
+def test_a_hint_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has the program's name where a shell finds that, else the path by which it was started."""
+    program = tmp_path / "a b" / "lion-broker"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "")
+    assert own_name() == "'a b/lion-broker'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert own_name() == "lion-broker"
+    monkeypatch.setattr("sys.argv", ["/somewhere/__main__.py"])
+    assert own_name() == "lion-broker"
+
+
+@pytest.mark.processes
+def test_a_terminal_without_our_signs_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """Neither for what is read, which is UTF-8 wherever this runs, nor for what is printed."""
+    environ = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    for words in (("status", "--help"), ("docs", "asyncapi", "--output", str(tmp_path / "mail.json"))):
+        program = [sys.executable, "-m", "lion_broker", *words]
+        done = subprocess.run(program, env=environ, capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (Code.OK, b"")
+    code = "from lion_broker.broker.library import library; from lion_broker.__main__ import main; library()"
+    signs = f"{code}; main(['keygen']); print(chr(0x2192))"
+    done = subprocess.run([sys.executable, "-c", signs], env=environ, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[-1] == b"?"
