@@ -96,10 +96,10 @@ class RedisExchange(Exchange):
 
     async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the same without blocking the event loop."""
-        deadline = self._deadline(verbs)
         line = self._lines.get(asyncio.get_running_loop())
         if len(verbs) == 1 and line is not None and (request := self._single(verbs[0])) is not None:
-            return await self._ask_once(line, verbs, request, deadline)
+            return await self._ask_once(line, verbs, request)
+        deadline = self._deadline(verbs)
         return await self._adrive(self._errand(verbs, deadline), deadline)
 
     async def ainspect(self) -> str:
@@ -192,13 +192,13 @@ class RedisExchange(Exchange):
         request = _request(self._road, verb)
         return request if request.again is never else None
 
-    async def _ask_once(
-        self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request, deadline: float
-    ) -> list[Any]:
+    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
         """Do one verb on the shortest way; where it does not end there, the same verb goes the way of all others."""
+        seconds = request.wait_ms / 1000 + self._patience
+        deadline = time.monotonic() + seconds
         failed: Exception | None = None
         try:
-            replies = await line.call(request.commands, patience.left_of(deadline), held=request.wait_ms > 0)
+            replies = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
         except (RedisError, OSError) as error:
             failed = error
         else:
@@ -208,7 +208,9 @@ class RedisExchange(Exchange):
                     return answers
                 fill = partial(self._with_blobs, verbs, answers)
                 return await self._adrive(self._patiently(fill, deadline), deadline)
-        return await self._adrive(self._patiently(partial(self._attempt, verbs), deadline, failed), deadline)
+        careful = self._patiently(partial(self._attempt, verbs), deadline, failed)
+        failed = None  # an error and what it was raised in are not to hold each other
+        return await self._adrive(careful, deadline)
 
     def _copies(self, step: Asked, deadline: float) -> Copies | None:
         """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""

@@ -140,7 +140,7 @@ class Seat:
     async def _accept(self) -> Claimed | None:
         """Begin with what has come with the ready entry; None where nothing has, or nobody knows how long ago."""
         place, given, now = self._place, self._ready.given, self._place.time.now_ms
-        if given is None or now is None or now - given.now > place.lease_ms / 2:
+        if given is None or now is None or abs(now - given.now) > place.lease_ms / 2:
             return None
         self._token = self._ready.id
         passage = place.schedule.passage(self._ready.session)

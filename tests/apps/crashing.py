@@ -3,8 +3,9 @@
     CRASH_AT="before Commit" python -m tests.apps.crashing worker --app …
 
 CRASH_AT is "before" or "after" and the name of a verb; "Step.intent" and "Step.result" are the two halves of `Step`:
-what is between them is the call outside. It happens the first time, or at the occurrence CRASH_ON. CRASH_HOW is "exit"
-(as by kill -9) or "stop": the whole process sleeps until somebody sends SIGCONT, and goes on as if nothing had been.
+what is between them is the call outside. A `ReadReady` counts when it hands out a mail. It happens the first time, or
+at the occurrence CRASH_ON. CRASH_HOW is "exit" (as by kill -9) or "stop": the whole process sleeps until somebody sends
+SIGCONT, and goes on as if nothing had been.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ async def ask_and_die(self: RedisExchange, verbs: Sequence[Verb[Any]], /) -> lis
     if last and moment == "before":
         end()
     answers = await ask(self, verbs)
+    if name == "ReadReady":
+        last = last and any(ready.given for ready in answers[0])
     if last and moment == "after":
         end()
     return answers

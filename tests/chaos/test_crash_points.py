@@ -31,6 +31,10 @@ POINTS = {
     "before the commit": "before Commit",
     "after the commit, its answer unheard": "after Commit",
 }
+HANDED_OUT = ("after ReadReady", "after Step.intent", "before Commit", "after Commit")
+"""Points of a mail that comes with the ready entry, to a worker that waits for it."""
+LARGE = "." * 5000
+"""Before a text: a mail so large is claimed, and does not come with the ready entry."""
 RETRIES = {
     "after the commit that defers": ("after Commit", 1),
     "after the claim of a retry": ("after Claim", 2),
@@ -66,23 +70,25 @@ class Play:
         self._model = model
         self.branches: list[Any] = []
 
-    def begin(self, count: int) -> None:
+    def begin(self, count: int, before: str = LARGE) -> None:
         """Mail so many new branches, which nobody serves yet."""
         with self._session.batch():
             for _ in range(count):
                 name = f"b{len(self.branches)}"
                 branch = self._session.new_branch(name=name, pool="p", behaviour="moody", imodel="far")
                 self.branches.append(branch)
-                self.mail(branch, 1)
+                self.mail(branch, 1, before)
 
-    def mail(self, branch: Any, number: int) -> None:
+    def mail(self, branch: Any, number: int, before: str = LARGE) -> None:
         """Ask a branch something that nobody else is asked."""
-        self._session.default_branch.send(branch, "message", f"{branch.name}:{number}")
+        self._session.default_branch.send(branch, "message", f"{before}{branch.name}:{number}")
 
     def struck(self, count: int, point: str, how: str, on: int = 1) -> list[Program]:
         """Workers that serve a branch each, and are struck while they do."""
         words = ("tests.apps.thinkers:registry", "p", "--concurrency", "1")
-        environ = {"CRASH_AT": point, "CRASH_HOW": how, "CRASH_ON": str(on), **self._environ}
+        # One that has slept for longer than its patience would blame the server, and never learn that it is replaced.
+        patience = {"LION_BROKER_PATIENCE": "60"}
+        environ = {"CRASH_AT": point, "CRASH_HOW": how, "CRASH_ON": str(on), **patience, **self._environ}
         return [self._stage.worker(*words, module="tests.apps.crashing", lease=1.0, **environ) for _ in range(count)]
 
     def sound(self) -> Program:
@@ -160,6 +166,36 @@ def test_asleep(stage: Stage, session: Session, model: FakeModelServer, point: s
             assert sleeper.stop() == 0, sleeper.errors
             assert point == "after Commit" or re.search("hosted elsewhere|LeaseLost", sleeper.errors)
     play.check(2)
+
+
+@pytest.mark.parametrize("how", ["exit", "stop"])
+@pytest.mark.parametrize("point", HANDED_OUT)
+def test_with_a_mail_that_came_with_its_mark(
+    stage: Stage, session: Session, model: FakeModelServer, point: str, how: str, tmp_path: Path
+) -> None:
+    """Whoever was given it has tried it; others take over, and a reader that wakes too late has no effect."""
+    model.says("Said.")
+    play = Play(stage, session, model, tmp_path)
+    for _ in range(max(1, TIMES // 5)):
+        (worker,) = play.struck(1, point, how)
+        worker.ready()
+        play.begin(1, before="")
+        if how == "exit":
+            assert worker.wait() == 9, worker.errors
+        else:
+            wait_until(lambda: is_stopped(worker), 30)  # noqa: B023 - asked at once
+        sound = play.sound()
+        session.wait_idle()
+        assert sound.stop() == 0
+        if how == "stop":
+            worker.thaw()
+        play.mail(play.branches[-1], 2, before="")
+        sound = play.sound() if how == "exit" else worker
+        session.wait_idle()
+        assert sound.stop() == 0, sound.errors
+    play.check(2)
+    tried_twice = 0 if point == "after Commit" else len(play.branches)
+    assert session.counters()["redelivered"] == tried_twice
 
 
 @pytest.mark.parametrize("how", ["exit", "stop"])

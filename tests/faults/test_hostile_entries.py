@@ -247,7 +247,7 @@ def test_an_entry_at_the_end_of_a_stream(scene: Scene) -> None:
 @settings(
     max_examples=40,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_entries_of_any_kind(scene: Scene, entries: list[list[tuple[bytes, bytes]]]) -> None:
     """Whatever is in them: one dead letter each, and the mail behind them is done."""

@@ -25,9 +25,11 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def callers(site: Site, desk: Path, count: int, lease: float = LONG) -> list[Any]:
-    """Workers whose behaviours call tools."""
-    started = [site.worker(app=APP, lease=lease, LION_BROKER_PATIENCE="0.5", DESK=str(desk)) for _ in range(count)]
+def callers(site: Site, desk: Path, count: int, lease: float = LONG, patience: float = 60.0) -> list[Any]:
+    """Workers whose behaviours call tools. One that has slept for longer than its patience blames the server first."""
+    started = [
+        site.worker(app=APP, lease=lease, LION_BROKER_PATIENCE=str(patience), DESK=str(desk)) for _ in range(count)
+    ]
     for one in started:
         one.ready()
     return started
@@ -61,7 +63,7 @@ def test_no_call_begins_while_the_server_is_away(site: Site, tmp_path: Path) -> 
     """A worker that cannot prolong its lease begins no other call; the one that it was making is made twice at most."""
     with Session(exchange=site.connect(), delivery="auto") as session:
         remote = remote_of(session, "taps")
-        (worker,) = callers(site, tmp_path, 1, LEASE)
+        (worker,) = callers(site, tmp_path, 1, LEASE, 0.5)
         session.default_branch.send(remote, "message", "60")
         wait_until(lambda: len(lines(tmp_path / "taps")) > 4)
         with site.server.frozen():

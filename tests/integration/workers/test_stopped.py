@@ -90,7 +90,8 @@ def test_a_zombie_is_fenced(session: Session, stage: Stage, tmp_path: Path) -> N
     """A worker that slept past its lease writes nothing any more, drops its copy, and serves on."""
     remote = session.new_branch(name="remote", pool="p", behaviour="wait")
     home = session.default_branch
-    first = stage.worker(pool="p", lease=0.5, DESK=str(tmp_path))
+    # After a sleep that is longer than its patience it would blame the server first.
+    first = stage.worker(pool="p", lease=0.5, DESK=str(tmp_path), LION_BROKER_PATIENCE="60")
     owner = first.ready()
     home.send(remote, "message", "home:1")
     wait_until((tmp_path / "home:1.begun").exists)

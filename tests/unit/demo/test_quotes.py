@@ -96,7 +96,9 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(WORDS, min_size=1, max_size=8).map(" ".join))
 def test_every_quote_is_verbatim_whatever_is_asked(reference: Search, question: str) -> None:
     """For any question each quote stands in the corpus where it says, and no two quotes of a finding overlap."""

@@ -135,7 +135,9 @@ def test_what_the_summary_says_whole_is_not_said_again(reference: Search, questi
             assert one.text not in below
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.sampled_from(QUESTIONS), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_changes_nothing(reference: Search, question: str, random: object) -> None:
     """Findings may come in any order, and twice."""

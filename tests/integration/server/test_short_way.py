@@ -1,0 +1,76 @@
+"""A verb that goes alone has a short way to the server and back; what does not fit on it goes the way of all others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.core.ids import IDType
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import BranchSeed
+from lion_broker.mail.verbs import Claim, CreateBranch, CreateSession, Post, ReadReady, ReadSession
+from lion_broker.mail.wire import BLOB_BYTES, Header, WireMail, encode_json
+from tests.stage import Stage
+
+pytestmark = [pytest.mark.redis, pytest.mark.anyio]
+
+SESSION, BRANCH = str(IDType.create()), str(IDType.create())
+
+
+@pytest.fixture
+async def exchange(own_stage: Stage) -> AsyncIterator[RedisExchange]:
+    """An exchange that is open in this event loop, with a session and a branch of the pool p."""
+    async with asyncio.timeout(60):
+        exchange = own_stage.connect()
+        await exchange.acall(CreateSession(SESSION, {"delivery": "auto"}))
+        await exchange.acall(CreateBranch(SESSION, BranchSeed(BRANCH, pool="p"), ()))
+        yield exchange
+        await exchange.aclose()
+
+
+def a_mail(text: str) -> Post:
+    """One mail to the branch, the first of a producer."""
+    body = encode_json({"item": text}, "value")
+    return Post(SESSION, str(IDType.create()), 1, (WireMail(Header(SESSION, SESSION, BRANCH, "node_id"), body),))
+
+
+async def test_functions_that_are_gone(own_stage: Stage, exchange: RedisExchange) -> None:
+    """They are loaded, and the same verb is done."""
+    own_stage.server.client.function_flush()
+    assert (await exchange.acall(a_mail("hello"))).outcome is Outcome.OK
+    record = await exchange.acall(ReadSession(SESSION))
+    assert record is not None
+    assert record.counters["posted"] == 1
+
+
+async def test_a_group_that_is_gone(own_stage: Stage, exchange: RedisExchange) -> None:
+    """It is made, and what is ready is read."""
+    await exchange.acall(a_mail("hello"))
+    (ready,) = own_stage.server.client.scan_iter("*:ready:p")
+    own_stage.server.client.xgroup_destroy(ready, "workers")
+    (found,) = await exchange.acall(ReadReady("p", "me", 10))
+    assert found.branch == BRANCH
+
+
+async def test_a_connection_that_is_cut(own_stage: Stage, exchange: RedisExchange) -> None:
+    """The same verb goes over another one, and has one effect."""
+    own_stage.server.client.client_kill_filter(_type="normal", skipme=True)
+    post = a_mail("hello")
+    assert (await exchange.acall(post)).outcome is Outcome.OK
+    own_stage.server.client.client_kill_filter(_type="normal", skipme=True)
+    assert (await exchange.acall(post)).outcome is Outcome.DUPLICATE
+    record = await exchange.acall(ReadSession(SESSION))
+    assert record is not None
+    assert record.counters["posted"] == 1
+
+
+async def test_a_body_that_travels_beside_its_mail(exchange: RedisExchange) -> None:
+    """It is put before the mail, and fetched after the claim."""
+    large = "x" * (BLOB_BYTES + 1)
+    await exchange.acall(a_mail(large))
+    (ready,) = await exchange.acall(ReadReady("p", "me", 10))
+    claimed = await exchange.acall(Claim(SESSION, BRANCH, "t" * 32, entry=ready.id, pool="p", owner="me"))
+    (entry,) = claimed.entries
+    assert isinstance(entry.mail, WireMail)
+    assert entry.mail.item() == {"item": large}
