@@ -109,7 +109,7 @@ class Worker:
         self._concurrency = concurrency
         self._started = time.time()
         self._ended = False
-        self._unbegun: dict[str, Station] = {}
+        self._unbegun: set[Station] = set()
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms, self._place.time.heard)
@@ -245,7 +245,7 @@ class Worker:
     def _admit(self, ready: ReadyEntry) -> None:
         """Let a branch that was read wait for a seat; one that came with its first mail is this worker's already."""
         if ready.given is not None:
-            self._unbegun[ready.id] = Station(ready.session, ready.branch, ready.id)
+            self._unbegun.add(Station(ready.session, ready.branch, ready.id))
         self._schedule.add(ready)
 
     def _seat(self, ready: ReadyEntry) -> None:
@@ -265,7 +265,7 @@ class Worker:
         await anyio.sleep(_TROUBLED_SECONDS)
 
     async def _serve(self, ready: ReadyEntry) -> None:
-        self._unbegun.pop(ready.id, None)
+        self._unbegun.discard(Station(ready.session, ready.branch, ready.id))
         try:
             await Seat(self._place, ready).serve()
         except LionError as error:
@@ -278,7 +278,7 @@ class Worker:
     async def _hand_back(self) -> None:
         try:
             if self._unbegun:
-                await self._exchange.acall(Release(tuple(self._unbegun.values())))
+                await self._exchange.acall(Release(tuple(self._unbegun)))
             await anyio.to_thread.run_sync(self._place.keeper.release_all)
         except LionError as error:
             log.warning("branches could not be handed back; their leases end by themselves: %s", error)
