@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 from lion_broker.mail.records import Burial, Record, Reply
 from lion_broker.mail.wire import WireMail
 
+from .journal import sent_record
+from .times import came_record
+
 __all__ = ["Draft", "Mark", "new_nonce"]
 
 _NONCES: Final = (token_hex(8), count(1))
@@ -66,6 +69,15 @@ class Draft:
             self.buried.copy(),
             self.handled,
         )
+
+    def log(self, *, local: bool) -> tuple[Record, ...]:
+        """Return what the log takes: records, the mail that is sent, and first when mails were delivered.
+
+        Only a `local` branch says so of what it has taken, which may have come long before. Of others the turn does.
+        """
+        newest = self.taken[-1].partition("-")[0] if local and self.taken else ""
+        came = (came_record(int(newest), self.taken),) if newest else ()
+        return (*came, *self.records, *((sent_record(self.mails),) if self.mails else ()))
 
     @property
     def only_sends(self) -> bool:

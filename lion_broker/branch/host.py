@@ -26,7 +26,7 @@ from .directory import gone
 from .draft import Draft, Mark, new_nonce
 from .intake import look_at
 from .items import decode_item, encode_item
-from .journal import Chronicle, Kind, nothing_record, sent_record, took_record
+from .journal import Chronicle, Kind, nothing_record, took_record
 from .ledger import Ledger
 from .refusal import lease_lost, mailbox_full, reason_of
 from .sender import GONE, Sender
@@ -204,7 +204,7 @@ class Host(Sender):
         """Return the commit of what waits here (or of a `part` of it), with what the turn adds; `absorb` its answer."""
         self._take_back()
         draft = part if part is not None else self._draft.beginning(len(self._draft.mails), len(self._draft.records))
-        records = (*first, *draft.records, *((sent_record(draft.mails),) if draft.mails else ()))
+        records = (*first, *draft.log(local=not self.pool))
         verb = Commit(
             session=self.around.session,
             branch=self.branch.id,
@@ -270,7 +270,7 @@ class Host(Sender):
                 branch=self.branch.id,
                 token=self.token,
                 version=version,
-                records=(*part.records, *((sent_record(part.mails),) if part.mails else ())),
+                records=part.log(local=True),
                 mails=tuple(part.mails),
                 lease_ms=self.around.lease_ms,
                 nonce=nonce,

@@ -28,6 +28,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import Renew, Station, Step
 from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
 from lion_broker.telemetry import logger
+from lion_broker.telemetry.acts import ActKind, reused
 from lion_broker.tools.calling import FunctionCalling
 
 from .operations.asking import Question
@@ -42,6 +43,8 @@ _SAFE: Final = 0.8
 """The part of a lease after which it is about to end."""
 _LARGEST: Final = 1024 * 1024
 """Bytes of a result that is recorded; a larger one is asked for again."""
+_REPLY: Final = ("text", "model", "usage", "finish_reason", "label", "raw")
+_TOKENS: Final = ("prompt_tokens", "completion_tokens")
 
 
 class Ledger:
@@ -70,7 +73,7 @@ class Ledger:
             return reply, _written(_reply_values(reply))
 
         recorded = await self._recorded(f"model:{question.model.name}", _request_of(question), call)
-        return recorded if isinstance(recorded, ModelReply) else _reply_of(from_json(recorded))
+        return recorded if isinstance(recorded, ModelReply) else _reused_reply(question, recorded)
 
     async def stream(self, question: Question, chunks: AsyncGenerator[ModelChunk]) -> AsyncGenerator[ModelChunk]:
         """Yield the chunks of a reply and record it at its end; one that was recorded comes in one piece."""
@@ -78,7 +81,7 @@ class Ledger:
         known = await self._call_begins(name)
         if known.body:
             await chunks.aclose()
-            reply = _reply_of(from_json(known.body))
+            reply = _reused_reply(question, known.body)
             yield ModelChunk(text=reply.text)
             yield ModelChunk(reply=reply)
             return
@@ -105,7 +108,9 @@ class Ledger:
         once = calling.func_tool.once
         recorded = await self._recorded(f"tool:{calling.function}", calling.arguments, call, once=once)
         if isinstance(recorded, bytes):
-            _give(calling, from_json(recorded))
+            values = from_json(recorded)
+            reused(ActKind.TOOL, calling.function, {"took": values["duration"]})
+            _give(calling, values)
 
     async def _recorded(
         self, what: str, request: Any, call: Callable[[], Awaitable[tuple[T, bytes]]], *, once: bool = False
@@ -209,9 +214,13 @@ def _reply_values(reply: ModelReply) -> dict[str, Any]:
     }
 
 
-def _reply_of(values: dict[str, Any]) -> ModelReply:
-    calls = tuple(ToolCall(*call) for call in values.pop("tool_calls"))
-    return ModelReply(**values, tool_calls=calls)
+def _reused_reply(question: Question, body: bytes) -> ModelReply:
+    """The reply that was recorded; what another version has added to it is passed over."""
+    values = from_json(body)
+    known = {name: values[name] for name in _REPLY if name in values}
+    reply = ModelReply(**known, tool_calls=tuple(ToolCall(*call) for call in values["tool_calls"]))
+    reused(ActKind.MODEL, question.model.name, {name: reply.usage[name] for name in _TOKENS if name in reply.usage})
+    return reply
 
 
 def _outcome_values(calling: FunctionCalling) -> dict[str, Any] | None:

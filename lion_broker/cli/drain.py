@@ -69,7 +69,7 @@ def drain(
         chosen = _chosen(_workers(exchange), worker, pool, release)
         _order(exchange, chosen)
         if wait:
-            typer.echo(f"Told {counted(len(chosen), 'worker')} to drain; waiting for the end of their turns.", err=True)
+            typer.echo(f"Told {counted(len(chosen), 'worker')} to drain; waiting until they have stopped.", err=True)
         left, lost = _wait(exchange, chosen, timeout) if wait else (chosen, [])
     stopped = [one for one in chosen if one not in (*left, *lost)]
     if as_json:

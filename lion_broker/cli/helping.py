@@ -41,6 +41,7 @@ BRIEF: Final = {
     "rm": "Remove sessions with everything they own.",
     "branch ls": "List the branches of a session, and what waits for each.",
     "branch show": "Show one branch, its tools, models and newest messages.",
+    "pause": "Have a branch, or all of a session, take no more turns.",
     "resume": "Let a branch take turns again, and try failed mail afresh.",
     "mail show": "Show what happened to a mail, and what to do.",
     "dead ls": "List dead letters with their reasons.",

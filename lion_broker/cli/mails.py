@@ -28,6 +28,7 @@ __all__ = ["ls", "show"]
 
 _SHOWN: Final = 20
 _MOST: Final = 20_000
+_SESSIONS: Final = 10_000
 
 
 class State(StrEnum):
@@ -82,7 +83,8 @@ def ls(
 ) -> None:
     """List mail with where it stands: of a session, or of all.
 
-    The newest 20 that fit, unless --limit says otherwise; the newest last. `--state open` is what is not done.
+    The newest 20 that fit, unless --limit says otherwise; the newest last. Of all sessions, those in which something
+    has happened last are looked at first, and stderr says how many were not. `--state open` is what is not done.
     Example: lion-broker mail ls --state open --older-than 5m
     """
     most = limit or _SHOWN
@@ -165,11 +167,11 @@ def _listing(
     sort: str,
     most: int,
 ) -> Listing:
-    from lion_broker.insight.seek import list_mails_steps
+    from lion_broker.insight.seek import list_mails_steps, lively_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ListSessions
 
-    chosen = exchange.call(ListSessions()) if session is None else (session,)
+    chosen = (session,) if session else run(exchange, lively_steps(exchange.call(ListSessions())[-_SESSIONS:]))
     # What is sorted by a number is chosen by it: then all that fit are looked at.
     found = run(exchange, list_mails_steps(chosen, fits, most if sort == "sent" else _MOST, states))
     rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
@@ -177,7 +179,7 @@ def _listing(
         field = {"tries": "attempts", "took": "seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
         rows = rows[:most]
-    note = f"{counted(found.left, 'older session')} not looked at: name one, or --limit N." if found.left else ""
+    note = f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N." if found.left else ""
     empty = "There is no mail." if not states and session is not None else "No mail matches."
     return Listing(rows, MAIL_COLUMNS, empty, note)
 

@@ -171,6 +171,8 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, len
         if more and not fits:
             # Who has lost it, and to what, is what one has come for: it is never cut.
             table.add_row(Text(), Text(), more)
+        if note := _note(span):
+            table.add_row(Text(), Text(), Text(note, style="dim"))
     for caused in found.caused:
         _add(table, caused, names, began, length, level + 1)
     if found.left_out:
@@ -183,6 +185,15 @@ def _told(span: Span) -> Iterator[tuple[str, object]]:
     if isinstance(owners, list) and owners:
         yield "on", ", ".join(map(str, owners))
     yield from ((name, value) for name, value in span.fields.items() if name.endswith("_tokens"))
+
+
+def _note(span: Span) -> str:
+    """What has to be said of a span that is not what it looks like."""
+    if span.fields.get("reused"):
+        return "was answered before, in an attempt that was lost"
+    if span.fields.get("calls") == "unknown":
+        return "what it has called is unknown, but for what the next attempt has reused"
+    return ""
 
 
 def _style(span: Span) -> Any:

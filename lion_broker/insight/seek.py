@@ -14,7 +14,7 @@ from .passages import Passages
 from .pictures import Passage, Trace
 from .trace import trace_of
 
-__all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "pieces"]
+__all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "lively_steps", "pieces"]
 
 LEAST_END: Final = 4
 """So many characters of an id's end are needed to mean it."""
@@ -153,10 +153,21 @@ def _ms_of(piece: str, rest: str = "0") -> int:
         return 0
 
 
+def lively_steps(sessions: Sequence[str]) -> Steps[tuple[str, ...]]:
+    """Put sessions into the order in which something happened in them last, the latest last."""
+    ended: dict[str, int] = {}
+    for first in range(0, len(sessions), _PAGE):
+        page = sessions[first : first + _PAGE]
+        tips = yield from ask_all([ReadEvents(one, "$") for one in page])
+        ended |= {one: _ended(tip) for one, tip in zip(page, tips, strict=True)}
+    # Of those that are alike the ones that were made later come later.
+    return tuple(sorted(ended, key=ended.__getitem__))
+
+
 def list_mails_steps(
     sessions: Sequence[str], fits: Callable[[Passage, dict[str, str]], bool], most: int, states: Sequence[str] = ()
 ) -> Steps[Sought]:
-    """List the newest mails that fit, of sessions that are given with the newest last.
+    """List the newest mails that fit, of sessions that are given with the most lively last.
 
     `states` are the only ones that are wanted, as `Passage` has them; where mail that is done is not, sessions in which
     nothing stands are not read. Sessions are read until there are `most` mails, and at most 200 of them.

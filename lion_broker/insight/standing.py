@@ -109,8 +109,10 @@ class Standing:
             story.delivered = int(one.place.partition("-")[0]) / 1000
         attempts, tried = one.attempts, tuple[str, ...]()
         if first and where is WaitsAt.MAILBOX and not is_after(one.place, record.handed):
-            # Nobody has written these attempts down: a commit would have, and there was none.
-            attempts, tried = record.tries, record.tried_by
+            # Nobody has written these attempts down: a commit would have, and there was none. What is given out with
+            # its mark counts from then on, and nobody has it before somebody has read the mark.
+            tried = record.tried_by
+            attempts = record.tries if record.owner else len(tried)
             tried = (*tried, record.owner) if attempts and record.owner and not held else tried
         due = one.due / 1000 if one.due else None
         self.waits[header.id] = Waits(where, record.id, due, held, attempts, tried, one.place, one.lane)

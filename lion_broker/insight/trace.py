@@ -109,9 +109,13 @@ class _Tracer:
 
 
 def _cut(first: int, last: int, began: float, ended: float, tried: Sequence[str]) -> Span:
-    """Attempts that left no record: from when they could begin until the mail was handed out again, or given up."""
+    """Attempts that left no record: from when they could begin until the mail was handed out again, or given up.
+
+    What they have called is not known, but for the answers that the next attempt has taken over.
+    """
     name = f"attempt {last}" if last == first else f"attempts {first} to {last}"
-    return _span("work", name, began, ended, _WORKER_LOST, {"owners": list(tried[first - 1 - last :])})
+    fields: dict[str, object] = {"owners": list(tried[first - 1 - last :]), "calls": "unknown"}
+    return _span("work", name, began, ended, _WORKER_LOST, fields)
 
 
 def _waited(known: int, free: float, attempt: Attempt) -> Span:

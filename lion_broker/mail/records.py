@@ -164,7 +164,8 @@ class BranchRecord:
     handed: str = START
     """The newest entry of the mailbox that was ever given out."""
     tries: int = 0
-    """How often the first mail was given out since the last commit, where it is one that was."""
+    """How often the first mail was given out since the last commit, where it is one that was; with its mark, also
+    before anybody has read that."""
     tried_by: tuple[str, ...] = ()
     """Who had that mail before and made no commit."""
 

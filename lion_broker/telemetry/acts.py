@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-__all__ = ["Act", "ActKind", "Collected", "ModelCall", "ToolUse", "Watcher", "act", "collected", "watch"]
+__all__ = ["Act", "ActKind", "Collected", "ModelCall", "ToolUse", "Watcher", "act", "collected", "reused", "watch"]
 
 
 class ActKind(StrEnum):
@@ -134,6 +134,13 @@ class Collected:
 def collected() -> Collected:
     """Collect the acts of everything that is called inside, in this task and those that it starts."""
     return Collected()
+
+
+def reused(kind: ActKind, name: str, fields: Mapping[str, Any]) -> None:
+    """Say that what came of an act is known already, so that nothing is called; watchers, who count calls, see none."""
+    acts = _acts.get()
+    if acts is not None:
+        acts.append(Act(kind, name, time.time(), fields={"reused": True, **fields}))
 
 
 @contextmanager

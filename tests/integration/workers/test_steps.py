@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from lion_broker import Session
+from lion_broker.__main__ import main
+from lion_broker.cli.exits import Code
 from lion_broker.errors import UnknownOutcome
+from lion_broker.insight.lanes import lanes_steps
+from lion_broker.mail.exchange import run
 from lion_broker.testing import FakeModelServer, wait_until
 from tests.stage import Program, Stage
 
@@ -38,9 +42,15 @@ def lines(path: Path) -> list[str]:
 
 
 def test_only_the_call_that_was_cut_is_made_again(
-    session: Session, stage: Stage, server: FakeModelServer, tmp_path: Path
+    session: Session,
+    stage: Stage,
+    server: FakeModelServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The model's answer and a finished call are reused; the cut call comes again, under the same idempotency key."""
+    monkeypatch.setenv("COLUMNS", "240")
     server.calls_tool("note", {"text": "one"}, {"text": "two"}).calls_tool("hang").says("Done.")
     tools = ["note", "hang"]
     branch = session.new_branch(name="ada", pool="p", behaviour="think", tools=tools, imodel="far")
@@ -62,6 +72,18 @@ def test_only_the_call_that_was_cut_is_made_again(
     assert len({*twice, *lines(tmp_path / "note one"), *lines(tmp_path / "note two")}) == 3
     assert session.counters()["redelivered"] == 1
     assert session.dead_letters == []
+    # The trace shows a hole where the first worker was, and in the second attempt what is left of it.
+    sent = run(session.exchange, lanes_steps(session.id)).passages[0].mail
+    spans = session.trace(sent).spans
+    lost, done = (span for span in spans if span.kind == "work")
+    assert (lost.error, lost.fields["calls"], done.error) == ("WorkerLost", "unknown", "")
+    calls = [(span.name, span.fields.get("reused", False)) for span in spans if span.kind in ("model", "tool")]
+    assert [name for name, reused in calls if reused] == ["openai/any", "note", "note", "openai/any"]
+    assert [name for name, reused in calls if not reused] == ["hang", "openai/any"]
+    assert main(["session", "trace", session.id, sent]) == Code.OK
+    text = capsys.readouterr().out
+    assert text.count("what it has called is unknown, but for what the next attempt has reused") == 1
+    assert text.count("was answered before, in an attempt that was lost") == 4
 
 
 def test_a_failed_attempt_asks_anew(session: Session, stage: Stage, server: FakeModelServer, tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_a_mail_and_its_answer(session: Session, stage: Stage) -> None:
     assert asked.begun is not None
     assert asked.applied is not None
     assert asked.delivered <= asked.begun + 0.05 <= asked.applied + 0.1
+    # In the inbox of a local branch, until it is received.
+    assert answer.delivered is not None
+    assert answer.applied is not None
+    assert asked.applied <= answer.delivered <= answer.applied
+    assert [span.kind for span in trace(session, answer.mail).spans if span.name != "on its way"] == ["queued"]
     found = trace(session, asked.mail[:20])
     kinds = [span.kind for span in found.spans if span.name != "on its way"]
     assert kinds == ["queued", "leased", "work", "delivered"]

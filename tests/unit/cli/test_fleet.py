@@ -191,15 +191,7 @@ async def test_they_end_when_whoever_keeps_them_is_cancelled(ground: Ground) -> 
     async with anyio.create_task_group() as group:
         group.start_soon(fleet.run)
         await await_until(ground.begun(fleet, 2))
-        pids = fleet.pids
+        processes = [slot.process for slot in fleet._slots]
         group.cancel_scope.cancel()
-    await await_until(lambda: not any(map(alive, pids)))
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs, or has ended with nobody to see it."""
-    try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return not ended
+    # By the event loop, which is told of each end: who asks the system takes the exit code from it.
+    await await_until(lambda: all(one is not None and one.returncode is not None for one in processes))

@@ -10,7 +10,7 @@ import pytest
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.pictures import Passage
-from lion_broker.insight.seek import find_mail_steps, list_mails_steps, pieces
+from lion_broker.insight.seek import find_mail_steps, list_mails_steps, lively_steps, pieces
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Claim, ReadReady
@@ -119,6 +119,21 @@ def test_mail_is_listed_by_where_it_stands(exchange: MemoryExchange) -> None:
     assert listed("applied") == []
     left = run(exchange, list_mails_steps(both, lambda one, names: names[one.recipient] == "clerk", 1, ()))
     assert ([one.text for _, one in left.mails], left.left) == (["waits"], 1)
+
+
+def test_the_liveliest_session_comes_last(exchange: MemoryExchange) -> None:
+    """An old session in which something happens goes before a new one in which nothing does."""
+    old = Session(name="old", exchange=exchange, delivery="auto")
+    ada = old.new_branch(name="ada")
+    new = Session(name="new", exchange=exchange, delivery="auto")
+    both = [str(old.id), str(new.id)]
+
+    def lively() -> list[str]:
+        old.default_branch.send(ada, "message", "again")
+        return list(run(exchange, lively_steps(both)))
+
+    wait_until(lambda: lively() == both[::-1])
+    assert run(exchange, lively_steps([])) == ()
 
 
 def test_a_mail_in_hand_tells_who_has_lost_it(exchange: MemoryExchange) -> None:
