@@ -197,6 +197,10 @@ def _operations() -> dict[str, Any]:
         "post": operation("send", "mailbox", "Automatic delivery, and commands: mail for a branch on workers."),
         "postLocal": operation("send", "inbox", "Automatic delivery: mail for a branch that lives in a program."),
         "queue": operation("send", "outbox", "Manual delivery: mail waits for the session to collect it."),
-        "claim": operation("receive", "mailbox", "A worker takes the first mails of a branch that it owns."),
+        "claim": operation(
+            "receive",
+            "mailbox",
+            "A worker takes the first mails of a branch that it owns; a single one comes with the ready entry.",
+        ),
         "receive": operation("receive", "inbox", "A program applies the mail of a branch that it hosts."),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lion_broker.mail import verbs as v
+from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import (
     LAST,
     START,
@@ -196,10 +197,10 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
         found = []
         for _, entries in replies[0] or ():
             for entry_id, fields in entries:
-                # An entry without these fields was not written by a verb; the sweeper drops it.
                 named = _flat(fields)
-                if "s" in named and "b" in named:
-                    session, branch = (named[name].decode("utf-8", "replace") for name in ("s", "b"))
+                session, branch = (named.get(name, b"").decode("utf-8", "replace") for name in ("s", "b"))
+                # What names no branch was not written by a verb; the sweeper drops it.
+                if is_id(session) and is_id(branch):
                     given = None if ahead else given_of(road.codec, entry_id, fields, session, branch)
                     found.append(ReadyEntry(entry_id.decode(), session, branch, given))
         return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lion_broker.mail.checks import is_entry, is_id
+from lion_broker.mail.checks import is_entry
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Entry
 from lion_broker.mail.verbs import Claim, Commit
@@ -42,8 +42,6 @@ def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, 
     What is none of ours is taken for a mark: whoever claims with it is told what it is worth.
     """
     if tuple(fields[0::2]) != _GIVEN or len(fields) % 2:
-        return None
-    if not (is_id(session) and is_id(branch)):
         return None
     _, _, entry, head, body, signature, cursor, version, behaviour = fields[1::2]
     try:

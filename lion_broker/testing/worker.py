@@ -75,7 +75,7 @@ class WorkerProcess:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
 
-    def ready(self, timeout: float = 30.0) -> Self:
+    def ready(self, timeout: float = 60.0) -> Self:
         """Wait until it serves. AssertionError, with what it has written, when it ends before or takes longer."""
         if not self.owner:
             event = self._first_event(timeout)
@@ -93,7 +93,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = 60.0) -> int:
         """Have it end its turns and hand its branches over; returns its exit code. Raises TimeoutExpired."""
         self.process.terminate()
         return self.process.wait(timeout)

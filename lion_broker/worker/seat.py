@@ -125,7 +125,7 @@ class Seat:
 
     async def serve(self) -> None:
         """Claim the branch, take turns until it is drained, and hand it back."""
-        claimed = await self._accept() or await self._claim()
+        claimed = (self._ready.given is not None and await self._accept()) or await self._claim()
         if claimed.outcome != Outcome.OK:
             log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
             return
@@ -276,7 +276,6 @@ class Seat:
             # Somebody else took over: this copy is void, and so is everything it did here.
             log.warning("%s", error)
             return False
-        self._place.time.heard(answer.now)
         self._cursor, self._version = verb.consumed, verb.version + 1
         turn.account.committed(self._place.exchange, self._ready, self._place.owner, turn)
         turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)

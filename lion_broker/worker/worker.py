@@ -29,7 +29,7 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 from lion_broker.mail.deployment import Order, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
-from lion_broker.mail.verbs import ReadReady, Station
+from lion_broker.mail.verbs import ReadReady, Release, Station
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.lines import now_about
 
@@ -109,6 +109,7 @@ class Worker:
         self._concurrency = concurrency
         self._started = time.time()
         self._ended = False
+        self._unbegun: set[Station] = set()
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms, self._place.time.heard)
@@ -234,12 +235,18 @@ class Worker:
                 continue
             self._trouble = ""
             for ready in found:
-                self._schedule.add(ready)
+                self._admit(ready)
             if found:
                 # Their claims go out before the next read is made ready.
                 await anyio.lowlevel.checkpoint()
             if idle:
                 self._stop.set()
+
+    def _admit(self, ready: ReadyEntry) -> None:
+        """Let a branch that was read wait for a seat; one that came with its first mail is this worker's already."""
+        if ready.given is not None:
+            self._unbegun.add(Station(ready.session, ready.branch, ready.id))
+        self._schedule.add(ready)
 
     def _seat(self, ready: ReadyEntry) -> None:
         if self._shift is not None:
@@ -258,6 +265,7 @@ class Worker:
         await anyio.sleep(_TROUBLED_SECONDS)
 
     async def _serve(self, ready: ReadyEntry) -> None:
+        self._unbegun.discard(Station(ready.session, ready.branch, ready.id))
         try:
             await Seat(self._place, ready).serve()
         except LionError as error:
@@ -269,6 +277,8 @@ class Worker:
 
     async def _hand_back(self) -> None:
         try:
+            if self._unbegun:
+                await self._exchange.acall(Release(tuple(self._unbegun)))
             await anyio.to_thread.run_sync(self._place.keeper.release_all)
         except LionError as error:
             log.warning("branches could not be handed back; their leases end by themselves: %s", error)

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lion_broker import Session
+from lion_broker.broker.library import library
 from lion_broker.mail.records import LAST
 from lion_broker.mail.verbs import ReadBranches
 from lion_broker.testing import wait_until
@@ -201,6 +202,52 @@ def test_entries_in_the_other_streams(scene: Scene) -> None:
     assert len(list(tail)) >= len(odd)
     assert "good 1" in [message.text for message in remote.messages]
     wait_until(lambda: scene.client.xlen(ready) == 0, 60)
+    scene.unharmed()
+
+
+@pytest.mark.parametrize("kind", ["unsigned", "signed"])
+def test_mail_that_ready_entries_hand_out(scene: Scene, kind: str) -> None:
+    """What is no branch's mark has no effect, whatever it hands out: who works on it is fenced, and nothing is left."""
+    remote = scene.session.new_branch(name="remote", pool="p", behaviour="echo")
+    scene.answered(remote.id)
+    ready, key = f"{scene.site.root}ready:p", scene.key("b", remote.id)
+    forge = scene.forge(remote.id)
+    forged = [entry.fields for entry in getattr(forge, kind)()] + [forge.good("replayed")]
+    cursor, version = (scene.client.hget(key, name) for name in ("cursor", "version"))
+    names = (b"s", scene.session.id.encode(), b"b", remote.id.encode())
+    where = (b"c", cursor, b"v", version, b"f", b"echo")
+    for fields in forged:
+        mail = (b"h", fields[1], b"d", fields[3], b"g", fields[5]) if len(fields) == 6 else tuple(fields)
+        scene.write(ready, HostileEntry("forged", [*names, b"e", b"1-1", *mail, *where], frozenset()))
+    odd = {b"e": b"x", b"c": b"\xff", b"v": b"9" * 5000, b"f": b"\xff", b"s": b"\xff", b"h": b"", b"g": b""}
+    for name, value in odd.items():
+        good = forge.good("odd")
+        fields = [*names, b"e", b"1-1", b"h", good[1], b"d", good[3], b"g", good[5], *where]
+        fields[fields.index(name) + 1] = value
+        scene.write(ready, HostileEntry("odd", fields, frozenset()))
+    scene.answered(remote.id)
+    wait_until(lambda: scene.client.xlen(ready) == 0, 20)
+    heard = scene.heard()
+    assert not [text for text in heard if "replayed" in text or "forged" in text or "odd" in text]
+    assert scene.reasons() == {}
+    assert Ledger.of(scene.session.exchange, scene.session.id).doubles() == []
+    scene.unharmed()
+
+
+@pytest.mark.parametrize("kind", ["unsigned", "signed"])
+def test_mail_that_was_signed_wrongly_is_handed_out(scene: Scene, kind: str) -> None:
+    """A mark hands out what a program has posted that is no mail: a dead letter as after a claim."""
+    remote = scene.session.new_branch(name="remote", pool="p", behaviour="echo")
+    scene.answered(remote.id)
+    entries = [entry for entry in getattr(scene.forge(remote.id), kind)() if entry.fields[::2] == [b"h", b"b", b"s"]]
+    post = f"{library().prefix}post"
+    for number, entry in enumerate(entries, 1):
+        _, head, _, body, _, signature = entry.fields
+        words = ("forger", number, f"digest-{number}", 1, scene.home.id, remote.id, 0, head, body, signature, "", 0)
+        assert scene.client.execute_command("FCALL", post, 1, scene.key(), *words) == [b"OK"]
+        scene.answered(remote.id)
+        (*_, reason) = scene.reasons()[remote.id]
+        assert reason in entry.reasons, entry.name
     scene.unharmed()
 
 

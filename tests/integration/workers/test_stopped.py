@@ -80,7 +80,7 @@ async def test_what_was_read_ahead_is_not_begun_when_the_grace_is_over(session: 
                 await session.default_branch.asend(branch, "message", "hello")
             # As a worker does that has ended some turns a moment ago.
             for ready in await session.exchange.acall(ReadReady("p", worker.owner, 10)):
-                worker._schedule.add(ready)
+                worker._admit(ready)
             worker.stop()
         records = await session.exchange.acall(ReadBranches(session.id, tuple(branch.id for branch in branches)))
     assert [(record.leased, record.waiting) for record in records] == [(False, 1)] * 5

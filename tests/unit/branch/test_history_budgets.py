@@ -21,8 +21,8 @@ from lion_broker.mail.records import BranchSeed, Entry, Record
 from lion_broker.mail.verbs import CreateBranch
 from lion_broker.mail.wire import Header, WireMail, encode_json
 
-LIVED = 20_000
-"""Mails that a branch has taken."""
+LIVED = 100_000
+"""Mails that a branch has taken: so many that a byte for each is more than what happens to be made beside the mail."""
 PAGE = 1000
 LONG = 3 * PAGE + 7
 
