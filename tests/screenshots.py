@@ -69,13 +69,13 @@ async def office(stage: Stage, seconds: float) -> None:
 
 
 async def letters(stage: Stage, place: Path, seconds: float) -> None:
-    """Have six branches ask a model that lets four requests a minute through."""
+    """Have twelve branches ask a model that lets four requests a minute through, so that some wait to the end."""
     with FakeModelServer() as server:
         server.says("It is settled.")
         environ = {"MODEL_URL": server.url, "DESK": str(place), "LIMIT": "4", "INTERVAL": "60"}
         stage.worker("tests.apps.thinkers:registry", "writers", "--concurrency", "8", lease=1.0, **environ).ready()
         async with Session(name="letters", exchange=stage.connect(), pool="writers") as session:
-            branches = [await session.anew_branch(name=f"writer-{number}", imodel="far") for number in range(1, 7)]
+            branches = [await session.anew_branch(name=f"writer-{number}", imodel="far") for number in range(1, 13)]
             with anyio.move_on_after(seconds):
                 async with anyio.create_task_group() as group:
                     for branch in branches:

@@ -226,7 +226,7 @@ class Branch(LocalBranch):
         delay: float | None = None,
         ttl: float | None = None,
     ) -> None:
-        """Send without blocking the event loop."""
+        """Send without blocking the event loop; tasks that send from one branch at the same time share calls."""
         wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
         if wire is None:
             wire = await self._arun(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))

@@ -41,13 +41,28 @@ class TextWriter:
     def mail(
         self, recipient: IDType, id: IDType, body: bytes, seq: int, cause: str | None, carried: Mapping[str, Any]
     ) -> WireMail:
-        """Return the mail with a body to a recipient; `carried` are further fields of its header."""
-        session, sender = self._session, self._sender
-        if carried:
+        """Return the mail with a body to a recipient; `carried` is what its header says of its trace."""
+        session, sender, trace = self._session, self._sender, carried.get("traceparent")
+        if len(carried) > (trace is not None):
             header = Header(session, sender, recipient, _MESSAGE, id, seq=seq, in_reply_to=cause, **carried)
             return WireMail(header, body)
         front = self._fronts.get(recipient) or self._front(recipient)
-        fields = (session, sender, recipient, _MESSAGE, id, time.time(), seq, None, None, None, cause, None, None, None)
+        fields = (
+            session,
+            sender,
+            recipient,
+            _MESSAGE,
+            id,
+            time.time(),
+            seq,
+            None,
+            trace,
+            None,
+            cause,
+            None,
+            None,
+            None,
+        )
         header = Header.of_all(fields)
         return WireMail.written(header, header.behind(front), body)
 

@@ -90,7 +90,7 @@ class LeaseKeeper:
         try:
             outcomes = self._exchange.call(Renew(stations, self._lease_ms))
         except LionError as error:
-            if concerned := self._outage.tell():
+            if concerned := self._outage.tell(len(stations)):
                 log.warning("leases of %d branches could not be renewed: %s", concerned, error)
             return
         for station, outcome in zip(stations, outcomes, strict=True):

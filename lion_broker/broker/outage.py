@@ -78,14 +78,17 @@ class Outage:
         with self._lock:
             self._keepers.add(keeper)
 
-    def tell(self) -> int:
-        """Return how many leases are concerned, once a minute; 0 when it was told lately."""
+    def tell(self, renewed: int) -> int:
+        """Return how many leases are concerned, once a minute; 0 when it was told lately.
+
+        At least those that were to be `renewed`: a branch may have been left while nobody answered.
+        """
         now = time.monotonic()
         with self._lock:
             if now - self._told < _TOLD_SECONDS:
                 return 0
             self._told = now
-            return sum(len(keeper) for keeper in self._keepers)
+            return max(renewed, sum(len(keeper) for keeper in self._keepers))
 
 
 @lru_cache(maxsize=256)

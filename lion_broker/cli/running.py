@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "run", "until_told"]
+__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "reader_is_gone", "run", "until_told"]
 
 STDIN: Final = 0
 
@@ -83,6 +85,15 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number, disposition in zip(numbers, before, strict=True):
             signal.signal(number, disposition)
+
+
+def reader_is_gone() -> bool:
+    """Whether whoever read what is printed here has gone, as `head` has after some lines; found out without writing."""
+    with suppress(OSError, ValueError):
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    return False
 
 
 async def check_server(exchange: Exchange) -> None:

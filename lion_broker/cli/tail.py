@@ -15,7 +15,7 @@ from .age import seconds_of
 from .finding import Maybe, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
-from .running import ended_by_signals
+from .running import ended_by_signals, reader_is_gone
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Happening
@@ -103,7 +103,7 @@ class _Watch:
             if moved:
                 was_idle = False
                 continue
-            if until_idle and was_idle:
+            if (until_idle and was_idle) or reader_is_gone():
                 return
             # What was on its way when the tail was read may have arrived since.
             was_idle = until_idle and self._is_idle()

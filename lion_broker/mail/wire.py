@@ -113,11 +113,13 @@ class Header(_Fields):
         return self.encode().decode().partition('"id":')[0] + '"id":"'
 
     def behind(self, front: str) -> bytes:
-        """Return what `encode` does, of a header with a plain id and nothing special but a cause, by its `front`."""
-        if self.in_reply_to is None:
-            return f'{front}{self.id}","created":{self.created!r},"seq":{self.seq}}}'.encode()
-        cause = to_json(str(self.in_reply_to)).decode()
-        return f'{front}{self.id}","created":{self.created!r},"seq":{self.seq},"in_reply_to":{cause}}}'.encode()
+        """Return what `encode` does, of a header with a plain id, by its `front`.
+
+        Of what is special it may have a cause, and a `traceparent` without signs that JSON escapes.
+        """
+        trace = "" if self.traceparent is None else f',"traceparent":"{self.traceparent}"'
+        cause = "" if self.in_reply_to is None else f',"in_reply_to":{to_json(str(self.in_reply_to)).decode()}'
+        return f'{front}{self.id}","created":{self.created!r},"seq":{self.seq}{trace}{cause}}}'.encode()
 
     def encode(self) -> bytes:
         """Return the header as JSON bytes, fields that are None left out."""

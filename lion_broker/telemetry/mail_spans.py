@@ -233,17 +233,27 @@ def receive(exchange: Mailboxes, session: str, branch: str, owner: str, mails: S
 
 
 def ack(
-    exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[str], context: Context, began: float
+    exchange: Mailboxes,
+    session: str,
+    branch: str,
+    owner: str,
+    mail: Carrier | None,
+    mails: int,
+    context: Context,
+    began: float,
 ) -> None:
-    """Note that a commit, begun `began` seconds after the epoch, has settled mails, whose handling has the context."""
+    """Note that a commit has settled so many mails, or the one; `context` is that of their handling.
+
+    It began `began` seconds after the epoch.
+    """
     used = otel()
     if used is None:
         return
     attributes = _of_worker(exchange, session, branch, owner, "ack", "settle")
-    if len(mails) == 1:
-        attributes["messaging.message.id"] = str(mails[0])
+    if mail is not None:
+        attributes["messaging.message.id"] = mail.id
     else:
-        attributes["messaging.batch.message_count"] = len(mails)
+        attributes["messaging.batch.message_count"] = mails
     used.start(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
     used.record("messaging.client.operation.duration", max(0.0, time.time() - began), _of_metrics("ack"))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Account"]
 
 _APART_SECONDS: Final = 0.005
-"""Beside the span that the mails of a turn share, one for a single mail is made at most once in so long."""
+"""A mail that takes so long has the next one leave the span that the mails of a turn share, for one of its own."""
 
 
 class Worked(Protocol):
@@ -49,10 +49,10 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_alone", "_began", "_commits", "_error", "_handled", "_last", "_shared", "_together")
+    __slots__ = ("_began", "_commits", "_error", "_handled", "_last", "_shared", "_together")
 
     def __init__(self) -> None:
-        self._handled = self._alone = 0
+        self._handled = 0
         self._began = self._commits = 0.0
         self._error = ""
         self._last: Processing | None = None
@@ -69,12 +69,11 @@ class Account:
         if otel() is None:
             return None
         around, mails = host.around, [wire.header]
-        alone = time.perf_counter() - self._began >= (self._alone + 1) * _APART_SECONDS
+        now = time.perf_counter()
+        alone, self._began = now - self._began >= _APART_SECONDS, now
         if alone or self._shared is None:
             found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
-            if alone:
-                self._alone += 1
-            else:
+            if not alone:
                 self._shared = found
         else:
             found = self._shared
@@ -135,11 +134,10 @@ class Account:
         counts = counts_here()
         if counts is not None:
             count_turn(counts, turn)
-        if self._last is not None:
-            aside = {one.entry for one in turn.buried} | {one.entry for one in turn.deferred}
-            applied = [entry for entry in turn.entries[: turn.done] if entry.id not in aside]
-            if mails := [header.id for header in headers_of(applied)]:
-                ack(exchange, ready.session, ready.branch, owner, mails, self._last.context, self._commits)
+        if self._last is not None and (applied := _applied(turn)):
+            mail = applied[0].mail if len(applied) == 1 else None
+            header = mail.header if isinstance(mail, WireMail) else None
+            ack(exchange, ready.session, ready.branch, owner, header, len(applied), self._last.context, self._commits)
         for entry, word, error in _put_elsewhere(turn):
             mail = next((one.mail for one in turn.entries if one.id == entry), None)
             header = mail.header if isinstance(mail, WireMail) else None
@@ -206,6 +204,13 @@ def count_turn(counts: Counts, turn: Worked) -> None:
     for entry in through:
         waited = (turn.now - int(entry.id.partition("-")[0])) / 1000
         counts.observe("lion_broker_mail_wait_seconds", max(0.0, waited))
+
+
+def _applied(turn: Worked) -> list[Entry]:
+    """The entries that took effect."""
+    through = turn.entries[: turn.done]
+    aside = {one.entry for one in turn.buried} | {one.entry for one in turn.deferred}
+    return [entry for entry in through if entry.id not in aside] if aside else through
 
 
 def _category(entry: Entry) -> str:

@@ -15,10 +15,11 @@ _OUTSIDE: Final = frozenset({"fcall", "info", "config|resetstat"})
 
 @dataclass
 class Count:
-    """The commands of a block by their names, the bytes that were read from all clients, and new connections."""
+    """The commands of a block by their names, the bytes read from and sent to all clients, and new connections."""
 
     commands: dict[str, int] = field(default_factory=dict)
     bytes_read: int = 0
+    bytes_sent: int = 0
     connections: int = 0
 
     @property
@@ -53,6 +54,7 @@ class Counter:
         self.client.config_resetstat()
         yield count
         stats = self.client.info("stats")
-        count.bytes_read, count.connections = stats["total_net_input_bytes"], stats["total_connections_received"]
+        count.bytes_read, count.bytes_sent = stats["total_net_input_bytes"], stats["total_net_output_bytes"]
+        count.connections = stats["total_connections_received"]
         found = self.client.info("commandstats")
         count.commands = {name.removeprefix("cmdstat_"): row["calls"] for name, row in found.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
-from tests.stage import Program, Stage
+from tests.stage import ROOT, Program, Stage
 
 pytestmark = pytest.mark.redis
 
@@ -73,6 +75,18 @@ def test_another_process_goes_on(session: Session, stage: Stage) -> None:
     assert [one["text"] for one in seen if one["kind"] == "applied"] == [*(f"{n}" for n in range(20)), "the last"]
     assert len({one["id"] for one in seen}) == len(seen) == 42
     _end(second)
+
+
+@pytest.mark.processes
+def test_nobody_reads_any_more(session: Session, stage: Stage) -> None:
+    """What `head` has left ends, also where nothing happens that could be written."""
+    say(session, "one")
+    words = [sys.executable, "-m", "lion_broker", "tail", session.id, "--since", "1h"]
+    with subprocess.Popen(words, env=stage.environ, stdout=subprocess.PIPE, cwd=ROOT) as program:
+        assert program.stdout is not None
+        assert b"created" in program.stdout.readline()
+        program.stdout.close()
+        assert program.wait(60) in (Code.OK, Code.ERROR)
 
 
 @pytest.mark.processes

@@ -34,8 +34,12 @@ def waiting(branch: Branch) -> list[WireMail]:
     return host._draft.mails
 
 
-@given(texts, st.none() | st.text(st.sampled_from('ab"\\é'), min_size=1))
-def test_the_bytes_are_those_of_the_long_way(text: str, cause: str | None) -> None:
+@given(
+    texts,
+    st.none() | st.text(st.sampled_from('ab"\\é'), min_size=1),
+    st.sampled_from([None, f"00-{1:032x}-{2:016x}-01"]),
+)
+def test_the_bytes_are_those_of_the_long_way(text: str, cause: str | None, trace: str | None) -> None:
     """Body and header are written as values would be, and strict readers take them."""
     writer = TextWriter("s", ADA)
     body = writer.body(text)
@@ -43,15 +47,15 @@ def test_the_bytes_are_those_of_the_long_way(text: str, cause: str | None) -> No
     assert read_json(body, "body") == {"item": text}
     assert body == to_json({"item": text}) == encode_item(PackageCategory.MESSAGE, text, None, "", None)
     mail_id = IDType.create()
-    wire = writer.mail(BEN, mail_id, body, 7, cause, {})
+    wire = writer.mail(BEN, mail_id, body, 7, cause, {} if trace is None else {"traceparent": trace})
     header = wire.header
-    assert header == Header("s", ADA, BEN, "message", mail_id, header.created, 7, in_reply_to=cause)
+    assert header == Header("s", ADA, BEN, "message", mail_id, header.created, 7, None, trace, in_reply_to=cause)
     assert wire == WireMail(header, body)
     assert decode_header(wire.head) == header
 
 
 def test_what_a_trace_hands_over_travels_too() -> None:
-    """Then the header is written as any other."""
+    """With more than its parent the header is written as any other."""
     wire = TextWriter("s", ADA).mail(
         BEN, IDType.create(), b"1", 1, None, {"traceparent": "00-a-b-01", "baggage": "c=d"}
     )
