@@ -223,6 +223,7 @@ async def test_a_mail_to_an_idle_branch(exchange: RedisExchange, counter: Counte
         schedule = Schedule(1, BATCH, lambda ready: None)
         place = Workplace(exchange, registry, LeaseKeeper(exchange, 60_000), "p", "me", 60_000, schedule)
         place.time.heard((await exchange.acall(Promote())).now)
+        assert not await exchange.acall(ReadReady("p", "me", 1))  # whoever reads first makes the pool's group
         counts = []
         for _ in range(2):
             with counter.counting() as count:
