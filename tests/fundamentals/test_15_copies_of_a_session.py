@@ -61,5 +61,5 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     with Session(exchange="memory://") as session:
         session.export(file)
     file.write_bytes(file.read_bytes()[:-40])
-    with pytest.raises(ValueError, match="of the export"):
+    with pytest.raises(ValueError, match="The export is cut off"):
         Session.import_(file, exchange="memory://")
