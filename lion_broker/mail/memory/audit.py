@@ -20,7 +20,8 @@ def write_audit(store: Store, verb: v.WriteAudit) -> str:
     for nonce, entry in store.audit[-_LOOKED_AT:]:
         if nonce == verb.nonce:
             return entry.id
-    made = AuditEntry(store.new_id(), verb.who, verb.what, verb.target, verb.detail, store.now() / 1000)
+    place = store.new_id()
+    made = AuditEntry(place, verb.who, verb.what, verb.target, verb.detail, int(place.partition("-")[0]) / 1000)
     store.audit.append((verb.nonce, made))
     del store.audit[:-AUDIT_KEPT]
     return made.id
