@@ -6,7 +6,9 @@
 --     mail, mail …}  as answer_of has them
 --
 -- A branch whose mark hands out its first mail may be claimed with that entry all the same, which is no second attempt:
--- what came with the entry was not used. handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
+-- what came with the entry was not used.
+--
+-- handed is the newest entry that was ever given out: a head at or before it was given out before without a commit, and
 -- comes alone, so that a mail which kills its process is counted by itself. A lane that is due goes before the mailbox.
 -- lane, in the hash, is the one that was handed out last, until a commit.
 
