@@ -12,7 +12,6 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from lion_broker.mail.exchange import run
 from lion_broker.mail.records import BranchSeed, Record
 from lion_broker.mail.verbs import CreateBranch, ReadSession
 from lion_broker.session.postbox import Postbox
+from lion_broker.testing import wait_until
 from tests.benchmarks.rig import kilobyte_mails
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
 from tests.screenshots import TOKEN, gateway
@@ -34,6 +34,7 @@ MESSAGES, BRANCHES, WAITING = 1_000_000, 100_000, 1_000_000
 QUICK: Final = 50
 PIECE: Final = 20_000
 TOGETHER: Final = 500
+DRAINED_SECONDS: Final = 900.0
 BEGUN: Final = Record("begun", b"{}")
 PAGES: Final = ("", "/lanes", "/trace", "/conversation", "/branches")
 OF_ALL: Final = ("/", "/sessions", "/mailboxes", "/mailboxes?state=waiting", "/dead", "/models")
@@ -45,7 +46,7 @@ def long_log(stage: Stage, count: int) -> str:
     branch = session.new_branch(name="long", pool="sizes")
     for _ in range(0, count, PIECE):
         run(stage.exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, [branch.id], PIECE)))
-    until(lambda: inflight(stage, str(session.id)) == 0)
+    wait_until(lambda: inflight(stage, str(session.id)) == 0, DRAINED_SECONDS)
     return str(session.id)
 
 
@@ -61,7 +62,7 @@ def many_branches(stage: Stage, count: int) -> str:
     for first in range(0, count, PIECE):
         part = ids[first : first + PIECE]
         run(stage.exchange, Postbox(session.id).post_steps(kilobyte_mails(session.id, session.id, part, len(part))))
-    until(lambda: inflight(stage, str(session.id)) == 0)
+    wait_until(lambda: inflight(stage, str(session.id)) == 0, DRAINED_SECONDS)
     return str(session.id)
 
 
@@ -79,12 +80,6 @@ def inflight(stage: Stage, session: str) -> int:
     record = stage.exchange.call(ReadSession(session))
     assert record
     return int(record.counters["inflight"])
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until something is so, looking twenty times a second."""
-    while not done():
-        time.sleep(0.05)
 
 
 def resident(pid: int) -> int:
