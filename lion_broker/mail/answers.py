@@ -1,4 +1,4 @@
-"""What the verbs of steps, of what is due and of sweeping answer. All frozen."""
+"""What the verbs of steps, of what is due, of sweeping and of withdrawing answer. All frozen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .outcome import Outcome
 
-__all__ = ["Promoted", "Stepped", "Swept"]
+__all__ = ["Promoted", "Stepped", "Swept", "Withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,11 @@ class Swept:
     seen: int = 0
     dropped: int = 0
     renewed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Answer of `Withdraw` for one mail: OK with the id of its dead letter, UNKNOWN, HELD or CLOSED."""
+
+    outcome: Outcome
+    letter: str = ""

@@ -182,9 +182,15 @@ def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:
     behind = []
     for name, target in verb.targets.items():
         found = store.find(verb.session, name)
-        if found and found[1].open and (found[1].lanes or is_after(target, found[1].cursor)):
+        # What was withdrawn the cursor never comes past.
+        if found and found[1].open and (found[1].lanes or _holds_upto(found[1], target)):
             behind.append(name)
     return tuple(behind)
+
+
+def _holds_upto(branch: Branch, entry: str) -> bool:
+    first = branch.mailbox.after(limit=1)
+    return bool(first) and not is_after(first[0][0], entry)
 
 
 def await_reply(store: Store, verb: v.AwaitReply) -> tuple[Reply, ...]:
