@@ -259,6 +259,23 @@ def test_a_cut_turn_of_a_lane_is_forgotten_with_its_mail(auto: Road) -> None:
     assert (texts(claimed.entries), claimed.lane) == ([2], "")
 
 
+def test_a_lane_goes_first_again_without_a_cut_turn(auto: Road) -> None:
+    """A turn that was cut is done again before a lane that is due; when its mail is gone, it is not."""
+    auto.pooled("ada")
+    deferred(auto, 1)
+    auto.say("cleo", "ada", 2, 3)
+    stand = auto.take("ada", "t1")
+    mail = stand.entries[0].mail
+    assert isinstance(mail, WireMail)
+    auto.call(Step(auto.session, "ada", "t1", f"{mail.id}:tool", b"done"))
+    auto.release("ada", "t1")
+    auto.call(Pause(auto.session, "ada", "a rest"))
+    auto.call(Resume(auto.session, "ada"))
+    assert words(withdraw(auto, first(auto, WaitsAt.MAILBOX))) == [Outcome.OK]
+    claimed = auto.take("ada", "t2")
+    assert (texts(claimed.entries), claimed.lane) == ([1], "ben")
+
+
 def test_the_first_of_a_lane_is_withdrawn(auto: Road) -> None:
     """The next one is tried at once, for the first time, and in its order."""
     auto.pooled("ada")
@@ -366,6 +383,20 @@ def test_a_paused_branch_stays_paused(auto: Road) -> None:
     assert words(withdraw(auto, first(auto, WaitsAt.MAILBOX))) == [Outcome.OK]
     for ready in auto.ready():
         assert auto.claim("ada", "t1", ready.id).outcome is Outcome.PAUSED
+    auto.call(Resume(auto.session, "ada"))
+    assert texts(auto.take("ada", "t2").entries) == [2]
+
+
+def test_a_reader_ahead_of_a_paused_branch(auto: Road) -> None:
+    """What it has in its line is withdrawn, and the pause goes on."""
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1)
+    entry = auto.entry("ada", seats=0)
+    auto.say("ben", "ada", 2)
+    auto.call(Pause(auto.session, "ada", "a rest"))
+    assert words(withdraw(auto, first(auto, WaitsAt.MAILBOX))) == [Outcome.OK]
+    assert auto.ready() == ()
+    assert auto.claim("ada", "t1", entry).outcome is Outcome.GONE
     auto.call(Resume(auto.session, "ada"))
     assert texts(auto.take("ada", "t2").entries) == [2]
 

@@ -161,10 +161,8 @@ local function settle_turn(key, was, given)
     redis.call('HSET', key, 'tries', 0)
   end
   local source = was.lane and lane_key(key, was.lane) or key .. ':mailbox'
-  if was.stepped and was.pool ~= '' and redis.call('XLEN', source) == 0 then
-    forget_steps(key)
-    redis.call('HDEL', key, 'lane')
-  end
+  if not was.stepped or was.pool == '' then return end
+  if redis.call('XLEN', source) == 0 or redis.call('HLEN', key .. ':steps') == 0 then forget_steps(key) end
 end
 
 -- What is left has a mark, and nothing has none; an owner sees to it with its commit, or a sweep where it is gone.
