@@ -39,6 +39,8 @@ log = logger("worker")
 
 _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
+_NEW_MS: Final = 50
+"""For how long a mail that was handed out with its mark is new: who cancels it meanwhile is heard with the lease."""
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ class Seat:
         self._cursor = ""
         self._version = 0
         self._served = 0
+        self._new = ""
 
     async def serve(self) -> None:
         """Claim the branch, take turns until it is drained, and hand it back."""
@@ -147,6 +150,8 @@ class Seat:
         place, given, now = self._place, self._ready.given, self._place.time.now_ms
         if given is None or now is None or abs(now - given.now) > place.lease_ms / 2:
             return None
+        if now - given.now < _NEW_MS:
+            self._new = given.entries[0].id
         session, mails = self._ready.session, len(given.entries)
         if not place.schedule.brought(session, mails):
             passage = place.schedule.passage(session)
@@ -194,6 +199,7 @@ class Seat:
         self._cursor, self._version = claimed.cursor, claimed.version
         self._behaviour = self._find_behaviour(claimed.behaviour)
         turn = Turn.given(claimed)
+        turn.new = self._new
         while True:
             host = await self._work(turn)
             verb, answer = await self._commit(turn, host)
