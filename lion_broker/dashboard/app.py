@@ -29,7 +29,21 @@ from .histories import Histories
 from .live import Lives
 from .pages import HERE, Page, environment, render
 from .pulse import Pulse
-from .routes import audit, dead, entrance, find, mail, mailboxes, metrics, models, overview, sessions, streams, workers
+from .routes import (
+    audit,
+    dead,
+    entrance,
+    find,
+    mail,
+    mailboxes,
+    metrics,
+    models,
+    overview,
+    sessions,
+    streams,
+    withdrawing,
+    workers,
+)
 
 __all__ = ["TOKEN_SETTING", "dashboard"]
 
@@ -91,8 +105,13 @@ def dashboard(
 
 
 def _routes() -> list[BaseRoute]:
+    # What names more of a path goes before what names less.
+    acts = (withdrawing,)
     pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, metrics, entrance)
-    return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
+    return [
+        *(route for page in (*acts, *pages) for route in page.ROUTES),
+        Mount("/static", _Static(directory=HERE / "static")),
+    ]
 
 
 class _Static(StaticFiles):
