@@ -152,7 +152,7 @@ def _of_lanes(branch: Branch, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
     return ()
 
 
-def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
+def _read(verb: v.ReadWaiting | v.ReadDead, mail: WireMail) -> WireMail:
     """A mail, without what travels beside it unless that is asked for."""
     return replace(mail, body=b"", value=None) if mail.header.blob and not verb.whole else mail
 
@@ -160,7 +160,8 @@ def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
 def read_dead(store: Store, verb: v.ReadDead) -> tuple[DeadLetter, ...]:
     """A page of the dead letters."""
     session = store.sessions.get(verb.session)
-    return tuple(letter for _, letter in session.dead.after(verb.after, verb.count)) if session else ()
+    letters = [letter for _, letter in session.dead.after(verb.after, verb.count)] if session else []
+    return tuple(replace(one, mail=_read(verb, one.mail)) if one.mail else one for one in letters)
 
 
 def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
