@@ -32,6 +32,7 @@ from .pulse import Pulse
 from .routes import (
     audit,
     dead,
+    deaths,
     entrance,
     find,
     mail,
@@ -106,7 +107,7 @@ def dashboard(
 
 def _routes() -> list[BaseRoute]:
     # What names more of a path goes before what names less.
-    acts = (withdrawing,)
+    acts = (withdrawing, deaths)
     pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, metrics, entrance)
     return [
         *(route for page in (*acts, *pages) for route in page.ROUTES),
