@@ -139,7 +139,7 @@ _INFO: Final = (
     " Both together have at most {inline} bytes; a body over {blob} bytes travels beside its mail, as the blob that x"
     " and the header name, and has at most {most}. The signature is `<key id>:<digest>`, HMAC-SHA256 over header, a"
     " line feed and body with a key derived for the session; what does not verify becomes a dead letter. Streams are"
-    " written by the functions of protocol {protocol} only: a plain XADD delivers nothing, because it marks nobody ready."
+    " written by the functions of protocol {protocol} only: a plain XADD delivers nothing, for it marks nobody ready."
 )
 _SERVER: Final = "Redis 7.0 or Valkey 7.2, or newer."
 
