@@ -95,23 +95,27 @@ class AsyncLine:
         return await asyncio.shield(self._opening)
 
     async def _call_held(self, waiting: Waiting) -> list[Any]:
-        # Around all of it: a silent server may take a new connection and then leave its first words unanswered.
-        async with asyncio.timeout(waiting.seconds):
-            while self._spare and self._spare[-1].lost:
-                self._spare.pop()
-            pipeline = self._spare.pop() if self._spare else await Pipeline.open(self._pool)
-            self._held.add(pipeline)
-            try:
-                pipeline.submit(waiting)
-                replies = await waiting.answered
-            except BaseException:
-                # A reply that still comes must not reach the next caller.
-                pipeline.abort()
-                raise
-            finally:
-                self._held.discard(pipeline)
-            self._spare.append(pipeline)
-            return replies
+        while self._spare and self._spare[-1].lost:
+            self._spare.pop()
+        if self._spare:
+            pipeline = self._spare.pop()
+        else:
+            # A silent server may take a new connection and then leave its first words unanswered.
+            async with asyncio.timeout(waiting.seconds):
+                pipeline = await Pipeline.open(self._pool)
+        self._held.add(pipeline)
+        try:
+            # From here on the pipeline itself looks whether the server is silent.
+            pipeline.submit(waiting)
+            replies = await waiting.answered
+        except BaseException:
+            # A reply that still comes must not reach the next caller.
+            pipeline.abort()
+            raise
+        finally:
+            self._held.discard(pipeline)
+        self._spare.append(pipeline)
+        return replies
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
         """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""

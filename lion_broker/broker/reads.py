@@ -197,8 +197,9 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
         found = []
         for _, entries in replies[0] or ():
             for entry_id, fields in entries:
-                named = _flat(fields)
-                session, branch = (named.get(name, b"").decode("utf-8", "replace") for name in ("s", "b"))
+                named = dict(zip(fields[0::2], fields[1::2], strict=True))
+                session = named.get(b"s", b"").decode("utf-8", "replace")
+                branch = named.get(b"b", b"").decode("utf-8", "replace")
                 # What names no branch was not written by a verb; the sweeper drops it.
                 if is_id(session) and is_id(branch):
                     given = None if ahead else given_of(road.codec, entry_id, fields, session, branch)

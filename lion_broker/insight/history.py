@@ -250,7 +250,8 @@ class LogReader:
             if self._upto is not None and self._is_earlier(story, attempt):
                 return
             story.attempts.append(attempt)
-            story.delivered = delivered_at(attempt.entry) or story.delivered
+            # A dead letter that is sent again is delivered again; the mail was on its way only once.
+            story.delivered = min(filter(None, (delivered_at(attempt.entry), story.delivered)), default=None)
             story.free = self._before
             story.ended = self._at
             story.recipient = story.recipient or self._branch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lion_broker.branch.times import Attempt, End
+from lion_broker.branch.times import Attempt, End, delivered_at
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps
 from lion_broker.telemetry.acts import Act
@@ -90,6 +90,9 @@ class _Tracer:
         for attempt in story.attempts:
             if attempt.number <= known:
                 known = 0  # a dead letter that was sent again is tried afresh
+                if free is not None and (again := delivered_at(attempt.entry) or free) > free:
+                    yield _span("wait", "as a dead letter", free, again)
+                    free = again
             if attempt.number > known + 1:
                 began = max(free or 0.0, story.free) or attempt.given
                 yield _cut(known + 1, attempt.number - 1, began, attempt.given, story.tried)

@@ -146,7 +146,8 @@ class Header(_Fields):
 _TEXT: Final = r'"([!#-\[\]-~ ]{1,512})"'
 _USUAL: Final = re.compile(
     rf'\{{"v":1,"session":{_TEXT},"sender":{_TEXT},"recipient":{_TEXT},"category":"([a-z_]+)","id":{_TEXT},'
-    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})(?:,"traceparent":{_TEXT})?'
+    rf'"created":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,9}}),"seq":(0|[1-9][0-9]{{0,14}})'
+    rf'(?:,"ttl":((?:0|[1-9][0-9]{{0,11}})\.[0-9]{{1,17}}))?(?:,"traceparent":{_TEXT})?(?:,"reply_to":{_TEXT})?'
     rf'(?:,"in_reply_to":{_TEXT})?\}}'
 )
 _REQUIRED: Final = frozenset({"v", "id", "session", "sender", "recipient", "category", "created", "seq"})
@@ -243,10 +244,11 @@ def decode_header(raw: bytes) -> Header:
     """Return the header that `raw` describes; raises MailMalformed with what is wrong."""
     usual = _USUAL.fullmatch(raw.decode("latin-1"))
     if usual is not None:
-        session, sender, recipient, category, mail_id, created, seq, trace, cause = usual.groups()
+        session, sender, recipient, category, mail_id, created, seq, until, trace, client, cause = usual.groups()
+        ttl = None if until is None else float(until)
         if category in _CATEGORIES:
             return Header(
-                session, sender, recipient, category, mail_id, float(created), int(seq), None, trace, None, cause
+                session, sender, recipient, category, mail_id, float(created), int(seq), ttl, trace, client, cause
             )
     return decode_with_care(raw)
 

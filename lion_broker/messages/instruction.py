@@ -1,7 +1,7 @@
 """Instruction: what a model is asked to do."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
 
@@ -13,6 +13,10 @@ from lion_broker.messages.instruction_text import image_part, instruction_text
 __all__ = ["ImageDetail", "Instruction"]
 
 ImageDetail: TypeAlias = Literal["low", "high", "auto"]
+
+# An enumeration takes two calls to say what the value of a member is.
+_USER: Final = MessageRole.USER.value
+_UNSET: Final = MessageRole.UNSET.value
 
 
 class Instruction(RoledMessage):
@@ -77,10 +81,10 @@ class Instruction(RoledMessage):
             "id": str(id),
             "created_at": created_at,
             "metadata": {"lion_class": cls.__name__},
-            "role": MessageRole.USER.value,
+            "role": _USER,
             "content": {"context": [], "instruction": text},
-            "sender": MessageRole.UNSET.value,
-            "recipient": MessageRole.UNSET.value,
+            "sender": _UNSET,
+            "recipient": _UNSET,
         }
 
     def update(

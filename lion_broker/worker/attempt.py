@@ -49,6 +49,7 @@ class Decided(Protocol):
     """Where an attempt notes what it decided."""
 
     attempts: int
+    new: str
     aside: list[str]
     buried: list[Burial]
     account: Account
@@ -79,7 +80,7 @@ async def _apply(
     turn: Decided, entry: Entry, host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory
 ) -> Failure | None:
     if category == PackageCategory.COMMAND:
-        unknown = await answer_command(host, wire)
+        unknown = await answer_command(host, wire, new=entry.id == turn.new)
         if unknown is None:
             host.took_command(wire)
         else:

@@ -31,15 +31,16 @@ log = logger("worker")
 Command = Callable[[Host, WireMail, dict[str, Any]], Awaitable[Any]]
 
 
-async def answer_command(host: Host, wire: WireMail) -> UnknownOutcome | None:
+async def answer_command(host: Host, wire: WireMail, *, new: bool = False) -> UnknownOutcome | None:
     """Do what a command mail asks and put the answer, or the error, among the replies of the turn.
 
-    The error is the caller's, not the mail's; what the operation has recorded until then stays, as it does where a
-    branch is in the caller's process. Returns the error when nobody knows what the operation has done outside.
+    Whether it was cancelled is asked first, unless it is so `new` that its lease will tell. The error is the caller's,
+    not the mail's; what the operation has recorded until then stays, as it does where a branch is in the caller's
+    process. Returns the error when nobody knows what the operation has done outside.
     """
     failed: Exception | None = None
     try:
-        value = await _do_unless_cancelled(host, wire)
+        value = await _do_unless_cancelled(host, wire, new)
         body = encode_json({"ok": True, "value": to_portable(value)}, "The answer")
     except (BrokerUnavailable, LeaseLost):
         # Whoever takes the branch next does the command, with what was recorded.
@@ -52,13 +53,13 @@ async def answer_command(host: Host, wire: WireMail) -> UnknownOutcome | None:
     return failed if isinstance(failed, UnknownOutcome) else None
 
 
-async def _do_unless_cancelled(host: Host, wire: WireMail) -> Any:
+async def _do_unless_cancelled(host: Host, wire: WireMail, new: bool) -> Any:
     """Do what a command asks, until whoever asked no longer waits; raises OperationCancelled."""
     running, around = host.around.running, host.around
     with CancelScope() as scope:
         running[wire.id] = scope
         try:
-            if wire.id not in await around.exchange.acall(ReadCancelled(around.session, host.branch.id)):
+            if new or wire.id not in await around.exchange.acall(ReadCancelled(around.session, host.branch.id)):
                 return await _do(host, wire)
         finally:
             del running[wire.id]

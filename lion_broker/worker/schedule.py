@@ -114,19 +114,27 @@ class Schedule:
         """How many more ready branches may be read.
 
         For all free seats; but a worker that is at its limits reads no more than one for each turn that has just
-        ended, so that the rest is there for other workers, and a session that is new here is still seen soon.
+        ended, so that the rest is there for other workers, and a session that is new here is still seen soon. As long
+        as what is read may begin at once, it reads them one by one.
         """
         if not self._saturated:
             return self._concurrency - self.active
         now = self._clock()
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
-        return len(self._turns) - len(self._seats)
+        room = len(self._turns) - len(self._seats)
+        return min(room, 1) if self.free else room
 
     @property
     def free(self) -> int:
-        """How many branches that are read now begin at once; more than that, and others wait in line."""
-        return 0 if self._saturated else self._concurrency - self.active
+        """How many branches that are read now begin at once; more than that, and others wait in line.
+
+        Those that are more than there are seats begin only where their session has less than its share.
+        """
+        left = self._concurrency - self.active
+        if left > 0:
+            return left
+        return 0 if self._seats else min(self._parked + left, self._concurrency + left)
 
     @property
     def busy(self) -> bool:
@@ -196,9 +204,16 @@ class Schedule:
         usual, most = self._usual.get(session, self._batch), self.batch
         return Passage(self, session, 1.0 if usual < 1 else min(most, usual), ends_turn)
 
+    def brought(self, session: str, mails: int) -> bool:
+        """Note mails that came without being asked for, if there is room for them now; returns whether there is."""
+        if self._has_to_wait(session, mails):
+            return False
+        self._account(session, mails)
+        return True
+
     def sets_out(self, passage: Passage) -> bool:
         """Begin a passage if there is room for it now; returns whether it has begun."""
-        if self._has_to_wait(passage.session, passage):
+        if self._has_to_wait(passage.session, passage.expected):
             return False
         self._depart(passage.session, passage)
         return True
@@ -227,14 +242,14 @@ class Schedule:
             self._turns.append(self._clock())
         self.nudge()
 
-    def _has_to_wait(self, session: str, passage: Passage) -> bool:
+    def _has_to_wait(self, session: str, expected: float) -> bool:
         if not self._ways:
-            return not self._fits(passage)
+            return not self._fits(expected)
         # A session that asks for little goes at once: waiting for those before it would take longer than its turn.
         return (
             session in self._travelling
             or self._ways.credit(session) <= 0
-            or self._under_way + passage.expected > _MOST_WINDOWS * self._window
+            or self._under_way + expected > _MOST_WINDOWS * self._window
         )
 
     @property
@@ -246,8 +261,8 @@ class Schedule:
         """Whether all seats are taken, or turns wait for the way to the server."""
         return self._parked > 0 or self.active >= self._concurrency
 
-    def _fits(self, passage: Passage) -> bool:
-        return self._under_way == 0 or self._under_way + passage.expected <= self._window
+    def _fits(self, expected: float) -> bool:
+        return self._under_way == 0 or self._under_way + expected <= self._window
 
     def _depart(self, session: str, passage: Passage) -> None:
         self._under_way += passage.expected
@@ -262,21 +277,24 @@ class Schedule:
             del self._travelling[session]
         if self._under_way < 1:
             self._under_way = 0  # halves do not add up exactly
-        self._ways.charge(session, max(1, passage.mails))
-        usual = self._usual.get(session)
-        if usual is None:
-            usual = float(self._batch)
-            if len(self._usual) >= _SESSIONS_KNOWN:
-                self._usual.popitem(last=False)
-        self._usual[session] = usual + _LEARNING * (passage.mails - usual)
-        self._usual.move_to_end(session)
-        while self._ways and (following := self._ways.head()) is not None and self._fits(following):
+        self._account(session, passage.mails)
+        while self._ways and (following := self._ways.head()) is not None and self._fits(following.expected):
             taken = self._ways.take()
             self._parked -= 1
             if taken is not None:
                 self._depart(*taken)
             if following.free is not None:
                 following.free.set()
+
+    def _account(self, session: str, mails: int) -> None:
+        self._ways.charge(session, max(1, mails))
+        usual = self._usual.get(session)
+        if usual is None:
+            usual = float(self._batch)
+            if len(self._usual) >= _SESSIONS_KNOWN:
+                self._usual.popitem(last=False)
+        self._usual[session] = usual + _LEARNING * (mails - usual)
+        self._usual.move_to_end(session)
 
     @property
     def _share(self) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic_core import from_json
@@ -38,6 +39,8 @@ log = logger("worker")
 
 _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
+_NEW_MS: Final = 50
+"""For how long a mail that was handed out with its mark is new: who cancels it meanwhile is heard with the lease."""
 
 
 @dataclass(slots=True)
@@ -109,45 +112,54 @@ class Workplace:
 class Seat:
     """Serves one ready branch.
 
-    The token is made before the claim and kept, so that a lost answer can be asked for again. A branch whose first mail
-    has come with its ready entry is not claimed: the entry's id is the token.
+    A branch whose first mail has come with its ready entry is not claimed: the entry's id is the token. Of others it is
+    made before the claim and kept, so that a lost answer can be asked for again.
     """
 
     def __init__(self, place: Workplace, ready: ReadyEntry) -> None:
         self._place = place
         self._ready = ready
-        self._token = str(IDType.create())
+        self._token = ready.id
         self._host: Host | None = None
         self._behaviour: Behaviour | None = None
         self._cursor = ""
         self._version = 0
         self._served = 0
+        self._new = ""
 
     async def serve(self) -> None:
         """Claim the branch, take turns until it is drained, and hand it back."""
-        claimed = (self._ready.given is not None and await self._accept()) or await self._claim()
+        claimed = await self._accept() if self._ready.given is not None else None
+        if claimed is None:
+            self._token = str(IDType.create())
+            claimed = await self._claim()
         if claimed.outcome != Outcome.OK:
             log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
             return
-        self._place.keeper.add(self._station())
+        station = self._station()
+        self._place.keeper.add(station)
         try:
             await self._take_turns(claimed)
         finally:
             # A worker that stops hands back by itself what its keeper still holds.
             if not self._place.stopping:
-                self._place.keeper.remove(self._station())
+                self._place.keeper.remove(station)
 
     async def _accept(self) -> Claimed | None:
         """Begin with what has come with the ready entry; None where nothing has, or nobody knows how long ago."""
         place, given, now = self._place, self._ready.given, self._place.time.now_ms
         if given is None or now is None or abs(now - given.now) > place.lease_ms / 2:
             return None
-        self._token = self._ready.id
-        passage = place.schedule.passage(self._ready.session)
-        async with passage:
-            passage.mails = len(given.entries)
+        if now - given.now < _NEW_MS:
+            self._new = given.entries[0].id
+        session, mails = self._ready.session, len(given.entries)
+        if not place.schedule.brought(session, mails):
+            passage = place.schedule.passage(session)
+            async with passage:
+                passage.mails = mails
         Account.received(place.exchange, self._ready, place.owner, given, time.time())
-        return replace(given, now=max(now, given.now))
+        now, where, version, name = max(now, given.now), given.cursor, given.version, given.behaviour
+        return Claimed(given.outcome, where, version, given.attempts, name, given.entries, now)
 
     async def _claim(self) -> Claimed:
         place, began = self._place, time.time()
@@ -187,6 +199,7 @@ class Seat:
         self._cursor, self._version = claimed.cursor, claimed.version
         self._behaviour = self._find_behaviour(claimed.behaviour)
         turn = Turn.given(claimed)
+        turn.new = self._new
         while True:
             host = await self._work(turn)
             verb, answer = await self._commit(turn, host)
@@ -205,6 +218,8 @@ class Seat:
                 if answer.outcome != Outcome.OK or answer.version != self._version:
                     return
             turn = Turn.given(answer, held)
+            if self._place.schedule.shared:
+                await _let_others_begin()
 
     def _find_behaviour(self, name: str) -> Behaviour | None:
         if not name:
@@ -287,6 +302,16 @@ class Seat:
                 self._place.keep_warm(self._host)
             return False
         return answer.outcome in (Outcome.OK, Outcome.ALREADY)
+
+
+async def _let_others_begin() -> None:
+    """Let a branch of another session that has come meanwhile begin first.
+
+    When turns get their answers and a read finds a branch at the same time, the branch would stand behind the work of
+    all these turns: once until it has a seat, and once until it begins there.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _unknown_behaviour(name: str, error: BehaviourUnknown) -> Behaviour:

@@ -44,7 +44,7 @@ class Turn:
     `attempts` counts how often the first of them has been handed out, this time included. `lane` is the sender whose
     deferred mail they are, empty for those of the mailbox; `lanes` are all senders whose mail has to wait. `now` is the
     exchange's time in ms, `since` ours when we heard of it. A turn ends at a mail that failed; `pause` says why the
-    branch is to take no more.
+    branch is to take no more. `new` is the entry that came to the idle branch a moment ago, if one did.
     """
 
     entries: list[Entry]
@@ -61,6 +61,7 @@ class Turn:
     deferred: list[Deferral] = field(default_factory=list)
     failed: Failure | None = None
     pause: str = ""
+    new: str = ""
     account: Account = field(default_factory=Account)
 
     @classmethod

@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from lion_broker.branch.registry import Registry
@@ -109,7 +108,7 @@ class Worker:
         self._concurrency = concurrency
         self._started = time.time()
         self._ended = False
-        self._unbegun: set[Station] = set()
+        self._unbegun: set[tuple[str, str, str]] = set()
         self._helpers: TaskGroup | None = None
         self._notify: Callable[..., object] | None = None
         self._sweeper = Sweeper(self._exchange, pool, self._lease_ms, self._place.time.heard)
@@ -238,14 +237,14 @@ class Worker:
                 self._admit(ready)
             if found:
                 # Their claims go out before the next read is made ready.
-                await anyio.lowlevel.checkpoint()
+                await asyncio.sleep(0)
             if idle:
                 self._stop.set()
 
     def _admit(self, ready: ReadyEntry) -> None:
         """Let a branch that was read wait for a seat; one that came with its first mail is this worker's already."""
         if ready.given is not None:
-            self._unbegun.add(Station(ready.session, ready.branch, ready.id))
+            self._unbegun.add((ready.session, ready.branch, ready.id))
         self._schedule.add(ready)
 
     def _seat(self, ready: ReadyEntry) -> None:
@@ -265,7 +264,7 @@ class Worker:
         await anyio.sleep(_TROUBLED_SECONDS)
 
     async def _serve(self, ready: ReadyEntry) -> None:
-        self._unbegun.discard(Station(ready.session, ready.branch, ready.id))
+        self._unbegun.discard((ready.session, ready.branch, ready.id))
         try:
             await Seat(self._place, ready).serve()
         except LionError as error:
@@ -278,7 +277,7 @@ class Worker:
     async def _hand_back(self) -> None:
         try:
             if self._unbegun:
-                await self._exchange.acall(Release(tuple(self._unbegun)))
+                await self._exchange.acall(Release(tuple(Station(*one) for one in self._unbegun)))
             await anyio.to_thread.run_sync(self._place.keeper.release_all)
         except LionError as error:
             log.warning("branches could not be handed back; their leases end by themselves: %s", error)

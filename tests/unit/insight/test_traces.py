@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +21,7 @@ from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import Record
 from lion_broker.mail.verbs import Claim, Commit, ReadLog
 from lion_broker.telemetry.acts import ActKind, act
-from lion_broker.testing import ScriptedModel, tool_calls
+from lion_broker.testing import ScriptedModel, tool_calls, wait_until
 from lion_broker.testing.scripted import Asked
 
 registry = Registry()
@@ -139,10 +140,19 @@ def test_every_attempt_has_its_error(session: Session, behaviour: str, errors: l
     assert [span.name for span in works] == [f"attempt {number}" for number in range(1, len(errors) + 1)]
     waits = [span.name for span in bars(session, mail, "wait") if span.name.startswith("for")]
     assert waits == [f"for attempt {number}" for number in range(2, len(errors) + 1)]
-    # Sent again by hand, it is tried afresh.
+    # Sent again by hand, it is tried afresh; what passed meanwhile is told for what it was.
+    died = works[-1].began + works[-1].seconds
+    wait_until(lambda: time.time() > died + 0.01)
     session.retry_dead_letters()
     serve(session)
-    assert [span.error for span in bars(session, mail, "work")] == errors * 2
+    again = session.trace(mail).spans
+    assert [span.error for span in again if span.kind == "work"] == errors * 2
+    assert all(span.began + span.seconds < died for span in again if span.name == "on its way")
+    (dead,) = [span for span in again if span.name == "as a dead letter"]
+    assert dead.seconds >= 0.005
+    queued = [span.began for span in again if span.kind == "queued"]
+    assert len(queued) == 2
+    assert queued[0] <= works[0].began < dead.began < queued[1]
 
 
 def test_mail_that_is_only_written_down_tells_when_it_came(session: Session) -> None:

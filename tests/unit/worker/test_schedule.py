@@ -158,6 +158,30 @@ async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
     assert [office.schedule.crowds(session) for session in "ab"] == [False, False]
 
 
+async def test_what_may_begin_beside_turns_that_wait_is_read_with_its_mail() -> None:
+    """One at a time: it has no seat of its own, and may be of a session that has to wait for one in line."""
+    office = Office(4)
+    office.arrive("a", 4)
+    for _ in range(3):
+        await office.turn("a", BATCH, ends=True)
+    assert (office.schedule.free, office.schedule.room) == (0, 3)
+
+    async def go() -> None:
+        async with office.schedule.passage("a"):
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        assert (office.schedule.free, office.schedule.room) == (2, 1)
+        office.arrive("b")
+        assert (office.schedule.free, office.schedule.room) == (1, 1)
+        office.arrive("a")
+        assert (office.schedule.free, office.schedule.room) == (0, 0)
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_small_batch_stays_small() -> None:
     """Nobody gets more than was asked for."""
     office = Office(10, batch=5)
