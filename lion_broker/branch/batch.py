@@ -1,16 +1,43 @@
-"""Mail that is held back to be posted together."""
+"""Mail that is held back to go together, and that sets out in pieces while more of it comes."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from threading import RLock
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, Protocol
 
-from lion_broker.mail.exchange import Steps
+from anyio import to_thread
+
+from lion_broker.errors import BranchClosed, LeaseLost, LionError, MailboxFull
+from lion_broker.mail.exchange import Convoy, Exchange, Steps
+from lion_broker.mail.verbs import Verb
 from lion_broker.telemetry.mail_spans import Together
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["MOST_ON_THEIR_WAY", "PIECE", "PIECE_BYTES", "Batch", "Batches", "Holder"]
+
+PIECE: Final = 200
+"""Mails of one function call; with a kibibyte each they hold the server for 2 to 4 ms."""
+PIECE_BYTES: Final = 1024 * 1024
+"""What the mails of one function call may have together, unless it is one mail."""
+MOST_ON_THEIR_WAY: Final = 8
+"""Pieces of one holder that have no answer yet; whoever sends more waits."""
+
+
+class Holder(Protocol):
+    """Who holds mail back: a branch of this process, or the post of all others."""
+
+    def asked(self) -> Sequence[Verb[Any]]:
+        """Return what is on its way already, or was and has no answer."""
+
+    def next_piece(self) -> Verb[Any] | None:
+        """Return what is to go behind that, when there is a full piece of mail."""
+
+    def absorb(self, verb: Any, answer: Any) -> None:
+        """Take note of an answer; raises what was refused."""
 
 
 class Batch:
@@ -28,33 +55,60 @@ class Batch:
     ) -> None:
         self.is_open = False
         self.spans = Together()
-        self._batches = batches
+        self.batches = batches
+        self.refused: LionError | None = None
+        """What became of the first mail that was refused before the end."""
         self._run = run
         self._arun = arun
         self._end = end
 
     def __enter__(self) -> None:
-        self._batches.begin(self)
+        self.batches.begin(self)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._batches.finish(self):
+        if self.batches.finish(self):
+            self.batches.settle()
             self._run(self._end())
+        self._tell(error)
 
     async def __aenter__(self) -> None:
-        self._batches.begin(self)
+        self.batches.begin(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if self._batches.finish(self):
+        if self.batches.finish(self):
+            if self.batches.is_sending:
+                try:
+                    await to_thread.run_sync(self.batches.settle)
+                finally:
+                    self.batches.drop()
             await self._arun(self._end())
+        self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        """Raise what was refused on the way, unless the block was cancelled or interrupted."""
+        refused, self.refused = self.refused, None
+        if refused is not None and (error is None or isinstance(error, Exception)):
+            raise refused
 
 
 _open: ContextVar[tuple[Batch, ...]] = ContextVar("lion_broker_batches", default=())
 
 
 class Batches:
-    """The batches of one session that are open here."""
+    """The batches of one session that are open here, and what of their mail is on its way.
+
+    A piece that is full sets out while the block goes on, all of them on one way and in order; so a block takes no more
+    memory than its last pieces. What cannot go is held until the end, when it is asked for again with patience.
+    """
+
+    def __init__(self) -> None:
+        self._convoy: Convoy | None = None
+        self._going: deque[tuple[Batch, Holder, Verb[Any]]] = deque()
+        self._halted = False
+        self._lock = RLock()
+        self._process = os.getpid()
 
     def begin(self, batch: Batch) -> None:
         """Hold mail back from now on."""
@@ -73,4 +127,80 @@ class Batches:
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
         opened = _open.get()
-        return bool(opened) and self in [one._batches for one in opened if one.is_open]
+        return bool(opened) and self._outermost(opened) is not None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether any mail is on its way."""
+        return bool(self._going)
+
+    def send_on(self, exchange: Exchange, holder: Holder) -> None:
+        """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `Surroundings.send_on`."""
+        batch = self._outermost(_open.get())
+        if batch is None or self._halted:
+            return
+        with self._lock:
+            try:
+                self._convoy = self._convoy or exchange.convoy()
+                self._send(self._convoy, batch, holder)
+            except LionError:
+                self._halted = True
+                self.drop()
+            except BaseException:
+                self.drop()
+                raise
+
+    def settle(self) -> None:
+        """Wait for the answers to what is on its way. What gets none is asked for again by whoever ends the batch."""
+        if os.getpid() != self._process:
+            # The connection is that of the process from which this one was forked.
+            return
+        with self._lock:
+            try:
+                if self._convoy is not None:
+                    self._hear(self._convoy, 0)
+            except LionError:
+                pass
+            finally:
+                self._halted = False
+                self.drop()
+
+    def drop(self) -> None:
+        """Wait for no answer any more."""
+        with self._lock:
+            self._going.clear()
+            convoy, self._convoy = self._convoy, None
+            if convoy is not None:
+                convoy.close()
+
+    def _outermost(self, opened: tuple[Batch, ...]) -> Batch | None:
+        for batch in opened:
+            if batch.batches is self and batch.is_open:
+                return batch
+        return None
+
+    def _send(self, convoy: Convoy, batch: Batch, holder: Holder) -> None:
+        self._hear(convoy, MOST_ON_THEIR_WAY - 1)
+        going = {id(verb) for _, _, verb in self._going}
+        # What somebody has asked for on another way comes first here as well, for what follows is to find it done.
+        for verb in holder.asked():
+            if id(verb) not in going:
+                self._begin(convoy, batch, holder, verb)
+        while (piece := holder.next_piece()) is not None:
+            self._begin(convoy, batch, holder, piece)
+
+    def _begin(self, convoy: Convoy, batch: Batch, holder: Holder, verb: Verb[Any]) -> None:
+        self._going.append((batch, holder, verb))
+        convoy.begin(verb)
+        self._hear(convoy, MOST_ON_THEIR_WAY - 1)
+
+    def _hear(self, convoy: Convoy, most: int) -> None:
+        """Take note of the answers that have come; of all but the last so many."""
+        for answer in convoy.answers(most):
+            batch, holder, verb = self._going.popleft()
+            try:
+                holder.absorb(verb, answer)
+            except LionError as error:
+                batch.refused = batch.refused or error
+                # What is refused for another reason, such as that the session is gone, would be refused again.
+                self._halted = self._halted or not isinstance(error, (BranchClosed, LeaseLost, MailboxFull))

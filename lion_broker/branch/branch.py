@@ -213,8 +213,11 @@ class Branch(LocalBranch):
         wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
         if wire is None:
             wire = self._run(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and self._host is not None and self._host.sends_at_once:
-            self._host.let_go(wire)
+        if wire is not None and (host := self._host) is not None:
+            if host.sends_at_once:
+                host.let_go(wire)
+            elif host.is_ahead:
+                host.around.send_on(host)
 
     async def asend(
         self,
@@ -230,8 +233,11 @@ class Branch(LocalBranch):
         wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
         if wire is None:
             wire = await self._arun(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and self._host is not None and self._host.sends_at_once:
-            await self._host.alet_go(wire)
+        if wire is not None and (host := self._host) is not None:
+            if host.sends_at_once:
+                await host.alet_go(wire)
+            elif host.is_ahead:
+                await host.around.asend_on(host)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""

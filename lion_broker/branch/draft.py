@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from secrets import token_hex
@@ -84,20 +83,15 @@ class Draft:
         """Whether there are records and outgoing mail only: nothing has come in."""
         return not (self.replies or self.taken or self.buried or self.handled)
 
-    def pieces(self, most_mails: int, most_records: int, most_bytes: int, most: int) -> Iterator[Draft]:
-        """Yield copies of the first parts of a draft that only sends, up to `most` of them.
+    def piece(self, mails: int, records: int, most_mails: int, most_records: int, most_bytes: int) -> Draft:
+        """Return a copy of the next part behind so many mails and records, of a draft that only sends.
 
         A mail with more than `most_bytes` has a part of its own.
         """
-        if len(self.mails) == 1 and not self.records:
-            yield Draft(mails=self.mails.copy())
-            return
-        mails = records = 0
-        while most and (mails < len(self.mails) or records < len(self.records)):
-            some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
-            part = Draft(self.records[records : records + most_records], some)
-            mails, records, most = mails + len(part.mails), records + len(part.records), most - 1
-            yield part
+        if len(self.mails) == 1 and not (mails or self.records):
+            return Draft(mails=self.mails.copy())
+        some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
+        return Draft(self.records[records : records + most_records], some)
 
     def drop_beginning(self, part: Draft) -> None:
         """Drop what `beginning` returned: it has been written."""

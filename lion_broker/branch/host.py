@@ -22,6 +22,7 @@ from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station
 from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry.mail_spans import count_sent
 
+from .batch import MOST_ON_THEIR_WAY, PIECE, PIECE_BYTES
 from .directory import gone
 from .draft import Draft, Mark, new_nonce
 from .intake import look_at
@@ -38,12 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 _PAGE = 1000
-_MAILS = 200
 _RECORDS = 1000
-_PIECE_BYTES = 1024 * 1024
-"""Mails and records of one commit outside a turn, and bytes of the mails; more would hold the server for too long."""
-_CHAIN = 8
-"""Commits that are on their way at a time."""
+"""Records of one commit outside a turn; more would hold the server for too long."""
 
 
 class Host(Sender):
@@ -258,25 +255,55 @@ class Host(Sender):
             if not self._draft:
                 return ()
             if self.pool or not self._draft.only_sends:
-                return (self.commit_verb(part=self._draft.beginning(_MAILS, _RECORDS)),)
+                return (self.commit_verb(part=self._draft.beginning(PIECE, _RECORDS)),)
             return self._chain()
 
     def _chain(self) -> Sequence[Commit | Dispatch]:
         """Several commits in a row, each of which builds on the one before: while one is made the next is packed."""
-        nonce = new_nonce()
-        for version, part in enumerate(self._draft.pieces(_MAILS, _RECORDS, _PIECE_BYTES, _CHAIN), self.version):
-            verb = Dispatch(
-                session=self.around.session,
-                branch=self.branch.id,
-                token=self.token,
-                version=version,
-                records=part.log(local=True),
-                mails=tuple(part.mails),
-                lease_ms=self.around.lease_ms,
-                nonce=nonce,
-            )
-            self._open.append((verb, part))
+        draft, mails, records = self._draft, 0, 0
+        while len(self._open) < MOST_ON_THEIR_WAY and (mails < len(draft.mails) or records < len(draft.records)):
+            part = draft.piece(mails, records, PIECE, _RECORDS, PIECE_BYTES)
+            mails, records = mails + len(part.mails), records + len(part.records)
+            self._go_on_with(part)
         return [verb for verb, _ in self._open]
+
+    def _go_on_with(self, part: Draft) -> Dispatch:
+        """Put one more commit into the row that is on its way, or begin a row with it."""
+        verb = Dispatch(
+            session=self.around.session,
+            branch=self.branch.id,
+            token=self.token,
+            version=self.version + len(self._open),
+            records=part.log(local=True),
+            mails=tuple(part.mails),
+            lease_ms=self.around.lease_ms,
+            nonce=self._open[-1][0].nonce if self._open else new_nonce(),
+            follows=bool(self._open),
+        )
+        self._open.append((verb, part))
+        return verb
+
+    def asked(self) -> Sequence[Commit | Dispatch]:
+        """Return what has not been answered yet."""
+        with self._lock:
+            return [verb for verb, _ in self._open]
+
+    def next_piece(self) -> Commit | Dispatch | None:
+        """Return the commit of what is held back next, if there is a full piece of it, to follow those on their way."""
+        with self.around.lock, self._lock:
+            self._since = self._weight = 0
+            going, draft = len(self._open), self._draft
+            if self.pool or self.keeps_outbox or self.in_turn or going == MOST_ON_THEIR_WAY:
+                return None
+            self._take_back()
+            mails = sum(len(part.mails) for _, part in self._open)
+            records = sum(len(part.records) for _, part in self._open)
+            part = draft.piece(mails, records, PIECE, _RECORDS, PIECE_BYTES)
+            if len(part.mails) < PIECE and mails + len(part.mails) == len(draft.mails):
+                return None
+            if draft.only_sends and not (going and isinstance(self._open[-1][0], Commit)):
+                return self._go_on_with(part)
+            return None if going else self.commit_verb(part=draft.beginning(PIECE, _RECORDS))
 
     def absorb(self, verb: Commit | Dispatch, answer: Claimed | Dispatched) -> None:
         """Take note of a commit's answer; what it wrote no longer waits here.
@@ -327,6 +354,6 @@ class Host(Sender):
         if mailbox.withdrawn == self._withdrawn:
             return
         with self._lock:
-            if not self._open:
-                self._draft.mails[:] = [wire for wire in self._draft.mails if wire.id in mailbox]
-                self._withdrawn = mailbox.withdrawn
+            begun, mails = sum(len(part.mails) for _, part in self._open), self._draft.mails
+            mails[begun:] = [wire for wire in mails[begun:] if wire.id in mailbox]
+            self._withdrawn = mailbox.withdrawn

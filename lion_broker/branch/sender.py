@@ -17,6 +17,7 @@ from lion_broker.mail.verbs import Commit, Dispatch
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.mail_spans import handed_in
 
+from .batch import PIECE, PIECE_BYTES
 from .draft import Draft
 from .recorder import Recorder
 from .surroundings import Surroundings
@@ -49,6 +50,7 @@ class Sender(Recorder):
         self._lock = threading.RLock()
         self._writer = TextWriter(around.session, branch.id)
         self._seq = 0
+        self._since = self._weight = 0
         self._cause: str | None = None
         self._fates: dict[str, Fate] = {}
         self._asking: asyncio.Future[LionError | None] | None = None
@@ -62,6 +64,11 @@ class Sender(Recorder):
     def sends_at_once(self) -> bool:
         """Whether mail goes out when it is sent, and not with a round, a batch or the end of the turn."""
         return not (self.keeps_outbox or self.turns.going_on or self.around.batches.holding)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether so much was put into the outbox since the last time that a batch had better send some of it."""
+        return self._since >= PIECE or self._weight >= PIECE_BYTES
 
     def put_text(self, recipient: Any, category: PackageCategory | str, text: Any) -> WireMail | None:
         """Put a mail with a plain text into the outbox, as bytes at once, and return it.
@@ -82,6 +89,7 @@ class Sender(Recorder):
             if self.pool:
                 self.turns.check(self.branch.name or self.branch.id)
             self._seq += 1
+            self._since += 1
             mail_id = IDType.create()
             carried = handed_in(around.exchange, around.session, place.id, mail_id)
             wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
@@ -107,6 +115,8 @@ class Sender(Recorder):
         )
         wire = WireMail(header, body, delay_ms=when.delay_ms)
         self._draft.mails.append(wire)
+        self._since += 1
+        self._weight += len(body)
         return wire
 
     def let_go(self, wire: WireMail) -> None:

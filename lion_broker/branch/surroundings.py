@@ -7,13 +7,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from anyio import CancelScope
+from anyio import CancelScope, to_thread
 
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BranchOwned
 from lion_broker.mail.exchange import Exchange, Steps, arun, run
 
-from .batch import Batches
+from .batch import Batches, Holder
 from .directory import Directory
 from .items import LocalObjects
 from .registry import Registry
@@ -54,6 +54,18 @@ class Surroundings:
         """Run a program over the exchange without blocking the event loop; see `run`."""
         self._check_process()
         return await arun(self.exchange, steps, self.lock)
+
+    def send_on(self, holder: Holder) -> None:
+        """Send what somebody holds back in a batch as far as there are full pieces of it; blocks while many are going.
+
+        Raises nothing: what was refused, or could not go, is told when the batch ends.
+        """
+        self.batches.send_on(self.exchange, holder)
+
+    async def asend_on(self, holder: Holder) -> None:
+        """Do the same without blocking the event loop."""
+        if not self.batches.is_sending:
+            await to_thread.run_sync(self.send_on, holder)
 
     def _check_process(self) -> None:
         if os.getpid() != self.process:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 from .copies import Copies, TooFewCopies
 from .requests import Command, packed
 
-__all__ = ["SyncLine", "is_passing", "pool_of", "translate", "without_secrets"]
+__all__ = ["Lane", "SyncLine", "is_passing", "pool_of", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
@@ -137,6 +137,35 @@ class _Warm(NamedTuple):
     process: int
 
 
+class Lane:
+    """A connection that one caller has to himself: what is written is answered in order, and read when he likes to."""
+
+    def __init__(self, connection: Any, give_back: Callable[[Any, bool], None]) -> None:
+        self._connection = connection
+        self._give_back = give_back
+        self._missing = 0
+
+    def write(self, commands: Sequence[Command]) -> None:
+        """Send commands in one write; blocks while the socket is full."""
+        whole = packed(commands)
+        self._missing += len(commands)
+        self._connection.send_packed_command([whole], check_health=False)
+
+    def has_come(self) -> bool:
+        """Whether something can be read: a reply, or that there will be none."""
+        return bool(self._connection.can_read(timeout=0))
+
+    def read(self, count: int, seconds: float) -> list[Any]:
+        """Return the next replies; a server that is silent for so many seconds does not answer."""
+        replies = [_reply_of(self._connection, seconds) for _ in range(count)]
+        self._missing -= count
+        return replies
+
+    def close(self) -> None:
+        """Give the connection back, or close it where replies are missing. Once."""
+        self._give_back(self._connection, not self._missing)
+
+
 class SyncLine:
     """Commands to a server from ordinary code; safe to use from several threads.
 
@@ -174,18 +203,28 @@ class SyncLine:
                 count += len(more)
             replies = [_reply_of(connection, seconds) for _ in range(count)]
         except BaseException:
-            # Half-read replies must not reach the next caller.
-            connection.disconnect()
-            self._pool.release(connection)
-            self._cool_down()
+            self._give_back(connection, usable=False)
             raise
         self._warm.append(_Warm(connection, time.monotonic(), os.getpid()))
         return replies
+
+    def lane(self) -> Lane:
+        """Take a connection out for one caller, who gives it back by closing it."""
+        return Lane(self._take(), self._give_back)
 
     def close(self) -> None:
         """Close the connections."""
         self._cool_down()
         self._pool.disconnect()
+
+    def _give_back(self, connection: Any, usable: bool) -> None:
+        if usable:
+            self._warm.append(_Warm(connection, time.monotonic(), os.getpid()))
+            return
+        # Half-read replies must not reach the next caller.
+        connection.disconnect()
+        self._pool.release(connection)
+        self._cool_down()
 
     def _take(self) -> Any:
         try:

@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 from lion_broker.mail import verbs as v
 
 from .functions import FUNCTIONS
-from .requests import Command, Later
+from .reads import READS
+from .requests import Command, Later, Request
+from .road import Road
 
-__all__ = ["PROMISING", "Asked", "Errand"]
+__all__ = ["PROMISING", "Asked", "Errand", "request_of"]
 
 T = TypeVar("T")
 
@@ -48,3 +50,8 @@ class Asked(NamedTuple):
 
 Errand = Generator[Asked | float, list[Any], T]
 """Yields commands or a pause in seconds, is sent replies, returns a T."""
+
+
+def request_of(road: Road, verb: v.Verb[Any]) -> Request:
+    """Return what to send for a verb, and how to read the replies."""
+    return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)

@@ -14,7 +14,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
 from lion_broker.mail.checks import check
-from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.exchange import Convoy, Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
 from lion_broker.telemetry.counts import counts_here
 
@@ -26,13 +26,13 @@ from .checkup.inspection import Inspection
 from .checkup.profile import Profile
 from .codec import Codec
 from .connection import SyncLine, is_passing, without_secrets
+from .convoy import LineConvoy
 from .copies import Copies
-from .errand import PROMISING, Asked, Errand
-from .functions import FUNCTIONS
+from .errand import PROMISING, Asked, Errand, request_of
 from .keys import Keys
 from .library import PROTOCOL, library
 from .outage import outage_of
-from .reads import READS, create_group
+from .reads import create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .road import Road, call
 from .signing import UNSIGNED, Signer, foreign_key
@@ -137,8 +137,17 @@ class RedisExchange(Exchange):
             await line.aclose()
         self.close()
 
-    def _drive(self, errand: Errand[T], deadline: float) -> T:
+    def convoy(self) -> Convoy:
+        """Return a way to ask for verbs that does not wait for each answer; see `Exchange`."""
+        seconds = self._patience + patience.SLACK
+        return LineConvoy(self, lambda: self._sync_line().lane(), self._single, self._read, seconds)
+
+    def _sync_line(self) -> SyncLine:
         line = self._sync = self._sync or SyncLine(self._full_url, self._patience + patience.SLACK)
+        return line
+
+    def _drive(self, errand: Errand[T], deadline: float) -> T:
+        line = self._sync_line()
         try:
             step = next(errand)
             while True:
@@ -189,7 +198,7 @@ class RedisExchange(Exchange):
         if self._road is None or self._replicas or self._outage.goes_on or carries_blobs(verb):
             return None
         check(verb)
-        request = _request(self._road, verb)
+        request = request_of(self._road, verb)
         return request if request.again is never else None
 
     async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
@@ -264,8 +273,8 @@ class RedisExchange(Exchange):
             # Nothing is asked but whether the namespace is open to us.
             return []
         now = 1 if are_many_mails(verbs) else len(verbs)
-        requests = [_request(road, verb) for verb in verbs[:now]]
-        later = Later(partial(_request, road), verbs[now:]) if now < len(verbs) else None
+        requests = [request_of(road, verb) for verb in verbs[:now]]
+        later = Later(partial(request_of, road), verbs[now:]) if now < len(verbs) else None
         # Blobs go first: a mail that names one is accepted only when it is there.
         blobs = put(road, verbs)
         commands = (*blobs, *(command for request in requests for command in request.commands))
@@ -389,7 +398,3 @@ class RedisExchange(Exchange):
     def __repr__(self) -> str:
         unsigned = "" if self._codec.signer.signs else ", UNSIGNED"
         return f"{type(self).__name__}({self.url}, profile={self.profile}{unsigned})"
-
-
-def _request(road: Road, verb: Verb[Any]) -> Request:
-    return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)

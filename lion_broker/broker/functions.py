@@ -132,8 +132,8 @@ def commit(road: Road, verb: v.Commit) -> Request:
 
 def dispatch(road: Road, verb: v.Dispatch) -> Request:
     """`dispatch.lua`."""
-    args: list[Argument] = [verb.branch, verb.token, verb.version, verb.lease_ms, verb.nonce, *_records(verb.records)]
-    args.append(len(verb.mails))
+    args: list[Argument] = [verb.branch, verb.token, verb.version, verb.lease_ms, verb.nonce, int(verb.follows)]
+    args += (*_records(verb.records), len(verb.mails))
     seal = road.codec.seal
     for mail in verb.mails:
         args += (mail.header.recipient, int(mail.direct), *seal(mail), mail.delay_ms)

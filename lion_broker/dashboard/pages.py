@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,6 +18,8 @@ from starlette.routing import Route
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 
+from .arranging import arranged, sort_links
+from .asked import SIZES, afresh
 from .console import Console, console_of
 from .guard import visitor_of
 from .histories import PATIENCE_SECONDS
@@ -56,6 +58,7 @@ def page_routes(path: str, view: PageView) -> list[Route]:
     def endpoint(forced: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             page = await view(request, console_of(request))
+            page = replace(page, tables=arranged(request, page.tables))
             return _respond(request, page, forced or _wanted(request))
 
         return answer
@@ -144,6 +147,7 @@ def environment() -> Environment:
         "line": one_line,
         "query": _query,
     }
+    made.globals |= {"sort_links": sort_links, "afresh": afresh, "sizes": SIZES}
     return made
 
 

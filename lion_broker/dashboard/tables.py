@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any, Final
 
-__all__ = ["Column", "Empty", "Row", "Table", "cell", "moment", "to_csv"]
+__all__ = ["Column", "Empty", "Order", "Row", "Table", "cell", "is_said", "moment", "sorted_rows", "to_csv"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -54,8 +54,21 @@ class Empty:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """By which column rows stand in order, and whether the largest, newest or last of the alphabet comes first."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a page. `next` is the query of the page that goes on with it, `note` what is left out of it."""
+    """A table of a page. `next` is the query of the page that goes on with it, `note` what is left out of it.
+
+    One that `sorts` can be had in the order of a column; `natural` is how it stands where nobody has asked for another,
+    `order` what was asked for. The rows of a `whole` one are all that there are, or that were looked at: whoever
+    answers puts them in order and cuts a page of `size` rows out, and `total` is how many there were.
+    """
 
     name: str
     title: str
@@ -64,6 +77,12 @@ class Table:
     empty: Empty
     next: str = ""
     note: str = ""
+    sorts: bool = False
+    whole: bool = False
+    natural: Order | None = None
+    order: Order | None = None
+    size: int = 0
+    total: int | None = None
 
     def shown(self) -> list[Column]:
         """The columns that a page shows."""
@@ -80,6 +99,24 @@ class Table:
             column.name: moment(row.values.get(column.name)) if column.kind == "moment" else row.values.get(column.name)
             for column in self.columns
         }
+
+
+def sorted_rows(rows: Sequence[Row], column: str, *, descending: bool) -> list[Row]:
+    """Return rows in the order of a column; those without a value stand at the end either way, equal ones as before."""
+    filled = [row for row in rows if row.values.get(column) not in (None, "")]
+    bare = [row for row in rows if row.values.get(column) in (None, "")]
+    return [*sorted(filled, key=lambda row: _rank(row.values[column]), reverse=descending), *bare]
+
+
+def _rank(value: Any) -> tuple[bool, Any]:
+    """What a value is compared by: numbers before texts, texts without regard to capitals."""
+    return (False, value) if isinstance(value, (int, float)) else (True, str(value).casefold())
+
+
+def is_said(row: Row, words: str) -> bool:
+    """Whether a text of a row has some words in it, without regard to capitals; nothing is in all of them."""
+    low = words.casefold()
+    return not low or any(isinstance(one, str) and low in one.casefold() for one in row.values.values())
 
 
 def to_csv(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from lion_broker.errors import ConfigError
@@ -39,12 +40,13 @@ def lanes_of(
     since: float | None = None,
     before: str = "",
     count: int = 200,
+    only: Callable[[Passage], bool] | None = None,
 ) -> Lanes:
     """Return the newest `count` mails of what was read already, in the order of sending.
 
     Only those to or from `branch` (an id or a name), of a `category`, sent `since` a time (seconds since the epoch),
-    and sent before the mail with the id `before`: the first of a page is what the page before it ends at. Raises
-    ConfigError for a count that is none.
+    of which `only` is true, and sent before the mail with the id `before`: the first of a page is what the page before
+    it ends at. Raises ConfigError for a count that is none.
     """
     if not 0 < count <= _LARGEST:
         raise ConfigError(f"A page of mail has 1 to {_LARGEST:,} of them, not {count}.")
@@ -57,6 +59,7 @@ def lanes_of(
             and (not category or passage.category == category)
             and (since is None or passage.sent >= since)
             and (not before or passage.mail < before)
+            and (only is None or only(passage))
         )
 
     found: list[Passage] = []

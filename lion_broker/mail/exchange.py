@@ -25,7 +25,7 @@ from anyio.lowlevel import checkpoint
 
 from .verbs import Verb
 
-__all__ = ["PAUSE", "Exchange", "Steps", "arun", "ask", "ask_all", "run", "together"]
+__all__ = ["PAUSE", "Convoy", "Exchange", "Steps", "arun", "ask", "ask_all", "run", "together"]
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -68,6 +68,10 @@ class Exchange(ABC):
         answer: A = (await self.acall_all((verb,)))[0]
         return answer
 
+    def convoy(self) -> Convoy:
+        """Return a way to ask for verbs in order without waiting for each answer; it is to be closed."""
+        return Convoy(self)
+
     async def ainspect(self) -> str:
         """Look again at what an accepted mail survives, log what has changed, and return the profile.
 
@@ -95,6 +99,33 @@ class Exchange(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url}, profile={self.profile})"
+
+
+class Convoy:
+    """Verbs that are done in order while whoever asks for them goes on, and answers that are taken up later.
+
+    This one does each as it is asked for; an exchange that has somebody to wait for brings one that does not. Not for
+    several threads at once.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._answered: list[Any] = []
+
+    def begin(self, verb: Verb[Any], /) -> None:
+        """Ask for a verb behind those before; blocks until it is on its way. Raises BrokerUnavailable."""
+        self._answered.append(self._exchange.call(verb))
+
+    def answers(self, most: int = 0) -> list[Any]:
+        """Return the answers that have come since the last time, in order; blocks until at most `most` are missing.
+
+        Raises BrokerUnavailable when they do not come: then each verb has taken effect or not, and may be asked again.
+        """
+        answered, self._answered = self._answered, []
+        return answered
+
+    def close(self) -> None:
+        """Let go of what it holds; answers that are missing never come. May be called twice."""
 
 
 def ask(verb: Verb[A], /) -> Steps[A]:

@@ -305,6 +305,7 @@ class Estate:
         """Hand local branches back; what they had not committed is gone."""
         if not self.closed:
             self.closed = True
+            self.around.batches.drop()
             self.household.close()
 
     @staticmethod

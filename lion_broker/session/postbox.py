@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import RLock
 
+from lion_broker.branch.batch import PIECE, PIECE_BYTES
 from lion_broker.branch.directory import gone
 from lion_broker.branch.refusal import mailbox_full
 from lion_broker.core.ids import IDType
@@ -16,11 +18,6 @@ from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry.mail_spans import count_sent
 
 __all__ = ["Postbox"]
-
-PIECE = 200
-"""Mails of one function call; with a kibibyte each they hold the server for 2 to 4 ms."""
-PIECE_BYTES = 1024 * 1024
-"""What the mails of one function call may have together, unless it is one mail."""
 
 _POSTED = frozenset({Outcome.OK, Outcome.DUPLICATE})
 
@@ -38,10 +35,20 @@ class Postbox:
         self._idle: list[tuple[str, int]] = []
         self._held: list[WireMail] = []
         self._open: Post | None = None
+        self._since = self._weight = 0
+        self._lock = RLock()
 
     def hold(self, mail: WireMail) -> None:
         """Keep a mail to be posted with others."""
-        self._held.append(mail)
+        with self._lock:
+            self._held.append(mail)
+            self._since += 1
+            self._weight += len(mail.body)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether so much is held since the last time that a batch had better send some of it."""
+        return self._since >= PIECE or self._weight >= PIECE_BYTES
 
     def post_steps(self, mails: Sequence[WireMail]) -> Steps[None]:
         """Post mails in order, in bounded pieces.
@@ -71,25 +78,49 @@ class Postbox:
         """
         refused: LionError | None = None
         while self._held or self._open:
-            verb = self._open = self._open or self._verb(_piece(self._held))
+            with self._lock:
+                verb = self._open = self._open or self._verb(_piece(self._held))
             answer = yield from ask(verb)
+            try:
+                self.absorb(verb, answer)
+            except LionError as error:
+                refused = refused or error
+                if not answer.recipient:
+                    break
+        if refused is not None:
+            raise refused
+
+    def asked(self) -> Sequence[Post]:
+        """Return the post that has not been answered yet, if any."""
+        with self._lock:
+            return [self._open] if self._open else []
+
+    def next_piece(self) -> Post | None:
+        """Return the post of what is held next, if there is a full piece of it and none is on its way."""
+        with self._lock:
+            self._since = self._weight = 0
+            piece = _piece(self._held)
+            if self._open or (len(piece) < PIECE and len(piece) == len(self._held)):
+                return None
+            self._open = self._verb(piece)
+            return self._open
+
+    def absorb(self, verb: Post, answer: Posted) -> None:
+        """Take note of what became of a post of held mail; raises what `post_held_steps` does, and drops that mail."""
+        with self._lock:
             if verb is not self._open:
                 # Another task asked for the same and took note of its answer already.
-                continue
+                return
             self._open = None
             self._take_back(verb, answer)
             if _is_forgotten(verb, answer):
-                continue
-            if answer.outcome in _POSTED:
-                count_sent(mail.header.category for mail in verb.mails)
-                del self._held[: len(verb.mails)]
-                continue
-            refused = refused or self._refusal(answer)
-            if not answer.recipient:
-                break
-            self._held = [mail for mail in self._held if mail.header.recipient != answer.recipient]
-        if refused is not None:
-            raise refused
+                return
+            if answer.outcome not in _POSTED:
+                if answer.recipient:
+                    self._held = [mail for mail in self._held if mail.header.recipient != answer.recipient]
+                raise self._refusal(answer)
+            del self._held[: len(verb.mails)]
+        count_sent(mail.header.category for mail in verb.mails)
 
     def _verb(self, mails: Sequence[WireMail]) -> Post:
         producer, last = self._idle.pop() if self._idle else (str(IDType.create()), 0)

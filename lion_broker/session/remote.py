@@ -144,6 +144,8 @@ class RemoteBranch(BaseBranch):
     ) -> None:
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
         self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if self._reach.postbox.is_ahead:
+            self._reach.around.send_on(self._reach.postbox)
 
     async def asend(
         self,
@@ -157,6 +159,8 @@ class RemoteBranch(BaseBranch):
     ) -> None:
         """Send without blocking the event loop."""
         await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
+        if self._reach.postbox.is_ahead:
+            await self._reach.around.asend_on(self._reach.postbox)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Have the worker apply the pending mail of one sender; returns when it is done."""

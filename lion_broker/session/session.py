@@ -246,10 +246,12 @@ class Session(SessionSight):
         self._run(gather_steps(self._estate, branches))
 
     def batch(self) -> Batch:
-        """Hold back the mail that is sent inside, and post it together at the end, in bounded pieces.
+        """Hold back the mail that is sent inside, and post it together: in full pieces of 200, what is left at the end.
 
-        For `with`, which blocks at its end, and for `async with`. An error inside ends the batch; what was sent before
-        it is posted all the same. Mail of other tasks and threads is not held.
+        For `with` and `async with`. The end blocks (or waits) until all of it is stored, and raises what became of the
+        first mail that was refused, such as MailboxFull; BrokerUnavailable when no server answers, and then the mail is
+        kept. Inside, `send` blocks while the server is behind by several pieces. An error inside ends the batch; what
+        was sent before it is posted all the same. Mail of other tasks and threads is not held.
         """
         return Batch(self._estate.around.batches, self._run, self._arun, self._estate.end_batch_steps)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lion_broker import Instruction, Mail, Package, Session
+from lion_broker.branch.batch import MOST_ON_THEIR_WAY, PIECE
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import run
 from lion_broker.mail.verbs import Post
@@ -151,11 +152,25 @@ def test_no_mail_is_made_that_nobody_looks_at(exchange: RedisExchange) -> None:
     before = objects()
     known = {id(one) for one in before}
     with session.batch():
-        for number in range(MAILS):
+        for number in range(PIECE - 1):
             sender.send(branches[number % 10], "message", TEXT)
         assert [one for one in objects() if id(one) not in known] == []
-        assert len(sender.mailbox.outgoing()) == MAILS
+        assert len(sender.mailbox.outgoing()) == PIECE - 1
     assert len(sender.mailbox) == 0
+    session.close()
+
+
+def test_a_large_block_holds_few_mails(exchange: RedisExchange) -> None:
+    """What has no answer yet is all that there is of a block; whoever sends faster than the server takes waits."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    most = 0
+    with session.batch():
+        for number in range(30 * PIECE):
+            sender.send(branches[number % 10], "message", TEXT)
+            most = max(most, len(sender.mailbox))
+    assert most <= (MOST_ON_THEIR_WAY + 1) * PIECE
+    assert (len(sender.mailbox), session.counters()["posted"]) == (0, 30 * PIECE)
     session.close()
 
 

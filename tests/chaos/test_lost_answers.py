@@ -160,6 +160,31 @@ def test_a_round_waits_for_what_a_lost_answer_has_moved(place: Ground, call: str
             session.collect_send_all(receive_all=True)
 
 
+@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("name", ["home", "far"])
+def test_the_pieces_of_a_batch(place: Ground, name: str, way: Way) -> None:
+    """Whatever of them or of their answers is lost, and a cut on top of that: each mail comes once, in order."""
+    with Session(exchange=place.exchange(), delivery="auto", timeout=20) as session:
+        ben, far = session.new_branch(name="ben"), session.new_branch(name="far", pool="nobody")
+        sender, call = (session.default_branch, b"_dispatch") if name == "home" else (far, b"_post")
+        drop = place.proxy.drop_answer if way == Way.ANSWER else place.proxy.drop_request
+        with session.batch():
+            for number in range(3000):
+                if number in (500, 1500):
+                    drop(call, times=2)
+                if number == 1000:
+                    place.proxy.cut()
+                sender.send(ben, "message", f"{name}:{number}")
+            assert session.counters()["posted"] >= 1000
+        ben.receive_all()
+        session.flush()
+        assert place.proxy.injected[f"{way} dropped"] == 4
+        ledger = Ledger.of(place.straight(), session.id)
+        assert ledger.texts[ben.id] == [f"{name}:{number}" for number in range(3000)]
+        assert ledger.doubles() == ledger.gaps() == []
+        assert session.counters()["posted"] == 3000
+
+
 def test_a_post_that_arrives_after_its_sender_has_given_up(place: Ground) -> None:
     """What the network has kept is delivered late: the same post again, after it, is none more."""
     with Session(exchange=place.exchange(patience=0.2), delivery="auto") as session:

@@ -23,7 +23,16 @@ def opened(exchange: Exchange, delivery: str = "auto", **limits: Any) -> Road:
 def row(road: Road, *numbers: int, version: int = 1, nonce: str = "n") -> list[Dispatch]:
     """Dispatches of one mail each to `ben`, each on top of the one before."""
     return [
-        Dispatch(road.session, "ada", "mine", version + place, (TURN,), (road.mail("ada", "ben", number),), nonce=nonce)
+        Dispatch(
+            road.session,
+            "ada",
+            "mine",
+            version + place,
+            (TURN,),
+            (road.mail("ada", "ben", number),),
+            nonce=nonce,
+            follows=place > 0,
+        )
         for place, number in enumerate(numbers)
     ]
 
@@ -103,6 +112,19 @@ def test_a_row_behind_a_row(exchange: Exchange) -> None:
     road.exchange.call_all(row(road, 3, version=3, nonce="m"))
     before = road.state()
     assert outcomes(road.exchange.call_all(row(road, 1, 2))) == [Outcome.STALE] * 2
+    assert road.state() == before
+
+
+def test_what_follows_in_a_row_builds_on_no_other(exchange: Exchange) -> None:
+    """Where the one before it was refused and another row has made its version, one that comes late is STALE."""
+    road = opened(exchange, cap=1)
+    late = row(road, 1, 2)
+    road.say("ada", "ben", 0)
+    assert outcomes(road.exchange.call_all(late[:1])) == [Outcome.FULL]
+    road.exchange.call(Dispatch(road.session, "ada", "mine", 1, (TURN,), nonce="m"))
+    road.commit("ben", "t1", road.take("ben"))
+    before = road.state()
+    assert outcomes(road.exchange.call_all(late[1:])) == [Outcome.STALE]
     assert road.state() == before
 
 

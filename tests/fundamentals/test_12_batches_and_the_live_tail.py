@@ -8,13 +8,13 @@ pytestmark = pytest.mark.redis
 
 
 def test_a_batch_is_posted_together() -> None:
-    """What is sent inside goes out at its end, in the order of sending."""
+    """What is sent inside goes out in pieces of 200, what is left of it at the end, in the order of sending."""
     with Session(delivery="auto") as session:
         home, ben = session.default_branch, session.new_branch(name="ben")
         with session.batch():
             for number in range(250):
                 home.send(ben, "message", f"{number}")
-            assert session.counters()["posted"] == 0
+            assert session.counters()["posted"] <= 200
         assert session.counters()["posted"] == 250
         ben.receive_all()
         assert [message.text for message in ben.messages] == [str(number) for number in range(250)]

@@ -1,19 +1,20 @@
 -- dispatch: what the owner of a branch has done by itself, and the mail that it sends; all or nothing.
 --
 -- KEYS 1: session key
--- ARGV branch, token, version, lease_ms, nonce,
+-- ARGV branch, token, version, lease_ms, nonce, follows (0|1),
 --      n, n × (kind, header, body)                                          records
 --      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
 -- -> {OK | ALREADY | STALE | FENCED | UNKNOWN, version} or {FULL, version, branch}
 --
 -- Many of a row come at once and have one nonce: as long as it is that of the branch, whatever was to make a version up
--- to that of the branch has made it.
+-- to that of the branch has made it. One that follows another of its row builds on no other: the one before it may have
+-- been refused, and something else have made the version.
 
 -- Decides without writing: the word that refuses it, or nil.
-local function refusal(was, token, version, nonce)
+local function refusal(was, token, version, nonce, follows)
   if was.token ~= token then return 'FENCED' end
   if was.version > version and was.nonce == nonce then return 'ALREADY' end
-  return was.version ~= version and 'STALE' or nil
+  return (was.version ~= version or (follows and was.nonce ~= nonce)) and 'STALE' or nil
 end
 
 register('dispatch', function(keys, args)
@@ -23,11 +24,11 @@ register('dispatch', function(keys, args)
   if not session then return {'UNKNOWN', 0} end
   local values = redis.call('HMGET', key, 'token', 'version', 'nonce', 'owner', 'cursor', 'q', 'pool')
   local was = {token = values[1], version = tonumber(values[2]) or 0, nonce = values[3]}
-  local refused = refusal(was, args[2], version, nonce)
+  local refused = refusal(was, args[2], version, nonce, args[6] == '1')
   if refused then return {refused, was.version} end
   local owner = owner_of(session.root, values[7] or '', values[6], values[1], values[4])
   local turn = {branch = branch, strict = true}
-  local records, at = records_at(args, 6)
+  local records, at = records_at(args, 7)
   turn.mails = list_at(args, at, 7, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})

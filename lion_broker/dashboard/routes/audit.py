@@ -6,21 +6,23 @@ from typing import Final
 
 from starlette.requests import Request
 
+from lion_broker.dashboard.asked import following, size_asked, text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
-from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.tables import Column, Empty, Row, Table, is_said
 from lion_broker.errors import ConfigError
 from lion_broker.mail.checks import check
+from lion_broker.mail.records import AuditEntry
 from lion_broker.mail.verbs import ReadAudit
-
-from .asked import following, text_asked
 
 __all__ = ["ROUTES"]
 
 _PAGE: Final = 100
+_READ: Final = 500
 NOTHING: Final = Empty(
     "Nobody has changed anything from here yet. What is retried, dropped, paused or drained shows here."
 )
+NONE_LIKE_THAT: Final = Empty("No entry has these words.")
 COLUMNS: Final = (
     Column("at", "When", "moment"),
     Column("who", "Who"),
@@ -32,19 +34,28 @@ COLUMNS: Final = (
 
 
 async def audit(request: Request, console: Console) -> Page:
-    """Entries of the audit, newest first."""
-    verb = ReadAudit(text_asked(request, "before"), _PAGE)
+    """Entries of the audit, newest first; `q` finds those in which something has these words."""
+    words, before = text_asked(request, "q"), text_asked(request, "before")
+    size = size_asked(request, _PAGE)
     try:
-        check(verb)
+        check(ReadAudit(before, _READ))
     except ConfigError:
-        verb = ReadAudit(count=_PAGE)
-    found = await console.exchange.acall(verb)
-    rows = [
-        Row({"at": one.at, "who": one.who, "what": one.what, "target": one.target, "detail": one.detail, "id": one.id})
-        for one in found
-    ]
-    more = following(request, before=found[-1].id) if len(found) == _PAGE else ""
-    return Page("audit.html", "Audit", "audit", (Table("audit", "Audit", COLUMNS, rows, NOTHING, more),))
+        before = ""
+    rows, more = list[Row](), ""
+    while found := await console.exchange.acall(ReadAudit(before, _READ if words else size + 1)):
+        wanted = [row for row in map(_row, found) if is_said(row, words)]
+        rows += wanted
+        before = found[-1].id
+        if len(rows) > size:
+            rows = rows[:size]
+            more = following(request, before=rows[-1].values["id"])
+            break
+    table = Table("audit", "Audit", COLUMNS, rows, NONE_LIKE_THAT if words else NOTHING, more, size=size)
+    return Page("audit.html", "Audit", "audit", (table,), {"words": words})
+
+
+def _row(one: AuditEntry) -> Row:
+    return Row({name: getattr(one, name) for name in ("at", "who", "what", "target", "detail", "id")})
 
 
 ROUTES = page_routes("/audit", audit)

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from lion_broker.dashboard.access import Visitor
+from lion_broker.dashboard.asked import following, text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
@@ -24,7 +25,6 @@ from lion_broker.messages.written import message_of
 from lion_broker.session.session import Session
 
 from .acting import Done, Form, act_route
-from .asked import following, text_asked
 
 __all__ = ["ROUTES"]
 

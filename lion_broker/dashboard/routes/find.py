@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from lion_broker.dashboard.asked import text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes, patience
 from lion_broker.dashboard.reading import find_letter_steps
@@ -17,8 +18,6 @@ from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches
 
-from .asked import text_asked
-
 __all__ = ["ROUTES"]
 
 _SESSIONS: Final = 500
@@ -27,6 +26,7 @@ _BRANCHES: Final = 1000
 _BY_MAIL: Final = 5
 _MOST: Final = 50
 _LONGEST: Final = 80
+_FEWEST_LETTERS: Final = 3
 _ID_PART: Final = re.compile(r"[0-9a-f-]{6,36}")
 COLUMNS: Final = (
     Column("kind", "What"),
@@ -37,7 +37,7 @@ COLUMNS: Final = (
 
 
 async def find(request: Request, console: Console) -> Page:
-    """Sessions and branches by name or id, dead letters and mails by id; among the newest sessions."""
+    """Sessions and branches by name or id, dead letters by id, mails by id or words; among the newest sessions."""
     wanted = text_asked(request, "q")
     rows: list[Row] = []
     if wanted:
@@ -46,7 +46,9 @@ async def find(request: Request, console: Console) -> Page:
         rows += await _branches(console, records, wanted)
         rows += await _letters(console, records, wanted)
         rows += await _mails(console, records, wanted, patience(request))
-    looked = "sessions and branches by a name or id among the newest, mails by their id"
+    looked = (
+        "sessions and branches by a name or id among the newest, mails by their id or the beginning of what they say"
+    )
     empty = Empty(f"Nothing that is called “{wanted[:60]}” was found: {looked}.")
     table = Table("found", "Found", COLUMNS, rows[:_MOST], empty)
     return Page("find.html", "Find", "", (table,), {"wanted": wanted})
@@ -101,9 +103,13 @@ async def _letters(console: Console, records: list[SessionRecord], wanted: str) 
 
 
 async def _mails(console: Console, records: list[SessionRecord], wanted: str, seconds: float) -> list[Row]:
-    """Mails by the beginning or end of their id, in the newest sessions."""
-    part = wanted.lower().lstrip("…")
-    if not _ID_PART.fullmatch(part):
+    """Mails by the beginning or end of their id, or by words in the beginning of what they say, in the newest sessions.
+
+    Newest first.
+    """
+    part, words = wanted.lower().lstrip("…"), wanted.casefold()
+    is_id_part = _ID_PART.fullmatch(part) is not None
+    if not is_id_part and len(words) < _FEWEST_LETTERS:
         return []
     rows = []
     newest = records[:_BY_MAIL]
@@ -111,8 +117,9 @@ async def _mails(console: Console, records: list[SessionRecord], wanted: str, se
     for record, known in zip(newest, read, strict=True):
         if known is None:
             continue
-        for mail, story in known.passages.history.stories.items():
-            if mail.startswith(part) or mail.endswith(part):
+        for mail, story in sorted(known.passages.history.stories.items(), reverse=True):
+            named = is_id_part and (mail.startswith(part) or mail.endswith(part))
+            if len(rows) < _MOST and (named or words in story.text.casefold()):
                 home = f"/sessions/{record.id}/trace?mail={mail}"
                 name = story.text[:_LONGEST] or story.category
                 values = {"kind": "mail", "name": name, "id": mail, "session": session_name(record)}

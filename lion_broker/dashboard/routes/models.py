@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from lion_broker.dashboard.asked import text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.histories import Known, Progress
 from lion_broker.dashboard.pages import Page, page_routes, patience
@@ -18,8 +19,6 @@ from lion_broker.insight.limits import LimitPicture, limits_steps
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.telemetry.acts import Act
-
-from .asked import text_asked
 
 __all__ = ["ROUTES"]
 

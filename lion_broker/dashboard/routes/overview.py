@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 
 from lion_broker.dashboard.console import Console
@@ -21,7 +23,8 @@ async def overview(request: Request, console: Console) -> Page:
     if beat is None or console.pulse.lost:
         beat = await console.pulse.look()
     ids = await console.session_ids()
-    newest = session_table(await console.sessions(ids[:_NEWEST]))
+    # The newest are shown, whatever their figures: there is nothing to sort.
+    newest = replace(session_table(await console.sessions(ids[:_NEWEST])), sorts=False)
     needs = [notice.text for notice in notices(beat.overview)]
     values = {
         "needs": needs,

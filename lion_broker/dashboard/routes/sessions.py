@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
 from starlette.requests import Request
 
+from lion_broker.dashboard.arranging import is_order_asked
+from lion_broker.dashboard.asked import following, number_asked, size_asked, text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import Stretch, branch_steps, names_steps, newest_steps, stretches_steps
 from lion_broker.dashboard.tables import Empty
 from lion_broker.dashboard.views.conversation import Utterance, merged, said_table, utterances
-from lion_broker.dashboard.views.sessions import branch_table, default_branch, session_name, session_table
+from lion_broker.dashboard.views.sessions import (
+    NO_BRANCHES,
+    NO_SESSIONS,
+    branch_table,
+    default_branch,
+    session_name,
+    session_table,
+)
 from lion_broker.mail.records import BranchRecord, SessionRecord
 from lion_broker.mail.verbs import ReadBranches
 
-from .asked import following, number_asked, text_asked
+from .mailboxes import NO_SUCH_BRANCH, STATES, Choice, gather
 
 __all__ = ["ROUTES", "session_page"]
 
 _SESSIONS = 50
 _SEARCHED = 2000
 _BRANCHES = 100
+_HAVING: Final[Mapping[str, Callable[[SessionRecord], int]]] = {
+    "waiting": lambda record: record.counters["inflight"] + record.counters["delayed"],
+    "dead": lambda record: record.counters["dead"],
+    "redelivered": lambda record: record.counters["redelivered"],
+}
+NONE_LIKE_THAT = Empty("No session is like that.")
 _RECORDS = 100
 _MERGED_BRANCHES = 24
 _MERGED = 300
@@ -27,23 +46,27 @@ NOTHING_SAID = Empty("Nothing has been said yet. A program sends:", 'branch.send
 
 
 async def sessions(request: Request, console: Console) -> Page:
-    """All sessions, newest first; `q` finds by the beginning of an id or a part of a name."""
+    """All sessions, newest first; `q` finds by the ends of an id or a part of a name, `with` by what they have."""
     ids = await console.session_ids()
-    wanted = text_asked(request, "q").lower()
-    start = number_asked(request, "start", 0, len(ids))
-    note = ""
-    if wanted:
+    wanted, having = text_asked(request, "q").lower(), text_asked(request, "with")
+    size = size_asked(request, _SESSIONS)
+    if wanted or having or is_order_asked(request):
         looked = await console.sessions(ids[:_SEARCHED])
-        chosen = [one for one in looked if one.id.startswith(wanted) or wanted in session_name(one).lower()]
+        chosen = [one for one in looked if _is_meant(one, wanted, having)]
         note = f"Looked at the newest {_SEARCHED:,} sessions only." if len(ids) > _SEARCHED else ""
-        table = session_table(chosen[start : start + _SESSIONS], _next(request, start, len(chosen)), note)
+        empty = NONE_LIKE_THAT if ids else NO_SESSIONS
+        table = replace(session_table(chosen, note=note, empty=empty), whole=True, size=size)
     else:
-        table = session_table(await console.sessions(ids[start : start + _SESSIONS]), _next(request, start, len(ids)))
-    return Page("sessions.html", "Sessions", "sessions", (table,), {"total": len(ids), "wanted": wanted})
+        start = number_asked(request, "start", 0, len(ids))
+        more = following(request, start=start + size) if start + size < len(ids) else ""
+        table = replace(session_table(await console.sessions(ids[start : start + size]), more), size=size)
+    asked = {"wanted": wanted, "having": having, "choice": tuple(_HAVING)}
+    return Page("sessions.html", "Sessions", "sessions", (table,), {"total": len(ids), **asked})
 
 
-def _next(request: Request, start: int, total: int) -> str:
-    return following(request, start=start + _SESSIONS) if start + _SESSIONS < total else ""
+def _is_meant(record: SessionRecord, wanted: str, having: str) -> bool:
+    named = record.id.startswith(wanted) or record.id.endswith(wanted) or wanted in session_name(record).lower()
+    return named and (not having or (having in _HAVING and _HAVING[having](record) > 0))
 
 
 def session_page(
@@ -56,13 +79,21 @@ def session_page(
 
 
 async def branches(request: Request, console: Console) -> Page:
-    """Where the branches of a session stand, a page at a time."""
+    """Where the branches of a session stand, a page at a time; `state` and `q` choose."""
     record = await console.session(request.path_params["session"])
-    start = number_asked(request, "start", 0, record.branches)
-    found = await console.exchange.acall(ReadBranches(record.id, start=start, count=_BRANCHES))
-    more = following(request, start=start + _BRANCHES) if start + _BRANCHES < record.branches else ""
-    table = branch_table(record.id, found, more, default=default_branch(record))
-    return session_page(record, "branches.html", "Mailboxes", "branches", (table,), branches=found)
+    choice = Choice.asked(request)
+    size = size_asked(request, _BRANCHES)
+    if choice.is_any or is_order_asked(request):
+        found = await gather(request, console, [record.id], choice)
+        empty = NO_SUCH_BRANCH if record.branches else NO_BRANCHES
+        shape = branch_table(record.id, (), empty=empty, note=found.note)
+        table = replace(shape, rows=found.rows, whole=True, size=size)
+    else:
+        start = number_asked(request, "start", 0, record.branches)
+        page = await console.exchange.acall(ReadBranches(record.id, start=start, count=size))
+        more = following(request, start=start + size) if start + size < record.branches else ""
+        table = replace(branch_table(record.id, page, more, default=default_branch(record)), size=size)
+    return session_page(record, "branches.html", "Mailboxes", "branches", (table,), choice=choice, states=STATES)
 
 
 async def conversation(request: Request, console: Console) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -9,8 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lion_broker.dashboard.access import Visitor
+from lion_broker.dashboard.asked import text_asked
 from lion_broker.dashboard.console import Console, console_of
 from lion_broker.dashboard.pages import Page, page_routes
+from lion_broker.dashboard.tables import Empty, is_said
 from lion_broker.dashboard.views.deployment import pool_table, worker_table
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.overview import pool_pictures, worker_pictures
@@ -26,15 +29,23 @@ __all__ = ["ROUTES"]
 
 _MOST_WANTED: Final = 1000
 _AT_WORK: Final = ("running", "draining")
+_STATES: Final = (*_AT_WORK, "lost", "stopped")
+NO_SUCH_WORKER: Final = Empty("No worker is like that.")
 
 Seen = tuple[tuple[WorkerPicture, ...], tuple[PoolPicture, ...]]
 
 
 async def workers(request: Request, console: Console) -> Page:
-    """Who is at work, for which pools, and what waits there."""
+    """Who is at work, for which pools, and what waits there; `state` and `q` choose workers."""
     seen, pools = await _look(console)
     console.pulse.wanted()
-    return Page("workers.html", "Workers", "workers", (worker_table(seen), pool_table(pools, console.pulse.beats)))
+    state, words = text_asked(request, "state"), text_asked(request, "q")
+    table = worker_table([one for one in seen if state in ("", one.state)])
+    rows = [row for row in table.rows if is_said(row, words)]
+    table = replace(table, rows=rows, empty=NO_SUCH_WORKER if seen else table.empty)
+    tables = (table, pool_table(pools, console.pulse.beats))
+    asked = {"state": state, "words": words, "states": _STATES, "known": len(seen)}
+    return Page("workers.html", "Workers", "workers", tables, asked)
 
 
 async def _look(console: Console) -> Seen:

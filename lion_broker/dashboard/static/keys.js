@@ -39,8 +39,7 @@ function act(key, others) {
     case "x":
       return tick();
     default:
-      others[key]?.();
-      return key in others;
+      return key in others && others[key]() !== false;
   }
 }
 

@@ -11,6 +11,7 @@ let source = null;
 let due = null;
 let fetching = false;
 let again = false;
+let wanted = false;
 let paused = false;
 let stale = false;
 
@@ -81,6 +82,19 @@ function refreshSoon() {
   else if (due === null) due = setTimeout(refresh, PAUSE_MS);
 }
 
+// Shows the same page as another address has it: sorted otherwise, another window of time. The place on it stays.
+export function turnTo(href, inPlace = false) {
+  history[inPlace ? "replaceState" : "pushState"](null, "", href.replace(/#.*$/, ""));
+  return show();
+}
+
+function show() {
+  wanted = true;
+  return refresh();
+}
+
+addEventListener("popstate", show);
+
 async function refresh() {
   due = null;
   if (fetching) {
@@ -88,30 +102,38 @@ async function refresh() {
     return;
   }
   fetching = true;
+  const asked = location.href;
+  const forced = wanted;
+  wanted = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const answer = await fetch(asked, { headers: { Accept: "text/html" }, credentials: "same-origin" });
     if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) location.reload();
     if (answer.status === 503) say("lost", "The exchange does not answer. This page goes on by itself.");
     if (answer.status === 404 && document.body.dataset.view === "pending.html") location.reload();
     else if (answer.status === 404) say("on", "This is not there any more.");
-    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const text = await answer.text();
+    if (location.href !== asked) again = true;
+    else if (answer.ok) take(new DOMParser().parseFromString(text, "text/html"), forced);
+    else if (forced) location.reload();
   } catch {
     say("off");
   } finally {
     fetching = false;
     if (again) {
       again = false;
-      refreshSoon();
+      if (wanted) refresh();
+      else refreshSoon();
     }
   }
 }
 
-function take(page) {
+// What was asked for is shown, whatever a person is doing there.
+function take(page, forced) {
   // What was not there yet is there now, on a page of another kind.
   if (page.body.dataset.view !== document.body.dataset.view) return location.reload();
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
-    if (fresh && !isBusy(old) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));
+    if (fresh && (forced || !isBusy(old)) && !fresh.isEqualNode(old)) replace(old, document.adoptNode(fresh));
   }
   document.dispatchEvent(new CustomEvent("fresh"));
   lookAgain();
@@ -136,7 +158,7 @@ function replace(old, fresh) {
   const scrolls = [...old.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
   const row = old.querySelector("tr.current")?.dataset.row;
   const seen = new Set([...old.querySelectorAll("tr[data-row]")].map((one) => one.dataset.row));
-  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const held = old.contains(document.activeElement) ? document.activeElement : null;
   const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
   old.replaceWith(fresh);
   for (const one of fresh.querySelectorAll('input[name="key"]')) one.checked = ticked.includes(one.value);
@@ -146,6 +168,13 @@ function replace(old, fresh) {
     if (one.dataset.row === row) one.classList.add("current");
     if (one.dataset.row && seen.size && !seen.has(one.dataset.row)) one.classList.add("new");
   }
-  if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (held) counterpart(fresh, held)?.focus({ preventScroll: true });
   if (fresh.matches("[data-keep-end]") && atEnd) scrollTo({ top: document.documentElement.scrollHeight });
+}
+
+// What stands in a fresh region for what has had the focus: by its id, or as the link to the same page.
+function counterpart(fresh, held) {
+  if (held.id) return fresh.querySelector(`#${CSS.escape(held.id)}`);
+  const href = held.getAttribute("href");
+  return href && fresh.querySelector(`a[href="${CSS.escape(href)}"]`);
 }

@@ -2,9 +2,10 @@
 import { drawCharts } from "./charts.js";
 import { copyId } from "./copy.js";
 import { watchKeys } from "./keys.js";
-import { goLive, lookAgain, switchPause } from "./live.js";
+import { goLive, lookAgain, switchPause, turnTo } from "./live.js";
 import { pointAtBranches } from "./pictures.js";
 import { switchTimes, tellTimes } from "./times.js";
+import { watchZoom, zoomKeys } from "./zoom.js";
 
 const body = document.body;
 
@@ -29,6 +30,33 @@ function copyRow() {
 function countTicks() {
   const ticked = document.querySelectorAll('input[name="key"]:checked').length;
   for (const button of document.querySelectorAll("[data-needs-ticks]")) button.disabled = ticked === 0;
+}
+
+// What shows the same page otherwise does so without leaving it.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-stay]");
+  if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  turnTo(link.href);
+});
+
+// A filter keeps the order and the size that were chosen meanwhile.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-filters]")) return;
+  const place = new URLSearchParams(location.search);
+  for (const name of ["sort", "order", "size"]) {
+    const field = event.target.elements.namedItem(name) ?? hidden(event.target, name);
+    field.value = place.get(name) ?? "";
+    field.disabled = !field.value;
+  }
+});
+
+function hidden(form, name) {
+  const field = document.createElement("input");
+  field.type = "hidden";
+  field.name = name;
+  form.append(field);
+  return field;
 }
 
 document.addEventListener("click", (event) => {
@@ -69,7 +97,8 @@ if (told) {
 }
 
 countTicks();
-watchKeys({ t: switchTheme, u: switchTimes, p: switchPause, c: copyRow });
+watchKeys({ t: switchTheme, u: switchTimes, p: switchPause, c: copyRow, ...zoomKeys() });
+watchZoom();
 tellTimes();
 drawCharts();
 pointAtBranches();

@@ -60,7 +60,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         )
         for one in workers
     ]
-    return Table("workers", "Workers", columns, rows, NO_WORKERS)
+    return Table("workers", "Workers", columns, rows, NO_WORKERS, sorts=True, whole=True)
 
 
 def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] = ()) -> Table:
@@ -94,7 +94,7 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
         )
         for one in pools
     ]
-    return Table("pools", "Pools", columns, rows, NO_POOLS)
+    return Table("pools", "Pools", columns, rows, NO_POOLS, sorts=True)
 
 
 def trends(beats: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:

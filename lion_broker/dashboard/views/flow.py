@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
-from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
 from lion_broker.insight.pictures import Flow
 
 __all__ = ["Arrow", "Box", "Drawing", "draw_flow", "flow_table"]
@@ -27,6 +27,7 @@ _LONGEST: Final = 18
 NO_MAIL: Final = Empty(
     "No mail was sent in this session yet. A program sends:", 'branch.send(other, "message", "Hello.")'
 )
+BY_MAILS: Final = Order("mails", descending=True)
 
 Pair = tuple[str, str]
 Place = tuple[int, int]
@@ -117,7 +118,7 @@ def flow_table(flow: Flow, start: int = 0, count: int = 200, following: str = ""
         )
         for edge in flow.edges[start : start + count]
     ]
-    return Table("flow", "Who mails whom", columns, rows, NO_MAIL, following, note)
+    return Table("flow", "Who mails whom", columns, rows, NO_MAIL, following, note, sorts=True, natural=BY_MAILS)
 
 
 def _places(branches: Sequence[str], pairs: Sequence[Pair]) -> tuple[dict[str, Place], int, int]:

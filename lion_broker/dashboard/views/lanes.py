@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
-from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
+from lion_broker.dashboard.window import Window, round_steps
 from lion_broker.insight.pictures import Lanes, Passage
 
 from .flow import NO_MAIL
 
-__all__ = ["Chart", "Lane", "Post", "Tick", "draw_lanes", "mail_table"]
+__all__ = ["Chart", "Lane", "Post", "Tick", "draw_lanes", "last_moment", "mail_table", "moment_sent"]
 
+NEWEST_FIRST: Final = Order("sent", descending=True)
 _LEFT: Final = 96
 _TOP: Final = 18
 _WIDTH: Final = 868
@@ -29,6 +31,10 @@ _ROW: Final = 21.0
 _LONGEST: Final = 46.0
 _TICK: Final = 74.0
 _LONGEST_NAME: Final = 14
+_TO_SCALE: Final = 620.0
+"""How high a window is drawn, in which time is even."""
+_ASIDE: Final = 30.0
+"""How far beyond a window what began before it, or ends after it, is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing in pixels; `left_out` mails are to or from lanes that are not in it."""
+    """A drawing in pixels; `left_out` mails are to or from lanes that are not in it.
+
+    `points` say where which moment stands, in order: (pixels, seconds since the epoch).
+    """
 
     width: int
     height: int
@@ -79,22 +88,35 @@ class Chart:
     lane_width: int
     ticks: tuple[Tick, ...]
     posts: tuple[Post, ...]
+    points: tuple[tuple[float, float], ...]
     left_out: int = 0
 
+    @property
+    def shown(self) -> Window:
+        """From the first moment that is drawn to the last one."""
+        first, last = (self.points[0][1], self.points[-1][1]) if self.points else (0.0, 0.0)
+        return Window(first, max(last, first + 1e-3))
 
-def draw_lanes(lanes: Lanes) -> Chart:
-    """Lay out mails by time; the same mails give the same drawing."""
+
+def draw_lanes(lanes: Lanes, window: Window | None = None) -> Chart:
+    """Lay out mails by time; the same mails give the same drawing. Within a window time is even, and not squeezed."""
     columns = _columns(lanes)
     shown = [one for one in lanes.passages if one.sender in columns and one.recipient in columns]
-    places = _squeezed(shown)
-    first = min((_sent(one) for one in shown), default=0.0)
+    first = min((moment_sent(one) for one in shown), default=0.0)
+    if window is None:
+        places = _squeezed(shown)
+        points = tuple((y, moment) for moment, y in places.items())
+        ticks = _ticks(places, first)
+    else:
+        places = _even(shown, window)
+        points = ((_TOP, window.begin), (_TOP + _TO_SCALE, window.end))
+        ticks = tuple(Tick(int(_y(at, window)), at - window.begin) for at in round_steps(window, window.begin))
     posts = tuple(_post(one, lanes.names, columns, places) for one in shown)
-    height = int(max(places.values(), default=_TOP)) + 40
+    height = int(points[-1][0] if points else _TOP) + 40
     lines = tuple(Lane(one, lanes.names[one], _cut(lanes.names[one]), x) for one, x in columns.items())
-    ticks = _ticks(places, first)
     wide = _lane_width(len(columns))
     left_out = len(lanes.passages) - len(shown)
-    return Chart(_LEFT + len(columns) * wide, height, lines, wide, ticks, posts, left_out)
+    return Chart(_LEFT + len(columns) * wide, height, lines, wide, ticks, posts, points, left_out)
 
 
 def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", empty: Empty = NO_MAIL) -> Table:
@@ -117,7 +139,7 @@ def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", 
         Column("in_reply_to", "Sent while handling", "code", rare=True),
     )
     rows = [_row(session, one, lanes.names) for one in reversed(lanes.passages)]
-    return Table("mails", "Mails", columns, rows, empty, following, note)
+    return Table("mails", "Mails", columns, rows, empty, following, note, sorts=True, natural=NEWEST_FIRST)
 
 
 def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:
@@ -157,15 +179,35 @@ def _lane_width(lanes: int) -> int:
     return max(_NARROWEST, min(_WIDEST, _WIDTH // max(1, lanes)))
 
 
-def _sent(one: Passage) -> float:
+def moment_sent(one: Passage) -> float:
     """When a mail was sent; clocks differ, and nothing comes before it was sent."""
     return min(one.sent, *(at for at in (one.delivered, one.begun, one.applied) if at is not None), one.sent)
 
 
+def last_moment(one: Passage) -> float:
+    """The last moment at which something is known to have happened to a mail."""
+    return max(at for at in (one.sent, one.delivered, one.begun, one.applied) if at is not None)
+
+
+def _moments(passages: Sequence[Passage]) -> set[float]:
+    known = {at for one in passages for at in (one.delivered, one.begun, one.applied) if at is not None}
+    return known | {moment_sent(one) for one in passages}
+
+
+def _even(passages: Sequence[Passage], window: Window) -> dict[float, float]:
+    """Where each moment stands when time is even; what is beyond the window stands just beyond the drawing."""
+    top, bottom = _TOP - _ASIDE, _TOP + _TO_SCALE + _ASIDE
+    return {moment: min(max(_y(moment, window), top), bottom) for moment in _moments(passages)}
+
+
+def _y(moment: float, window: Window) -> float:
+    return _TOP + (moment - window.begin) / window.seconds * _TO_SCALE
+
+
 def _squeezed(passages: Sequence[Passage]) -> dict[float, float]:
     """Where each moment stands: in order, with a row's height between two mails that are sent."""
-    sends = {_sent(one) for one in passages}
-    moments = sends | {at for one in passages for at in (one.delivered, one.begun, one.applied) if at is not None}
+    sends = {moment_sent(one) for one in passages}
+    moments = _moments(passages)
     places: dict[float, float] = {}
     y, before, last_send = float(_TOP), None, -_ROW
     for moment in sorted(moments):
@@ -187,7 +229,7 @@ def _ticks(places: Mapping[float, float], first: float) -> tuple[Tick, ...]:
 
 
 def _post(one: Passage, names: Mapping[str, str], columns: Mapping[str, int], places: Mapping[float, float]) -> Post:
-    y1 = int(places[_sent(one)])
+    y1 = int(places[moment_sent(one)])
     y2 = y1 if one.delivered is None else max(y1, int(places[one.delivered]))
     begun = None if one.begun is None else max(y2, int(places[one.begun]))
     ended = None if one.applied is None else max(begun or y2, int(places[one.applied]))

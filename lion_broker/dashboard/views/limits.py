@@ -55,7 +55,7 @@ def limit_table(limits: Sequence[LimitPicture]) -> Table:
         )
         for one in limits
     ]
-    return Table("limits", "Limits", columns, rows, NO_LIMITS)
+    return Table("limits", "Limits", columns, rows, NO_LIMITS, sorts=True)
 
 
 def wait_table(limits: Sequence[LimitPicture], names: dict[str, str]) -> Table:
@@ -82,7 +82,7 @@ def wait_table(limits: Sequence[LimitPicture], names: dict[str, str]) -> Table:
             home = f"/sessions/{one.session}"
             links = {"session": home, "branch": f"{home}/conversation?branch={one.branch}"}
             rows.append(Row(values, links if one.session in names else {}, f"{limit.name} {one.process} {one.branch}"))
-    return Table("waits", "Who waits", columns, rows, NOBODY)
+    return Table("waits", "Who waits", columns, rows, NOBODY, sorts=True)
 
 
 def _used(limit: int | None, left: float | None) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lion_broker.dashboard.sample import percentile
-from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
 from lion_broker.insight.prices import Prices
 from lion_broker.telemetry.acts import Act, ActKind
 
@@ -18,6 +18,7 @@ NO_CALLS: Final = Empty(
     "No model was called. A branch that thinks does:", 'await branch.communicate("What is a lion?")'
 )
 NO_TOOLS: Final = Empty("No tool was called in these sessions.")
+BY_CALLS: Final = Order("calls", descending=True)
 NO_SPEND: Final = Empty("No model was called in these sessions.")
 _TOKENS: Final = (
     Column("prompt_tokens", "Tokens in", "number", "As providers have counted them; ≈ where they have not."),
@@ -91,7 +92,7 @@ def model_table(acts: Iterable[Act], prices: Prices | None = None, note: str = "
         Column("latest", "Latest", "moment"),
     )
     rows = [_row(name, calls) for name, calls in _by_name(acts, ActKind.MODEL, prices or Prices())]
-    return Table("models", "Models", columns, rows, NO_CALLS, note=note)
+    return Table("models", "Models", columns, rows, NO_CALLS, note=note, sorts=True, natural=BY_CALLS)
 
 
 def tool_table(acts: Iterable[Act]) -> Table:
@@ -105,7 +106,7 @@ def tool_table(acts: Iterable[Act]) -> Table:
         Column("latest", "Latest", "moment"),
     )
     rows = [_row(name, calls) for name, calls in _by_name(acts, ActKind.TOOL, Prices())]
-    return Table("tools", "Tools", columns, rows, NO_TOOLS)
+    return Table("tools", "Tools", columns, rows, NO_TOOLS, sorts=True, natural=BY_CALLS)
 
 
 def spend_table(sessions: Mapping[str, tuple[str, Sequence[Act]]], prices: Prices) -> Table:
@@ -127,7 +128,7 @@ def spend_table(sessions: Mapping[str, tuple[str, Sequence[Act]]], prices: Price
             values = {"name": name, "id": session, "calls": calls.count, **calls.told()}
             links = {"name": f"/sessions/{session}", "calls": f"/models?session={session}"}
             rows.append(Row(values, links, session, calls.about))
-    return Table("by_session", "By session", columns, rows, NO_SPEND)
+    return Table("by_session", "By session", columns, rows, NO_SPEND, sorts=True)
 
 
 def unpriced(acts: Iterable[Act], prices: Prices) -> list[str]:

@@ -9,10 +9,12 @@ from pydantic_core import from_json
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import one_line
-from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
 from lion_broker.mail.records import BranchRecord, SessionRecord
 
 __all__ = [
+    "NO_BRANCHES",
+    "NO_SESSIONS",
     "branch_name",
     "branch_state",
     "branch_table",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _LONGEST_NAME: Final = 200
+NEWEST_FIRST: Final = Order("created", descending=True)
 NO_SESSIONS: Final = Empty(
     "There are no sessions yet. A session is made by a program, or by the demonstration:",
     "lion-broker demo research --keep",
@@ -56,7 +59,9 @@ def created_at(record: SessionRecord) -> float | None:
     return float(at) if isinstance(at, (int, float)) and not isinstance(at, bool) else None
 
 
-def session_table(records: Sequence[SessionRecord], following: str = "", note: str = "") -> Table:
+def session_table(
+    records: Sequence[SessionRecord], following: str = "", note: str = "", empty: Empty = NO_SESSIONS
+) -> Table:
     """Sessions, a row each, newest first."""
     columns = (
         Column("name", "Session"),
@@ -71,7 +76,9 @@ def session_table(records: Sequence[SessionRecord], following: str = "", note: s
         Column("delivery", "Delivery", hint="auto: mail flows by itself. manual: the session commands each round."),
         Column("id", "Id", "code"),
     )
-    return Table("sessions", "Sessions", columns, [_session_row(one) for one in records], NO_SESSIONS, following, note)
+    rows = [_session_row(one) for one in records]
+    natural = NEWEST_FIRST
+    return Table("sessions", "Sessions", columns, rows, empty, following, note, sorts=True, natural=natural)
 
 
 def _session_row(record: SessionRecord) -> Row:
@@ -145,7 +152,7 @@ def branch_table(
         Column("paused", "Why paused", rare=True),
     )
     rows = [branch_row(session, record, of or {}, default) for record in records]
-    return Table("branches", "Mailboxes", columns, rows, empty, following, note)
+    return Table("branches", "Mailboxes", columns, rows, empty, following, note, sorts=True)
 
 
 def branch_row(session: str, record: BranchRecord, of: Mapping[str, str], default: str = "") -> Row:

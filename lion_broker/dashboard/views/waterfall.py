@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import floor, log10
 from typing import Any, Final
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
+from lion_broker.dashboard.window import Window, round_steps
 from lion_broker.insight.pictures import Passage, Span, Trace
 
 __all__ = ["Bar", "Line", "Mark", "Waterfall", "draw_trace", "span_table"]
@@ -44,7 +44,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The row of a mail: how deep it is, who to whom, its bars, and where its words stand."""
+    """The row of a mail: how deep it is, who to whom, its bars, and where its words stand.
+
+    `beyond` says of one without bars where they are: `earlier` or `later` than what is drawn.
+    """
 
     passage: Passage
     indent: int
@@ -53,6 +56,7 @@ class Line:
     height: int
     bars: tuple[Bar, ...]
     seconds: float
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +69,42 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """A drawing in pixels; `left_out` mails that this one led to are not in it."""
+    """A drawing in pixels; `left_out` mails that this one led to are not in it.
+
+    `shown` is the part of `whole` that is drawn, both in seconds after the beginning.
+    """
 
     width: int
     height: int
     lines: tuple[Line, ...]
     marks: tuple[Mark, ...]
-    seconds: float
+    shown: Window
+    whole: Window
     left_out: int
 
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """Where the first and the last moment stand."""
+        return (LEFT, self.shown.begin), (LEFT + BARS, self.shown.end)
 
-def draw_trace(trace: Trace, names: Mapping[str, str]) -> Waterfall:
-    """Lay out a trace."""
+
+def draw_trace(trace: Trace, names: Mapping[str, str], window: Window | None = None) -> Waterfall:
+    """Lay out a trace, or what happened in a window of it, in seconds after its beginning."""
     rows = list(_rows(trace, 0))[:_MOST]
     begun = min((_begin(one) for one, _ in rows), default=0.0)
     ended = max((_end(one) for one, _ in rows), default=begun)
-    whole = max(ended - begun, 1e-6)
+    whole = Window(0.0, max(ended - begun, 1e-6))
+    shown = window.within(whole) if window else whole
+    axis = Window(begun + shown.begin, begun + shown.end)
     lines: list[Line] = []
     y = _TOP
     for one, depth in rows:
-        line = _line(one, depth, names, (begun, whole), y)
+        line = _line(one, depth, names, axis, y)
         lines.append(line)
         y += line.height
     left_out = _left_out(trace) + max(0, sum(1 for _ in _rows(trace, 0)) - _MOST)
-    return Waterfall(LEFT + BARS + RIGHT, y + 10, tuple(lines), _marks(whole), whole, left_out)
+    marks = tuple(Mark(_x(begun + at, axis), at) for at in round_steps(shown))
+    return Waterfall(LEFT + BARS + RIGHT, y + 10, tuple(lines), marks, shown, whole, left_out)
 
 
 def span_table(trace: Trace | None, names: Mapping[str, str], note: str = "") -> Table:
@@ -121,7 +137,7 @@ def span_table(trace: Trace | None, names: Mapping[str, str], note: str = "") ->
         for one, _ in (list(_rows(trace, 0))[:_MOST] if trace else ())
         for span in one.spans
     ]
-    return Table("spans", "Spans", columns, rows, NO_SPANS, note=note)
+    return Table("spans", "Spans", columns, rows, NO_SPANS, note=note, sorts=True)
 
 
 def _rows(trace: Trace, depth: int) -> Iterator[tuple[Trace, int]]:
@@ -145,7 +161,7 @@ def _end(trace: Trace) -> float:
     return max([*known, *(at for at in (trace.passage.applied,) if at)], default=_begin(trace))
 
 
-def _line(trace: Trace, depth: int, names: Mapping[str, str], axis: tuple[float, float], y: int) -> Line:
+def _line(trace: Trace, depth: int, names: Mapping[str, str], axis: Window, y: int) -> Line:
     """A mail's row: its stations in one strip, and below it the calls that were made in an attempt."""
     passage = trace.passage
     calls = [span for span in trace.spans if span.kind in ("model", "tool")]
@@ -153,16 +169,19 @@ def _line(trace: Trace, depth: int, names: Mapping[str, str], axis: tuple[float,
     inner = sorted([*calls, *waits], key=lambda span: span.began)
     strip = [span for span in trace.spans if span not in inner]
     rows: list[float] = []
-    bars = [_bar(span, axis, y + 8, 18) for span in strip]
+    bars = [_bar(span, axis, y + 8, 18) for span in strip if _is_seen(span, axis)]
     for span in inner:
         place = next((row for row, free in enumerate(rows) if free <= span.began + 1e-9), len(rows))
         if place == len(rows):
             rows.append(0.0)
         rows[place] = span.began + span.seconds
-        bars.append(_bar(span, axis, y + 30 + place * _CALL, 13))
+        if _is_seen(span, axis):
+            bars.append(_bar(span, axis, y + 30 + place * _CALL, 13))
     who = f"{names.get(passage.sender, passage.sender)} → {names.get(passage.recipient, passage.recipient)}"
     indent = min(depth, _DEEPEST) * _INDENT
-    return Line(passage, indent, who, y, _ROW + len(rows) * _CALL, tuple(bars), _end(trace) - _begin(trace))
+    height, seconds = _ROW + len(rows) * _CALL, _end(trace) - _begin(trace)
+    beyond = "" if bars or not trace.spans else "earlier" if _end(trace) < axis.begin else "later"
+    return Line(passage, indent, who, y, height, tuple(bars), seconds, beyond)
 
 
 def _is_inside(span: Span, trace: Trace) -> bool:
@@ -173,23 +192,23 @@ def _is_inside(span: Span, trace: Trace) -> bool:
     )
 
 
-def _bar(span: Span, axis: tuple[float, float], y: int, height: int) -> Bar:
-    begun, whole = axis
-    x = LEFT + (span.began - begun) / whole * BARS
-    width = max(2.0, span.seconds / whole * BARS)
+def _is_seen(span: Span, axis: Window) -> bool:
+    return span.began <= axis.end and span.began + span.seconds >= axis.begin
+
+
+def _x(moment: float, axis: Window) -> float:
+    return round(LEFT + (moment - axis.begin) / axis.seconds * BARS, 1)
+
+
+def _bar(span: Span, axis: Window, y: int, height: int) -> Bar:
+    """A span as far as it is within the axis."""
+    x = _x(max(span.began, axis.begin), axis)
+    width = max(2.0, _x(min(span.began + span.seconds, axis.end), axis) - x)
     title = " ".join(filter(None, (span.kind, span.name)))
     more = ", ".join(filter(None, (span.error, _told(span.fields))))
     told = f"{title}: {span.seconds * 1000:.1f} ms" + (f" ({more})" if more else "")
-    return Bar(span.kind, told, round(x, 1), y, round(width, 1), height, span.error)
+    return Bar(span.kind, told, x, y, round(width, 1), height, span.error)
 
 
 def _told(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in fields.items())
-
-
-def _marks(whole: float) -> tuple[Mark, ...]:
-    """Round moments along the axis, four to eight of them."""
-    rough = whole / 5
-    unit = 10.0 ** floor(log10(rough))
-    step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)
-    return tuple(Mark(round(LEFT + at * step / whole * BARS, 1), at * step) for at in range(int(whole / step) + 1))

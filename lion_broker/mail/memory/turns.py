@@ -172,7 +172,7 @@ def dispatch(store: Store, verb: v.Dispatch) -> Dispatched:
         return Dispatched(Outcome.FENCED, branch.version)
     if branch.version > verb.version and branch.nonce == verb.nonce:
         return Dispatched(Outcome.ALREADY, branch.version)
-    if branch.version != verb.version:
+    if branch.version != verb.version or (verb.follows and branch.nonce != verb.nonce):
         return Dispatched(Outcome.STALE, branch.version)
     if full := _full(session, verb.mails):
         return Dispatched(Outcome.FULL, branch.version, full)

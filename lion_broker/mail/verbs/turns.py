@@ -84,7 +84,7 @@ class Dispatch(Verb[Dispatched]):
     The same as a strict `Commit` that handles nothing, for less: whole or not at all, refused in the same words, with
     mail that goes the same ways. Several may be asked for at once, each with the version that the one before makes.
     Then they share a `nonce`, and what was made of them before is answered ALREADY when they come again; one that
-    follows a refused one is STALE.
+    follows a refused one is STALE. One that `follows` is so also when another row has made its version meanwhile.
     """
 
     session: str
@@ -95,6 +95,7 @@ class Dispatch(Verb[Dispatched]):
     mails: tuple[WireMail, ...] = ()
     lease_ms: int = LEASE_MS
     nonce: str = ""
+    follows: bool = False
 
 
 @lean(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def test_a_waterfall_has_a_bar_for_each_span() -> None:
     assert "tokens=5" in by_kind["model"].title
     assert second.y >= first.y + first.height
     assert second.indent > first.indent
-    assert drawing.seconds == pytest.approx(10.0)
+    assert drawing.whole.seconds == pytest.approx(10.0)
     assert [mark.seconds for mark in drawing.marks] == pytest.approx([0, 2, 4, 6, 8, 10])
     assert drawing.left_out == 3
     assert len(span_table(trace, NAMES).rows) == 7

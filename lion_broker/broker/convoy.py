@@ -1,0 +1,93 @@
+"""Verbs that follow one another on a connection of their own, while whoever asks for them does something else."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.exceptions import RedisError, ResponseError
+
+from lion_broker.mail.exchange import Convoy, Exchange
+from lion_broker.mail.verbs import Verb
+
+from .connection import Lane
+from .requests import Request
+
+__all__ = ["LineConvoy"]
+
+
+class LineConvoy(Convoy):
+    """Writes verbs to a server without waiting for its replies, as long as `request` says that they are simple ones.
+
+    What is more than that, and whatever is not answered as it should be, is asked for again as all other verbs are: by
+    the exchange, which knows what to do about it and has patience. `seconds` is how long a server may be silent.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        lane: Callable[[], Lane],
+        request: Callable[[Verb[Any]], Request | None],
+        read: Callable[[Request, Sequence[Any]], Any],
+        seconds: float,
+    ) -> None:
+        super().__init__(exchange)
+        self._open = lane
+        self._request = request
+        self._read = read
+        self._seconds = seconds
+        self._lane: Lane | None = None
+        self._going: deque[tuple[Verb[Any], Request]] = deque()
+
+    def begin(self, verb: Verb[Any], /) -> None:
+        """Ask for a verb behind those before; blocks while the socket is full."""
+        if self._going and self._lane is None:
+            self._ask_again()
+        request = self._request(verb)
+        if request is None:
+            self._take(0)
+            super().begin(verb)
+            return
+        self._going.append((verb, request))
+        try:
+            self._lane = self._lane or self._open()
+            self._lane.write(request.commands)
+        except (RedisError, OSError):
+            self.close()
+        except BaseException:
+            self.close()
+            raise
+
+    def answers(self, most: int = 0) -> list[Any]:
+        """Return the answers that have come since the last time; see `Convoy`."""
+        self._take(most)
+        return super().answers(most)
+
+    def close(self) -> None:
+        """Let go of the connection. What has no answer yet may be asked for again."""
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            lane.close()
+
+    def _take(self, most: int) -> None:
+        try:
+            while self._going and self._lane is not None and (len(self._going) > most or self._lane.has_come()):
+                request = self._going[0][1]
+                replies = self._lane.read(len(request.commands), self._seconds)
+                for reply in replies:
+                    if isinstance(reply, ResponseError):
+                        raise reply
+                self._answered.append(self._read(request, replies))
+                self._going.popleft()
+        except (RedisError, OSError):
+            self.close()
+        except BaseException:
+            self.close()
+            raise
+        if self._going and self._lane is None:
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        self._answered += self._exchange.call_all([verb for verb, _ in self._going])
+        self._going.clear()
