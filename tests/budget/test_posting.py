@@ -174,6 +174,22 @@ def test_a_large_block_holds_few_mails(exchange: RedisExchange) -> None:
     session.close()
 
 
+@pytest.mark.anyio
+async def test_a_large_block_of_coroutines_holds_few_mails(exchange: RedisExchange) -> None:
+    """The same with `asend`, and no connection is kept for the batch afterwards."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    most = 0
+    async with session.batch():
+        for number in range(10 * PIECE + 1):
+            await sender.asend(branches[number % 10], "message", TEXT)
+            most = max(most, len(sender.mailbox))
+    assert PIECE <= most <= (MOST_ON_THEIR_WAY + 1) * PIECE
+    assert session.counters()["posted"] == 10 * PIECE + 1
+    assert session._estate.around.batches._convoy is None
+    await session.aclose()
+
+
 def test_a_batch_is_bounded_by_bytes_too(exchange: RedisExchange, counter: Counter) -> None:
     """No call carries more than about a mebibyte, unless it is one mail."""
     session, branches = opened(exchange, 2)
