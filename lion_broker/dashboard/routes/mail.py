@@ -23,8 +23,6 @@ from lion_broker.dashboard.reading import mail_steps
 from lion_broker.dashboard.tables import Empty, Table
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, last_moment, mail_table, moment_sent
-from lion_broker.dashboard.views.notices import Notice
-from lion_broker.dashboard.views.reasons import reason_of
 from lion_broker.dashboard.views.sessions import branch_name, branch_state, default_branch
 from lion_broker.dashboard.views.waterfall import draw_trace, span_table
 from lion_broker.dashboard.window import Window, Zoom, window_asked, zoom_of
@@ -34,6 +32,7 @@ from lion_broker.insight.lanes import lanes_of
 from lion_broker.insight.overview import worker_pictures
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.pictures import Flow, Lanes, Passage
+from lion_broker.insight.reasons import Reason, reason_of
 from lion_broker.insight.trace import trace_of
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
@@ -165,7 +164,7 @@ async def trace(request: Request, console: Console) -> Page:
     )
 
 
-async def _reason(console: Console, session: str, passage: Passage) -> Notice | None:
+async def _reason(console: Console, session: str, passage: Passage) -> Reason | None:
     """Why a mail has not taken effect, as its branch and the workers stand now."""
     if passage.state in ("applied", "dead") or not is_id(passage.recipient):
         return None

@@ -132,11 +132,11 @@ async def test_a_waiting_mail_says_why(scene: Scene, client: httpx.AsyncClient) 
     by_text = {row["text"]: row["mail"] for row in mails}
     here = f"/sessions/{scene.id}/trace?mail="
     page = await client.get(here + by_text["later"], headers=HTML)
-    assert "No worker serves the pool p." in page.text
+    assert "Nobody serves the pool p of far." in page.text
     assert "lion-broker worker --app MODULE:NAME --pool p" in page.text
     await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/pause", data={"reason": HOSTILE})
     page = await client.get(here + by_text["later"], headers=HTML)
-    assert "Its branch is paused" in page.text
+    assert "lion-broker branch resume" in page.text
     assert "<script>window" not in page.text
     assert "why-waits" not in (await client.get(here + by_text["zero"], headers=HTML)).text
 
