@@ -29,7 +29,21 @@ from .histories import Histories
 from .live import Lives
 from .pages import HERE, Page, environment, render
 from .pulse import Pulse
-from .routes import audit, dead, entrance, find, mail, mailboxes, metrics, models, overview, sessions, streams, workers
+from .routes import (
+    audit,
+    dead,
+    document,
+    entrance,
+    find,
+    mail,
+    mailboxes,
+    metrics,
+    models,
+    overview,
+    sessions,
+    streams,
+    workers,
+)
 
 __all__ = ["TOKEN_SETTING", "dashboard"]
 
@@ -91,7 +105,21 @@ def dashboard(
 
 
 def _routes() -> list[BaseRoute]:
-    pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, metrics, entrance)
+    pages = (
+        overview,
+        sessions,
+        mail,
+        streams,
+        mailboxes,
+        dead,
+        workers,
+        models,
+        audit,
+        find,
+        metrics,
+        document,
+        entrance,
+    )
     return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
 
 
