@@ -88,8 +88,6 @@ class Draft:
 
         A mail with more than `most_bytes` has a part of its own.
         """
-        if len(self.mails) == 1 and not (mails or self.records):
-            return Draft(mails=self.mails.copy())
         some = _up_to(self.mails[mails : mails + most_mails], most_bytes)
         return Draft(self.records[records : records + most_records], some)
 

@@ -261,6 +261,8 @@ class Host(Sender):
     def _chain(self) -> Sequence[Commit | Dispatch]:
         """Several commits in a row, each of which builds on the one before: while one is made the next is packed."""
         draft, mails, records = self._draft, 0, 0
+        if len(draft.mails) == 1 and not draft.records:
+            return (self._go_on_with(Draft(mails=draft.mails.copy())),)
         while len(self._open) < MOST_ON_THEIR_WAY and (mails < len(draft.mails) or records < len(draft.records)):
             part = draft.piece(mails, records, PIECE, _RECORDS, PIECE_BYTES)
             mails, records = mails + len(part.mails), records + len(part.records)

@@ -68,7 +68,8 @@ class Sender(Recorder):
     @property
     def is_ahead(self) -> bool:
         """Whether so much was put into the outbox since the last time that a batch had better send some of it."""
-        return self._since >= PIECE or self._weight >= PIECE_BYTES
+        much = self._since >= PIECE or self._weight >= PIECE_BYTES
+        return much and not (self.keeps_outbox or self.turns.going_on)
 
     def put_text(self, recipient: Any, category: PackageCategory | str, text: Any) -> WireMail | None:
         """Put a mail with a plain text into the outbox, as bytes at once, and return it.
@@ -128,10 +129,7 @@ class Sender(Recorder):
         self._fates[mail] = None
         try:
             while self._fates[mail] is None and (verbs := self._verbs_now()):
-                if len(verbs) == 1:
-                    self._take_note(verbs, [exchange.call(verbs[0])])
-                else:
-                    self._take_note(verbs, exchange.call_all(verbs))
+                self._take_note(verbs, exchange.call_all(verbs))
         except BrokerUnavailable as error:
             raise _kept(error) from error
         finally:
@@ -162,13 +160,10 @@ class Sender(Recorder):
         """Ask the exchange to write what waits, and tell those who wait for that; False when nothing does."""
         asking = self._asking = asyncio.get_running_loop().create_future()
         failed: LionError | None = None
-        exchange = self.around.exchange
         try:
             verbs = self._verbs_now()
-            if len(verbs) == 1:
-                self._take_note(verbs, [await exchange.acall(verbs[0])])
-            elif verbs:
-                self._take_note(verbs, await exchange.acall_all(verbs))
+            if verbs:
+                self._take_note(verbs, await self.around.exchange.acall_all(verbs))
             return bool(verbs)
         except LionError as error:
             failed = error

@@ -7,20 +7,20 @@ from typing import Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.outcome import Outcome
 
-from .codec import Sealed
+from .codec import Sealed, packed_record
 from .requests import Argument, Request
 from .road import Road, call
 
 __all__ = ["restore"]
 
-_NO_MAIL: Final = Sealed(b"", b"", b"", "")
+_NO_MAIL: Final = Sealed(b"", "")
 
 
 def restore(road: Road, verb: v.Restore) -> Request:
     """`restore.lua`."""
     args: list[Argument] = [verb.branch, verb.part, int(verb.done), len(verb.rows)]
     for row in verb.rows:
-        args += (row.version, row.place, row.record.kind, row.record.head, row.record.body, str(row.stamp or ""))
+        args += (row.version, row.place, row.record.kind, packed_record(row.record), str(row.stamp or ""))
     args += (str(verb.where), len(verb.mails))
     for one in verb.mails:
         args += (one.mail.header.recipient, one.due, int(one.straight), *road.codec.seal(one.mail))

@@ -133,12 +133,13 @@ def asyncapi_document(namespace: str = "default", version: str = "") -> dict[str
 
 
 _INFO: Final = (
-    "A mail is one entry of a Redis stream with the fields h (header), b (body) and s (signature), in this order, all"
-    " bytes; x names a blob. Header and body are strict JSON: no duplicate keys, no NaN, nested at most {depth} deep."
+    "A mail is one entry of a Redis stream with the field m: a byte with the length of the signature, the signature,"
+    " the header, a line feed, the body; x, behind it, names a blob. Header and body are strict JSON, the header on one"
+    " line: no duplicate keys, no NaN, nested at most {depth} deep."
     " Both together have at most {inline} bytes; a body over {blob} bytes travels beside its mail, as the blob that x"
-    " and the header name, and has at most {most}. The signature is `<key id>:<hex>`, HMAC-SHA256 over header, a line"
-    " feed and body with a key derived for the session; what does not verify becomes a dead letter. Streams are written"
-    " by the functions of protocol {protocol} only: a plain XADD delivers nothing, because it marks nobody ready."
+    " and the header name, and has at most {most}. The signature is `<key id>:<digest>`, HMAC-SHA256 over header, a"
+    " line feed and body with a key derived for the session; what does not verify becomes a dead letter. Streams are"
+    " written by the functions of protocol {protocol} only: a plain XADD delivers nothing, for it marks nobody ready."
 )
 _SERVER: Final = "Redis 7.0 or Valkey 7.2, or newer."
 

@@ -46,8 +46,7 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
 
 def carries_blobs(verb: Verb[Any]) -> bool:
     """Whether the mails of a verb have bodies that go beside it."""
-    mails = _carried(verb)
-    return bool(mails) and any(mail.header.blob is not None for mail in mails)
+    return bool([mail for mail in _carried(verb) if mail.header.blob is not None])
 
 
 def _name(mail: WireMail) -> Name | None:
@@ -55,11 +54,11 @@ def _name(mail: WireMail) -> Name | None:
 
 
 def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
+    if isinstance(verb, (Dispatch, Commit, Post)):
+        return verb.mails
     if isinstance(verb, Exhume):
         return [mail for _, mail in verb.edited]
-    if isinstance(verb, Restore):
-        return verb.carried
-    return verb.mails if isinstance(verb, (Post, Commit, Dispatch)) else ()
+    return verb.carried if isinstance(verb, Restore) else ()
 
 
 def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:

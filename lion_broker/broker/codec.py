@@ -1,4 +1,8 @@
-"""Mail as the fields of a stream entry: sealed on the way out, verified before anything is parsed on the way in."""
+"""Mail as a value of a stream entry: sealed on the way out, verified before anything is parsed on the way in.
+
+A sealed mail is one value, because a server pays for each value of an entry more than for its bytes: a byte with the
+length of the signature, the signature, the header, a line feed, the body. A header is one line.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,18 @@ from typing import Final, NamedTuple
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
 from lion_broker.mail.checks import is_id
-from lion_broker.mail.records import Entry, Rejected
+from lion_broker.mail.records import Entry, Record, Rejected
 from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_json
 
 from .signing import Signer
 
-__all__ = ["Codec", "Sealed"]
+__all__ = ["Codec", "Sealed", "packed", "packed_record", "signature_of", "unpacked", "unpacked_record"]
 
-_NAMES: Final = (b"h", b"b", b"s")
-_BLOB_NAMES: Final = (*_NAMES, b"x")
+_NAMES: Final = ((b"m",), (b"m", b"x"))
+_PARTS: Final = (b"h", b"b", b"s", b"x")
 _SHOWN: Final = 1024
+_LENGTH_DIGITS: Final = 8
+"""More than the length of a header has."""
 
 RawEntry = tuple[bytes, list[bytes]]
 """A stream entry as the server answers it: its id and a flat list of field names and values."""
@@ -25,24 +31,55 @@ RawEntry = tuple[bytes, list[bytes]]
 class Sealed(NamedTuple):
     """A mail as a verb carries it; `blob` is `<sha256>:<bytes>` where the body goes beside it, else empty."""
 
-    head: bytes
-    body: bytes
-    signature: bytes
+    mail: bytes
     blob: str
 
 
+def packed(head: bytes, body: bytes, signature: bytes) -> bytes:
+    """Return the one value that a mail is in an entry."""
+    return b"%c%b%b\n%b" % (len(signature), signature, head, body)
+
+
+def unpacked(mail: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return header, body and signature of such a value, None where it is none; nothing is verified."""
+    if not mail:
+        return None
+    begins = mail[0] + 1
+    ends = mail.find(b"\n", begins)
+    return None if ends < 0 else (mail[begins:ends], mail[ends + 1 :], mail[1:begins])
+
+
+def signature_of(mail: bytes) -> bytes:
+    """Return the signature that a packed mail begins with."""
+    return mail[1 : mail[0] + 1]
+
+
+def packed_record(record: Record) -> bytes:
+    """Return the one value that a record is in a log: how long its header is, a line feed, header and body."""
+    return b"%d\n%b%b" % (len(record.head), record.head, record.body)
+
+
+def unpacked_record(kind: bytes, value: bytes) -> Record:
+    """Return the record of an entry's kind and value; what no verb has written is all body."""
+    at = value.find(b"\n", 0, _LENGTH_DIGITS + 1)
+    length = value[: max(0, at)]
+    ends = at + 1 + int(length) if length.isdigit() else 0
+    return Record(kind.decode("utf-8", "replace"), value[ends:], value[at + 1 : ends] if ends else b"")
+
+
 class Codec:
-    """Turns mails into entry fields and entries into mails, with the signatures of one namespace."""
+    """Turns mails into values of entries and entries into mails, with the signatures of one namespace."""
 
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
 
     def seal(self, mail: WireMail) -> Sealed:
-        """Return header, body and signature of a mail; a body that travels as a blob is signed by its digest."""
-        session = mail.header.session
+        """Return a mail with its signature; a body that travels as a blob is signed by its digest."""
+        session, head = mail.header.session, mail.head
         if mail.header.blob is None:
-            return Sealed(mail.head, mail.body, self.signer.sign(session, mail.head, mail.body), "")
-        return Sealed(mail.head, b"", self.signer.sign(session, mail.head, b""), f"{mail.header.blob}:{len(mail.body)}")
+            return Sealed(packed(head, mail.body, self.signer.sign(session, head, mail.body)), "")
+        blob = f"{mail.header.blob}:{len(mail.body)}"
+        return Sealed(packed(head, b"", self.signer.sign(session, head, b"")), blob)
 
     def open(self, raw: RawEntry, session: str, branch: str) -> Entry:
         """Return the mail of an entry in a mailbox of `branch`, or why it is none; never raises for bad bytes."""
@@ -51,13 +88,17 @@ class Codec:
 
     def open_fields(self, fields: list[bytes], session: str, branch: str) -> WireMail | Rejected:
         """Return the mail of an entry's fields, or why it is none; a body that is a blob is still to be fetched."""
-        if tuple(fields[0::2]) not in (_NAMES, _BLOB_NAMES) or len(fields) % 2:
+        if tuple(fields[0::2]) not in _NAMES or len(fields) % 2:
             return _reject("malformed", "The entry does not have the fields of a mail.", fields[1::2], fields[0::2])
-        return self.open_parts(fields[1::2], session, branch)
+        return self.open_mail(fields[1], session, branch, fields[3] if len(fields) > 2 else None)
 
-    def open_parts(self, parts: Sequence[bytes], session: str, branch: str) -> WireMail | Rejected:
-        """Return the mail of header, body, signature and, where there is one, blob; else the same as `open_fields`."""
-        head, body, signature = parts[:3]
+    def open_mail(self, mail: bytes, session: str, branch: str, blob: bytes | None = None) -> WireMail | Rejected:
+        """Return the mail of its value and, where there is one, its blob; else the same as `open_fields`."""
+        found = unpacked(mail)
+        if found is None:
+            return _reject("malformed", "The entry does not have the form of a mail.", [mail], [b"m"])
+        head, body, signature = found
+        parts = found if blob is None else (*found, blob)
         if len(head) + len(body) > MAX_MAIL_BYTES:
             return _reject("too_large", f"The mail has {len(head) + len(body):,} bytes.", parts)
         try:
@@ -72,13 +113,13 @@ class Codec:
             return _reject("malformed", "The sender is no id.", parts)
         if header.session != session or header.recipient != branch:
             return _reject("misdirected", "The mail is addressed to another session or branch.", parts)
-        named = parts[3].partition(b":")[0].decode("ascii", "replace") if len(parts) > len(_NAMES) else None
+        named = None if blob is None else blob.partition(b":")[0].decode("ascii", "replace")
         if named != header.blob or (named is not None and body):
             return _reject("malformed", "The entry and its header name different blobs.", parts)
         return WireMail(header, body, head, value)
 
 
-def _reject(reason: str, detail: str, parts: Sequence[bytes], names: Sequence[bytes] = _BLOB_NAMES) -> Rejected:
+def _reject(reason: str, detail: str, parts: Sequence[bytes], names: Sequence[bytes] = _PARTS) -> Rejected:
     """Keep what a person needs to see of it, cut to a kibibyte a field."""
     pairs = zip(names, parts, strict=False)
     shown = {name.decode("utf-8", "replace")[:_SHOWN]: bytes(value[:_SHOWN]) for name, value in pairs}

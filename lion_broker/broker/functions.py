@@ -13,7 +13,7 @@ from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Post
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .archive import restore
-from .codec import Sealed
+from .codec import Sealed, packed_record, signature_of
 from .forms import order_of, written_report
 from .requests import Argument, Command, Request
 from .road import Road, call
@@ -23,7 +23,7 @@ __all__ = ["FUNCTIONS"]
 
 
 _CANCELLED_MS: Final = 3_600_000
-_AS_IT_IS: Final = Sealed(b"", b"", b"", "")
+_AS_IT_IS: Final = Sealed(b"", "")
 """Stands for the mail of a dead letter that is not edited."""
 
 
@@ -76,8 +76,8 @@ def post(road: Road, verb: v.Post) -> Request:
     signs = road.codec.signer.signs
     for mail in verb.mails:
         header = mail.header
-        sealed = head, body, signature, _ = road.codec.seal(mail)
-        shown += (signature,) if signs else (head, body)
+        sealed = road.codec.seal(mail)
+        shown.append(signature_of(sealed.mail) if signs else sealed.mail)
         args += (header.sender, header.recipient, int(mail.direct), *sealed, mail.delay_ms)
     digest = hashlib.sha256(b"\n".join(shown)).hexdigest()[:32]
     key = road.keys.session(verb.session)
@@ -355,7 +355,7 @@ def _names(names: Sequence[str] | None) -> Iterable[Argument]:
 def _records(records: Sequence[Record]) -> Iterable[Argument]:
     args: list[Argument] = [len(records)]
     for record in records:
-        args += (record.kind, record.head, record.body)
+        args += (record.kind, packed_record(record))
     return args
 
 

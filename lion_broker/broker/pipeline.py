@@ -75,6 +75,7 @@ class Pipeline(asyncio.Protocol):
     """A connection after its handshake; `submit` may be called at any time, `lost` says that it is of no use any more.
 
     What is submitted first in a turn of the event loop is written at once, what follows in the same turn together.
+    While nothing else is on its way, no turn is taken for what might follow.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -124,8 +125,9 @@ class Pipeline(asyncio.Protocol):
             return
         self._queue.append(waiting)
         if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush_rest)
+            if self._pending:
+                self._flushing = True
+                self._loop.call_soon(self._flush_rest)
             self._flush()
 
     async def idle(self) -> None:

@@ -28,6 +28,7 @@ from lion_broker.mail.records import (
 from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import WireMail
 
+from .codec import unpacked_record
 from .overlook import OVERLOOK
 from .requests import Command, Request
 from .road import Road, call
@@ -40,13 +41,9 @@ _AHEAD: Final = ":ahead"
 """How a reader is called whose entries wait in line: the functions know by it that it claims first."""
 _COUNTERS: Final = ("posted", "applied", "redelivered", "dead", "inflight", "delayed")
 _TIP: Final = "$"
-_SHAPES: Final[Mapping[tuple[bytes, ...], tuple[int, int]]] = {
-    (b"k", b"d"): (0, 0),
-    (b"k", b"d", b"h"): (5, 0),
-    (b"k", b"d", b"t"): (0, 5),
-    (b"k", b"d", b"h", b"t"): (5, 7),
-}
-"""The fields of a log's entries, and where a header and a stamp stand among them."""
+_BARE_FIELDS: Final = 2
+_STAMPED_FIELDS: Final = 4
+"""What an entry of a log has: its kind and record, and the first of a version its stamp."""
 _MS_DIGITS: Final = 16
 """More than a time in ms has."""
 
@@ -278,16 +275,12 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
 def _log_record(entry: Sequence[Any]) -> LogRecord:
     version, _, place = entry[0].partition(b"-")
     stored = entry[1]
-    # As verbs write it; long histories are made of these.
-    usual = _SHAPES.get(tuple(stored[::2]))
-    if usual is not None:
-        head, stamp = usual
-        record = Record(stored[1].decode("utf-8", "replace"), stored[3], stored[head] if head else b"")
-        return LogRecord(int(version), int(place), record, _stamp(stored[stamp]) if stamp else None)
-    fields = _flat(stored)
-    kind = fields.get("k", b"").decode("utf-8", "replace")
-    record = Record(kind, fields.get("d", b""), fields.get("h", b""))
-    return LogRecord(int(version), int(place), record, _stamp(fields.get("t", b"")))
+    stamped = len(stored) == _STAMPED_FIELDS and stored[2] == b"t"
+    if not stamped and len(stored) != _BARE_FIELDS:
+        # No verb has written it.
+        return LogRecord(int(version), int(place), Record("", b""), None)
+    record = unpacked_record(stored[0], stored[1])
+    return LogRecord(int(version), int(place), record, _stamp(stored[3]) if stamped else None)
 
 
 def _stamp(raw: bytes) -> Stamp | None:
@@ -300,9 +293,8 @@ def _stamp(raw: bytes) -> Stamp | None:
 
 
 def _waiting(road: Road, session: str, row: Sequence[Any]) -> Waiting:
-    place, lane, due, attempts, recipient, head, body, signature, blob, straight = row
-    fields = [b"h", head, b"b", body, b"s", signature, *((b"x", blob) if blob else ())]
-    mail = road.codec.open_fields(fields, session, recipient.decode("utf-8", "replace"))
+    place, lane, due, attempts, recipient, sealed, blob, straight = row
+    mail = road.codec.open_mail(sealed, session, recipient.decode("utf-8", "replace"), blob or None)
     return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts, straight == 1)
 
 
@@ -313,9 +305,7 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
         return raw.get(name, b"").decode("utf-8", "replace")
 
     attempts, branch = text("attempts"), text("branch")
-    fields = [part for name in ("h", "b", "s") for part in (name.encode(), raw.get(name, b""))]
-    blob = [b"x", raw["x"]] if "x" in raw else []
-    mail = road.codec.open_fields([*fields, *blob], session, branch)
+    mail = road.codec.open_mail(raw.get("m", b""), session, branch, raw.get("x"))
     return DeadLetter(
         id=entry[0].decode(),
         reason=text("reason"),

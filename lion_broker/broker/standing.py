@@ -17,7 +17,7 @@ __all__ = ["given_of", "stand_of"]
 _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
 _VERSION_DIGITS: Final = 16
-_GIVEN: Final = (b"s", b"b", b"e", b"h", b"d", b"g", b"c", b"v", b"f")
+_GIVEN: Final = (b"s", b"b", b"e", b"m", b"c", b"v", b"f")
 
 
 def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
@@ -43,12 +43,12 @@ def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, 
     """
     if tuple(fields[0::2]) != _GIVEN or len(fields) % 2:
         return None
-    _, _, entry, head, body, signature, cursor, version, behaviour = fields[1::2]
+    _, _, entry, sealed, cursor, version, behaviour = fields[1::2]
     try:
         place, where, name = entry.decode(), cursor.decode(), behaviour.decode()
         if not (is_entry(place) and is_entry(where) and version.isdigit() and len(version) <= _VERSION_DIGITS):
             return None
-        mail = Entry(place, codec.open_parts((head, body, signature), session, branch))
+        mail = Entry(place, codec.open_mail(sealed, session, branch))
         came = int(ready.partition(b"-")[0])
         return Claimed(Outcome.OK, where, int(version), 1, name, (mail,), came)
     except ValueError:
@@ -56,13 +56,13 @@ def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, 
 
 
 def _mails(codec: Codec, parts: list[Any], session: str, branch: str) -> tuple[Entry, ...]:
-    """Return the mails of an answer: four values in a row each, or a whole entry, where it is not like all others."""
+    """Return the mails of an answer: two values in a row each, or a whole entry, where it is not like all others."""
     found, at = [], 0
     while at < len(parts):
         if type(parts[at]) is list:
             found.append(codec.open(parts[at], session, branch))
             at += 1
         else:
-            found.append(Entry(parts[at].decode(), codec.open_parts(parts[at + 1 : at + 4], session, branch)))
-            at += 4
+            found.append(Entry(parts[at].decode(), codec.open_mail(parts[at + 1], session, branch)))
+            at += 2
     return tuple(found)

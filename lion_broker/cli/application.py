@@ -67,7 +67,7 @@ def application() -> typer.Typer:
         ),
         ("dead", BRIEF["dead"], (dead.ls, dead.show, dead.retry, dead.edit, dead.drop)),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
-        ("docs", "Documents for programs in other languages.", (docs.asyncapi,)),
+        ("docs", "Documents for programs in other languages.", (docs.asyncapi, docs.openapi)),
         ("server", "The embedded server of this user.", (server.status, server.stop)),
     ):
         group = _group(text, BRIEF_CODES, Group)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["gateway"]
+__all__ = ["check_installed", "gateway"]
 
 log = logger("cli")
 
@@ -64,7 +64,7 @@ def gateway(
     """
     from lion_broker.config import Settings
 
-    _check_installed()
+    check_installed("The gateway")
     settings = Settings.load(url=url, namespace=namespace, log_format=log_format)
     log_to_stderr(log_level, settings)
     token, made = _token(settings)
@@ -80,11 +80,11 @@ def gateway(
         raise typer.Exit(run(partial(_serve, pages, exchange, listener, shown, as_json, open_metrics)))
 
 
-def _check_installed() -> None:
-    """Raise ConfigError that names the extra when a part of it is missing."""
+def check_installed(what: str) -> None:
+    """Raise ConfigError that names the extra when a part of it is missing, which `what` needs."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise ConfigError(
-            f"The gateway needs {' and '.join(missing)}, which the extra brings: pip install 'lion-broker[dashboard]'."
+            f"{what} needs {' and '.join(missing)}, which the extra brings: pip install 'lion-broker[dashboard]'."
         )
 
 

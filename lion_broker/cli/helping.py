@@ -52,6 +52,7 @@ BRIEF: Final = {
     "config show": "Show what a program here is set to, and from where.",
     "env": "Print a commented file of all settings.",
     "asyncapi": "Print the mail on the wire as an AsyncAPI 3 document.",
+    "openapi": "Print what the gateway answers to programs as an OpenAPI 3.1 document.",
     "server status": "Say whether the embedded server runs, and where.",
     "stop": "Stop the embedded server, whoever uses it.",
 }

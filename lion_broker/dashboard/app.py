@@ -33,6 +33,7 @@ from .routes import (
     audit,
     dead,
     deaths,
+    document,
     entrance,
     find,
     mail,
@@ -107,12 +108,24 @@ def dashboard(
 
 def _routes() -> list[BaseRoute]:
     # What names more of a path goes before what names less.
-    acts = (withdrawing, deaths)
-    pages = (overview, sessions, mail, streams, mailboxes, dead, workers, models, audit, find, metrics, entrance)
-    return [
-        *(route for page in (*acts, *pages) for route in page.ROUTES),
-        Mount("/static", _Static(directory=HERE / "static")),
-    ]
+    pages = (
+        withdrawing,
+        deaths,
+        overview,
+        sessions,
+        mail,
+        streams,
+        mailboxes,
+        dead,
+        workers,
+        models,
+        audit,
+        find,
+        metrics,
+        document,
+        entrance,
+    )
+    return [*(route for page in pages for route in page.ROUTES), Mount("/static", _Static(directory=HERE / "static"))]
 
 
 class _Static(StaticFiles):

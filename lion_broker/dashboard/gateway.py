@@ -23,6 +23,7 @@ def gateway(pages: Starlette, *, open_metrics: bool = False) -> Starlette:
     It is live when it answers, and ready while the exchange has answered at its last look. Its lifespan is the pages'.
     """
     console: Console = pages.state.console
+    pages.state.is_gateway = True
 
     async def live(request: Request) -> Response:
         return JSONResponse({"status": "live"})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from lion_broker.core.lean import lean
 
 from .outcome import Outcome
 
 __all__ = ["Promoted", "Stepped", "Swept", "Withdrawn"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Stepped:
     """Answer of `Step`: OK, ALREADY or FENCED, with the result that was recorded."""
 
@@ -17,7 +19,7 @@ class Stepped:
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Promoted:
     """Answer of `Promote`: the exchange's time in ms, branches looked at, and the ms until the next, if any, is due."""
 
@@ -26,7 +28,7 @@ class Promoted:
     next_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Swept:
     """Answer of `Sweep`: ready entries looked at, dropped, and given to others."""
 
@@ -35,7 +37,7 @@ class Swept:
     renewed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Withdrawn:
     """Answer of `Withdraw` for one mail: OK with the id of its dead letter, UNKNOWN, HELD or CLOSED."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from lion_broker.core.lean import lean
 
 __all__ = [
     "BudgetRecord",
@@ -34,7 +35,7 @@ class Order(StrEnum):
     DRAIN = "drain"  # take no new branches, end the turns, hand over, exit
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class WorkerReport:
     """How a worker says it is; one heartbeat.
 
@@ -59,7 +60,7 @@ class WorkerReport:
     rescued: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Enrolled:
     """A worker in the register: its last report, when it was heard (ms since the epoch), and what it is told to do."""
 
@@ -68,7 +69,7 @@ class Enrolled:
     order: Order = Order.NONE
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Roll:
     """The register of workers, and `now`, the exchange's time in ms."""
 
@@ -76,7 +77,7 @@ class Roll:
     workers: tuple[Enrolled, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class PoolRecord:
     """A pool: branches that wait for a worker, branches that a worker has taken, and the ms the oldest has waited.
 
@@ -90,7 +91,7 @@ class PoolRecord:
     wanted: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Tally:
     """How many open branches a session has, and its counters as in `SessionRecord`."""
 
@@ -104,7 +105,7 @@ class Tally:
     delayed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Due:
     """What waits for a moment: branches with something due later, and among them mails that are to be tried again."""
 
@@ -112,7 +113,7 @@ class Due:
     retrying: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class BudgetWait:
     """Somebody who was refused by a budget: with how many calls it waits, and in how many ms it will ask again."""
 
@@ -121,7 +122,7 @@ class BudgetWait:
     wait_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class BudgetRecord:
     """A budget as it stands now; a limit that is None is none, and then nothing is said of what is left.
 

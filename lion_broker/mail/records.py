@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lion_broker.core.lean import lean
 from lion_broker.core.portable import readable
@@ -58,7 +58,7 @@ def is_after(entry: str, other: str) -> bool:
     return place_of(entry) > place_of(other)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Rejected:
     """An entry that is no acceptable mail: why, in a code and in words, with what could be read of it."""
 
@@ -123,7 +123,7 @@ class LogRecord:
     stamp: Stamp | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class BranchSeed:
     """What a branch is created from.
 
@@ -138,7 +138,7 @@ class BranchSeed:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class BranchRecord:
     """Where a branch stands: who it is, who owns it, and how far it is.
 
@@ -175,7 +175,7 @@ class BranchRecord:
         return self.seed.id
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class SessionRecord:
     """A session's own fields (name, user, delivery, default branch …), its counters, and how many branches it has.
 
@@ -193,7 +193,7 @@ class SessionRecord:
     cap_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Posted:
     """Answer of `Post`. OK, DUPLICATE and CONFLICT as in `Outcome`; UNKNOWN, CLOSED and FULL name the recipient;
     UNKNOWN without one: there is no such session."""
@@ -202,7 +202,7 @@ class Posted:
     recipient: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Moved:
     """Answer of `Collect`, `Send` and `Receive`: what one bounded batch moved.
 
@@ -248,7 +248,7 @@ class Committed(Claimed):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Dispatched:
     """Answer of `Dispatch`: OK, ALREADY, STALE, FENCED, UNKNOWN, or FULL with the recipient that is.
 
@@ -260,7 +260,7 @@ class Dispatched:
     recipient: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Burial:
     """A mail of the turn that becomes a dead letter instead of taking effect: entry id, reason code, words.
 
@@ -279,7 +279,7 @@ class Burial:
         object.__setattr__(self, "detail", readable(self.detail, _LONGEST_DETAIL))
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Deferral:
     """A mail that is to be tried again: it goes behind the others of its sender's lane.
 
@@ -293,7 +293,7 @@ class Deferral:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class DeadLetter:
     """A mail that could not be delivered or applied, kept with the reason.
 
@@ -316,7 +316,7 @@ class DeadLetter:
         return self.mail.header.in_reply_to if self.mail else None
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Reply:
     """The answer to a command, or a part of one: JSON bytes for the client that asked.
 
@@ -329,7 +329,7 @@ class Reply:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Occurrence:
     """One entry of a session's live tail; `id` resumes it."""
 
@@ -338,7 +338,7 @@ class Occurrence:
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class AuditEntry:
     """What somebody has done to something; `at` is in seconds since the epoch by the exchange's clock."""
 

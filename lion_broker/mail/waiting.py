@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from lion_broker.core.lean import lean
 
 from .records import Rejected
 from .wire import WireMail
@@ -22,7 +23,7 @@ class WaitsAt(StrEnum):
     DELAYED = "delayed"
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Waiting:
     """A mail that waits at a station of a branch: the sender's outbox, or a station of the recipient.
 
@@ -40,7 +41,7 @@ class Waiting:
     """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Withdrawal:
     """A mail that is to leave the station where it waits, by its id and the place at which `ReadWaiting` found it.
 

@@ -226,7 +226,7 @@ def test_an_entry_that_says_it_is_huge(open_road: Callable[..., Road], server: S
     road.pooled("ada")
     road.say("ben", "ada", 1)
     (mailbox,) = server.client.scan_iter("*:mailbox")
-    server.client.xadd(mailbox, {"h": "{}", "b": "", "s": "", "x": f"ab:{'9' * 20}"})
+    server.client.xadd(mailbox, {"m": "", "x": f"ab:{'9' * 20}"})
     road.say("ben", "ada", 2)
     stand: Stand = road.take("ada")
     assert texts(stand.entries) == [1, 2]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lion_broker.broker.codec import packed
 from lion_broker.broker.signing import Signer
 from lion_broker.core.ids import IDType
 from lion_broker.mail.wire import Header, encode_json
@@ -44,7 +45,7 @@ class Forge:
     def sealed(self, head: bytes, body: bytes, session: str | None = None) -> Fields:
         """An entry with a signature that fits."""
         signature = self._signer.sign(session or self._session, head, body)
-        return [b"h", head, b"b", body, b"s", signature]
+        return [b"m", packed(head, body, signature)]
 
     def good(self, text: str = "hello") -> Fields:
         """An entry with which nothing is wrong."""
@@ -63,11 +64,13 @@ class Forge:
             "random fields": [b"x", b"y"],
             "an empty field": [b"", b""],
             "binary fields": [bytes(range(256)), bytes(range(256))],
-            "a field too many": [b"h", head, b"b", body, b"s", stranger, b"y", b"z"],
-            "a field too few": [b"h", head, b"b", body],
-            "another order": [b"s", stranger, b"h", head, b"b", body],
-            "the same field again": [b"h", head, b"h", head, b"h", head],
-            "a name of a mebibyte": [b"h" * (1 << 20), b"x"],
+            "a field too many": [b"m", packed(head, body, stranger), b"y", b"z"],
+            "nothing": [b"m", b""],
+            "no body": [b"m", packed(head, b"", stranger)[:-1]],
+            "a signature without an end": [b"m", b"\xff" + stranger],
+            "another order": [b"x", b"", b"m", packed(head, body, stranger)],
+            "the same field again": [b"m", packed(head, body, stranger)] * 3,
+            "a name of a mebibyte": [b"m" * (1 << 20), b"x"],
             "a thousand fields": [part for n in range(1000) for part in (b"%d" % n, b"x")],
         }
         bad: Mapping[str, bytes] = {
@@ -77,14 +80,14 @@ class Forge:
             "an old key": b"0123abcd:" + b"x" * 32,
             "no digest": key + b":",
             "a short digest": key + b":x",
-            "binary": bytes(range(256)),
-            "a mebibyte": b"s" * (1 << 18),
+            "binary": bytes(range(255)),
+            "as long as it can be": b"s" * 255,
         }
         entries = [HostileEntry(name, fields, frozenset({"malformed"})) for name, fields in odd.items()]
         for name, signature in bad.items():
             reasons = frozenset({"bad_signature"})
-            entries.append(HostileEntry(f"signature: {name}", [b"h", head, b"b", body, b"s", signature], reasons))
-        large = [b"h", head, b"b", b"x" * (8 << 20), b"s", stranger]
+            entries.append(HostileEntry(f"signature: {name}", [b"m", packed(head, body, signature)], reasons))
+        large = [b"m", packed(head, b"x" * (8 << 20), stranger)]
         return [*entries, HostileEntry("a body of 8 MiB", large, frozenset({"too_large"}))]
 
     def signed(self) -> list[HostileEntry]:

@@ -276,7 +276,7 @@ class Server:
         if not first or not self.is_idle(s):
             return s._replace(mark=entry, ready=(*s.ready, Ready(entry)))
         token = max(s.tokens()) + 1
-        ready = (*s.ready, Ready(entry, token=token))
+        ready = (*s.ready, Ready(entry, token=token, mail=len(s.arrived)))
         return s._replace(mark=entry, ready=ready, token=token, unused=True, handed=len(s.arrived))
 
     def is_idle(self, s: State) -> bool:

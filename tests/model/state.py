@@ -17,12 +17,14 @@ Mails = tuple[str, ...]
 
 class Ready(NamedTuple):
     """An entry of the ready stream. `seen` is `unread`, `read` (pending), `ahead` (the same, by a reader that claims
-    whatever it is given) or `gone` (of no group's concern any more). With a `token` it hands out the first mail.
+    whatever it is given) or `gone` (of no group's concern any more). With a `token` it hands out the first `mail`, by
+    the place of its entry.
     """
 
     id: int
     seen: str = "unread"
     token: int = 0
+    mail: int = 0
 
     @property
     def pending(self) -> bool:

@@ -240,8 +240,8 @@ def _read(server: Server, s: State, action: Action) -> State:
     after, ready = server.read(s, ahead=action.verb == "read ahead")
     if ready.token and action.verb == "read":
         # The entry carries the mail, whatever has become of it in the mailbox.
-        gone = tuple(place for place in s.gone if place != s.handed)
-        return after.put(action.place, Worker(ready.id, ready.token, s.version, s.cursor, s.handed, gone=gone))
+        gone = tuple(place for place in s.gone if place != ready.mail)
+        return after.put(action.place, Worker(ready.id, ready.token, s.version, s.cursor, ready.mail, gone=gone))
     return after.put(action.place, Worker(ready.id, max(s.tokens()) + 1))
 
 

@@ -103,7 +103,7 @@ def an_entry_that_names_what_is_not_counted(rig: Rig) -> None:
     rig.road.post(large(rig, "cleo"))
     rig.road.say("ben", "ada", 1)
     entries = {ready.branch: ready.id for ready in rig.road.ready()}
-    foreign = {"h": "{}", "b": "", "s": "", "x": f"{'0' * 64}:70000"}
+    foreign = {"m": "", "x": f"{'0' * 64}:70000"}
     rig.client.xadd(rig.key("ada", "mailbox"), foreign)
     rig.road.commit("ada", "t1", rig.road.claim("ada", "t1", entries["ada"]))
     assert blobs_of(rig) == 1

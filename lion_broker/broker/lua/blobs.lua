@@ -10,8 +10,8 @@ local LARGEST_BLOB = 8 * 1024 * 1024
 
 -- The fields of an entry that is a mail.
 local function mail_fields(mail)
-  local fields = {'h', mail.h or '', 'b', mail.b or '', 's', mail.s or ''}
-  if mail.x and mail.x ~= '' then fields[7], fields[8] = 'x', mail.x end
+  local fields = {'m', mail.m or ''}
+  if mail.x and mail.x ~= '' then fields[3], fields[4] = 'x', mail.x end
   return fields
 end
 
@@ -27,7 +27,7 @@ local function blob_size(x)
 end
 
 local function size_of(mail)
-  return #(mail.h or '') + #(mail.b or '') + #(mail.s or '') + blob_size(mail.x)
+  return #(mail.m or '') + blob_size(mail.x)
 end
 
 -- An error reply when a mail names a blob that is not there, or nil. NOBLOB: it may have gone with the last other mail

@@ -27,7 +27,7 @@ local function bury_due(session, branch, key, limit)
   end
   for _, one in ipairs(redis.call('ZRANGE', key .. ':delayed', 0, limit - moved - 1)) do
     local fields = cmsgpack.unpack(string.sub(one, 16))
-    bury(session, branch, {h = fields[1], b = fields[2], s = fields[3], x = fields[5]}, REFUSALS.CLOSED)
+    bury(session, branch, {m = fields[1], x = fields[3]}, REFUSALS.CLOSED)
     redis.call('ZREM', key .. ':delayed', one)
     count(session, 'delayed', -1)
     moved = moved + 1

@@ -2,8 +2,8 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause, strict,
---      n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
+--      n, n × (kind, record)                               records
+--      n, n × (recipient, direct, mail, blob, delay_ms)    outgoing mail
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken
 --      n, n × entry of the turn                                             aside
@@ -43,7 +43,7 @@ local function parse(args)
   }
   local at = 15
   turn.records, at = records_at(args, at)
-  turn.mails, at = list_at(args, at, 7, mail_at)
+  turn.mails, at = list_at(args, at, 5, mail_at)
   turn.replies, at = list_at(args, at, 3, reply_at)
   turn.taken, at = list_at(args, at, 1, text_at)
   turn.aside, at = list_at(args, at, 1, text_at)

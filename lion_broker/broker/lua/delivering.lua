@@ -70,8 +70,8 @@ end
 local function enqueue(root, key, branch, session_id, pool, given)
   local ready_key, fields = root .. 'ready:' .. pool, {'s', session_id, 'b', branch}
   if given then
-    fields = {'s', session_id, 'b', branch, 'e', given.entry, 'h', given.h, 'd', given.b, 'g', given.s,
-      'c', given.cursor, 'v', given.version, 'f', given.behaviour}
+    fields = {'s', session_id, 'b', branch, 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
+      'f', given.behaviour}
   end
   local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
   if not id then
@@ -98,14 +98,13 @@ local GIVEN_READY = 128
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
 local function to_hand_out(session, recipient, entry, mail)
   if recipient.coming ~= 1 or recipient.deferred > 0 or (mail.x or '') ~= '' then return nil end
-  local h, b = mail.h or '', mail.b or ''
-  if #h + #b > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
+  local m = mail.m or ''
+  if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
   if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
   local values = redis.call('HMGET', recipient.key, 'token', 'lane', 'stepped', 'cursor', 'version', 'behaviour')
   if values[1] or values[2] or values[3] then return nil end
   return {
-    entry = entry, h = h, b = b, s = mail.s or '', cursor = values[4] or '0-0', version = values[5] or 0,
-    behaviour = values[6] or '',
+    entry = entry, m = m, cursor = values[4] or '0-0', version = values[5] or 0, behaviour = values[6] or '',
   }
 end
 
@@ -159,14 +158,14 @@ local function answer_client(root, client, mail, body)
   redis.pcall('PEXPIRE', key, REPLY_TTL_MS)
 end
 
--- Almost every mail has three fields; for those no table is made.
+-- Almost every mail has one field; for those no table is made.
 local function add_mail(key, mail)
-  local h, b, s, x = mail.h or '', mail.b or '', mail.s or '', mail.x or ''
+  local m, x = mail.m or '', mail.x or ''
   local added
   if x == '' then
-    added = redis.pcall('XADD', key, '*', 'h', h, 'b', b, 's', s)
+    added = redis.pcall('XADD', key, '*', 'm', m)
   else
-    added = redis.pcall('XADD', key, '*', 'h', h, 'b', b, 's', s, 'x', x)
+    added = redis.pcall('XADD', key, '*', 'm', m, 'x', x)
   end
   if type(added) == 'table' then return nil, added.err end
   return added
@@ -210,7 +209,7 @@ end
 -- A mail that waits for a round: the recipient before it, and behind it when it is due, where it was sent with a delay.
 local function add_waiting(key, recipient, mail, due)
   if not due and (mail.x or '') == '' then
-    return redis.pcall('XADD', key, '*', 'r', recipient, 'h', mail.h or '', 'b', mail.b or '', 's', mail.s or '')
+    return redis.pcall('XADD', key, '*', 'r', recipient, 'm', mail.m or '')
   end
   local fields = mail_fields(mail)
   if due then fields[#fields + 1], fields[#fields + 2] = 'd', due end
@@ -249,18 +248,13 @@ end
 local function write_records(key, version, records, stamp)
   local log, begun, args, at = key .. ':log', version .. '-', records.args, records.first
   for place = 1, records.n do
-    local kind, head, body = args[at], args[at + 1], args[at + 2]
-    at = at + 3
+    local kind, record = args[at], args[at + 1]
+    at = at + 2
     if place == 1 then
-      local fields = {'k', kind, 'd', body}
-      if head ~= '' then fields[5], fields[6] = 'h', head end
-      fields[#fields + 1], fields[#fields + 2] = 't', stamp
-      local added = redis.pcall('XADD', log, begun .. 1, unpack(fields))
+      local added = redis.pcall('XADD', log, begun .. 1, kind, record, 't', stamp)
       if type(added) == 'table' and added.err then return false end
-    elseif head == '' then
-      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body)
     else
-      redis.pcall('XADD', log, begun .. number_text(place), 'k', kind, 'd', body, 'h', head)
+      redis.pcall('XADD', log, begun .. number_text(place), kind, record)
     end
   end
   return true

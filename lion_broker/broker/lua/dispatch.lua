@@ -2,8 +2,8 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, token, version, lease_ms, nonce, follows (0|1),
---      n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
+--      n, n × (kind, record)                               records
+--      n, n × (recipient, direct, mail, blob, delay_ms)    outgoing mail
 -- -> {OK | ALREADY | STALE | FENCED | UNKNOWN, version} or {FULL, version, branch}
 --
 -- Many of a row come at once and have one nonce: as long as it is that of the branch, whatever was to make a version up
@@ -29,7 +29,7 @@ register('dispatch', function(keys, args)
   local owner = owner_of(session.root, values[7] or '', values[6], values[1], values[4])
   local turn = {branch = branch, strict = true}
   local records, at = records_at(args, 7)
-  turn.mails = list_at(args, at, 7, mail_at)
+  turn.mails = list_at(args, at, 5, mail_at)
   local wrong, full = address(session, turn)
   local broken = wrong or check_outgoing(session, key, turn, {})
   if broken then return broken end

@@ -11,10 +11,10 @@ local function next_entries(stream, from, batch)
   for i = 1, #entries do
     local fields = entries[i][2]
     if is_plain(fields) then
-      size = size + #fields[2] + #fields[4] + #fields[6]
+      size = size + #fields[2]
     else
       for part = 1, #fields do size = size + #fields[part] end
-      if fields[8] then size = size + blob_size(fields[8]) end
+      if fields[4] then size = size + blob_size(fields[4]) end
     end
     if size > 1048576 and i > 1 then
       for rest = #entries, i, -1 do entries[rest] = nil end
@@ -30,7 +30,7 @@ local function lanes_of(key)
 end
 
 -- What claim and commit answer: where the branch stands, what time it is, and what it is given from where. A mail
--- without a blob is four values in a row, its entry, header, body and signature: a table costs more than what is in it.
+-- without a blob is two values in a row, its entry and itself: a table costs more than what is in it.
 -- All else that a stream may hold is answered as the entry it is.
 local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   local answer = {
@@ -41,8 +41,8 @@ local function answer_of(word, stands, now, attempts, lane, lanes, entries)
     local entry = entries[i]
     local fields = entry[2]
     if is_plain(fields) then
-      answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = entry[1], fields[2], fields[4], fields[6]
-      n = n + 4
+      answer[n + 1], answer[n + 2] = entry[1], fields[2]
+      n = n + 2
     else
       answer[n + 1] = entry
       n = n + 1
@@ -172,7 +172,7 @@ end
 -- Keeps a mail until it is due; numbers keep those of the same moment in their order.
 local function delay(session, recipient, straight, mail, due)
   local number = redis.call('HINCRBY', session.key, 'delays', 1)
-  local packed = cmsgpack.pack({mail.h or '', mail.b or '', mail.s or '', straight and 1 or 0, mail.x or ''})
+  local packed = cmsgpack.pack({mail.m or '', straight and 1 or 0, mail.x or ''})
   redis.call('ZADD', recipient.key .. ':delayed', due, string.format('%015d', number) .. packed)
   redis.call('ZADD', session.root .. 'due', 'LT', due, session.id .. '/' .. recipient.id)
   count(session, 'delayed', 1)
@@ -196,7 +196,7 @@ local function deliver_due(session, recipient, now, limit)
     local fields = cmsgpack.unpack(string.sub(one, 16))
     redis.call('ZREM', key, one)
     count(session, 'delayed', -1)
-    deliver(session, recipient, fields[4] == 1, {h = fields[1], b = fields[2], s = fields[3], x = fields[5]})
+    deliver(session, recipient, fields[2] == 1, {m = fields[1], x = fields[3]})
   end
   return #packed
 end

@@ -1,7 +1,7 @@
 -- exhume: dead letters on their way again, or out of the store.
 --
 -- KEYS 1: session key
--- ARGV what (send | drop), n, n × (dead letter, header, body, signature, blob); an empty header: as the letter has it
+-- ARGV what (send | drop), n, n × (dead letter, mail, blob); an empty mail: as the letter has it
 -- -> n × (OK | UNKNOWN | CLOSED | FULL)
 --
 -- A letter that is not there has been sent or dropped before: UNKNOWN. CLOSED and FULL leave it where it is.
@@ -21,9 +21,9 @@ local function read(session, sends, one)
   if not entry then return {word = 'UNKNOWN'} end
   local fields = fields_of(entry)
   local letter = {id = one.id, branch = fields.branch or '', word = 'OK'}
-  letter.mail = one.h ~= '' and one or fields
+  letter.mail = one.m ~= '' and one or fields
   letter.gone = fields
-  if sends and one.h ~= '' then
+  if sends and one.m ~= '' then
     local lost = check_blob(session, one)
     if lost then return {word = lost} end
   end
@@ -37,7 +37,7 @@ end
 register('exhume', function(keys, args)
   local text, _, list = reader(args)
   local sends = text() == 'send'
-  local wanted = list(function() return {id = text(), h = text(), b = text(), s = text(), x = text()} end)
+  local wanted = list(function() return {id = text(), m = text(), x = text()} end)
   local session = open_session(keys[1])
   local letters, words, chosen = {}, {}, {}
   for i, one in ipairs(wanted) do

@@ -15,19 +15,19 @@ end
 
 -- Counts a mail that was taken.
 local function use(left, mail)
-  left.mails, left.bytes = left.mails - 1, left.bytes - #(mail.h or '') - #(mail.b or '')
+  left.mails, left.bytes = left.mails - 1, left.bytes - #(mail.m or '')
 end
 
 -- The mail of an entry by the names of its fields, until the next one is asked for: what verbs write is recognised by
 -- its shape and put into `frame`, which has nothing else, for a table of its own costs as much as half an XADD.
 local function waiting_mail(entry, frame)
   local v = entry[2]
-  if #v == 8 and v[1] == 'r' and v[3] == 'h' and v[5] == 'b' and v[7] == 's' then
-    frame.r, frame.h, frame.b, frame.s = v[2], v[4], v[6], v[8]
+  if #v == 4 and v[1] == 'r' and v[3] == 'm' then
+    frame.r, frame.m = v[2], v[4]
     return frame
   end
   if is_plain(v) then
-    frame.r, frame.h, frame.b, frame.s = nil, v[2], v[4], v[6]
+    frame.r, frame.m = nil, v[2]
     return frame
   end
   return fields_of(entry)

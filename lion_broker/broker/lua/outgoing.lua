@@ -1,7 +1,7 @@
 -- What a branch has done, as commit and dispatch are given it: records, and the mail that it sends. Shared by the verbs.
 --
--- ARGV n, n × (kind, header, body)                                          records
---      n, n × (recipient, direct, header, body, signature, blob, delay_ms)  outgoing mail
+-- ARGV n, n × (kind, record)                          records
+--      n, n × (recipient, direct, mail, blob, delay_ms)  outgoing mail
 
 -- The rows of a list, whose length is the argument at a place, and the place behind them.
 local function list_at(args, at, width, row_at)
@@ -13,13 +13,12 @@ end
 -- Records stay where they are: there are many, and each is written as it came.
 local function records_at(args, at)
   local n = tonumber(args[at])
-  return {args = args, first = at + 1, n = n}, at + 1 + n * 3
+  return {args = args, first = at + 1, n = n}, at + 1 + n * 2
 end
 
 local function mail_at(args, at)
   return {
-    recipient = args[at], direct = args[at + 1] == '1', h = args[at + 2], b = args[at + 3], s = args[at + 4],
-    x = args[at + 5], delay = tonumber(args[at + 6]),
+    recipient = args[at], direct = args[at + 1] == '1', m = args[at + 2], x = args[at + 3], delay = tonumber(args[at + 4]),
   }
 end
 

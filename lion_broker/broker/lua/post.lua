@@ -1,7 +1,7 @@
 -- post: mails from outside a turn, all or none.
 --
 -- KEYS 1: session key
--- ARGV producer, seq, digest, n, n × (sender, recipient, direct, header, body, signature, blob, delay_ms)
+-- ARGV producer, seq, digest, n, n × (sender, recipient, direct, mail, blob, delay_ms)
 -- -> {OK | DUPLICATE | CONFLICT | GAP} or {UNKNOWN | CLOSED | FULL, branch}
 --
 -- Where there are many producers, those go that have not posted for a while, all at once: the hash becomes the one
@@ -58,10 +58,10 @@ local function mails_at(args, at)
   local mails = {}
   for i = 1, tonumber(args[at]) do
     mails[i] = {
-      sender = args[at + 1], recipient = args[at + 2], direct = args[at + 3] == '1', h = args[at + 4], b = args[at + 5],
-      s = args[at + 6], x = args[at + 7], delay = tonumber(args[at + 8]),
+      sender = args[at + 1], recipient = args[at + 2], direct = args[at + 3] == '1', m = args[at + 4], x = args[at + 5],
+      delay = tonumber(args[at + 6]),
     }
-    at = at + 8
+    at = at + 6
   end
   return mails
 end

@@ -2,13 +2,13 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, where (outbox | transit | inbox | mailbox | lanes | delayed), lane, after, count
--- -> {(place, lane, due, attempts, recipient, header, body, signature, blob, straight), …}
+-- -> {(place, lane, due, attempts, recipient, mail, blob, straight), …}
 --
 -- A lane's mail is paged by lane and then by place; delayed mail, whose place is <due>-<number>, by place.
 
 -- Straight is 0 for a delayed mail that goes on into the inbox, else 1.
 local function row(place, lane, due, attempts, recipient, mail)
-  return {place, lane, due, attempts, recipient, mail.h or '', mail.b or '', mail.s or '', mail.x or '', mail.straight or 1}
+  return {place, lane, due, attempts, recipient, mail.m or '', mail.x or '', mail.straight or 1}
 end
 
 -- A page is of one lane: the first from `lane` on that has mail after the place.
@@ -39,7 +39,7 @@ local function of_delayed(key, branch, from, limit)
     local due, number = tonumber(packed[i + 1]), tonumber(string.sub(packed[i], 1, 15))
     if #found < limit and (due > tonumber(from_due) or number > tonumber(from_number)) then
       local fields = cmsgpack.unpack(string.sub(packed[i], 16))
-      local mail = {h = fields[1], b = fields[2], s = fields[3], x = fields[5], straight = fields[4]}
+      local mail = {m = fields[1], x = fields[3], straight = fields[2]}
       found[#found + 1] = row(string.format('%.0f-%.0f', due, number), '', due, 0, branch, mail)
     end
   end

@@ -1,22 +1,22 @@
 -- restore: a part of an export, put back into a session that is being imported.
 --
 -- KEYS 1: session key
--- ARGV branch, part, done (0|1), n, n × (version, place, kind, head, body, stamp),
+-- ARGV branch, part, done (0|1), n, n × (version, place, kind, record, stamp),
 --      where (outbox | transit | inbox | mailbox | lanes | delayed),
---      n, n × (recipient, due ms, straight (0|1), header, body, signature, blob),
---      n, n × (id, reason, error, detail, branch, attempts, owners, header, body, signature, blob)
+--      n, n × (recipient, due ms, straight (0|1), mail, blob),
+--      n, n × (id, reason, error, detail, branch, attempts, owners, mail, blob)
 -- -> OK | ALREADY | GAP | STALE | UNKNOWN | CLOSED
 --
 -- The field `restored` of the session is the number of the last part; the one that is done takes the field `importing` away.
 
 local function read_mail(text, number)
-  return {recipient = text(), due = number(), straight = text() == '1', h = text(), b = text(), s = text(), x = text()}
+  return {recipient = text(), due = number(), straight = text() == '1', m = text(), x = text()}
 end
 
 local function read_letter(text)
   return {
     id = text(), reason = text(), error = text(), detail = text(), branch = text(), attempts = text(), owners = text(),
-    h = text(), b = text(), s = text(), x = text(),
+    m = text(), x = text(),
   }
 end
 
@@ -72,7 +72,7 @@ register('restore', function(keys, args)
   local branch, part, done = text(), number(), text() == '1'
   local rows = list(function()
     local version, place = text(), text()
-    return {version = version, id = version .. '-' .. place, kind = text(), head = text(), body = text(), stamp = text()}
+    return {version = version, id = version .. '-' .. place, kind = text(), record = text(), stamp = text()}
   end)
   local where = text()
   local mails = list(function() return read_mail(text, number) end)
@@ -89,9 +89,8 @@ register('restore', function(keys, args)
   local refused = refusal_of(session, home, rows, mails, letters)
   if refused then return refused end
   for _, row in ipairs(rows) do
-    local fields = {'k', row.kind, 'd', row.body}
-    if row.head ~= '' then fields[5], fields[6] = 'h', row.head end
-    if row.stamp ~= '' then fields[#fields + 1], fields[#fields + 2] = 't', row.stamp end
+    local fields = {row.kind, row.record}
+    if row.stamp ~= '' then fields[3], fields[4] = 't', row.stamp end
     redis.call('XADD', home.key .. ':log', row.id, unpack(fields))
     redis.call('HSET', home.key, 'version', row.version)
   end

@@ -6,26 +6,28 @@
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>, and where it hands out a mail
---                                                               e <entry> h <header> d <body> g <signature> c <cursor>
---                                                               v <version> f <behaviour>
+--                                                               e <entry> m <mail> c <cursor> v <version> f <behaviour>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
 --   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
 --   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
 --   heartbeats       lion:{t}:heartbeats                  zset with expiry: owners by the ms at which they are forgotten
---   mailbox, inbox   <branch key>:mailbox|inbox           entries: h <header> b <body> s <signature> [x <blob>]
+--   mailbox, inbox   <branch key>:mailbox|inbox           entries: m <mail> [x <blob>]
 --   outbox, transit  <branch key>:outbox|transit          the same behind r <recipient>, before d <due ms> where delayed
 --   lane             <branch key>:lane:<sender>           entries as in the mailbox: mail that waits to be tried again
 --   lanes, tries     <branch key>:lanes|tries             zset: senders by the ms at which they are due;
 --                                                         hash: <attempts at the head> <owners, a line each>
 --   delayed          <branch key>:delayed                 zset: <number><packed mail> by the ms at which it is due
---   dead             <session key>:dead                   entries: reason error detail branch attempts owners h b s
+--   dead             <session key>:dead                   entries: reason error detail branch attempts owners m [x]
 --   steps            <branch key>:steps                   hash: calls outside of the turn in progress
 --   cancelled        <branch key>:cancelled               set with expiry: commands that nobody waits for
 --   limits           lion:{t}:limits                      zset with expiry: names of budgets by the ms of their last use
 --   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at limits title wait:<who>
 --   audit            lion:{t}:audit                       stream, capped: who what target detail nonce
---   log              <branch key>:log                     entries <version>-<place>: k <kind> d <body> [h <header>], the
---                                                         first of a version t <ms> <cursor>, and owners, a line each
+--   log              <branch key>:log                     entries <version>-<place>: <kind> <record>, the first of a
+--                                                         version with t <ms> <cursor>, and owners, a line each
+--
+-- A mail is one value, as codec.py packs it: header, body and signature; what a server is asked for each value of an entry
+-- is more than what its bytes cost. No verb looks into it. A record of the log is its header and its body in one as well.
 --
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 
@@ -134,7 +136,7 @@ end
 
 -- Whether fields are those of a mail without a blob, as verbs write it.
 local function is_plain(fields)
-  return #fields == 6 and fields[1] == 'h' and fields[3] == 'b' and fields[5] == 's'
+  return #fields == 2 and fields[1] == 'm'
 end
 
 local function delete_entries(key, ids)

@@ -48,9 +48,18 @@ local function delayed_at(key, place)
   for _, one in ipairs(redis.call('ZRANGEBYSCORE', key .. ':delayed', due, due)) do
     if tonumber(string.sub(one, 1, 15)) == tonumber(number) then
       local fields = cmsgpack.unpack(string.sub(one, 16))
-      return {h = fields[1], b = fields[2], s = fields[3], x = fields[5]}, one
+      return {m = fields[1], x = fields[3]}, one
     end
   end
+end
+
+-- The id of a mail, whose header is a line behind its signature; nil of what is no mail.
+local function id_of(mail)
+  local m = mail.m or ''
+  local first = m ~= '' and string.byte(m, 1) + 2 or 1
+  local last = string.find(m, '\n', first, true)
+  local read, header = pcall(cjson.decode, last and string.sub(m, first, last - 1) or '')
+  return read and type(header) == 'table' and header.id or nil
 end
 
 -- What is at a place, and what it is called where it is taken away; nothing where another mail is.
@@ -63,8 +72,7 @@ local function find(key, one)
     local entry = entry_at(one.stream, one.place)
     mail = entry and fields_of(entry)
   end
-  local read, header = pcall(cjson.decode, mail and mail.h or '')
-  return read and type(header) == 'table' and header.id == one.id and mail or nil
+  return mail and id_of(mail) == one.id and mail or nil
 end
 
 local function word_for(key, was, one)

@@ -111,7 +111,7 @@ async def _mails(console: Console, records: list[SessionRecord], wanted: str, se
     is_id_part = _ID_PART.fullmatch(part) is not None
     if not is_id_part and len(words) < _FEWEST_LETTERS:
         return []
-    rows = []
+    rows = list[Row]()
     newest = records[:_BY_MAIL]
     read = await console.histories.read_all([record.id for record in newest], seconds=seconds)
     for record, known in zip(newest, read, strict=True):

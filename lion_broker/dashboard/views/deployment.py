@@ -29,7 +29,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         Column("state", "State", "state", "lost: its heartbeat is overdue; what it had goes to others."),
         Column("pool", "Pool"),
         Column("host", "Host", data_only=True),
-        Column("pid", "Process", data_only=True),
+        Column("pid", "Process", "number", data_only=True),
         Column("version", "Version"),
         Column("started", "Started", "moment"),
         Column("heard", "Last heard", "moment"),

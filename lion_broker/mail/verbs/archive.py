@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lion_broker.core.lean import lean
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import DeadLetter, LogRecord
 from lion_broker.mail.waiting import WaitsAt
@@ -17,7 +16,7 @@ IMPORTING = "importing"
 """The field of a session that is being imported; such a one is not to be opened yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Kept:
     """A mail that was waiting; `due` (ms, 0 is at once) and `straight` as in `Waiting`."""
 
@@ -26,7 +25,7 @@ class Kept:
     straight: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Restore(Verb[Outcome]):
     """Put a part of an export back into a branch of a session whose field `importing` is set.
 

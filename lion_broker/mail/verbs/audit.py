@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lion_broker.core.lean import lean
 from lion_broker.mail.records import AuditEntry
 
 from .verb import Verb
@@ -14,7 +13,7 @@ AUDIT_KEPT = 10_000
 """How many of the newest entries are kept at least; about two megabytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class WriteAudit(Verb[str]):
     """Write down that `who` did `what` to `target`, such as a session or pool; returns the entry's id.
 
@@ -28,7 +27,7 @@ class WriteAudit(Verb[str]):
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadAudit(Verb[tuple[AuditEntry, ...]]):
     """Read up to `count` entries, the newest first; with `before` only those before the entry with that id."""
 

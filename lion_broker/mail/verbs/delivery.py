@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lion_broker.core.lean import lean
 from lion_broker.mail.answers import Withdrawn
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved, Posted
@@ -15,7 +14,7 @@ from .verb import MOVED, Verb
 __all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send", "Withdraw"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Post(Verb[Posted]):
     """Put mails on the road from outside a turn, all of them or none.
 
@@ -33,7 +32,7 @@ class Post(Verb[Posted]):
     mails: tuple[WireMail, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Collect(Verb[Moved]):
     """Take up to `limit` mails, fewer large ones, out of the outboxes of `branches` (None: of all), in order."""
 
@@ -42,7 +41,7 @@ class Collect(Verb[Moved]):
     limit: int = MOVED
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Send(Verb[Moved]):
     """Deliver up to `limit` mails, fewer large ones, to `recipients` (None: to all), collected or still in an outbox.
 
@@ -60,7 +59,7 @@ class Send(Verb[Moved]):
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Receive(Verb[Moved]):
     """Move up to `limit` mails, fewer large ones, from inboxes into mailboxes of branches with a pool, marking these.
 
@@ -73,7 +72,7 @@ class Receive(Verb[Moved]):
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Withdraw(Verb[tuple[Withdrawn, ...]]):
     """Make mails that wait at a branch dead letters with the reason `withdrawn`; for each, in order, what became of it.
 
@@ -91,7 +90,7 @@ class Withdraw(Verb[tuple[Withdrawn, ...]]):
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Exhume(Verb[tuple[Outcome, ...]]):
     """Send dead letters again, to the mailboxes or inboxes of their branches; for each, in order, what became of it.
 
@@ -104,7 +103,7 @@ class Exhume(Verb[tuple[Outcome, ...]]):
     edited: tuple[tuple[str, WireMail], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Drop(Verb[tuple[Outcome, ...]]):
     """Remove dead letters for good; for each, in order, OK or UNKNOWN."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lion_broker.core.lean import lean
 from lion_broker.mail.deployment import BudgetRecord, Due, Order, PoolRecord, Roll, Tally, WorkerReport
 from lion_broker.mail.outcome import Outcome
 
@@ -22,7 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Enrol(Verb[Order]):
     """Put a worker's report into the register, in place of its last one; answers what this worker is told to do.
 
@@ -34,14 +33,14 @@ class Enrol(Verb[Order]):
     keep_ms: int = 600_000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadWorkers(Verb[Roll]):
     """Read the register of workers: up to `count`, those that would leave last first."""
 
     count: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class OrderWorkers(Verb[tuple[Outcome, ...]]):
     """Tell workers what to do; each learns it with its next heartbeat. OK or UNKNOWN for each, in order.
 
@@ -52,14 +51,14 @@ class OrderWorkers(Verb[tuple[Outcome, ...]]):
     order: Order = Order.DRAIN
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadPools(Verb[tuple[PoolRecord, ...]]):
     """Read the pools with branches that have work, and those that workers are wanted for; up to `count`, by name."""
 
     count: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class SetWanted(Verb[None]):
     """Say how many workers a pool is to have, for whoever starts them; None takes it back."""
 
@@ -67,7 +66,7 @@ class SetWanted(Verb[None]):
     wanted: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Tidy(Verb[None]):
     """Forget up to `limit` readers of a pool that hold nothing and have not read for `idle_ms`.
 
@@ -80,7 +79,7 @@ class Tidy(Verb[None]):
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class CountMail(Verb[tuple[Tally, ...]]):
     """Read the counters of up to `count` sessions of each partition, in order of creation, from place `start` on.
 
@@ -91,14 +90,14 @@ class CountMail(Verb[tuple[Tally, ...]]):
     count: int = 500
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadDue(Verb[Due]):
     """Read how much waits for a moment; mails that are to be tried again are counted on up to `limit` branches."""
 
     limit: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadBudgets(Verb[tuple[BudgetRecord, ...]]):
     """Read the budgets that were used in the last day (see `Reserve`), up to `count`, those used last first.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lion_broker.core.lean import lean
 from lion_broker.mail.answers import Stepped
 from lion_broker.mail.outcome import Outcome
 
@@ -12,7 +11,7 @@ from .verb import Verb
 __all__ = ["Cancel", "Reserve", "Say", "Settle", "Step"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Step(Verb[Stepped]):
     """Record a call that the turn makes outside: without `body` that it begins, with it what came of it.
 
@@ -28,7 +27,7 @@ class Step(Verb[Stepped]):
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Say(Verb[Outcome]):
     """Give a client a part of an answer while the turn goes on; OK, or FENCED when the token is not the branch's.
 
@@ -46,11 +45,11 @@ class Say(Verb[Outcome]):
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Cancel(Verb[Outcome]):
     """Ask that a command, by the id of its mail, be dropped or stopped; OK, or UNKNOWN for an unknown branch.
 
-    The branch's owner learns of it when it renews its lease, and before it begins a command.
+    The branch's owner learns of it when it renews its lease, and before it begins a command that has waited.
     """
 
     session: str
@@ -58,7 +57,7 @@ class Cancel(Verb[Outcome]):
     command: str
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Reserve(Verb[int]):
     """Take requests and tokens out of a budget that all who name it share; 0 when both were taken.
 
@@ -81,7 +80,7 @@ class Reserve(Verb[int]):
     calls: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Settle(Verb[None]):
     """Take what was used beyond a reservation, or give back (negative numbers) what was not; limits as in `Reserve`.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from lion_broker.core.lean import lean
 from lion_broker.mail.records import (
     START,
     BranchRecord,
@@ -36,19 +37,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadSession(Verb[SessionRecord | None]):
     """Read a session's fields and counters, or None."""
 
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ListSessions(Verb[tuple[str, ...]]):
     """Read the ids of all sessions of the namespace, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadBranches(Verb[tuple[BranchRecord, ...]]):
     """Read branches in order of creation: those in `ids`, or `count` of them from place `start`.
 
@@ -61,7 +62,7 @@ class ReadBranches(Verb[tuple[BranchRecord, ...]]):
     count: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     """Wait up to `wait_ms` for branches of a pool that have work; at most `count`, each given to one `owner` only.
 
@@ -77,7 +78,7 @@ class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     seats: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadLog(Verb[tuple[LogRecord, ...]]):
     """Read up to `count` records of a branch's log after (`version`, `place`), in order."""
 
@@ -88,7 +89,7 @@ class ReadLog(Verb[tuple[LogRecord, ...]]):
     count: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadInbox(Verb[tuple[Entry, ...]]):
     """Read up to `count` entries after `after` that wait in a branch's inbox, in order."""
 
@@ -98,7 +99,7 @@ class ReadInbox(Verb[tuple[Entry, ...]]):
     count: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadWaiting(Verb[tuple[Waiting, ...]]):
     """Read up to `count` mails that wait at a station of a branch after the place `after`, in order; all wait on.
 
@@ -115,7 +116,7 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadDead(Verb[tuple[DeadLetter, ...]]):
     """Read up to `count` dead letters of a session after `after`, in order.
 
@@ -128,7 +129,7 @@ class ReadDead(Verb[tuple[DeadLetter, ...]]):
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadEvents(Verb[tuple[Occurrence, ...]]):
     """Read the live tail of a session after `after`; waits up to `wait_ms` when there is nothing yet.
 
@@ -145,7 +146,7 @@ class ReadEvents(Verb[tuple[Occurrence, ...]]):
     gaps: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Progress(Verb[tuple[str, ...]]):
     """Read which of the branches in `targets` have not yet committed past the mailbox entry named there."""
 
@@ -153,7 +154,7 @@ class Progress(Verb[tuple[str, ...]]):
     targets: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class AwaitReply(Verb[tuple[Reply, ...]]):
     """Wait up to `wait_ms` for replies to `client` after the one with the id `after`; those before it may go."""
 
@@ -163,7 +164,7 @@ class AwaitReply(Verb[tuple[Reply, ...]]):
     wait_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class ReadCancelled(Verb[frozenset[str]]):
     """Read which commands of a branch were cancelled within the last hour."""
 

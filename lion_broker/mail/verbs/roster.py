@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from lion_broker.core.lean import lean
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchSeed, Record
 
@@ -13,7 +13,7 @@ from .verb import LEASE_MS, Verb
 __all__ = ["CloseBranch", "CreateBranch", "CreateSession", "DeleteSession", "UpdateSession"]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class CreateSession(Verb[Outcome]):
     """Create a session with its own mailbox. OK, or DUPLICATE when the id is taken.
 
@@ -27,7 +27,7 @@ class CreateSession(Verb[Outcome]):
     cap_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class UpdateSession(Verb[Outcome]):
     """Set fields of a session. OK or UNKNOWN."""
 
@@ -35,7 +35,7 @@ class UpdateSession(Verb[Outcome]):
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class DeleteSession(Verb[bool]):
     """Remove up to `limit` branches of a session with everything they own, then the session.
 
@@ -46,7 +46,7 @@ class DeleteSession(Verb[bool]):
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class CreateBranch(Verb[Outcome]):
     """Create a branch whose log begins with `records` as version 1.
 
@@ -64,7 +64,7 @@ class CreateBranch(Verb[Outcome]):
     lease_ms: int = LEASE_MS
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class CloseBranch(Verb[Outcome]):
     """Remove a branch from the session: what waits for it becomes dead letters (`closed`), later mail is refused.
 

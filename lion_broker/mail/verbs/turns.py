@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lion_broker.core.lean import lean
 from lion_broker.mail.answers import Promoted, Swept
 from lion_broker.mail.outcome import Outcome
@@ -109,7 +107,7 @@ class Station:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Renew(Verb[tuple[Outcome, ...]]):
     """Prolong leases; for each station, in order: OK, FENCED, or CANCELLED.
 
@@ -120,14 +118,14 @@ class Renew(Verb[tuple[Outcome, ...]]):
     lease_ms: int = LEASE_MS
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Release(Verb[tuple[Outcome, ...]]):
     """Hand branches back at once: what waits is ready for others. OK or FENCED for each station, in order."""
 
     stations: tuple[Station, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Sweep(Verb[Swept]):
     """Look at up to `limit` ready entries that were read at least `idle_ms` ago.
 
@@ -140,7 +138,7 @@ class Sweep(Verb[Swept]):
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Promote(Verb[Promoted]):
     """Let up to `limit` branches, of one session or of all, have what is due: delayed mail, and mail to be tried again.
 
@@ -151,7 +149,7 @@ class Promote(Verb[Promoted]):
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Pause(Verb[Outcome]):
     """Have a branch with a pool take no more turns until it is resumed; mail to it waits.
 
@@ -163,7 +161,7 @@ class Pause(Verb[Outcome]):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@lean(frozen=True, slots=True)
 class Resume(Verb[Outcome]):
     """Let a branch take turns again; mail that has failed before is tried afresh. OK, ALREADY, CLOSED, UNKNOWN."""
 

@@ -95,7 +95,7 @@ async def test_a_worker_is_drained_and_a_pool_scaled(
 ) -> None:
     """A worker that is told to drain ends by itself; the number that is wanted is there for who starts workers."""
     async with running_worker(scene.registry, stage.exchange, pool="p") as worker:
-        await await_until(lambda: _is_enrolled(stage, worker.state.owner))
+        await await_until(lambda: is_enrolled(stage, worker.state.owner))
         page = await client.get("/workers", headers=HTML)
         assert worker.state.owner in page.text
         done = await client.post("/workers/drain", data={"owner": worker.state.owner})
@@ -113,7 +113,8 @@ async def test_a_worker_is_drained_and_a_pool_scaled(
     assert (await client.get("/scale/no pool")).status_code == 400
 
 
-def _is_enrolled(stage: Stage, owner: str) -> bool:
+def is_enrolled(stage: Stage, owner: str) -> bool:
+    """Whether a worker is on the roll."""
     return owner in {one.report.owner for one in stage.exchange.call(ReadWorkers()).workers}
 
 

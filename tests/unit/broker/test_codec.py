@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lion_broker.broker.codec import Codec
+from lion_broker.broker.codec import Codec, packed, packed_record, unpacked, unpacked_record
 from lion_broker.broker.signing import Signer
-from lion_broker.mail.records import Entry, Rejected
+from lion_broker.mail.records import Entry, Record, Rejected
 from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail, encode_json
 
 SIGNED, UNSIGNED = Codec(Signer(b"a secret of the codec tests")), Codec(Signer())
@@ -17,7 +17,7 @@ MAIL = WireMail(Header("s", "ada", "ben", "signal"), encode_json({"item": 1}, "i
 
 def fields(head: bytes, body: bytes, signature: bytes) -> list[bytes]:
     """The fields of an entry."""
-    return [b"h", head, b"b", body, b"s", signature]
+    return [b"m", packed(head, body, signature)]
 
 
 def opened(head: bytes, body: bytes, codec: Codec = SIGNED) -> WireMail | Rejected:
@@ -35,21 +35,21 @@ def rejected(found: WireMail | Rejected) -> str:
 @pytest.mark.parametrize("codec", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
 def test_a_mail_comes_back(codec: Codec) -> None:
     """Byte for byte."""
-    entry = codec.open((b"7-1", fields(*codec.seal(MAIL)[:3])), "s", "ben")
+    entry = codec.open((b"7-1", [b"m", codec.seal(MAIL).mail]), "s", "ben")
     assert entry == Entry("7-1", MAIL)
 
 
 def test_a_mail_for_somebody_else_is_rejected() -> None:
     """A mail that was copied into another mailbox or session has no effect there."""
-    sealed = fields(*SIGNED.seal(MAIL)[:3])
+    sealed = [b"m", SIGNED.seal(MAIL).mail]
     assert rejected(SIGNED.open_fields(sealed, "s", "carl")) == "misdirected"
     assert rejected(SIGNED.open_fields(sealed, "another", "ben")) == "bad_signature"
-    assert rejected(UNSIGNED.open_fields(fields(*UNSIGNED.seal(MAIL)[:3]), "another", "ben")) == "misdirected"
+    assert rejected(UNSIGNED.open_fields([b"m", UNSIGNED.seal(MAIL).mail], "another", "ben")) == "misdirected"
 
 
 def test_reasons() -> None:
     """Each way to be wrong has its word."""
-    head, body, signature, _ = SIGNED.seal(MAIL)
+    head, body, signature = unpacked(SIGNED.seal(MAIL).mail) or (b"", b"", b"")
     assert rejected(SIGNED.open_fields(fields(head, body + b" ", signature), "s", "ben")) == "bad_signature"
     assert rejected(SIGNED.open_fields(fields(head, body, b""), "s", "ben")) == "bad_signature"
     assert rejected(opened(head, b"x" * MAX_MAIL_BYTES)) == "too_large"
@@ -64,22 +64,25 @@ def test_reasons() -> None:
     "wrong",
     [
         [],
-        [b"h"],
-        [b"h", b"1", b"b"],
-        [b"b", b"1", b"h", b"2", b"s", b"3"],
-        [b"h", b"1", b"b", b"2", b"s", b"3", b"y", b"4"],
+        [b"m"],
+        [b"m", b""],
+        [b"m", b"\x01"],
+        [b"m", b"\x01\n"],
+        [b"m", b"\x02si{}[]"],
+        [b"x", b"1", b"m", b"2"],
+        [b"m", b"1", b"x", b"2", b"y", b"4"],
         [b"\xff", b"\xff"],
     ],
     ids=str,
 )
 def test_other_fields_are_no_mail(wrong: list[bytes]) -> None:
-    """Missing, further or swapped fields, and names that are no text."""
+    """Missing, further or swapped fields, values that end too soon, and names that are no text."""
     assert rejected(SIGNED.open_fields(wrong, "s", "ben")) == "malformed"
 
 
 def test_what_is_kept_of_it_is_short() -> None:
     """A dead letter shows the beginning of each field, for a person to look at."""
-    found = SIGNED.open_fields([b"h", b"x" * 5000, b"b", b"y", b"s", b"z"], "s", "ben")
+    found = SIGNED.open_fields(fields(b"x" * 5000, b"y", b"z"), "s", "ben")
     assert isinstance(found, Rejected)
     assert {name: len(value) for name, value in found.fields.items()} == {"h": 1024, "b": 1, "s": 1}
 
@@ -115,3 +118,15 @@ def test_headers_with_wrong_values_never_raise(changes: dict[str, object], item:
     assert isinstance(found, (WireMail, Rejected))
     if isinstance(found, WireMail):
         assert (found.header.session, found.header.recipient) == ("s", "ben")
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_a_record_comes_back(head: bytes, body: bytes) -> None:
+    """Whatever header and body are, also where both look like the length of a header."""
+    assert unpacked_record(b"note", packed_record(Record("note", body, head))) == Record("note", body, head)
+
+
+@pytest.mark.parametrize("value", [b"", b"\n", b"x", b"{}\n", b"-1\nx", b"9" * 5000 + b"\nx", b"123456789\nx"])
+def test_a_record_that_no_verb_has_written(value: bytes) -> None:
+    """It is all body."""
+    assert unpacked_record(b"\xff", value) == Record("\ufffd", value, b"")

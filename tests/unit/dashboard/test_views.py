@@ -10,8 +10,9 @@ import pytest
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, mail_table
 from lion_broker.dashboard.views.models import model_table, tool_table, wait_seconds
-from lion_broker.dashboard.views.waterfall import draw_trace, span_table
+from lion_broker.dashboard.views.waterfall import BARS, LEFT, draw_trace, span_table
 from lion_broker.dashboard.views.words import text_of, with_words, words_of
+from lion_broker.dashboard.window import Window
 from lion_broker.insight.pictures import Edge, Flow, Lanes, Passage, Span, Trace
 from lion_broker.telemetry.acts import Act, ActKind
 
@@ -174,3 +175,37 @@ def test_other_words_keep_all_else() -> None:
     assert body["item"]["content"]["instruction"] == "do"
     assert with_words({"item": "do"}, "undo") == "undo"
     assert with_words({"item": [1]}, "undo") is None
+
+
+def test_a_part_of_a_waterfall_is_drawn_larger() -> None:
+    """Bars are cut at the ends of the window; a mail to which nothing happens in it points to where that was."""
+    spans = (Span("queued", "", 10.0, 1.0), Span("work", "", 11.0, 3.0), Span("delivered", "", 14.0, 0.5))
+    caused = Trace(passage("2", "b", "d", 14.1, delivered=14.5), (Span("queued", "", 14.5, 5.5),))
+    trace = Trace(passage("1", "a", "b", 9.9, delivered=10.0), spans, (caused,))
+    whole, part = draw_trace(trace, NAMES), draw_trace(trace, NAMES, Window(0.5, 1.5))
+    first, second = part.lines
+    assert [bar.kind for bar in first.bars] == ["queued", "work"]
+    assert [bar.width for bar in first.bars] == [BARS / 2, BARS / 2]
+    assert [bar.x for bar in first.bars] == [LEFT, LEFT + BARS / 2]
+    assert (list(second.bars), second.beyond, first.beyond) == ([], "later", "")
+    assert draw_trace(trace, NAMES, Window(9.0, 10.0)).lines[0].beyond == "earlier"
+    assert [line.y for line in part.lines] == [line.y for line in whole.lines]
+    assert dict(part.points) == {LEFT: 0.5, LEFT + BARS: 1.5}
+    assert draw_trace(trace, NAMES, Window(-50, 500)) == whole
+
+
+def test_a_window_of_lanes_is_to_scale() -> None:
+    """The same time takes the same room, and what is beyond the window ends just beyond the picture."""
+    passages = (
+        passage("1", "a", "b", 100.0, delivered=100.0, begun=101.0, applied=102.0),
+        passage("2", "a", "b", 103.0, delivered=103.0, begun=90.0, applied=900.0),
+    )
+    chart = draw_lanes(Lanes(NAMES, passages), Window(100.0, 104.0))
+    first, second = chart.posts
+    begun, ended = first.begun or 0, first.ended or 0
+    assert ended - begun == pytest.approx(begun - first.y2, abs=1)
+    assert begun < ended < (second.ended or 0) <= chart.height
+    assert chart.shown == Window(100.0, 104.0)
+    assert [tick.seconds for tick in chart.ticks] == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert draw_lanes(Lanes({}, ()), Window(0, 1)).posts == ()
+    assert draw_lanes(Lanes({}, ())).shown.seconds > 0

@@ -1,0 +1,183 @@
+"""Tables and pictures are looked at as one wants, in a real browser: sorted, filtered, closer; the address keeps it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.integration.dashboard.browsing import CHROMIUM
+from tests.integration.dashboard.conftest import Scene
+from tests.integration.dashboard.test_browser import anyio_backend, browser, page
+
+__all__ = ["anyio_backend", "browser", "page"]
+
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.processes,
+    pytest.mark.anyio,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH"),
+]
+LIVE = '#live-dot[data-state="on"]'
+
+
+def window(page: Page) -> tuple[float, float]:
+    """The window of time in the address."""
+    query = parse_qs(urlsplit(page.url).query)
+    return float(query["from"][0]), float(query["to"][0])
+
+
+async def moved(page: Page, begin: float) -> None:
+    """Wait until the window in the address begins later."""
+    await page.wait_for_function("begin => new URLSearchParams(location.search).get('from') > begin + 1e-6", arg=begin)
+
+
+async def texts(cells: Locator) -> list[str]:
+    """What cells say."""
+    return [text.strip() for text in await cells.all_inner_texts()]
+
+
+async def box_of(picture: Locator) -> dict[str, float]:
+    """Where a picture is on the screen."""
+    await picture.scroll_into_view_if_needed()
+    box: Any = await picture.bounding_box()
+    return dict(box)
+
+
+async def test_a_table_is_sorted_and_stays_so(page: Page, scene: Scene) -> None:
+    """By a click on a heading, without leaving the page; new mail takes its place in the order."""
+    await page.goto(f"/sessions/{scene.id}/branches")
+    await page.locator(LIVE).wait_for()
+    await page.evaluate("window.here = true")
+    names = page.locator("tbody .column-name")
+    heading = page.get_by_role("columnheader", name="Branch")
+    await heading.get_by_role("link").click()
+    await expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert await texts(names) == ["ada", "default branch", "far"]
+    await heading.get_by_role("link").press("Enter")
+    await expect(heading).to_have_attribute("aria-sort", "descending")
+    await expect(names).to_have_text(["far", "default branch", "ada"])
+    assert await page.evaluate("document.activeElement.id") == "sort-branches-name"
+    await scene.session.anew_branch(name="eve", pool="p")
+    await scene.session.get_branch("ada").asend(scene.far, "message", "more")
+    await expect(names).to_have_text(["far", "eve", "default branch", "ada"])
+    assert await page.evaluate("window.here") is True
+    await page.go_back()
+    await expect(names).to_have_text(["ada", "default branch", "eve", "far"])
+    await page.reload()
+    await expect(names).to_have_text(["ada", "default branch", "eve", "far"])
+
+
+async def test_a_filter_keeps_the_order(page: Page, scene: Scene) -> None:
+    """And stands in the address; what matches nothing says so, and leads back."""
+    await page.goto("/mailboxes?sort=name&order=desc")
+    await expect(page.locator("tbody .column-name")).to_have_text(["far", "default branch", "ada"])
+    await page.get_by_role("columnheader", name="Branch").get_by_role("link").click()
+    await page.wait_for_function("!location.search.includes('sort')")
+    await page.get_by_role("columnheader", name="Turns").get_by_role("link").click()
+    await page.wait_for_function("location.search.includes('version')")
+    await page.get_by_label("Filter").fill("FAR")
+    await page.get_by_role("button", name="Show").click()
+    await page.wait_for_url("**/mailboxes?*q=FAR*")
+    assert "sort=version&order=desc" in page.url
+    await expect(page.locator("tbody .column-name")).to_have_text(["far"])
+    await page.get_by_label("Filter").fill("nobody")
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.locator(".empty")).to_contain_text("No branch is like that.")
+    await page.get_by_role("link", name="Show all").click()
+    await expect(page.locator("tbody tr")).to_have_count(3)
+
+
+async def test_it_works_without_scripts(page: Page, scene: Scene) -> None:
+    """Headings, sizes and the links of a picture are links like all others."""
+    assert page.context.browser is not None
+    cookies = await page.context.cookies()
+    plain = await page.context.browser.new_context(java_script_enabled=False, base_url=page.url)
+    await plain.add_cookies(
+        [{**one, "url": page.url} for one in cookies if one.pop("domain", None) and one.pop("path", None)]
+    )
+    other = await plain.new_page()
+    await other.goto("/mailboxes")
+    await other.get_by_role("link", name="Branch", exact=True).click()
+    await expect(other.locator("tbody .column-name")).to_have_text(["ada", "default branch", "far"])
+    await other.goto(f"/sessions/{scene.id}/lanes")
+    before = await other.locator(".post").count()
+    await other.get_by_label("Zoom in").click()
+    await expect(other.locator("svg.track")).to_be_visible()
+    await other.get_by_role("link", name="Reset").click()
+    await expect(other.locator(".post")).to_have_count(before)
+    await plain.close()
+
+
+async def test_a_waterfall_is_zoomed(page: Page, scene: Scene) -> None:
+    """By dragging, the wheel, buttons and keys; a drag opens no mail, and all ways lead back."""
+    await page.goto(f"/sessions/{scene.id}/trace")
+    await page.locator("tbody tr", has_text="zero").last.locator(".column-mail a").click()
+    picture = page.locator("svg.waterfall")
+    await picture.wait_for()
+    mail = parse_qs(urlsplit(page.url).query)["mail"]
+    whole = float(await picture.get_attribute("data-to") or 0)
+    box = await box_of(picture)
+    scale = box["width"] / 1000
+    y = box["y"] + 60 * scale
+    await page.mouse.move(box["x"] + 400 * scale, y)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 500 * scale, y, steps=4)
+    await expect(picture.locator(".chosen")).to_be_visible()
+    await page.mouse.move(box["x"] + 612 * scale, y, steps=4)
+    await page.mouse.up()
+    await page.wait_for_url("**from=*")
+    low, high = window(page)
+    assert low == pytest.approx(whole * (400 - 300) / 624, rel=0.05)
+    assert high == pytest.approx(whole * (612 - 300) / 624, rel=0.05)
+    assert parse_qs(urlsplit(page.url).query)["mail"] == mail
+    await expect(page.locator("svg.track")).to_be_visible()
+    await page.keyboard.press("+")
+    await moved(page, low)
+    closer = window(page)
+    assert closer[1] - closer[0] == pytest.approx((high - low) / 2, rel=0.05)
+    await page.keyboard.press("ArrowRight")
+    await moved(page, closer[0])
+    assert window(page)[1] - window(page)[0] == pytest.approx(closer[1] - closer[0], rel=0.01)
+    await page.keyboard.press("0")
+    await page.wait_for_function("!location.search.includes('from')")
+    await expect(page.locator("svg.track")).to_have_count(0)
+    box = await box_of(picture)
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    await page.keyboard.down("Control")
+    await page.mouse.wheel(0, -100)
+    await page.keyboard.up("Control")
+    await page.wait_for_url("**from=*")
+    low, high = window(page)
+    assert high - low == pytest.approx(whole / 1.25, rel=0.05)
+
+
+async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
+    """A part that is dragged over is drawn to scale, with its mails in the table; later mail changes nothing there."""
+    ada = scene.session.get_branch("ada")
+    await page.goto(f"/sessions/{scene.id}/lanes")
+    await page.locator(LIVE).wait_for()
+    picture = page.locator("svg.lanes:not(.lanes-head)")
+    box = await box_of(picture)
+    x = box["x"] + 30
+    await page.mouse.move(x, box["y"] + 18)
+    await page.mouse.down()
+    await page.mouse.move(x, box["y"] + 60, steps=5)
+    await page.mouse.up()
+    await page.wait_for_url("**from=*")
+    await expect(page.locator("#zoom-all")).to_be_visible()
+    first = await page.locator(".post").count()
+    assert first >= 1
+    await expect(page.locator("tbody tr")).to_have_count(first)
+    low, high = window(page)
+    await ada.asend(scene.far, "message", "later")
+    other = await page.context.new_page()
+    await other.goto(f"/sessions/{scene.id}/lanes")
+    await expect(other.locator("tbody tr", has_text="later")).to_have_count(1)
+    assert window(page) == (low, high)
+    await expect(page.locator("tbody tr", has_text="later")).to_have_count(0)
+    await page.bring_to_front()
+    await page.locator("#zoom-all").click()
+    await expect(page.locator("tbody tr", has_text="later")).to_have_count(1)
