@@ -49,7 +49,7 @@ class Say(Verb[Outcome]):
 class Cancel(Verb[Outcome]):
     """Ask that a command, by the id of its mail, be dropped or stopped; OK, or UNKNOWN for an unknown branch.
 
-    The branch's owner learns of it when it renews its lease, and before it begins a command.
+    The branch's owner learns of it when it renews its lease, and before it begins a command that has waited.
     """
 
     session: str
