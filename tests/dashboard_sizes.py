@@ -36,8 +36,16 @@ PIECE: Final = 20_000
 TOGETHER: Final = 500
 DRAINED_SECONDS: Final = 900.0
 BEGUN: Final = Record("begun", b"{}")
-PAGES: Final = ("", "/lanes", "/trace", "/conversation", "/branches")
-OF_ALL: Final = ("/", "/sessions", "/mailboxes", "/mailboxes?state=waiting", "/dead", "/models")
+PAGES: Final = ("", "/lanes", "/trace", "/trace?sort=took", "/conversation", "/branches", "/branches?sort=version")
+OF_ALL: Final = (
+    "/",
+    "/sessions",
+    "/mailboxes",
+    "/mailboxes?state=waiting",
+    "/mailboxes?sort=waiting",
+    "/dead",
+    "/models",
+)
 
 
 def long_log(stage: Stage, count: int) -> str:

@@ -93,6 +93,14 @@ async def take(page: Page, folder: Path, name: str, path: str, wait: str = "main
     await page.screenshot(path=folder / f"dashboard-{name}.png")
 
 
+async def closer(page: Page, folder: Path, path: str) -> None:
+    """Take a picture of the part of a waterfall, which is open, in which most happens."""
+    seconds = float(await page.locator("svg.waterfall").get_attribute("data-to") or 0)
+    await take(
+        page, folder, "zoom", f"{path}&from={0.55 * seconds:.3f}&to={0.9 * seconds:.3f}", "svg.track", scroll=270
+    )
+
+
 async def first_mail(url: str, session: str) -> str:
     """The mail with which a session began."""
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
@@ -115,6 +123,7 @@ async def pictures(stage: Stage, url: str, desk: str, folder: Path) -> None:
                 await take(page, folder, "flow", home, "svg.flow")
                 await take(page, folder, "lanes", f"{home}/lanes", "svg.lanes")
                 await take(page, folder, "trace", f"{home}/trace?mail={mail}", "svg.waterfall")
+                await closer(page, folder, f"{home}/trace?mail={mail}")
                 await take(page, folder, "workers", "/workers", ".spark")
                 await take(page, folder, "models", "/models", "#table-waits tbody tr")
                 await take(page, folder, "overview", "/", ".uplot canvas")

@@ -78,11 +78,7 @@ class Batch:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         if self.batches.finish(self):
-            if self.batches.is_sending:
-                try:
-                    await to_thread.run_sync(self.batches.settle)
-                finally:
-                    self.batches.drop()
+            await self.batches.asettle()
             await self._arun(self._end())
         self._tell(error)
 
@@ -106,7 +102,7 @@ class Batches:
     def __init__(self) -> None:
         self._convoy: Convoy | None = None
         self._going: deque[tuple[Batch, Holder, Verb[Any]]] = deque()
-        self._halted = False
+        self._halted = self._busy = False
         self._lock = RLock()
         self._process = os.getpid()
 
@@ -130,9 +126,9 @@ class Batches:
         return bool(opened) and self._outermost(opened) is not None
 
     @property
-    def is_sending(self) -> bool:
-        """Whether any mail is on its way."""
-        return bool(self._going)
+    def takes_more(self) -> bool:
+        """Whether mail of whoever asks can be sent on now: it is inside a batch, and nobody else is doing that."""
+        return not (self._halted or self._busy) and self.holding
 
     def send_on(self, exchange: Exchange, holder: Holder) -> None:
         """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `Surroundings.send_on`."""
@@ -140,6 +136,7 @@ class Batches:
         if batch is None or self._halted:
             return
         with self._lock:
+            self._busy = True
             try:
                 self._convoy = self._convoy or exchange.convoy()
                 self._send(self._convoy, batch, holder)
@@ -149,6 +146,8 @@ class Batches:
             except BaseException:
                 self.drop()
                 raise
+            finally:
+                self._busy = False
 
     def settle(self) -> None:
         """Wait for the answers to what is on its way. What gets none is asked for again by whoever ends the batch."""
@@ -164,6 +163,16 @@ class Batches:
             finally:
                 self._halted = False
                 self.drop()
+
+    async def asettle(self) -> None:
+        """Do the same without blocking the event loop."""
+        if not self._going:
+            self.settle()
+            return
+        try:
+            await to_thread.run_sync(self.settle)
+        finally:
+            self.drop()
 
     def drop(self) -> None:
         """Wait for no answer any more."""

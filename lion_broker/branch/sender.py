@@ -68,7 +68,8 @@ class Sender(Recorder):
     @property
     def is_ahead(self) -> bool:
         """Whether so much was put into the outbox since the last time that a batch had better send some of it."""
-        return self._since >= PIECE or self._weight >= PIECE_BYTES
+        much = self._since >= PIECE or self._weight >= PIECE_BYTES
+        return much and not (self.keeps_outbox or self.turns.going_on)
 
     def put_text(self, recipient: Any, category: PackageCategory | str, text: Any) -> WireMail | None:
         """Put a mail with a plain text into the outbox, as bytes at once, and return it.

@@ -64,7 +64,7 @@ class Surroundings:
 
     async def asend_on(self, holder: Holder) -> None:
         """Do the same without blocking the event loop."""
-        if not self.batches.is_sending:
+        if self.batches.takes_more:
             await to_thread.run_sync(self.send_on, holder)
 
     def _check_process(self) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as NoAnswer
 
 from lion_broker.mail.exchange import Convoy, Exchange
 from lion_broker.mail.verbs import Verb
 
-from .connection import Lane
+from .connection import Lane, translate
 from .requests import Request
 
 __all__ = ["LineConvoy"]
@@ -53,8 +54,8 @@ class LineConvoy(Convoy):
         try:
             self._lane = self._lane or self._open()
             self._lane.write(request.commands)
-        except (RedisError, OSError):
-            self.close()
+        except (RedisError, OSError) as error:
+            self._lose(error)
         except BaseException:
             self.close()
             raise
@@ -80,13 +81,19 @@ class LineConvoy(Convoy):
                         raise reply
                 self._answered.append(self._read(request, replies))
                 self._going.popleft()
-        except (RedisError, OSError):
-            self.close()
+        except (RedisError, OSError) as error:
+            self._lose(error)
         except BaseException:
             self.close()
             raise
         if self._going and self._lane is None:
             self._ask_again()
+
+    def _lose(self, error: Exception) -> None:
+        """Close the connection; raises BrokerUnavailable when there was patience enough with the server."""
+        self.close()
+        if isinstance(error, NoAnswer):
+            raise translate(error, self._exchange.url) from error
 
     def _ask_again(self) -> None:
         self._answered += self._exchange.call_all([verb for verb, _ in self._going])

@@ -209,26 +209,18 @@ def _told(found: Found) -> Iterator[tuple[str, str]]:
 
 def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     """What to do about a mail that is not done, each with the command that does it."""
-    from lion_broker.insight.overview import pools_steps
-    from lion_broker.mail.exchange import run
-    from lion_broker.mail.verbs import ReadBranches
+    from lion_broker.insight.overview import worker_pictures
+    from lion_broker.insight.reasons import reason_of
+    from lion_broker.mail.verbs import ReadBranches, ReadWorkers
 
     one = found.trace.passage
     if one.state == "dead":
         yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
         return
-    if one.state not in ("waiting", "working", "retrying"):
+    if one.state == "applied":
         return
-    for branch in exchange.call(ReadBranches(found.session, (one.recipient,))):
-        name = cell(branch.seed.name or branch.id)
-        if branch.paused:
-            yield f"{name} is paused ({cell(branch.paused)}): lion-broker branch resume {found.session} {branch.id}"
-        elif branch.id == found.session:
-            yield "It waits in the session's own mailbox, for a program that has the session open."
-        elif not branch.seed.pool:
-            yield f"{name} lives in a program, which takes its mail with branch.receive_all()."
-        elif branch.seed.pool not in {pool.pool for pool in run(exchange, pools_steps()) if pool.workers}:
-            yield (
-                f"Nobody serves the pool {branch.seed.pool} of {name}:"
-                f" lion-broker worker --app MODULE:NAME --pool {branch.seed.pool}"
-            )
+    branches, roll = exchange.call_all((ReadBranches(found.session, (one.recipient,)), ReadWorkers()))
+    reason = reason_of(found.session, one, branches[0] if branches else None, worker_pictures(roll))
+    if reason is not None:
+        text = cell(reason.text)
+        yield f"{text.removesuffix('.')}: {reason.command}" if reason.command else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from typing import Any, Final
 
 __all__ = ["Column", "Empty", "Order", "Row", "Table", "cell", "is_said", "moment", "sorted_rows", "to_csv"]
 
+_DIGITS: Final = re.compile(r"([0-9]{1,18})")
+_COMPARED: Final = 200
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -109,8 +112,12 @@ def sorted_rows(rows: Sequence[Row], column: str, *, descending: bool) -> list[R
 
 
 def _rank(value: Any) -> tuple[bool, Any]:
-    """What a value is compared by: numbers before texts, texts without regard to capitals."""
-    return (False, value) if isinstance(value, (int, float)) else (True, str(value).casefold())
+    """What a value is compared by: numbers before texts, and `Writer-2` before `writer-10`."""
+    if isinstance(value, (int, float)):
+        return False, value
+    pieces = _DIGITS.split(str(value).casefold()[:_COMPARED])
+    # Texts and digits take turns, so that like is compared with like.
+    return True, [int(one) if place % 2 else one for place, one in enumerate(pieces)]
 
 
 def is_said(row: Row, words: str) -> bool:

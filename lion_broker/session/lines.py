@@ -179,6 +179,7 @@ def _mail_row(mail: Any) -> Row:
 def _mail_of(row: Row, session: str) -> WireMail:
     head, body = row["head"].encode(), row["body"].encode()
     header = decode_header(head)
+    _insist(b"\n" not in head, "the header is more than one line")
     _insist(header.session == session, "the mail is of another session")
     _insist(is_id(header.sender) and is_id(header.recipient), "sender or recipient is no id")
     read_json(body, "body", MAX_BODY_BYTES)

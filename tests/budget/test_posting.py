@@ -84,7 +84,7 @@ async def test_a_single_mail_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile:
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 250
+    assert calls_a_mail(profile) <= 252
     await sender.asend(branches[1], "message", TEXT)
     with calls() as profile:
         for number in range(MAILS):
@@ -116,7 +116,7 @@ def test_a_mail_of_a_batch_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile, session.batch():
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 68
+    assert calls_a_mail(profile) <= 69
     session.close()
 
 
@@ -172,6 +172,22 @@ def test_a_large_block_holds_few_mails(exchange: RedisExchange) -> None:
     assert most <= (MOST_ON_THEIR_WAY + 1) * PIECE
     assert (len(sender.mailbox), session.counters()["posted"]) == (0, 30 * PIECE)
     session.close()
+
+
+@pytest.mark.anyio
+async def test_a_large_block_of_coroutines_holds_few_mails(exchange: RedisExchange) -> None:
+    """The same with `asend`, and no connection is kept for the batch afterwards."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    most = 0
+    async with session.batch():
+        for number in range(10 * PIECE + 1):
+            await sender.asend(branches[number % 10], "message", TEXT)
+            most = max(most, len(sender.mailbox))
+    assert PIECE <= most <= (MOST_ON_THEIR_WAY + 1) * PIECE
+    assert session.counters()["posted"] == 10 * PIECE + 1
+    assert session._estate.around.batches._convoy is None
+    await session.aclose()
 
 
 def test_a_batch_is_bounded_by_bytes_too(exchange: RedisExchange, counter: Counter) -> None:

@@ -185,6 +185,27 @@ def test_the_pieces_of_a_batch(place: Ground, name: str, way: Way) -> None:
         assert session.counters()["posted"] == 3000
 
 
+def test_a_block_whose_server_falls_silent(place: Ground) -> None:
+    """The block holds what comes then. Pieces that the network has kept and brings late are none more."""
+    with Session(exchange=place.exchange(patience=0.2), delivery="auto") as session:
+        ben, home = session.new_branch(name="ben"), session.default_branch
+        with session.batch():
+            for number in range(4000):
+                if number == 700:
+                    place.proxy.hold(Way.REQUEST)
+                if number == 3500:
+                    assert len(home.mailbox) >= 2000
+                    place.proxy.heal()
+                home.send(ben, "message", f"home:{number}")
+        assert place.proxy.injected["black hole"] > 0
+        ben.receive_all()
+        session.flush()
+        ledger = Ledger.of(place.straight(), session.id)
+        assert ledger.texts[ben.id] == [f"home:{number}" for number in range(4000)]
+        assert ledger.doubles() == ledger.gaps() == []
+        assert session.counters()["posted"] == 4000
+
+
 def test_a_post_that_arrives_after_its_sender_has_given_up(place: Ground) -> None:
     """What the network has kept is delivered late: the same post again, after it, is none more."""
     with Session(exchange=place.exchange(patience=0.2), delivery="auto") as session:

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from lion_broker.broker import errand, road
 from lion_broker.broker import exchange as broker_exchange
-from lion_broker.broker import road
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.mail.exchange import Exchange
@@ -48,7 +48,7 @@ def seed(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
             patch.setattr(module, "library", lambda: library)
         return
     changed = in_module(mutant)
-    for module, tables in ((broker_exchange, ("FUNCTIONS", "READS")), (memory_exchange, ("_CHANGES", "_READS"))):
+    for module, tables in ((errand, ("FUNCTIONS", "READS")), (memory_exchange, ("_CHANGES", "_READS"))):
         for name in tables:
             table: dict[Any, Any] = getattr(module, name)
             own = {

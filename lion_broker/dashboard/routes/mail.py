@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -28,10 +29,14 @@ from lion_broker.dashboard.window import Window, Zoom, window_asked, zoom_of
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.flow import flow_of
 from lion_broker.insight.lanes import lanes_of
+from lion_broker.insight.overview import worker_pictures
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.pictures import Flow, Lanes, Passage
+from lion_broker.insight.reasons import Reason, reason_of
 from lion_broker.insight.trace import trace_of
+from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
+from lion_broker.mail.verbs import ReadBranches, ReadWorkers, Verb
 
 from .sessions import session_page
 
@@ -151,11 +156,21 @@ async def trace(request: Request, console: Console) -> Page:
         (span_table(told, names),),
         waterfall=drawing,
         zoom=zoom,
+        why=await _reason(console, record.id, told.passage),
         passage=told.passage,
         names=names,
         whole_mail=await _whole(console, record.id, known, told.passage.mail),
         reading=known.progress,
     )
+
+
+async def _reason(console: Console, session: str, passage: Passage) -> Reason | None:
+    """Why a mail has not taken effect, as its branch and the workers stand now."""
+    if passage.state in ("applied", "dead") or not is_id(passage.recipient):
+        return None
+    verbs: list[Verb[Any]] = [ReadBranches(session, ids=(passage.recipient,)), ReadWorkers()]
+    found, roll = await console.exchange.acall_all(verbs)
+    return reason_of(session, passage, found[0] if found else None, worker_pictures(roll))
 
 
 def _mails(request: Request, known: Known, record: SessionRecord) -> Page:

@@ -6,11 +6,14 @@ import { hearToken } from "./talk.js";
 
 const PAUSE_MS = 700;
 const AGAIN_MS = 500;
+// A page that takes long is fetched the more seldom: this many times as long passes between two looks.
+const REST = 4;
 let newest = "";
 let source = null;
 let due = null;
 let fetching = false;
 let again = false;
+let took = 0;
 let wanted = false;
 let paused = false;
 let stale = false;
@@ -79,7 +82,7 @@ function say(state, trouble = "") {
 // While somebody has stopped the page, or nobody sees it, nothing is fetched; what came meanwhile is, afterwards.
 function refreshSoon() {
   if (paused || document.hidden) stale = true;
-  else if (due === null) due = setTimeout(refresh, PAUSE_MS);
+  else if (due === null) due = setTimeout(refresh, Math.max(PAUSE_MS, took * REST));
 }
 
 // Shows the same page as another address has it: sorted otherwise, another window of time. The place on it stays.
@@ -103,6 +106,7 @@ async function refresh() {
   }
   fetching = true;
   const asked = location.href;
+  const begun = performance.now();
   const forced = wanted;
   wanted = false;
   try {
@@ -119,6 +123,7 @@ async function refresh() {
     say("off");
   } finally {
     fetching = false;
+    took = performance.now() - begun;
     if (again) {
       again = false;
       if (wanted) refresh();

@@ -10,7 +10,7 @@ const UNITS = [
 let mode = MODES[0];
 
 function ago(seconds) {
-  if (seconds < 0) return "just now";
+  if (seconds < 1) return "just now";
   const [, unit, size] = UNITS.find(([limit]) => seconds < limit);
   return `${Math.floor(seconds / size)} ${unit} ago`;
 }

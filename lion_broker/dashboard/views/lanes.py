@@ -30,6 +30,7 @@ _LEAST: Final = 5.0
 _ROW: Final = 21.0
 _LONGEST: Final = 46.0
 _TICK: Final = 74.0
+_APART: Final = 12.0
 _LONGEST_NAME: Final = 14
 _TO_SCALE: Final = 620.0
 """How high a window is drawn, in which time is even."""
@@ -105,7 +106,7 @@ def draw_lanes(lanes: Lanes, window: Window | None = None) -> Chart:
     first = min((moment_sent(one) for one in shown), default=0.0)
     if window is None:
         places = _squeezed(shown)
-        points = tuple((y, moment) for moment, y in places.items())
+        points = _thinned(places)
         ticks = _ticks(places, first)
     else:
         places = _even(shown, window)
@@ -218,6 +219,17 @@ def _squeezed(passages: Sequence[Passage]) -> dict[float, float]:
             last_send = y
         places[moment], before = y, moment
     return places
+
+
+def _thinned(places: Mapping[float, float]) -> tuple[tuple[float, float], ...]:
+    """The first place, the last, and between them some that are apart: enough to tell a moment by its place."""
+    kept: list[tuple[float, float]] = []
+    for moment, y in places.items():
+        if not kept or y - kept[-1][0] >= _APART:
+            kept.append((round(y, 1), moment))
+    if kept and (end := max(places)) > kept[-1][1]:
+        kept.append((round(places[end], 1), end))
+    return tuple(kept)
 
 
 def _ticks(places: Mapping[float, float], first: float) -> tuple[Tick, ...]:

@@ -20,6 +20,7 @@ _ROW: Final = 44
 _CALL: Final = 17
 _MOST: Final = 200
 _INDENT: Final = 16
+_WORDS: Final = 90
 _DEEPEST: Final = 8
 NO_SPANS: Final = Empty("Nothing has happened to this mail yet: it waits for its branch.")
 
@@ -40,6 +41,14 @@ class Bar:
     def failed(self) -> bool:
         """Whether something was raised."""
         return bool(self.error)
+
+    @property
+    def words(self) -> tuple[str, float]:
+        """Where its error stands, and from where: behind it, or where there is no room at the end within or before."""
+        end = self.x + self.width
+        if end <= LEFT + BARS - _WORDS:
+            return "behind", end + 5
+        return ("within", end - 6) if self.width > _WORDS else ("before", self.x - 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ FORGED: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ("mail", lambda row: row.update(branch="nobody")),
     ("mail", lambda row: row.update(where="nowhere")),
     ("mail", lambda row: row.update(head=row["head"].replace("message", "nonsense"))),
+    ("mail", lambda row: row.update(head=row["head"].replace(",", ",\n", 1))),
     ("mail", lambda row: row.update(body='{"item": NaN}')),
     ("mail", lambda row: row.pop("due")),
     ("row", lambda row: row.update(at=[0, 1])),

@@ -125,6 +125,22 @@ async def test_mail_is_followed_from_the_pages(scene: Scene, client: httpx.Async
         assert (await client.get(f"/sessions/{scene.id}/trace?mail={wanted}", headers=HTML)).status_code == 404
 
 
+async def test_a_waiting_mail_says_why(scene: Scene, client: httpx.AsyncClient) -> None:
+    """No worker serves its pool; then its branch is paused; what is done needs no reason."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "later")
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json?branch=far")).json()["rows"]
+    by_text = {row["text"]: row["mail"] for row in mails}
+    here = f"/sessions/{scene.id}/trace?mail="
+    page = await client.get(here + by_text["later"], headers=HTML)
+    assert "Nobody serves the pool p of far." in page.text
+    assert "lion-broker worker --app MODULE:NAME --pool p" in page.text
+    await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/pause", data={"reason": HOSTILE})
+    page = await client.get(here + by_text["later"], headers=HTML)
+    assert "lion-broker branch resume" in page.text
+    assert "<script>window" not in page.text
+    assert "why-waits" not in (await client.get(here + by_text["zero"], headers=HTML)).text
+
+
 async def test_a_mail_is_shown_whole(scene: Scene, client: httpx.AsyncClient) -> None:
     """Header and body as they are kept, of mail in a log and in a mailbox; hostile words stay text."""
     await scene.session.get_branch("ada").asend(scene.far, "message", HOSTILE)

@@ -352,3 +352,17 @@ def test_received_mail_goes_with_it(session: Session) -> None:
         say(here, home, SEVERAL)
     assert session.counters()["applied"] == 3
     assert heard(home) == numbers(SEVERAL)
+
+
+@pytest.mark.anyio
+async def test_after_a_fault_nobody_tries_again_and_again(session: Session, exchange: Forgetful) -> None:
+    """The rest of the block is held, and goes when it ends."""
+    sender = session.branches["here"]
+    async with session.batch():
+        exchange.loses = Dispatch
+        asked = exchange.asked
+        for number in range(5 * PIECE):
+            await sender.asend(session.default_branch, "message", str(number))
+        assert exchange.asked == asked + 1
+    await session.default_branch.areceive_all()
+    assert [message.text for message in session.default_branch.messages] == numbers(5 * PIECE)

@@ -1,0 +1,80 @@
+"""Why a mail is where it is, in a sentence, and what moves it on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lion_broker.mail.records import BranchRecord
+from lion_broker.mail.waiting import WaitsAt
+
+from .pictures import Passage, WorkerPicture
+
+__all__ = ["Reason", "reason_of"]
+
+_BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A sentence, the command that changes it, if one does, and what it is about: the `branch`, or `workers`."""
+
+    text: str
+    command: str = ""
+    about: str = ""
+
+
+def reason_of(
+    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture]
+) -> Reason | None:
+    """Return why a mail has not taken effect, by where it and its branch (`record`) stand and who is at work.
+
+    None for mail that has taken effect, and for dead mail, whose letter says why.
+    """
+    if passage.state in ("applied", "dead"):
+        return None
+    if passage.state == "gone":
+        return Reason("Nothing of it is kept any more: its dead letter was dropped, or its branch removed.")
+    if passage.state == "sent":
+        return Reason("Only its sending was read; what became of it stands in a log that was not.")
+    if record is None or record.state != "open":
+        return Reason("Its branch is not in the session any more.")
+    if record.paused:
+        text = f"{_name(record)} is paused ({record.paused})."
+        return Reason(text, f"lion-broker branch resume {session} {record.id}", "branch")
+    if passage.state == "working":
+        return Reason(f"{passage.owner or 'A worker'} works on it now.", "", "workers")
+    if passage.state == "delayed":
+        return Reason("It is to be delivered later, as its sender has asked.")
+    return _waiting(session, passage, record, workers)
+
+
+def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequence[WorkerPicture]) -> Reason:
+    """Why it waits, where nothing is wrong with the mail itself, or it has failed and is tried again."""
+    pool, name = record.seed.pool, _name(record)
+    if record.id == session:
+        return Reason("It waits in the session's own mailbox, for a program that has the session open.")
+    if passage.where in _BY_ROUNDS:
+        return Reason("Mail moves by rounds in this session: it waits for the next collect and send.")
+    if not pool:
+        return Reason(f"{name} lives in a program, which takes its mail with branch.receive_all().", "", "branch")
+    if passage.where == WaitsAt.INBOX:
+        return Reason(f"It is in the inbox of {name}, whose session receives by hand.", "", "branch")
+    running = [one for one in workers if one.pool == pool and one.state == "running"]
+    if not running:
+        command = f"lion-broker worker --app MODULE:NAME --pool {pool}"
+        return Reason(f"Nobody serves the pool {pool} of {name}.", command, "workers")
+    if passage.state == "retrying":
+        return Reason("It has failed and is tried again; only later mail from the same sender waits meanwhile.")
+    if record.leased:
+        return Reason(f"{record.owner} works for {name}, one mail after another.", "", "branch")
+    busy = sum(one.active for one in running)
+    if busy >= sum(one.concurrency for one in running):
+        text = f"All places of the pool {pool} are taken: {busy:,} branches are at work."
+        return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
+    return Reason(f"{name} is next: a place of the pool {pool} is free.", "", "workers")
+
+
+def _name(record: BranchRecord) -> str:
+    return record.seed.name or record.id

@@ -1,0 +1,59 @@
+"""Why a mail waits, by where it stands: a sentence for each case, with the next step where there is one."""
+
+from __future__ import annotations
+
+import pytest
+
+from lion_broker.insight.pictures import Passage, WorkerPicture
+from lion_broker.insight.reasons import reason_of
+from lion_broker.mail.records import START, BranchRecord, BranchSeed
+
+
+def branch(pool: str = "p", **known: object) -> BranchRecord:
+    """A branch with two mails in its mailbox."""
+    given = {"state": "open", "owner": "", "leased": False, "waiting": 2, **known}
+    return BranchRecord(BranchSeed("b", "ben", pool), cursor=START, version=1, inbox=0, outbox=0, **given)  # type: ignore[arg-type]
+
+
+def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerPicture:
+    """A worker with two places."""
+    return WorkerPicture("w-1", pool, state, "host", 1, "0", 0.0, 0.0, 2, active, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "where", "record", "workers", "words", "command"),
+    [
+        ("gone", "", branch(), [], "Nothing of it is kept", ""),
+        ("sent", "", branch(), [], "Only its sending was read", ""),
+        ("waiting", "mailbox", None, [], "not in the session any more", ""),
+        ("waiting", "mailbox", branch(state="closed"), [], "not in the session any more", ""),
+        ("waiting", "mailbox", branch(paused="lunch"), [worker()], "ben is paused (lunch)", "branch resume s b"),
+        ("working", "mailbox", branch(leased=True), [worker(1)], "w-1 works on it", ""),
+        ("retrying", "lanes", branch(), [worker()], "is tried again", ""),
+        ("delayed", "delayed", branch(), [worker()], "delivered later", ""),
+        ("waiting", "outbox", branch(), [worker()], "next collect and send", ""),
+        ("waiting", "inbox", branch(""), [], "ben lives in a program", ""),
+        ("waiting", "inbox", branch(), [], "receives by hand", ""),
+        ("waiting", "mailbox", branch(leased=True, owner="w-9"), [worker(2)], "w-9 works for ben", ""),
+        ("waiting", "mailbox", branch(), [worker(pool="q")], "Nobody serves the pool p of ben", "worker --app"),
+        ("waiting", "mailbox", branch(), [worker(state="lost")], "Nobody serves the pool p", "--pool p"),
+        ("waiting", "mailbox", branch(), [worker(2)], "All places of the pool p are taken", "scale p 2"),
+        ("waiting", "mailbox", branch(), [worker(1)], "a place of the pool p is free", ""),
+    ],
+)
+def test_it_says_why(
+    state: str, where: str, record: BranchRecord | None, workers: list[WorkerPicture], words: str, command: str
+) -> None:
+    """Nothing is said of mail that has taken effect."""
+    mail = Passage("m", "a", "b", "message", "hello", state, 1.0, where=where, owner="w-1")
+    found = reason_of("s", mail, record, workers)
+    assert found is not None
+    assert words in found.text
+    assert command in found.command
+    assert bool(command) == bool(found.command)
+
+
+@pytest.mark.parametrize("state", ["applied", "dead"])
+def test_it_says_nothing_of_what_is_done(state: str) -> None:
+    """A dead letter has a page that says why."""
+    assert reason_of("s", Passage("m", "a", "b", "message", "hello", state, 1.0), branch(), []) is None
