@@ -20,12 +20,11 @@ local function look(session, branch)
   local seen = session.known[branch]
   if seen then return seen end
   local key = branch_key(session.key, branch)
-  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred')
   if values.err then values = {} end
   seen = {
     id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
-    deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
-    mailbox = key .. ':mailbox', inbox = key .. ':inbox',
+    deferred = values[5] and tonumber(values[5]) or 0, added = 0, mailbox = key .. ':mailbox', inbox = key .. ':inbox',
   }
   if not values[1] then
     seen.refused = 'UNKNOWN'
@@ -49,7 +48,7 @@ local function fits(session, recipient, station, mail, times)
     if recipient.waiting + recipient.added >= session.cap * times then return false end
   end
   if session.cap_bytes > 0 then
-    local bytes = recipient.bytes + size_of(mail)
+    local bytes = (recipient.bytes or tonumber(redis.call('HGET', recipient.key, 'bytes')) or 0) + size_of(mail)
     if bytes > session.cap_bytes * times then return false end
     recipient.bytes = bytes
   end
