@@ -96,9 +96,8 @@ async def take(page: Page, folder: Path, name: str, path: str, wait: str = "main
 async def closer(page: Page, folder: Path, path: str) -> None:
     """Take a picture of the part of a waterfall, which is open, in which most happens."""
     seconds = float(await page.locator("svg.waterfall").get_attribute("data-to") or 0)
-    await take(
-        page, folder, "zoom", f"{path}&from={0.55 * seconds:.3f}&to={0.9 * seconds:.3f}", "svg.track", scroll=270
-    )
+    part = f"{path}&from={0.55 * seconds:.3f}&to={0.9 * seconds:.3f}"
+    await take(page, folder, "zoom", part, "svg.track", scroll=270)
 
 
 async def first_mail(url: str, session: str) -> str:

@@ -1,11 +1,12 @@
 -- Mail on its way: who takes it, where it goes, what becomes of it when nobody does. Shared by the verbs.
 
--- `error` is the class of what was raised, `owners` who has tried, the latest last.
+-- `error` is the class of what was raised, `owners` who has tried, the latest last. Returns the letter's id.
 local function bury(session, branch, mail, why)
   local letter = redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
     'branch', branch, 'attempts', why.attempts or 0, 'owners', why.owners or '', unpack(mail_fields(mail)))
   count(session, 'dead', 1)
   tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason, 'letter', letter)
+  return letter
 end
 
 local REFUSALS = {
@@ -275,8 +276,7 @@ local function recall(session, nonce)
 end
 
 local function remember(session, nonce, answer)
-  -- An answer that names nobody is the same when it comes again.
-  if nonce == '' or #answer <= 4 then return end
+  if nonce == '' then return end
   local key = session.key .. ':moved'
   if redis.pcall('HLEN', key) == ANSWERS_KEPT then redis.call('UNLINK', key) end
   redis.pcall('HSET', key, nonce, cmsgpack.pack(answer))
