@@ -215,7 +215,7 @@ class Branch(LocalBranch):
             wire = host.put_text(recipient, category, item)
         if wire is None:
             wire = self._run(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and host is not None:
+        if wire is not None and (host := self._host) is not None:
             if host.sends_at_once:
                 host.let_go(wire)
             elif host.is_ahead:
@@ -237,7 +237,7 @@ class Branch(LocalBranch):
             wire = host.put_text(recipient, category, item)
         if wire is None:
             wire = await self._arun(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and host is not None:
+        if wire is not None and (host := self._host) is not None:
             if host.sends_at_once:
                 await host.alet_go(wire)
             elif host.is_ahead:

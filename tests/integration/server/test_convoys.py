@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lion_broker import Session
-from lion_broker.branch.batch import PIECE
+from lion_broker.branch.batch import MOST_ON_THEIR_WAY, PIECE
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import Post
@@ -15,7 +15,7 @@ from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
 
-MAILS = 5 * PIECE + 50
+MAILS = 15 * PIECE + 50
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_connection_that_is_used_again(own_stage: Stage, exchange: RedisExchan
         convoy.begin(post)
         convoy.answers()
         convoy.close()
-    assert len(own_stage.server.client.client_list()) <= 4
+    assert len(own_stage.server.client.client_list()) < 25
 
 
 @pytest.mark.parametrize("harm", ["cut", "functions"])
@@ -100,7 +100,7 @@ def test_a_block_in_whose_middle_something_breaks(own_stage: Stage, session: Ses
                 else:
                     client.function_flush()
             home.send("ben", "message", str(number))
-        assert len(home.mailbox) < 3 * PIECE
+        assert len(home.mailbox) <= (MOST_ON_THEIR_WAY + 1) * PIECE
     assert heard(session) == numbers(MAILS)
     assert session.counters()["posted"] == MAILS
 
@@ -114,7 +114,7 @@ async def test_the_same_without_blocking(own_stage: Stage, session: Session) -> 
             if number % PIECE == PIECE // 2:
                 client.client_kill_filter(_type="normal", skipme=True)
             await home.asend("ben", "message", str(number))
-        assert len(home.mailbox) < 3 * PIECE
+        assert len(home.mailbox) <= (MOST_ON_THEIR_WAY + 1) * PIECE
     assert heard(session) == numbers(MAILS)
 
 
