@@ -122,8 +122,8 @@ class Batches:
     @property
     def holding(self) -> bool:
         """Whether whoever asks is inside a batch."""
-        opened = _open.get()
-        return bool(opened) and self._outermost(opened) is not None
+        # Asked for every mail.
+        return bool(opened := _open.get()) and True in [one.is_open for one in opened if one.batches is self]
 
     @property
     def takes_more(self) -> bool:

@@ -210,10 +210,12 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Put a mail into the outbox; in a session with automatic delivery it goes out at once (see BaseBranch)."""
-        wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
+        host, wire = self._host, None
+        if host is not None and request_source is delay is ttl is None:
+            wire = host.put_text(recipient, category, item)
         if wire is None:
             wire = self._run(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and (host := self._host) is not None:
+        if wire is not None and host is not None:
             if host.sends_at_once:
                 host.let_go(wire)
             elif host.is_ahead:
@@ -230,10 +232,12 @@ class Branch(LocalBranch):
         ttl: float | None = None,
     ) -> None:
         """Send without blocking the event loop; tasks that send from one branch at the same time share calls."""
-        wire = self._put_text(recipient, category, item) if request_source is delay is ttl is None else None
+        host, wire = self._host, None
+        if host is not None and request_source is delay is ttl is None:
+            wire = host.put_text(recipient, category, item)
         if wire is None:
             wire = await self._arun(self._put_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if wire is not None and (host := self._host) is not None:
+        if wire is not None and host is not None:
             if host.sends_at_once:
                 await host.alet_go(wire)
             elif host.is_ahead:
@@ -371,9 +375,6 @@ class Branch(LocalBranch):
         wire = host.sending(mail, body, when)
         self._mailbox.append_out(mail)
         return wire
-
-    def _put_text(self, recipient: Any, category: Any, item: Any) -> WireMail | None:
-        return None if self._host is None else self._host.put_text(recipient, category, item)
 
     def _check_mail(self) -> None:
         if self._left:

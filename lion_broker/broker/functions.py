@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lion_broker.mail import verbs as v
-from lion_broker.mail.answers import Promoted, Stepped, Swept
+from lion_broker.mail.answers import Promoted, Stepped, Swept, Withdrawn
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Posted, Record
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
@@ -222,6 +222,19 @@ def drop(road: Road, verb: v.Drop) -> Request:
     return _of_letters(road, verb, "drop", {})
 
 
+def withdraw(road: Road, verb: v.Withdraw) -> Request:
+    """`withdraw.lua`."""
+    args: list[Argument] = [verb.branch, verb.detail, verb.answer, verb.nonce, len(verb.mails)]
+    for one in verb.mails:
+        args += (str(one.where), one.lane, one.place, one.mail, one.client)
+
+    def parse(replies: Sequence[Any]) -> tuple[Withdrawn, ...]:
+        words = [text.decode() for text in replies[0]]
+        return tuple(Withdrawn(Outcome(word), letter) for word, letter in zip(words[0::2], words[1::2], strict=True))
+
+    return Request((call("withdraw", [road.keys.session(verb.session)], *args),), parse)
+
+
 def reserve(road: Road, verb: v.Reserve) -> Request:
     """`reserve.lua`."""
     command = _of_budget(road, verb, "reserve", verb.title, verb.who, verb.calls)
@@ -283,6 +296,7 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Resume: resume,
     v.Exhume: exhume,
     v.Drop: drop,
+    v.Withdraw: withdraw,
     v.Reserve: reserve,
     v.Settle: settle,
     v.WriteAudit: write_audit,

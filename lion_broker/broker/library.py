@@ -48,6 +48,7 @@ VERBS: Final = (
     "promote",
     "pause",
     "exhume",
+    "withdraw",
     "reserve",
     "settle",
     "read_budgets",

@@ -30,6 +30,7 @@ from . import (
     tail,
     trace,
     up,
+    withdrawing,
     worker,
 )
 from .exits import BRIEF_CODES, EXIT_CODES
@@ -59,7 +60,11 @@ def application() -> typer.Typer:
             "Look at branches, pause and resume them.",
             (branches.ls, branches.show, branches.pause, branches.resume),
         ),
-        ("mail", "Find mail and what happened to it; send some into a session.", (mails.ls, mails.show, mail.send)),
+        (
+            "mail",
+            "Find mail and what happened to it; send some into a session, or take some back.",
+            (mails.ls, mails.show, mail.send, withdrawing.withdraw),
+        ),
         ("dead", BRIEF["dead"], (dead.ls, dead.show, dead.retry, dead.edit, dead.drop)),
         ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
         ("docs", "Documents for programs in other languages.", (docs.asyncapi, docs.openapi)),

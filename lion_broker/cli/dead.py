@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lion_broker.errors import ConfigError, LionError
+from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from . import completion
+from .deaths import group_listing
 from .finding import Maybe
 from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
@@ -41,6 +43,10 @@ _COLUMNS: Final = (
     Column("detail", lambda row: row["detail"] or row["error"], kind="text"),
 )
 
+_LISTED: Final = 100
+"""A dry run names so many letters to people; programs get all."""
+_PIECE: Final = 1000
+
 OneOf = Annotated[
     str | None,
     typer.Argument(
@@ -62,6 +68,9 @@ Error = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only those with this in their error: a class, or some of its words.")
 ]
 Branch = Annotated[str | None, typer.Option(metavar="BRANCH", help="Only those of a branch, by its id or name.")]
+Group = Annotated[
+    str | None, typer.Option(metavar="ID", help="Only those of a group, by its name in `dead ls --group`.")
+]
 Everything = Annotated[
     bool, typer.Option("--all", help="All dead letters: of the session, or without one of all sessions.")
 ]
@@ -73,6 +82,9 @@ def ls(
     reason: Reason = None,
     error: Error = None,
     branch: Branch = None,
+    group: Annotated[
+        bool, typer.Option("--group", help="Groups by reason, behaviour and error, the largest first.")
+    ] = False,
     limit: Limit = None,
     watch: Watch = False,
     interval: Interval = 2.0,
@@ -83,11 +95,14 @@ def ls(
 ) -> None:
     """List dead letters with their reasons, the oldest of each session first.
 
-    Example: lion-broker dead ls --error TimeoutError
+    With --group, what they died of, numbers and ids left out: how many, since when, in how many sessions; `dead retry`
+    and `drop --group` deal with one. Example: lion-broker dead ls --error TimeoutError
     """
     wanted = Wanted(reason, error, branch)
 
     def look() -> Listing:
+        if group:
+            return group_listing(exchange, session, wanted, limit)
         found = shelves(exchange, session, (), wanted)
         rows = [row for shelf in found for row in shelf.rows()]
         most = limit or len(rows)
@@ -138,6 +153,7 @@ def retry(
     reason: Reason = None,
     error: Error = None,
     branch: Branch = None,
+    group: Group = None,
     everything: Everything = False,
     dry_run: DryRun = False,
     url: Url = None,
@@ -150,8 +166,8 @@ def retry(
     Example: lion-broker dead retry --error TimeoutError --dry-run
     """
     with exchange_at(url, namespace) as exchange:
-        found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
-        done = [None if dry_run else _open(exchange, one.session).retry_dead_letters(one.letters) for one in found]
+        found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
+        done = [None if dry_run else _deal(_open(exchange, one.session).retry_dead_letters, one) for one in found]
     _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -161,6 +177,7 @@ def drop(
     reason: Reason = None,
     error: Error = None,
     branch: Branch = None,
+    group: Group = None,
     everything: Everything = False,
     dry_run: DryRun = False,
     url: Url = None,
@@ -172,8 +189,8 @@ def drop(
     Without a SESSION, those of all sessions. Example: lion-broker dead drop desk --reason poison --dry-run
     """
     with exchange_at(url, namespace) as exchange:
-        found = _chosen(exchange, session, letters, Wanted(reason, error, branch), everything)
-        done = [None if dry_run else _open(exchange, one.session).drop_dead_letters(one.letters) for one in found]
+        found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
+        done = [None if dry_run else _deal(_open(exchange, one.session).drop_dead_letters, one) for one in found]
     _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -232,12 +249,30 @@ def _chosen(
     if letters and (everything or not wanted.is_everything):
         raise ConfigError("Name dead letters, or say which match; not both.")
     if not letters and wanted.is_everything and not everything:
-        raise ConfigError("Name dead letters, or choose them with --reason, --error, --branch or --all.")
+        raise ConfigError("Name dead letters, or choose them with --reason, --error, --branch, --group or --all.")
     found = shelves(exchange, session, letters or (), wanted)
+    if wanted.group is not None and not any(one.letters for one in found):
+        raise ItemNotFoundError(
+            f"There is no group {wanted.group:.40} among the dead letters; `lion-broker dead ls --group` lists them."
+        )
     if wanted.branch is not None and session is not None:
         # A name that no branch has is a slip, and not a branch without letters.
         _open(exchange, found[0].session).locate(wanted.branch)
     return found
+
+
+def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
+    """Do something to the letters of a shelf, a thousand at a time; who watches sees how far it is."""
+    done, left = 0, dict[str, str]()
+    many = len(shelf.letters)
+    for first in range(0, many, _PIECE):
+        one = act(shelf.letters[first : first + _PIECE])
+        done, left = done + one.count, {**left, **one.left}
+        if many > _PIECE and sys.stderr.isatty():
+            typer.echo(f"{shelf.session}: {min(first + _PIECE, many):,} of {many:,}", err=True)
+    from lion_broker.session.letters import Retried as Dealt
+
+    return Dealt(done, left)
 
 
 def _show(row: dict[str, Any], letter: DeadLetter) -> None:
@@ -267,7 +302,8 @@ def _tell(what: str, found: list[Shelf], done: list[Retried | None], as_json: bo
         print_json(answers[0] if alone and len(answers) == 1 else answers)
     elif None in done or not done:
         rows = [row for shelf in found for row in shelf.rows()]
-        told(Listing(rows, _COLUMNS, "No dead letter matches."), "table")
+        more = f"{len(rows) - _LISTED:,} more of the like." if len(rows) > _LISTED else ""
+        told(Listing(rows[:_LISTED], _COLUMNS, "No dead letter matches.", more), "table")
         if done:
             typer.echo(f"{len(rows)} would be {what}.")
     else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import DeadLetter, SessionRecord
 
-__all__ = ["Shelf", "Wanted", "is_letter", "letter_row", "one_letter", "shelves"]
+__all__ = ["Shelf", "Wanted", "is_letter", "letter_records", "letter_row", "one_letter", "shelves"]
 
 _LETTER: Final = re.compile(r"\d+-\d+")
 
@@ -27,14 +27,19 @@ class Wanted:
     reason: str | None = None
     error: str | None = None
     branch: str | None = None
+    group: str | None = None
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing was said."""
-        return self.reason is None and self.error is None and self.branch is None
+        return self == Wanted()
 
-    def fits(self, letter: DeadLetter, names: dict[str, str]) -> bool:
-        """Whether a letter has it."""
+    def fits(self, letter: DeadLetter, names: dict[str, str], behaviour: str = "") -> bool:
+        """Whether a letter has it; `behaviour` is that of its branch."""
+        from lion_broker.insight.deaths import kind_of
+
+        if self.group is not None and kind_of(letter, behaviour).id != self.group.strip().lower():
+            return False
         error = f"{letter.error} {letter.detail}".lower()
         return (
             self.reason in (None, letter.reason)
@@ -67,7 +72,7 @@ def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted:
 
     Raises ItemNotFoundError for an id that no letter has, and one that letters of several sessions have.
     """
-    found = [_shelf(exchange, record, wanted) for record in _records(exchange, session)]
+    found = [_shelf(exchange, record, wanted, whole=bool(ids)) for record in letter_records(exchange, session)]
     if ids:
         return _named(found, ids, many=session is None)
     return found if session is not None else [one for one in found if one.letters]
@@ -98,7 +103,8 @@ def letter_row(shelf: Shelf, letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _records(exchange: Exchange, session: str | None) -> Iterator[SessionRecord]:
+def letter_records(exchange: Exchange, session: str | None) -> Iterator[SessionRecord]:
+    """Yield a session, or without one all that have dead letters; raises ItemNotFoundError."""
     from lion_broker.mail.verbs import ListSessions
 
     if session is not None:
@@ -107,19 +113,21 @@ def _records(exchange: Exchange, session: str | None) -> Iterator[SessionRecord]
     yield from (one for one in records_of(exchange, exchange.call(ListSessions())) if one.counters["dead"])
 
 
-def _shelf(exchange: Exchange, record: SessionRecord, wanted: Wanted) -> Shelf:
+def _shelf(exchange: Exchange, record: SessionRecord, wanted: Wanted, *, whole: bool) -> Shelf:
     from lion_broker.mail.records import START
     from lion_broker.mail.verbs import ReadBranches, ReadDead
 
     letters: list[DeadLetter] = []
-    while page := exchange.call(ReadDead(record.id, letters[-1].id if letters else START)):
+    while page := exchange.call(ReadDead(record.id, letters[-1].id if letters else START, whole=whole)):
         letters += page
     branches = tuple({one.branch for one in letters if one.branch})
-    names: dict[str, str] = {}
+    names, behaviours = dict[str, str](), dict[str, str]()
     for first in range(0, len(branches), 1000):
         found = exchange.call(ReadBranches(record.id, branches[first : first + 1000]))
         names |= {one.id: one.seed.name for one in found}
-    return Shelf(record.id, name_of(record), [one for one in letters if wanted.fits(one, names)], names)
+        behaviours |= {one.id: one.seed.behaviour for one in found}
+    chosen = [one for one in letters if wanted.fits(one, names, behaviours.get(one.branch, ""))]
+    return Shelf(record.id, name_of(record), chosen, names)
 
 
 def _named(found: Sequence[Shelf], ids: Sequence[str], *, many: bool) -> list[Shelf]:

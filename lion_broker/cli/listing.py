@@ -200,4 +200,4 @@ def _csv(listing: Listing) -> str:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else value

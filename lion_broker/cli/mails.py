@@ -217,6 +217,8 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     if one.state == "dead":
         yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
         return
+    if one.state in ("waiting", "retrying", "delayed"):
+        yield f"To take it back: lion-broker mail withdraw {one.mail} --session {found.session}"
     if one.state == "applied":
         return
     branches, roll = exchange.call_all((ReadBranches(found.session, (one.recipient,)), ReadWorkers()))

@@ -32,6 +32,7 @@ from .pulse import Pulse
 from .routes import (
     audit,
     dead,
+    deaths,
     document,
     entrance,
     find,
@@ -42,6 +43,7 @@ from .routes import (
     overview,
     sessions,
     streams,
+    withdrawing,
     workers,
 )
 
@@ -105,7 +107,10 @@ def dashboard(
 
 
 def _routes() -> list[BaseRoute]:
+    # What names more of a path goes before what names less.
     pages = (
+        withdrawing,
+        deaths,
         overview,
         sessions,
         mail,

@@ -1,4 +1,4 @@
-"""What the verbs of steps, of what is due and of sweeping answer. All frozen."""
+"""What the verbs of steps, of what is due, of sweeping and of withdrawing answer. All frozen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lion_broker.core.lean import lean
 
 from .outcome import Outcome
 
-__all__ = ["Promoted", "Stepped", "Swept"]
+__all__ = ["Promoted", "Stepped", "Swept", "Withdrawn"]
 
 
 @lean(frozen=True, slots=True)
@@ -35,3 +35,11 @@ class Swept:
     seen: int = 0
     dropped: int = 0
     renewed: int = 0
+
+
+@lean(frozen=True, slots=True)
+class Withdrawn:
+    """Answer of `Withdraw` for one mail: OK with the id of its dead letter, UNKNOWN, HELD or CLOSED."""
+
+    outcome: Outcome
+    letter: str = ""

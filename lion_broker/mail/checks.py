@@ -234,6 +234,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     v.OrderWorkers: {"owners": _Rule(lambda owners: all(map(_is_owner, owners)), f"for each, {_OWNER_NEEDED}")},
     v.SetWanted: {"wanted": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None")},
     v.Restore: {"mails": _ANYTHING},
+    v.Withdraw: {"detail": _TEXT},
     v.ReadReady: {
         "owner": _SOME_TEXT,
         "seats": _Rule(lambda value: value is None or _from(0).holds(value), f"{_from(0).needed}, or None"),
@@ -301,6 +302,14 @@ def _check_exhume(verb: v.Exhume) -> None:
         raise ConfigError(f"Exhume edits letters that it does not send: {', '.join(sorted(odd))}.")
 
 
+def _check_withdraw(verb: v.Withdraw) -> None:
+    for one in verb.mails:
+        if not (_is_text(one.mail) and one.mail and is_entry(one.place) and one.where in set(WaitsAt)):
+            raise ConfigError(f"Withdraw needs a mail's id, where it waits and its place there, not {one!r:.200}.")
+        if not (one.lane == "" or is_id(one.lane)) or not (one.client == "" or _is_name(one.client)):
+            raise ConfigError(f"Withdraw needs a lane and a client by their ids, or none, not {one!r:.200}.")
+
+
 def _check_restore(verb: v.Restore) -> None:
     if verb.where not in set(WaitsAt):
         raise ConfigError(f"Restore.where cannot be {verb.where!r}: one of {', '.join(WaitsAt)} is needed.")
@@ -363,6 +372,7 @@ _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {
     v.Commit: _check_commit,
     v.Dispatch: _check_outgoing,
     v.Exhume: _check_exhume,
+    v.Withdraw: _check_withdraw,
     v.Renew: _check_stations,
     v.Release: _check_stations,
     v.Enrol: _check_report,

@@ -9,7 +9,7 @@ from lion_broker.core.lean import lean
 from .records import Rejected
 from .wire import WireMail
 
-__all__ = ["Waiting", "WaitsAt"]
+__all__ = ["Waiting", "WaitsAt", "Withdrawal"]
 
 
 class WaitsAt(StrEnum):
@@ -39,3 +39,17 @@ class Waiting:
     attempts: int = 0
     straight: bool = True
     """Whether a delayed mail goes on into the mailbox of a branch on workers, and not into its inbox."""
+
+
+@lean(frozen=True, slots=True)
+class Withdrawal:
+    """A mail that is to leave the station where it waits, by its id and the place at which `ReadWaiting` found it.
+
+    `client` is who waits for the answer to it, if anybody does.
+    """
+
+    mail: str
+    where: WaitsAt
+    place: str
+    lane: str = ""
+    client: str = ""

@@ -25,6 +25,7 @@ from .mail import SessionMailManager
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
 from .sight import SessionSight
+from .withdrawing import TakenOut, withdraw_steps
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -312,6 +313,26 @@ class Session(SessionSight):
     async def adrop_dead_letters(self, letters: Any = None) -> Retried:
         """Drop dead letters without blocking the event loop."""
         done: Retried = await self._arun(drop_steps(self._estate, letters))
+        return done
+
+    def withdraw(
+        self, mails: Any, *, branch: ID.Ref | None = None, category: str = "", reason: str = "", by: str = ""
+    ) -> TakenOut:
+        """Withdraw mail that waits, given as itself or by id (None: all that waits for `branch`, or of `category`).
+
+        It becomes a dead letter, `withdrawn`, before anybody handles it: to be shown, sent again or dropped; who waits
+        for an answer to it hears OperationCancelled. Says which letter each is, and why others stay: what a worker has
+        in hand is left to it. `by` and `reason` go into the audit. Blocks for a round trip a hundred. Raises
+        ConfigError, ItemNotFoundError for an unknown branch.
+        """
+        done: TakenOut = self._run(withdraw_steps(self._estate, mails, branch, category, reason, by))
+        return done
+
+    async def awithdraw(
+        self, mails: Any, *, branch: ID.Ref | None = None, category: str = "", reason: str = "", by: str = ""
+    ) -> TakenOut:
+        """Withdraw mail without blocking the event loop."""
+        done: TakenOut = await self._arun(withdraw_steps(self._estate, mails, branch, category, reason, by))
         return done
 
     def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> None:

@@ -20,13 +20,17 @@ class RoundRobin(Generic[T]):
     """Lines of items, one a session, served in turn: each round lets a session cost `quantum` more.
 
     A session is served while it has credit, and is charged afterwards. One that comes with credit left goes first, as
-    new flows do in RFC 8290: who asks for little hardly waits; its credit grows again only in its place in the round.
+    new flows do in RFC 8290: who asks for little hardly waits. The credit of one in line grows in its place in the
+    round; to one that is not, the rounds that it has missed give back what it has used, and no more.
     """
 
     def __init__(self, quantum: float) -> None:
         self._quantum = quantum
         self._lines: OrderedDict[str, deque[T]] = OrderedDict()
         self._credit: OrderedDict[str, float] = OrderedDict()
+        self._given = 0
+        self._known: dict[str, int] = {}
+        """For each account, how many shares had been given out when it was looked at last."""
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines.values())
@@ -75,6 +79,7 @@ class RoundRobin(Generic[T]):
             if self.credit(session) > 0:
                 return session
             self._credit[session] += self._quantum
+            self._given += 1
             self._lines.move_to_end(session)
         return None
 
@@ -96,8 +101,15 @@ class RoundRobin(Generic[T]):
         credit = self._credit.get(session)
         if credit is None:
             credit = self._credit[session] = self._quantum
+            self._known[session] = self._given
             if len(self._credit) > _REMEMBERED + len(self._lines):
                 oldest = next(one for one in self._credit if one not in self._lines)
-                del self._credit[oldest]
+                del self._credit[oldest], self._known[oldest]
+        elif session in self._lines:
+            self._known[session] = self._given
+        # A round gives a share to each that is in line.
+        elif missed := (self._given - self._known[session]) // (len(self._lines) + 1):
+            self._known[session] = self._given
+            credit = self._credit[session] = min(self._quantum, credit + missed * self._quantum)
         self._credit.move_to_end(session)
         return credit

@@ -7,6 +7,7 @@ more than one session is at work here. Inside the window turns overlap: the serv
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -105,6 +106,8 @@ class Schedule:
         self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
         self._changed = anyio.Event()
         self._parked = 0
+        self._giving_way = 0
+        self._beginning = 0
         self._travelling: Counter[str] = Counter()
         self._seated: Counter[str] = Counter()
         self.active = 0
@@ -171,6 +174,29 @@ class Schedule:
             return
         self._seats.put(ready.session, ready)
         self._fill()
+
+    def begun(self) -> None:
+        """Note that a branch that was given a seat has begun there."""
+        self._beginning = max(0, self._beginning - 1)
+
+    async def give_way(self) -> None:
+        """Let branches of other sessions that have come meanwhile begin before a turn works, while there are others.
+
+        When turns get their answers and a read finds a branch at the same time, the branch would stand behind the work
+        of all these turns: once until it is read, and once until it begins on its seat. A turn that comes while another
+        gives way lets one pass of the event loop more go by, so that the socket is looked at between the two.
+        """
+        if not self.shared:
+            return
+        passes = 3 if self._giving_way else 2
+        self._giving_way += 1
+        try:
+            for _ in range(passes):
+                await asyncio.sleep(0)
+            if self._beginning:
+                await asyncio.sleep(0)
+        finally:
+            self._giving_way -= 1
 
     def leave(self, session: str) -> None:
         """Note that a branch of a session has given up its seat."""
@@ -309,6 +335,7 @@ class Schedule:
     def _sit_down(self, ready: ReadyEntry) -> None:
         self._seats.charge(ready.session, 1)
         self.active += 1
+        self._beginning += 1
         self._seated[ready.session] += 1
         self._start(ready)
 

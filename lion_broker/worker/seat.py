@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -218,8 +217,7 @@ class Seat:
                 if answer.outcome != Outcome.OK or answer.version != self._version:
                     return
             turn = Turn.given(answer, held)
-            if self._place.schedule.shared:
-                await _let_others_begin()
+            await self._place.schedule.give_way()
 
     def _find_behaviour(self, name: str) -> Behaviour | None:
         if not name:
@@ -302,16 +300,6 @@ class Seat:
                 self._place.keep_warm(self._host)
             return False
         return answer.outcome in (Outcome.OK, Outcome.ALREADY)
-
-
-async def _let_others_begin() -> None:
-    """Let a branch of another session that has come meanwhile begin first.
-
-    When turns get their answers and a read finds a branch at the same time, the branch would stand behind the work of
-    all these turns: once until it has a seat, and once until it begins there.
-    """
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 def _unknown_behaviour(name: str, error: BehaviourUnknown) -> Behaviour:

@@ -264,6 +264,7 @@ class Worker:
         await anyio.sleep(_TROUBLED_SECONDS)
 
     async def _serve(self, ready: ReadyEntry) -> None:
+        self._schedule.begun()
         self._unbegun.discard((ready.session, ready.branch, ready.id))
         try:
             await Seat(self._place, ready).serve()

@@ -10,7 +10,7 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Burial, Deferral, Rejected
-from lion_broker.mail.verbs import Commit, DeleteSession, Dispatch, Drop, Exhume, Post, Promote, ReadInbox
+from lion_broker.mail.verbs import Commit, DeleteSession, Dispatch, Drop, Exhume, Post, Promote, ReadDead, ReadInbox
 from lion_broker.mail.wire import BLOB_BYTES
 from tests.conformance.road import TURN, Road, Stand, texts, wait_until
 from tests.conformance.servers import Server
@@ -281,3 +281,18 @@ def test_a_body_whose_mail_never_came_goes_by_itself(auto: Road, server: Server 
     auto.commit("ada", "another", auto.take("ada"), mails=(auto.mail("ada", "ben", larges(1)[0]),))
     (key,) = server.client.scan_iter("*:blob:*")
     assert 0 < server.client.ttl(key) <= 3600
+
+
+def test_letters_are_read_without_large_bodies(auto: Road) -> None:
+    """Where they are not asked for; all else is there."""
+    auto.pooled("ada")
+    auto.say("ben", "ada", "x" * 100_000, "small")
+    stand = auto.take("ada")
+    burials = tuple(auto.burial(entry.id) for entry in stand.entries)
+    auto.commit("ada", "t1", stand, buried=burials, handled=0)
+    large, small = auto.call(ReadDead(auto.session, whole=False))
+    whole = auto.dead()[0].mail
+    assert large.mail is not None
+    assert whole is not None
+    assert (large.mail.body, large.mail.header) == (b"", whole.header)
+    assert small == auto.dead()[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["MOST_TRIES", "Lane", "Lanes", "deferred", "due", "next_due", "promoted_by_time", "trimmed"]
+__all__ = ["MOST_TRIES", "Lane", "Lanes", "deferred", "due", "next_due", "promoted_by_time", "trimmed", "without"]
 
 MOST_TRIES = 3
 """Attempts are counted up to here; more make no difference to anybody."""
@@ -61,3 +61,18 @@ def trimmed(lanes: Lanes, sender: str, done: int, failed: int) -> Lanes:
     # It is due now: behind those that are due already, before those that are not.
     at = sum(lane.due for lane in others)
     return (*others[:at], Lane(sender, left, due=True), *others[at:])
+
+
+def without(lanes: Lanes, place: int) -> Lanes:
+    """A mail is withdrawn: a lane without mail is none, and one whose head has gone is due now."""
+    for at, lane in enumerate(lanes):
+        if place in lane.mails:
+            others = (*lanes[:at], *lanes[at + 1 :])
+            left = tuple(one for one in lane.mails if one != place)
+            if not left:
+                return others
+            if place != lane.mails[0]:
+                return (*lanes[:at], lane._replace(mails=left), *lanes[at + 1 :])
+            now = sum(one.due for one in others)
+            return (*others[:now], Lane(lane.sender, left, due=True), *others[now:])
+    return lanes

@@ -10,6 +10,9 @@ from tests.model.world import Step
 __all__ = ["OF_STATES", "OF_STEPS"]
 
 
+_OF_OTHERS = ("claim", "sweep", "withdraw")
+
+
 def each_mail_once(s: State) -> bool:
     """A mail has one effect at most, or becomes one dead letter, and then it waits nowhere."""
     places = (*s.log, *s.dead, *s.deferred, *s.waiting)
@@ -73,9 +76,9 @@ def strangers_change_nothing(before: State, step: Step) -> bool:
 
 
 def the_living_keep_what_they_have(before: State, step: Step) -> bool:
-    """While a lease lives, nobody else's claim and no sweep takes the branch or its entry away."""
+    """While a lease lives, nobody else's claim, no sweep and no withdrawal takes the branch or its entry away."""
     request, after = step.request, step.state
-    if not before.alive or request is None or request.verb not in ("claim", "sweep") or request.token == before.token:
+    if not before.alive or request is None or request.verb not in _OF_OTHERS or request.token == before.token:
         return True
     return (after.token, after.alive, after.mark) == (before.token, True, before.mark)
 
@@ -84,7 +87,7 @@ def handed_out_once(before: State, step: Step) -> bool:
     """A mark hands out only what nobody has had before."""
     known = {ready.id for ready in before.ready}
     new = any(ready.token for ready in step.state.ready if ready.id not in known)
-    return not new or before.handed <= before.cursor
+    return not new or before.handed <= before.cursor or not before.waiting
 
 
 def the_paused_begin_nothing(before: State, step: Step) -> bool:

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from lion_broker.mail.answers import Swept
 from lion_broker.mail.records import START, Claimed, Committed, Deferral, Record
-from lion_broker.mail.verbs import Commit, Pause, Post, Promote, Resume
-from lion_broker.mail.wire import encode_json, read_json
+from lion_broker.mail.verbs import Commit, Pause, Post, Promote, ReadWaiting, Resume, Withdraw
+from lion_broker.mail.waiting import WaitsAt, Withdrawal
+from lion_broker.mail.wire import WireMail, encode_json, read_json
 from tests.conformance.road import Road, texts
 from tests.model.server import Answer, Server
 from tests.model.sites import Site
@@ -117,10 +118,22 @@ class Twin:
                 assert self.road.call(Pause(self.road.session, "ada", "a rest")) == answer.word
             case "resume":
                 assert self.road.call(Resume(self.road.session, "ada")) == answer.word
+            case "withdraw":
+                assert self._withdraw(before.arrived[request.mail - 1]) == answer.word
             case "promote":
                 self.road.call(Promote(self.road.session))
             case verb:
                 raise AssertionError(f"{verb} cannot be replayed")
+
+    def _withdraw(self, mail: str) -> str:
+        """Withdraw a mail wherever it waits; what became of it."""
+        for where in (WaitsAt.MAILBOX, WaitsAt.LANES):
+            rows = self.road.call(ReadWaiting(self.road.session, "ada", where))
+            for row in rows:
+                if isinstance(row.mail, WireMail) and row.mail.item() == mail:
+                    named = Withdrawal(row.mail.id, where, row.place, row.lane)
+                    return self.road.call(Withdraw(self.road.session, "ada", (named,)))[0].outcome
+        raise AssertionError(f"{mail} waits nowhere")
 
     def _turn(self, before: State, request: Request) -> Commit:
         token = self.tokens[request.token]
@@ -164,7 +177,7 @@ class Twin:
 
     def _compare_stand(self, answer: Answer, real: Claimed | Committed) -> None:
         assert real.outcome == answer.word
-        given = answer.given or tuple(range(answer.first + 1, answer.held + 1))
+        given = answer.given or tuple(self.state.between(answer.first, answer.held))
         assert texts(real.entries) == [self.state.arrived[place - 1] for place in given]
         self.places.update(zip(given, (entry.id for entry in real.entries), strict=True))
         if answer.word == "OK":

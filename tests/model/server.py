@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.model.lanes import MOST_TRIES, Lane, deferred, due, next_due, trimmed
+from tests.model.lanes import MOST_TRIES, Lane, deferred, due, next_due, trimmed, without
 from tests.model.state import CLOSED, OPEN, PAUSED, Ready, Request, State
 
 __all__ = ["Answer", "Server"]
@@ -13,7 +13,7 @@ __all__ = ["Answer", "Server"]
 class Answer(NamedTuple):
     """What a function answers: a word, where the branch stands, and what is handed out.
 
-    That are the mailbox entries from `first` to `held`, or those `given` of a `lane`.
+    That are the mailbox entries from `first` to `held` but for those `gone`, or those `given` of a `lane`.
     """
 
     word: str
@@ -25,6 +25,7 @@ class Answer(NamedTuple):
     given: tuple[int, ...] = ()
     tries: int = 1
     lanes: frozenset[str] = frozenset()
+    gone: tuple[int, ...] = ()
 
 
 class Server:
@@ -65,7 +66,9 @@ class Server:
             return self.let_go(s, ask, work=False), self.answer("EMPTY", s)
         # A head that was handed out before, without a commit, comes alone; not where the reader has not used it.
         handed = 0 if s.unused else s.handed
-        held = s.cursor + (1 if handed > s.cursor else min(self.batch, len(s.waiting)))
+        held = s.between(s.cursor, len(s.arrived))[:1][0]
+        if handed < held:
+            held = self.upto(s, s.cursor, self.batch)
         answer = self.answer("OK", s)._replace(first=s.cursor, held=held)
         s = s._replace(token=ask.token, alive=True, unused=False)
         return s._replace(handed=max(handed, held), lane=""), answer
@@ -136,6 +139,21 @@ class Server:
             s = self.mark(s)._replace(planned=next_due(s.lanes))
         return s, Answer("OK")
 
+    def withdraw(self, s: State, ask: Request) -> tuple[State, Answer]:
+        """Make a mail that waits a dead letter, unless its owner may have it in hand."""
+        holder, given = self.holder(s), self.is_given(s, ask.mail)
+        if given and holder == "alive":
+            return s, Answer("HELD")
+        s = self.take_out(s, ask.mail)
+        if given and holder == "over":
+            s, holder = self.fence(s), ""
+        if holder in ("alive", "over"):
+            return s, Answer("OK")
+        left = bool(s.waiting) or due(s.lanes) is not None
+        if (given and holder == "unread") or (s.mark and not left):
+            return self.let_go(s, ask, work=left and s.standing == OPEN), Answer("OK")
+        return (self.mark(s) if left else s), Answer("OK")
+
     def retire(self, s: State, entry: int) -> State:
         """Forget a consumer; one that has entries pending is not forgotten."""
         return s
@@ -197,7 +215,7 @@ class Server:
         keeps = not turn.lane and turn.after > turn.consumed
         first = turn.after if keeps else turn.consumed
         batch = 1 if s.handed > first else self.batch
-        held = first + min(batch, len(s.arrived) - first)
+        held = self.upto(s, first, batch)
         s = s._replace(lane="")
         if held == first and not keeps:
             return self.let_go(s, turn, work=False), self.answer("DRAINED", s)
@@ -211,6 +229,37 @@ class Server:
         given = lane.mails[: 1 if tries > 1 else self.batch]
         answer = self.answer("OK", s)._replace(lane=lane.sender, given=given, tries=tries)
         return s._replace(lanes=lanes, lane=lane.sender), answer
+
+    def holder(self, s: State) -> str:
+        """Who has what was handed out: nobody, one that is alive or whose lease is over, or the mark: it is unread."""
+        if not s.token:
+            return ""
+        if s.unused:
+            return "alive" if any(one.seen == "read" for one in s.ready if one.id == s.mark) else "unread"
+        return "alive" if s.alive else "over"
+
+    def is_given(self, s: State, place: int) -> bool:
+        """Whether the owner may have a mail in hand."""
+        if not s.token:
+            return False
+        sender = next((lane.sender for lane in s.lanes if place in lane.mails), "")
+        return s.lane == sender if sender else place <= s.handed
+
+    def take_out(self, s: State, place: int) -> State:
+        """Take a mail out of the mailbox, or of its lane, which goes on at once when that was its head."""
+        dead = (*s.dead, s.arrived[place - 1])
+        lanes = without(s.lanes, place)
+        if lanes == s.lanes:
+            return s._replace(dead=dead, gone=tuple(sorted((*s.gone, place))))
+        return s._replace(dead=dead, lanes=lanes, planned=next_due(lanes))
+
+    def fence(self, s: State) -> State:
+        """Take the branch from an owner whose lease is over."""
+        return s._replace(token=0)
+
+    def upto(self, s: State, first: int, count: int) -> int:
+        """The place of the last of so many mails after another place; that one where there are none."""
+        return [first, *s.between(first, len(s.arrived))[:count]][-1]
 
     def has_work(self, s: State) -> bool:
         """Whether a worker would find something to do."""
@@ -227,7 +276,7 @@ class Server:
         if not first or not self.is_idle(s):
             return s._replace(mark=entry, ready=(*s.ready, Ready(entry)))
         token = max(s.tokens()) + 1
-        ready = (*s.ready, Ready(entry, token=token))
+        ready = (*s.ready, Ready(entry, token=token, mail=len(s.arrived)))
         return s._replace(mark=entry, ready=ready, token=token, unused=True, handed=len(s.arrived))
 
     def is_idle(self, s: State) -> bool:
@@ -261,4 +310,4 @@ class Server:
 
     def answer(self, word: str, s: State) -> Answer:
         """Every answer carries where the branch stands."""
-        return Answer(word, s.cursor, s.version, lanes=frozenset(lane.sender for lane in s.lanes))
+        return Answer(word, s.cursor, s.version, lanes=frozenset(lane.sender for lane in s.lanes), gone=s.gone)

@@ -17,12 +17,14 @@ Mails = tuple[str, ...]
 
 class Ready(NamedTuple):
     """An entry of the ready stream. `seen` is `unread`, `read` (pending), `ahead` (the same, by a reader that claims
-    whatever it is given) or `gone` (of no group's concern any more). With a `token` it hands out the first mail.
+    whatever it is given) or `gone` (of no group's concern any more). With a `token` it hands out the first `mail`, by
+    the place of its entry.
     """
 
     id: int
     seen: str = "unread"
     token: int = 0
+    mail: int = 0
 
     @property
     def pending(self) -> bool:
@@ -35,8 +37,8 @@ class Request(NamedTuple):
 
     `cursor`, `consumed` and `after` count mailbox entries. `nonce` is the place of the worker that made the commit.
     `effects` and `defers` are the mails that took effect and those that are to be tried again, as places of entries. A
-    turn of a `lane` has done its first `done` mails; then the next has `failed` so often. A `half` is the second call
-    of what the protocol does in one; only variants have such.
+    turn of a `lane` has done its first `done` mails; then the next has `failed` so often. `mail` is the place of an
+    entry that is to be withdrawn. A `half` is the second call of what the protocol does in one; only variants have it.
     """
 
     verb: str
@@ -53,6 +55,7 @@ class Request(NamedTuple):
     lane: str = ""
     done: int = 0
     failed: int = 0
+    mail: int = 0
     half: bool = False
 
 
@@ -61,7 +64,7 @@ class Worker(NamedTuple):
 
     With a branch it knows `cursor` and `version` and holds the mails between `cursor` and `held`, or those `given` of a
     `lane`, of which the first was tried `tries` times with this one. `lanes` are the senders that have one. `sent` is
-    the request whose answer it waits for.
+    the request whose answer it waits for. `gone` had been withdrawn when it was given the others.
     """
 
     entry: int = 0
@@ -74,6 +77,14 @@ class Worker(NamedTuple):
     tries: int = 1
     lanes: frozenset[str] = frozenset()
     sent: Request | None = None
+    gone: tuple[int, ...] = ()
+
+    @property
+    def in_hand(self) -> list[int]:
+        """The places of the mails of the mailbox that it holds, or of a lane."""
+        if self.lane:
+            return [*self.given]
+        return [place for place in range(self.cursor + 1, self.held + 1) if place not in self.gone]
 
     @property
     def hosts(self) -> bool:
@@ -91,7 +102,7 @@ class State(NamedTuple):
     from the mailbox, `log` are the effects. `mark` is the field q. `flying` are requests that may still arrive.
     `coming` has not been posted, `trouble` is what the server suffers from. `lane` is the one that was handed out last,
     `planned` the one at whose time somebody is to look at the branch. `unused`: the mark hands out the first mail, and
-    of whoever has it nothing was heard.
+    of whoever has it nothing was heard. `gone` are the places of entries that were withdrawn from the mailbox.
     """
 
     coming: Mails
@@ -115,11 +126,17 @@ class State(NamedTuple):
     lanes: Lanes = ()
     lane: str = ""
     planned: str = ""
+    gone: tuple[int, ...] = ()
 
     @property
     def waiting(self) -> Mails:
         """The mails that the mailbox holds past the cursor."""
-        return self.arrived[max(self.cursor, self.trimmed) :]
+        first = max(self.cursor, self.trimmed)
+        return tuple(self.arrived[place - 1] for place in self.between(first, len(self.arrived)))
+
+    def between(self, first: int, last: int) -> list[int]:
+        """The places of the entries after one up to another, without those that were withdrawn."""
+        return [place for place in range(first + 1, last + 1) if place not in self.gone]
 
     @property
     def deferred(self) -> Mails:

@@ -319,6 +319,37 @@ class PausedHandsOut(Server):
         return s._replace(standing=PAUSED), Answer("OK")
 
 
+class WithdrawsWhatIsHeld(Server):
+    """Mail is withdrawn that its owner has in hand."""
+
+    def is_given(self, s: State, place: int) -> bool:
+        return False
+
+
+class WithdrawsWithoutFencing(Server):
+    """An owner whose lease is over keeps the branch when mail that it has is withdrawn."""
+
+    def fence(self, s: State) -> State:
+        return s
+
+
+class WithdrawsWithItsMark(Server):
+    """A mark goes on handing out a mail that was withdrawn."""
+
+    def withdraw(self, s: State, ask: Request) -> tuple[State, Answer]:
+        if self.holder(s) == "unread" and self.is_given(s, ask.mail):
+            return self.take_out(s, ask.mail), Answer("OK")
+        return super().withdraw(s, ask)
+
+
+class WithdrawsTheHeadOnly(Server):
+    """A lane whose head was withdrawn is due, and nobody is told of it."""
+
+    def withdraw(self, s: State, ask: Request) -> tuple[State, Answer]:
+        after, answer = super().withdraw(s, ask)
+        return (after._replace(mark=0, ready=()) if after.mark and not s.mark else after), answer
+
+
 VARIANTS: dict[type[Server], tuple[str, str]] = {
     HeldAcknowledges: ("small", "one_entry"),
     BooleanMark: ("small", "one_entry"),
@@ -357,5 +388,9 @@ VARIANTS: dict[type[Server], tuple[str, str]] = {
     HandsOutAgain: ("small", "handed_out_once"),
     SweepForgetsTheAttempt: ("small", "what_is_held_is_counted"),
     PausedHandsOut: ("pausing", "the_paused_begin_nothing"),
+    WithdrawsWhatIsHeld: ("withdrawing", "each_mail_once"),
+    WithdrawsWithoutFencing: ("withdrawing", "each_mail_once"),
+    WithdrawsWithItsMark: ("withdrawing", "each_mail_once"),
+    WithdrawsTheHeadOnly: ("withdrawing from lanes", "work_is_marked"),
 }
 """Each variant with the world in which it fails, and the law that it breaks there."""

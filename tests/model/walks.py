@@ -92,8 +92,7 @@ def _next_home(s: State) -> Action:
     if worker != IDLE:
         if worker.sent:
             return Action("crash")
-        most = len(worker.given) if worker.lane else worker.held - worker.cursor
-        return Action("commit", take=most) if worker.hosts else Action("claim")
+        return Action("commit", take=len(worker.in_hand)) if worker.hosts else Action("claim")
     if s.standing == PAUSED:
         return Action("resume")
     if s.alive:

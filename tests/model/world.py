@@ -41,15 +41,15 @@ class Step(NamedTuple):
     answer: Answer | None = None
 
 
-HARM = frozenset({"post", "crash", "fork", "close", "pause", "suffer", "retire"})
+HARM = frozenset({"post", "crash", "fork", "close", "pause", "suffer", "retire", "withdraw"})
 """What a world may be spared from some moment on: without it, all mail is to be handled in the end."""
 
 
 @dataclass(frozen=True)
 class World:
     """How much there is of everything, and which faults there are: `crash`, `lost`, `late`, `fork`, `close`, `pause`,
-    `full`, `broken` or `retire`. The mails that are `failing` do so when they are tried for the first time, those that
-    are named twice also the second time, and so on.
+    `full`, `broken`, `retire` or `withdraw`. The mails that are `failing` do so when they are tried for the first time,
+    those that are named twice also the second time, and so on.
     """
 
     name: str
@@ -97,7 +97,7 @@ class World:
             if not worker.hosts:
                 yield Action("claim", place, fate=fate)
                 continue
-            most = len(worker.given) if worker.lane else worker.held - worker.cursor
+            most = len(worker.in_hand)
             for take in {1, most} - {0}:
                 yield Action("commit", place, take, fate=fate)
             yield Action("commit", place, most, leave=True, fate=fate)
@@ -112,6 +112,9 @@ class World:
             yield Action("close")
         if "pause" in self.faults and s.standing != CLOSED:
             yield Action("resume" if s.standing == PAUSED else "pause")
+        if "withdraw" in self.faults and s.standing != CLOSED:
+            waiting = s.between(max(s.cursor, s.trimmed), len(s.arrived))
+            yield from (Action("withdraw", at) for at in (*waiting, *(one for lane in s.lanes for one in lane.mails)))
         if any(not lane.due for lane in s.lanes):
             yield Action("ripen")
         if any(lane.due for lane in s.lanes if lane.sender == s.planned):
@@ -155,6 +158,8 @@ class World:
                 return _asked(server.sweep, s, Request("sweep", s.ready[action.place].id))
             case "close" | "pause" | "resume" | "promote" as verb:
                 return _asked(getattr(server, verb), s, Request(verb))
+            case "withdraw":
+                return _asked(server.withdraw, s, Request("withdraw", mail=action.place))
             case "ripen":
                 return Step(s._replace(lanes=promoted_by_time(s.lanes)))
             case "retire":
@@ -195,9 +200,10 @@ class World:
         )
         if worker.lane:
             return self._lane_turn(s, worker, action.take, turn)
-        consumed = worker.cursor + action.take
+        places = worker.in_hand[: action.take]
+        consumed = [worker.cursor, *places][-1]
         lanes, effects, defers = set(worker.lanes), list[int](), list[int]()
-        for place in range(worker.cursor + 1, consumed + 1):
+        for place in places:
             mail = s.arrived[place - 1]
             # What is behind a mail that failed is deferred without being tried.
             fails = mail in self.failing and s.arrived.index(mail) == place - 1
@@ -233,7 +239,9 @@ def _read(server: Server, s: State, action: Action) -> State:
     """A worker reads an entry: with what is handed out it begins a turn, else it makes a token to claim with."""
     after, ready = server.read(s, ahead=action.verb == "read ahead")
     if ready.token and action.verb == "read":
-        return after.put(action.place, Worker(ready.id, ready.token, s.version, s.cursor, s.cursor + 1))
+        # The entry carries the mail, whatever has become of it in the mailbox.
+        gone = tuple(place for place in s.gone if place != ready.mail)
+        return after.put(action.place, Worker(ready.id, ready.token, s.version, s.cursor, ready.mail, gone=gone))
     return after.put(action.place, Worker(ready.id, max(s.tokens()) + 1))
 
 
@@ -263,6 +271,7 @@ def absorbed(worker: Worker, request: Request, answer: Answer) -> Worker:
         given=answer.given,
         tries=answer.tries,
         lanes=answer.lanes,
+        gone=answer.gone,
     )
     match request.verb, answer.word:
         case (("claim" | "commit"), "OK") if answer.lane:

@@ -7,6 +7,7 @@ from tests.model.world import World
 __all__ = ["REPLAYED", "WORLDS"]
 
 _DEATH = frozenset({"crash", "lost"})
+_HANDS = frozenset({"crash", "withdraw"})
 
 WORLDS: dict[str, World] = {
     world.name: world
@@ -26,6 +27,9 @@ WORLDS: dict[str, World] = {
         World("lanes that close", ("a1", "a2"), workers=1, faults=_DEATH | {"close", "pause"}, failing=("a1",)),
         World("filling", ("a1", "a2"), faults=_DEATH | {"full"}),
         World("breaking", ("a1", "a2"), faults=frozenset({"crash", "broken"})),
+        World("withdrawing", ("a1", "a2"), faults=_DEATH | {"withdraw"}),
+        World("withdrawing and pausing", ("a1", "a2"), faults=frozenset({"crash", "pause", "withdraw"})),
+        World("withdrawing from lanes", ("a1", "a2", "b1"), workers=1, faults=_HANDS, failing=("a1",)),
         World("retiring", ("a1", "a2"), faults=frozenset({"crash", "retire"})),
     )
 }

@@ -1,11 +1,12 @@
 -- Mail on its way: who takes it, where it goes, what becomes of it when nobody does. Shared by the verbs.
 
--- `error` is the class of what was raised, `owners` who has tried, the latest last.
+-- `error` is the class of what was raised, `owners` who has tried, the latest last. Returns the letter's id.
 local function bury(session, branch, mail, why)
   local letter = redis.call('XADD', session.key .. ':dead', '*', 'reason', why.reason, 'error', why.error or '', 'detail', why.detail,
     'branch', branch, 'attempts', why.attempts or 0, 'owners', why.owners or '', unpack(mail_fields(mail)))
   count(session, 'dead', 1)
   tell(session, 'k', 'dead', 'branch', branch, 'reason', why.reason, 'letter', letter)
+  return letter
 end
 
 local REFUSALS = {
@@ -19,12 +20,11 @@ local function look(session, branch)
   local seen = session.known[branch]
   if seen then return seen end
   local key = branch_key(session.key, branch)
-  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred', 'bytes')
+  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred')
   if values.err then values = {} end
   seen = {
     id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
-    deferred = tonumber(values[5]) or 0, bytes = tonumber(values[6]) or 0, added = 0,
-    mailbox = key .. ':mailbox', inbox = key .. ':inbox',
+    deferred = values[5] and tonumber(values[5]) or 0, added = 0, mailbox = key .. ':mailbox', inbox = key .. ':inbox',
   }
   if not values[1] then
     seen.refused = 'UNKNOWN'
@@ -48,7 +48,7 @@ local function fits(session, recipient, station, mail, times)
     if recipient.waiting + recipient.added >= session.cap * times then return false end
   end
   if session.cap_bytes > 0 then
-    local bytes = recipient.bytes + size_of(mail)
+    local bytes = (recipient.bytes or tonumber(redis.call('HGET', recipient.key, 'bytes')) or 0) + size_of(mail)
     if bytes > session.cap_bytes * times then return false end
     recipient.bytes = bytes
   end
@@ -276,8 +276,7 @@ local function recall(session, nonce)
 end
 
 local function remember(session, nonce, answer)
-  -- An answer that names nobody is the same when it comes again.
-  if nonce == '' or #answer <= 4 then return end
+  if nonce == '' then return end
   local key = session.key .. ':moved'
   if redis.pcall('HLEN', key) == ANSWERS_KEPT then redis.call('UNLINK', key) end
   redis.pcall('HSET', key, nonce, cmsgpack.pack(answer))

@@ -62,6 +62,7 @@ register('receive', function(keys, args)
   end
   answer[3] = more and 1 or 0
   write_counts(session)
-  remember(session, nonce, answer)
+  -- An answer that names nobody is the same when it comes again.
+  if #answer > 4 then remember(session, nonce, answer) end
   return answer
 end, {'allow-oom'})

@@ -17,6 +17,7 @@ from lion_broker.dashboard.views.letters import MEANINGS, item_text, letter_fiel
 from lion_broker.dashboard.views.sessions import session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.insight.deaths import Behaviours
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import LAST, START, DeadLetter, SessionRecord, is_after
@@ -26,7 +27,7 @@ from lion_broker.session.session import Session
 
 from .acting import Done, Form, act_route
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "letter_sessions"]
 
 _PAGE: Final = 100
 _READ: Final = 500
@@ -36,14 +37,15 @@ _MOST: Final = 5000
 _SESSIONS: Final = 1000
 _LOOKED_AT: Final = 20_000
 _NAMED: Final = 100
+_TERMS: Final = ("session", "reason", "branch", "group")
 
 Found = tuple[str, DeadLetter]
 
 
 async def dead(request: Request, console: Console) -> Page:
-    """Dead letters of one session or all, of one reason or branch or all, a page at a time."""
-    wanted = {name: text_asked(request, name) for name in ("session", "reason", "branch")}
-    chosen = await _sessions(console, wanted["session"])
+    """Dead letters of one session or all, of one reason, branch or group or all, a page at a time."""
+    wanted = {name: text_asked(request, name) for name in _TERMS}
+    chosen = await letter_sessions(console, wanted["session"])
     found: list[Found] = []
     more = ""
     async for one in _letters(console, chosen, wanted, text_asked(request, "after")):
@@ -83,7 +85,7 @@ async def letter(request: Request, console: Console) -> Page:
     return Page("letter.html", f"Dead letter {found.id}", "dead", (table,), context, {"letter": fields})
 
 
-async def _sessions(console: Console, wanted: str) -> list[SessionRecord]:
+async def letter_sessions(console: Console, wanted: str) -> list[SessionRecord]:
     """The sessions that have dead letters, newest first; one that is named also without."""
     if wanted:
         return [await console.session(wanted)]
@@ -99,14 +101,16 @@ async def _letters(
     ids = [record.id for record in sessions]
     if session in ids:
         ids = ids[ids.index(session) :]
-    looked_at = 0
+    looked_at, behaviours = 0, Behaviours()
     for one in ids:
         at = place if one == session and place else START
         while page := await console.exchange.acall(ReadDead(one, at, _READ)):
             at = page[-1].id
             looked_at += len(page)
+            if group := wanted.get("group"):
+                await console.ask(behaviours.learn_steps(one, page))
             for found in page:
-                if _matches(found, wanted):
+                if _matches(found, wanted) and (not group or behaviours.kind_of(one, found).id == group):
                     yield one, found
             if looked_at > _LOOKED_AT:
                 return
@@ -157,10 +161,10 @@ async def _chosen(console: Console, form: Form) -> tuple[dict[str, list[str]], b
         if not by_session:
             raise ConfigError("No dead letter is ticked. Tick some, or choose all that match.")
         return by_session, False
-    wanted = {name: form.get(name) for name in ("session", "reason", "branch")}
+    wanted = {name: form.get(name) for name in _TERMS}
     last = form.get("until") or LAST
     count = 0
-    async for session, found in _letters(console, await _sessions(console, wanted["session"]), wanted, ""):
+    async for session, found in _letters(console, await letter_sessions(console, wanted["session"]), wanted, ""):
         if is_after(found.id, last):
             continue
         if count == _MOST:
@@ -172,7 +176,7 @@ async def _chosen(console: Console, form: Form) -> tuple[dict[str, list[str]], b
 
 def _told(letters: list[str], form: Form) -> str:
     if form.get("scope") == "matching":
-        terms = [f"{name} {form.get(name)}" for name in ("reason", "branch") if form.get(name)]
+        terms = [f"{name} {form.get(name)}" for name in _TERMS[1:] if form.get(name)]
         return f"{len(letters)} letters: all {' and '.join(terms)}".strip()
     return f"{len(letters)}: {', '.join(letters[:20])}{' …' if len(letters) > 20 else ''}"
 

@@ -14,7 +14,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Exchange
 
-from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting
+from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting, withdrawing
 from .store import Store
 
 __all__ = ["MemoryExchange"]
@@ -45,6 +45,7 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Resume: waiting.resume,
     v.Exhume: delivery.exhume,
     v.Drop: delivery.drop,
+    v.Withdraw: withdrawing.withdraw,
     v.Reserve: budgets.reserve,
     v.Settle: budgets.settle,
     v.WriteAudit: audit.write_audit,

@@ -152,7 +152,7 @@ def _of_lanes(branch: Branch, verb: v.ReadWaiting) -> tuple[Waiting, ...]:
     return ()
 
 
-def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
+def _read(verb: v.ReadWaiting | v.ReadDead, mail: WireMail) -> WireMail:
     """A mail, without what travels beside it unless that is asked for."""
     return replace(mail, body=b"", value=None) if mail.header.blob and not verb.whole else mail
 
@@ -160,7 +160,8 @@ def _read(verb: v.ReadWaiting, mail: WireMail) -> WireMail:
 def read_dead(store: Store, verb: v.ReadDead) -> tuple[DeadLetter, ...]:
     """A page of the dead letters."""
     session = store.sessions.get(verb.session)
-    return tuple(letter for _, letter in session.dead.after(verb.after, verb.count)) if session else ()
+    letters = [letter for _, letter in session.dead.after(verb.after, verb.count)] if session else []
+    return tuple(replace(one, mail=_read(verb, one.mail)) if one.mail else one for one in letters)
 
 
 def read_events(store: Store, verb: v.ReadEvents) -> tuple[Occurrence, ...]:
@@ -182,9 +183,15 @@ def progress(store: Store, verb: v.Progress) -> tuple[str, ...]:
     behind = []
     for name, target in verb.targets.items():
         found = store.find(verb.session, name)
-        if found and found[1].open and (found[1].lanes or is_after(target, found[1].cursor)):
+        # What was withdrawn the cursor never comes past.
+        if found and found[1].open and (found[1].lanes or _holds_upto(found[1], target)):
             behind.append(name)
     return tuple(behind)
+
+
+def _holds_upto(branch: Branch, entry: str) -> bool:
+    first = branch.mailbox.after(limit=1)
+    return bool(first) and not is_after(first[0][0], entry)
 
 
 def await_reply(store: Store, verb: v.AwaitReply) -> tuple[Reply, ...]:

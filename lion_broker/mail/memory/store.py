@@ -358,13 +358,14 @@ class Store:
         reason, detail = _REFUSALS[word]
         self.bury(session, mail.header.recipient, Burial("0-0", reason, detail, 0), mail)
 
-    def bury(self, session: Session, branch: str, why: Burial, mail: WireMail, owners: tuple[str, ...] = ()) -> None:
-        """Keep a mail as a dead letter."""
+    def bury(self, session: Session, branch: str, why: Burial, mail: WireMail, owners: tuple[str, ...] = ()) -> str:
+        """Keep a mail as a dead letter; returns its id."""
         entry = self.new_id()
         letter = DeadLetter(entry, why.reason, why.detail, branch, why.attempts, owners, mail, why.error)
         session.dead.append(entry, letter)
         session.counters["dead"] += 1
         self.tell(session, "dead", {"branch": branch, "reason": why.reason, "letter": entry})
+        return entry
 
 
 def with_owner(owners: tuple[str, ...], owner: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 
 from .archive import IMPORTING, Restore
 from .audit import ReadAudit, WriteAudit
-from .delivery import Collect, Drop, Exhume, Post, Receive, Send
+from .delivery import Collect, Drop, Exhume, Post, Receive, Send, Withdraw
 from .deployment import CountMail, Enrol, OrderWorkers, ReadBudgets, ReadDue, ReadPools, ReadWorkers, SetWanted, Tidy
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
@@ -80,5 +80,6 @@ __all__ = [
     "Tidy",
     "UpdateSession",
     "Verb",
+    "Withdraw",
     "WriteAudit",
 ]

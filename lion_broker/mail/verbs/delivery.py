@@ -1,15 +1,17 @@
-"""Mail on its way: posted, collected, sent, received."""
+"""Mail on its way: posted, collected, sent, received; and off it: withdrawn, dead, sent again."""
 
 from __future__ import annotations
 
 from lion_broker.core.lean import lean
+from lion_broker.mail.answers import Withdrawn
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Moved, Posted
+from lion_broker.mail.waiting import Withdrawal
 from lion_broker.mail.wire import WireMail
 
 from .verb import MOVED, Verb
 
-__all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send"]
+__all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send", "Withdraw"]
 
 
 @lean(frozen=True, slots=True)
@@ -67,6 +69,24 @@ class Receive(Verb[Moved]):
     session: str
     branches: tuple[str, ...] | None = None
     limit: int = MOVED
+    nonce: str = ""
+
+
+@lean(frozen=True, slots=True)
+class Withdraw(Verb[tuple[Withdrawn, ...]]):
+    """Make mails that wait at a branch dead letters with the reason `withdrawn`; for each, in order, what became of it.
+
+    OK with the letter, before anybody handles the mail. UNKNOWN: it is not at that place (any more), or named before in
+    this verb. HELD: its owner may have it in hand. CLOSED: the branch was removed. An owner whose lease is over loses
+    the branch with the mail that it had. Clients that wait for a mail get `answer`. The very same verb with a `nonce`,
+    within a minute, answers the same again.
+    """
+
+    session: str
+    branch: str
+    mails: tuple[Withdrawal, ...]
+    detail: str = ""
+    answer: bytes = b""
     nonce: str = ""
 
 

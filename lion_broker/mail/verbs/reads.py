@@ -118,11 +118,15 @@ class ReadWaiting(Verb[tuple[Waiting, ...]]):
 
 @lean(frozen=True, slots=True)
 class ReadDead(Verb[tuple[DeadLetter, ...]]):
-    """Read up to `count` dead letters of a session after `after`, in order."""
+    """Read up to `count` dead letters of a session after `after`, in order.
+
+    Unless `whole`, bodies that travel beside their mails are left out.
+    """
 
     session: str
     after: str = START
     count: int = 1000
+    whole: bool = True
 
 
 @lean(frozen=True, slots=True)

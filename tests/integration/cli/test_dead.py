@@ -56,6 +56,44 @@ def test_they_are_sent_again(session: Session, ben: Branch, told: Told) -> None:
     assert ben.tools["len"].func_callable is _other_len
 
 
+def test_a_group_is_sent_again_and_no_other(session: Session, ben: Branch, told: Told, tmp_path: Path) -> None:
+    """Groups say how many and of what; a dry run changes nothing; another group stays."""
+    cleo = session.new_branch(name="cleo")
+    session.default_branch.send(cleo, "message", "late", ttl=0.001)
+    sent = session.exchange.call(Promote()).now
+    wait_until(lambda: session.exchange.call(Promote()).now > sent + 1)
+    cleo.receive_all()
+    session.flush()
+    groups = told("dead", "ls", session.id, "--group")
+    assert [(one["letters"], one["reason"], one["sessions"], one["session_ids"]) for one in groups] == [
+        (2, "not_applied", 1, [session.id]),
+        (1, "expired", 1, [session.id]),
+    ]
+    assert told("dead", "ls", "--group", "--reason", "expired") == groups[1:]
+    which = ("--group", groups[0]["group"].upper())
+    letters = [letter.id for letter in session.dead_letters if letter.reason == "not_applied"]
+    assert told("dead", "retry", *which, "--dry-run") == [{"session": session.id, "would": letters, "left": {}}]
+    assert told("dead", "retry", session.id, *which)["sent"] == letters
+    assert told("dead", "ls", "--group") == groups[1:]
+    assert told("dead", "drop", session.id, "--group", groups[1]["group"])["left"] == {}
+    assert session.dead_letters == []
+
+
+def test_groups_as_a_table(session: Session, ben: Branch, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and for a spreadsheet; of none it says so."""
+    assert main(["dead", "ls", "--group", "-o", "csv"]) == Code.OK
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "group,letters,reason,behaviour,error,example,first,last,sessions,session_ids"
+    assert row.endswith(f",1,{session.id}")
+    assert main(["dead", "ls", "--group", "--limit", "1"]) == Code.OK
+    assert "not_applied" in capsys.readouterr().out
+    assert main(["dead", "ls", "--group", "--branch", "ben"]) == Code.USAGE
+    assert "leave --branch out" in capsys.readouterr().err
+    session.drop_dead_letters()
+    assert main(["dead", "ls", "--group"]) == Code.OK
+    assert capsys.readouterr().out == "There are no dead letters.\n"
+
+
 def test_what_stays_is_told(session: Session, ben: Branch, told: Told) -> None:
     """Exit code 1, and why."""
     first, second = (row["id"] for row in told("dead", "ls"))
@@ -112,13 +150,16 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("retry",), Code.USAGE, "--reason, --error, --branch or --all"),
-        (("drop",), Code.USAGE, "--reason, --error, --branch or --all"),
+        (("retry",), Code.USAGE, "--reason, --error, --branch, --group or --all"),
+        (("drop",), Code.USAGE, "--reason, --error, --branch, --group or --all"),
         (("retry", "1-1", "--all"), Code.USAGE, "not both"),
         (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "x"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "@/no/such/file"), Code.USAGE, "cannot be read"),
+        (("retry", "--group", "0123456789"), Code.NOT_FOUND, "no group 0123456789"),
+        (("drop", "--group", "'; DROP"), Code.NOT_FOUND, "no group '; DROP"),
+        (("retry", "1-1", "--group", "0123456789"), Code.USAGE, "not both"),
         (("retry", "--branch", "nobody"), Code.NOT_FOUND, "nobody"),
     ],
     ids=str,

@@ -133,3 +133,23 @@ def test_accounts_of_sessions_that_went_are_forgotten() -> None:
         robin.take()
         robin.charge(str(number), 1)
     assert len(robin._credit) <= 1100
+
+
+def test_who_was_away_is_given_back_what_it_has_used() -> None:
+    """By the rounds that others had meanwhile, and no more than what a new one has; without a round nothing."""
+    robin = RoundRobin[str](10)
+    for number in range(100):
+        robin.put("flood", str(number))
+    for cost in (8, 30):
+        robin.charge("quiet", cost)
+        assert robin.credit("quiet") == 10 - cost
+        for _ in range(9):
+            assert robin.take() is not None
+            robin.charge("flood", 11)
+        assert robin.credit("quiet") == 10
+    robin.charge("quiet", 25)
+    robin.put("quiet", "hello")
+    assert robin.credit("quiet") == -15
+    while robin.take() != ("quiet", "hello"):
+        robin.charge("flood", 11)
+    assert robin.credit("quiet") == 5

@@ -1,0 +1,62 @@
+"""Dead letters in groups, by what they died of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from lion_broker.errors import ConfigError
+
+from .letters import Wanted, letter_records
+from .listing import Column, Listing
+from .printing import counted, moment, since
+
+if TYPE_CHECKING:
+    from lion_broker.insight.deaths import Group
+    from lion_broker.mail.exchange import Exchange
+
+__all__ = ["group_listing"]
+
+_COLUMNS: Final = (
+    Column("group"),
+    Column("letters", kind="number"),
+    Column("reason"),
+    Column("behaviour", kind="text"),
+    Column("first", lambda row: since(row["first"]), kind="number"),
+    Column("last", lambda row: since(row["last"]), kind="number"),
+    Column("sessions", kind="number"),
+    Column("error", kind="text"),
+    Column("example", kind="text", wide=True),
+)
+
+
+def group_listing(exchange: Exchange, session: str | None, wanted: Wanted, limit: int | None) -> Listing:
+    """List the groups of the letters that fit, the largest first. Raises ConfigError, ItemNotFoundError."""
+    from lion_broker.insight.deaths import group_steps
+    from lion_broker.mail.exchange import run
+
+    if wanted.branch is not None:
+        raise ConfigError("Groups are over all branches; leave --branch out, or list the letters without --group.")
+    sessions = [record.id for record in letter_records(exchange, session)]
+    found = run(exchange, group_steps(sessions, lambda letter: wanted.fits(letter, {})))
+    rows = [_row(one) for one in found.groups]
+    most = limit or len(rows)
+    notes = [f"{len(rows) - most:,} more groups: --limit N."] if len(rows) > most else []
+    notes += [f"{counted(found.others, 'letter')} of further groups are not shown."] if found.others else []
+    empty = "There are no dead letters." if wanted.is_everything else "No dead letter matches."
+    return Listing(rows[:most], _COLUMNS, empty, " ".join(notes))
+
+
+def _row(group: Group) -> dict[str, Any]:
+    died = group.died
+    return {
+        "group": died.id,
+        "letters": group.count,
+        "reason": died.reason,
+        "behaviour": died.behaviour,
+        "error": died.error,
+        "example": group.example,
+        "first": moment(group.first),
+        "last": moment(group.last),
+        "sessions": group.touched,
+        "session_ids": group.sessions,
+    }

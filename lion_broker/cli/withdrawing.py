@@ -1,0 +1,188 @@
+"""`mail withdraw`: mail that waits is taken out before a worker handles it, and kept as a dead letter."""
+
+from __future__ import annotations
+
+from getpass import getuser
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from lion_broker.errors import ConfigError
+
+from . import completion
+from .finding import session_id
+from .listing import Column, Listing, told
+from .options import AsJson, Namespace, Url, exchange_at
+from .printing import cell, moment, print_json, short_id
+
+if TYPE_CHECKING:
+    from lion_broker.mail.exchange import Exchange
+    from lion_broker.session.withdrawing import Standing, TakenOut
+
+__all__ = ["withdraw"]
+
+_COLUMNS: Final = (
+    Column("mail", kind="id"),
+    Column("session", kind="id", wide=True),
+    Column("from", lambda row: short_id(row["from"]), kind="text"),
+    Column("to", lambda row: short_id(row["to"]), kind="text"),
+    Column("category"),
+    Column("waits at", "where"),
+    Column("due", rare=True),
+    Column("in hand", lambda row: "yes" if row["held"] else "", rare=True),
+    Column("text", kind="text"),
+)
+
+
+def withdraw(
+    mails: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MAIL]...", help="Mails: ids, or beginnings or ends of them, as `mail ls` shows them."),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SESSION",
+            help="Where to look. Default for mails that are named: in all sessions, likely ones first.",
+            autocompletion=completion.sessions,
+        ),
+    ] = None,
+    branch: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="All that waits for a branch, by its id or name.")
+    ] = None,
+    category: Annotated[str | None, typer.Option(metavar="NAME", help="All that waits of a category.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that waits in the session.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why: it stands in the dead letters and the audit.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which they are, and change nothing.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw mail that waits, before a worker handles it: it becomes a dead letter and can be sent again.
+
+    Mail that is to be tried again or delivered later, too. What a worker has in hand stays. Exit code 1 when some
+    stay. Example: lion-broker mail withdraw --session desk --branch reader --dry-run
+    """
+    chosen = mails or []
+    filters = everything or branch is not None or category is not None
+    if chosen and filters:
+        raise ConfigError("Name mails, or say which with --all, --branch or --category; not both.")
+    if not chosen and not filters:
+        raise ConfigError(
+            "Name mails, as `lion-broker mail ls` shows them, or choose with --branch, --category or --all."
+        )
+    if filters and session is None:
+        raise ConfigError("Say in which session, with --session; @ is the newest one.")
+    with exchange_at(url, namespace) as exchange:
+        where = None if session is None else session_id(exchange, session)
+        if chosen:
+            wanted: dict[str, list[str] | None] = dict(_named(exchange, chosen, where))
+            to = ""
+        else:
+            wanted = {str(where): None}
+            to = _branch(exchange, str(where), branch) if branch is not None else ""
+        if dry_run:
+            _would(exchange, wanted, to, category or "", as_json, alone=where is not None)
+            return
+        done = {one: _take_out(exchange, one, ids, to, category or "", reason) for one, ids in wanted.items()}
+    _tell(done, as_json, alone=where is not None)
+
+
+def _named(exchange: Exchange, texts: list[str], session: str | None) -> dict[str, list[str]]:
+    """The mails that are meant, by session; raises ItemNotFoundError where none is, or several are."""
+    from lion_broker.insight.seek import find_mail_steps, pieces
+    from lion_broker.mail.exchange import run
+
+    found: dict[str, list[str]] = {}
+    waiting: dict[str, list[str]] = {} if session is None else {session: _waiting(exchange, session)}
+    for text in dict.fromkeys(texts):
+        meant = [(one, mail) for one, ids in waiting.items() for mail in (pieces(ids, text) if text.strip() else [])]
+        if len(meant) != 1:
+            # Logs tell what it is, if it does not wait; and that several are meant.
+            sought = run(exchange, find_mail_steps(text, session or ""))
+            meant = [(sought.session, sought.trace.passage.mail)]
+            waiting.setdefault(sought.session, _waiting(exchange, sought.session))
+        found.setdefault(meant[0][0], []).append(meant[0][1])
+    return found
+
+
+def _waiting(exchange: Exchange, session: str) -> list[str]:
+    return [one.mail for one in _standing(exchange, session)]
+
+
+def _standing(exchange: Exchange, session: str, branch: str = "", category: str = "") -> list[Standing]:
+    from lion_broker.mail.exchange import run
+    from lion_broker.session.withdrawing import standing_steps
+
+    found: list[Standing] = run(exchange, standing_steps(session, branch, category))
+    return found
+
+
+def _branch(exchange: Exchange, session: str, branch: str) -> str:
+    from lion_broker.session.session import Session as Sessions
+
+    return Sessions.open(session, exchange=exchange).locate(branch)
+
+
+def _take_out(
+    exchange: Exchange, session: str, ids: list[str] | None, branch: str, category: str, reason: str
+) -> TakenOut:
+    from lion_broker.mail.exchange import run
+    from lion_broker.session.withdrawing import take_out_steps
+
+    done: TakenOut = run(exchange, take_out_steps(session, ids, branch, category, reason, by=_who()))
+    return done
+
+
+def _who() -> str:
+    """Who has typed the command, as far as the system knows."""
+    try:
+        return f"{getuser()} (command line)"
+    except (ImportError, KeyError, OSError):
+        return "the command line"
+
+
+def _would(
+    exchange: Exchange, wanted: dict[str, list[str] | None], branch: str, category: str, as_json: bool, *, alone: bool
+) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for session, ids in wanted.items():
+        found = _standing(exchange, session, branch, category)
+        rows[session] = [_row(session, one) for one in found if ids is None or one.mail in ids]
+    if as_json:
+        answers = [{"session": session, "would": found} for session, found in rows.items()]
+        print_json(answers[0] if alone else answers)
+        return
+    listed = [row for found in rows.values() for row in found]
+    told(Listing(listed, _COLUMNS, "No such mail waits."), "table")
+    held = sum(row["held"] for row in listed)
+    typer.echo(f"{len(listed) - held} would be withdrawn{f', {held} are in hand and would stay' if held else ''}.")
+
+
+def _row(session: str, one: Standing) -> dict[str, Any]:
+    return {
+        "mail": one.mail,
+        "session": session,
+        "from": one.header.sender,
+        "to": one.header.recipient,
+        "category": one.header.category,
+        "where": str(one.where),
+        "due": None if one.due is None else moment(one.due),
+        "held": one.held,
+        "text": one.text,
+    }
+
+
+def _tell(done: dict[str, TakenOut], as_json: bool, *, alone: bool) -> None:
+    if as_json:
+        answers = [{"session": one, "withdrawn": each.letters, "left": each.left} for one, each in done.items()]
+        print_json(answers[0] if alone else answers)
+    else:
+        typer.echo(f"{sum(each.count for each in done.values())} withdrawn.")
+        for session, each in done.items():
+            if each.count:
+                typer.echo(f"To look at them, and send them again: lion-broker dead ls {session} --reason withdrawn")
+            for mail, why in each.left.items():
+                typer.echo(f"{cell(mail)} stays: {why}")
+    if any(each.left for each in done.values()):
+        raise typer.Exit(1)
