@@ -14,6 +14,7 @@ let due = null;
 let fetching = false;
 let again = false;
 let took = 0;
+const waiting = [];
 let wanted = false;
 let paused = false;
 let stale = false;
@@ -86,6 +87,7 @@ function refreshSoon() {
 }
 
 // Shows the same page as another address has it: sorted otherwise, another window of time. The place on it stays.
+// What it returns is kept once that is shown.
 export function turnTo(href, inPlace = false) {
   history[inPlace ? "replaceState" : "pushState"](null, "", href.replace(/#.*$/, ""));
   return show();
@@ -93,7 +95,10 @@ export function turnTo(href, inPlace = false) {
 
 function show() {
   wanted = true;
-  return refresh();
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    refresh();
+  });
 }
 
 addEventListener("popstate", show);
@@ -124,6 +129,7 @@ async function refresh() {
   } finally {
     fetching = false;
     took = performance.now() - begun;
+    if (!wanted) for (const resolve of waiting.splice(0)) resolve();
     if (again) {
       again = false;
       if (wanted) refresh();

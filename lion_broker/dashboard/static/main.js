@@ -8,6 +8,7 @@ import { switchTimes, tellTimes } from "./times.js";
 import { watchZoom, zoomKeys } from "./zoom.js";
 
 const body = document.body;
+let turning = Promise.resolve();
 
 function switchTheme() {
   const root = document.documentElement;
@@ -37,8 +38,14 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-stay]");
   if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  turnTo(link.href);
+  turning = turning.then(() => follow(link));
 });
+
+// One after another, since each link leads on from what is shown; where there is no such link any more, nowhere.
+function follow(link) {
+  const fresh = link.id ? document.getElementById(link.id) : link;
+  return fresh?.href && turnTo(fresh.href);
+}
 
 // A filter keeps the order and the size that were chosen meanwhile.
 document.addEventListener("submit", (event) => {

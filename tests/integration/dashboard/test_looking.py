@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from lion_broker.testing import await_until
 from tests.integration.dashboard.browsing import CHROMIUM
 from tests.integration.dashboard.conftest import Scene
 from tests.integration.dashboard.test_browser import anyio_backend, browser, page
@@ -23,15 +24,26 @@ pytestmark = [
 LIVE = '#live-dot[data-state="on"]'
 
 
-def window(page: Page) -> tuple[float, float]:
-    """The window of time in the address."""
-    query = parse_qs(urlsplit(page.url).query)
+def window_of(url: str) -> tuple[float, float]:
+    """The window of time in an address."""
+    query = parse_qs(urlsplit(url).query)
     return float(query["from"][0]), float(query["to"][0])
+
+
+def window(page: Page) -> tuple[float, float]:
+    """The window of time in the address of a page."""
+    return window_of(page.url)
+
+
+def seconds(url: str) -> float:
+    """How long the window in an address is."""
+    low, high = window_of(url)
+    return high - low
 
 
 async def moved(page: Page, begin: float) -> None:
     """Wait until the window in the address begins later."""
-    await page.wait_for_function("begin => new URLSearchParams(location.search).get('from') > begin + 1e-6", arg=begin)
+    await page.wait_for_url(lambda url: window_of(url)[0] > begin + 1e-6)
 
 
 async def texts(cells: Locator) -> list[str]:
@@ -75,9 +87,9 @@ async def test_a_filter_keeps_the_order(page: Page, scene: Scene) -> None:
     await page.goto("/mailboxes?sort=name&order=desc")
     await expect(page.locator("tbody .column-name")).to_have_text(["far", "default branch", "ada"])
     await page.get_by_role("columnheader", name="Branch").get_by_role("link").click()
-    await page.wait_for_function("!location.search.includes('sort')")
+    await page.wait_for_url(lambda url: "sort=" not in url)
     await page.get_by_role("columnheader", name="Turns").get_by_role("link").click()
-    await page.wait_for_function("location.search.includes('version')")
+    await page.wait_for_url("**sort=version*")
     await page.get_by_label("Filter").fill("FAR")
     await page.get_by_role("button", name="Show").click()
     await page.wait_for_url("**/mailboxes?*q=FAR*")
@@ -141,8 +153,12 @@ async def test_a_waterfall_is_zoomed(page: Page, scene: Scene) -> None:
     await page.keyboard.press("ArrowRight")
     await moved(page, closer[0])
     assert window(page)[1] - window(page)[0] == pytest.approx(closer[1] - closer[0], rel=0.01)
+    for _ in range(3):
+        await page.keyboard.press("+")
+    wide = closer[1] - closer[0]
+    await page.wait_for_url(lambda url: seconds(url) == pytest.approx(wide / 8, rel=0.05))
     await page.keyboard.press("0")
-    await page.wait_for_function("!location.search.includes('from')")
+    await page.wait_for_url(lambda url: "from=" not in url)
     await expect(page.locator("svg.track")).to_have_count(0)
     box = await box_of(picture)
     await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
@@ -173,11 +189,13 @@ async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
     await expect(page.locator("tbody tr")).to_have_count(first)
     low, high = window(page)
     await ada.asend(scene.far, "message", "later")
-    other = await page.context.new_page()
-    await other.goto(f"/sessions/{scene.id}/lanes")
-    await expect(other.locator("tbody tr", has_text="later")).to_have_count(1)
+
+    async def is_read() -> bool:
+        rows = (await (await page.request.get(f"/sessions/{scene.id}/lanes.json")).json())["rows"]
+        return any(row["text"] == "later" for row in rows)
+
+    await await_until(is_read)
     assert window(page) == (low, high)
     await expect(page.locator("tbody tr", has_text="later")).to_have_count(0)
-    await page.bring_to_front()
     await page.locator("#zoom-all").click()
     await expect(page.locator("tbody tr", has_text="later")).to_have_count(1)
