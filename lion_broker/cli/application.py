@@ -62,7 +62,7 @@ def application() -> typer.Typer:
         ),
         (
             "mail",
-            "Find mail and what happened to it; send some into a session, or take some back.",
+            "Find mail and what happened to it; send some, take some back.",
             (mails.ls, mails.show, mail.send, withdrawing.withdraw),
         ),
         ("dead", BRIEF["dead"], (dead.ls, dead.show, dead.retry, dead.edit, dead.drop)),

@@ -13,6 +13,7 @@ from lion_broker.insight.pictures import Flow, Lanes
 from lion_broker.insight.prices import Prices
 
 from .routes.audit import COLUMNS as AUDIT_COLUMNS
+from .routes.deaths import COLUMNS as GROUP_COLUMNS
 from .routes.find import COLUMNS as FOUND_COLUMNS
 from .tables import Empty, Table
 from .views.conversation import said_table
@@ -124,7 +125,14 @@ PAGES: Final[tuple[PagePath, ...]] = (
         (_table("mailboxes", lambda: branch_table("", (), of={})),),
         ("state", "q", "at", *_PAGED),
     ),
-    PagePath("/dead", "deadLetters", "Dead letters", (_LETTERS,), ("session", "reason", "branch", "after")),
+    PagePath("/dead", "deadLetters", "Dead letters", (_LETTERS,), ("session", "reason", "branch", "group", "after")),
+    PagePath(
+        "/dead/groups",
+        "deadLetterGroups",
+        "Dead letters by what they died of, the largest group first",
+        (_table("groups", GROUP_COLUMNS),),
+        ("session", "reason", *_PAGED),
+    ),
     PagePath(
         "/dead/{session}/{letter}",
         "deadLetter",
@@ -164,12 +172,15 @@ PAGES: Final[tuple[PagePath, ...]] = (
 _KEY: Final = "SESSION/LETTER; may come several times."
 _LETTERS_MEANT: Final = {
     "key": _KEY,
-    "scope": "`matching`: all letters that session, reason and branch choose, instead of those in `key`.",
+    "scope": "`matching`: all letters that session, reason, branch and group choose, instead of those in `key`.",
     "session": "With `matching`: only of this session.",
     "reason": "With `matching`: only with this reason.",
     "branch": "With `matching`: only of this branch.",
+    "group": "With `matching`: only of this group, as `/dead/groups` names it.",
     "until": "With `matching`: only up to this letter.",
 }
+
+_WHY: Final = "Why, for the letters and the audit; at most 500 characters."
 
 ACTS: Final[tuple[ActPath, ...]] = (
     ActPath("/dead/retry", "retryDeadLetters", "Send dead letters again", "retried", _LETTERS_MEANT),
@@ -190,6 +201,20 @@ ACTS: Final[tuple[ActPath, ...]] = (
         {"reason": "Why, for others to see; at most 200 characters."},
     ),
     ActPath("/sessions/{session}/branches/{branch}/resume", "resumeBranch", "Let it take turns again", "resumed", {}),
+    ActPath(
+        "/sessions/{session}/branches/{branch}/withdraw",
+        "withdrawMailOfBranch",
+        "Make all mail that waits for a branch dead letters",
+        "withdrawn",
+        {"reason": _WHY},
+    ),
+    ActPath(
+        "/sessions/{session}/mail/{mail}/withdraw",
+        "withdrawMail",
+        "Make a mail that waits a dead letter",
+        "withdrawn",
+        {"reason": _WHY},
+    ),
     ActPath("/workers/drain", "drainWorker", "Have a worker end", "draining", {"owner": "The worker."}, ("owner",)),
     ActPath("/pools/drain", "drainPool", "Have a pool's workers end", "draining", {"pool": "The pool."}, ("pool",)),
     ActPath(
@@ -228,6 +253,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "session": {"schema": TEXT, "description": "Only of the session with this id."},
     "branch": {"schema": TEXT, "description": "Only of the branch with this id, of mails also by its name."},
     "reason": {"schema": TEXT, "description": "Only with this reason."},
+    "group": {"schema": TEXT, "description": "Only of this group, as `/dead/groups` names it."},
     "mail": {"schema": TEXT, "description": "The id of the mail to follow."},
     "from": {
         "schema": NUMBER,

@@ -16,10 +16,11 @@ from lion_broker.mail.records import DeadLetter
 
 from .dead import letter_sessions
 
-__all__ = ["ROUTES"]
+__all__ = ["COLUMNS", "ROUTES"]
 
 _LOOKED_AT: Final = 20_000
-_COLUMNS: Final = (
+_TITLE: Final = "Dead letters by what they died of"
+COLUMNS: Final = (
     Column("letters", "Letters", "number"),
     Column("reason", "Reason", "state"),
     Column("behaviour", "Behaviour"),
@@ -44,8 +45,8 @@ async def groups(request: Request, console: Console) -> Page:
 
     found: Groups = await console.ask(group_steps(sessions, fits, _LOOKED_AT))
     rows = [_row(one, wanted) for one in found.groups]
-    table = Table("groups", "Dead letters by what they died of", _COLUMNS, rows, NO_LETTERS, note=_note(found))
-    return Page("deaths.html", "Dead letters by what they died of", "dead", (table,), {"wanted": wanted})
+    table = Table("groups", _TITLE, COLUMNS, rows, NO_LETTERS, note=_note(found), sorts=True, whole=True)
+    return Page("deaths.html", _TITLE, "dead", (table,), {"wanted": wanted})
 
 
 def _note(found: Groups) -> str:
@@ -65,7 +66,7 @@ def _row(group: Group, wanted: dict[str, str]) -> Row:
         "first": group.first,
         "last": group.last,
         "sessions": group.touched,
-        "session_ids": group.sessions,
+        "session_ids": " ".join(group.sessions),
         "newest": group.newest,
         "group": died.id,
     }
