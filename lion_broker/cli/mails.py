@@ -217,8 +217,6 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     if one.state == "dead":
         yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
         return
-    if one.state in ("waiting", "retrying", "delayed"):
-        yield f"To take it back: lion-broker mail withdraw {one.mail} --session {found.session}"
     if one.state == "applied":
         return
     branches, roll = exchange.call_all((ReadBranches(found.session, (one.recipient,)), ReadWorkers()))
@@ -226,3 +224,5 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     if reason is not None:
         text = cell(reason.text)
         yield f"{text.removesuffix('.')}: {reason.command}" if reason.command else text
+    if one.state in ("waiting", "retrying", "delayed"):
+        yield f"To take it back: lion-broker mail withdraw {one.mail} --session {found.session}"

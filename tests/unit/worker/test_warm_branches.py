@@ -1,5 +1,8 @@
 """What a worker keeps of branches after their turns is bounded by their number and by their messages."""
 
+import gc
+import weakref
+
 import pytest
 
 from lion_broker import Branch, Registry
@@ -75,3 +78,20 @@ def test_what_is_taken_makes_room() -> None:
     warm.keep(other)
     warm.keep(grows)
     assert kept(warm, other, grows) == [other, grows]
+
+
+@pytest.mark.parametrize(("branches", "messages", "size"), [(4, 1000, 0), (1000, 20, 5)])
+def test_branches_that_made_room_are_freed(branches: int, messages: int, size: int) -> None:
+    """By their number and by their messages, though no collection of old objects comes by itself."""
+    warm, gone = WarmBranches(branches, messages), []
+    gc.disable()
+    try:
+        for _ in range(30):
+            one = host(size)
+            one.attach()
+            gone.append(weakref.ref(one))
+            warm.keep(one)
+        del one
+        assert len([alive for alive in gone if alive() is not None]) <= 8
+    finally:
+        gc.enable()
