@@ -83,15 +83,17 @@ def test_what_is_taken_makes_room() -> None:
 @pytest.mark.parametrize(("branches", "messages", "size"), [(4, 1000, 0), (1000, 20, 5)])
 def test_branches_that_made_room_are_freed(branches: int, messages: int, size: int) -> None:
     """By their number and by their messages, though no collection of old objects comes by itself."""
-    warm, gone = WarmBranches(branches, messages), []
+    warm = WarmBranches(branches, messages)
     gc.disable()
     try:
-        for _ in range(30):
-            one = host(size)
-            one.attach()
-            gone.append(weakref.ref(one))
-            warm.keep(one)
-        del one
-        assert len([alive for alive in gone if alive() is not None]) <= 8
+        kept_once = [_keep_one(warm, size) for _ in range(30)]
+        assert len([one for one in kept_once if one() is not None]) <= 8
     finally:
         gc.enable()
+
+
+def _keep_one(warm: WarmBranches, messages: int) -> weakref.ref[Host]:
+    one = host(messages)
+    one.attach()
+    warm.keep(one)
+    return weakref.ref(one)
