@@ -24,7 +24,7 @@ _KEPT: Final = 6
 _AT_ONCE: Final = 2
 PATIENCE_SECONDS: Final = 1.0
 _REST: Final = 4.0
-"""For so many times as long as a reading took, the session is not read again."""
+"""For so many times as long as a reading took, the session is not read again; a page waits for that if it may."""
 _WAITING: Final = 2_000
 """Mails that wait, and dead letters, that are looked at."""
 
@@ -110,10 +110,14 @@ class Histories:
         asked = bool(branch) and branch not in kept.history.wanted
         if asked:
             kept.history.wanted.append(branch)
-        if kept.task is None and (asked or time.monotonic() - kept.read_at >= kept.took * _REST):
-            kept.task = asyncio.create_task(self._read(kept), name=f"history of {session}")
-        if kept.task is not None:
-            await asyncio.wait([kept.task], timeout=seconds)
+        until = time.monotonic() + seconds
+        # What is being read may have passed the place where something new stands: it is read again behind that.
+        await self._wait(kept, until)
+        now = time.monotonic()
+        rest = 0.0 if asked else kept.read_at + kept.took * _REST - now
+        if kept.task is None and kept.failed is None and rest < until - now:
+            kept.task = asyncio.create_task(self._read(kept, rest), name=f"history of {session}")
+            await self._wait(kept, until)
         if (failed := kept.failed) is not None:
             kept.failed = None
             raise failed
@@ -147,9 +151,15 @@ class Histories:
                 oldest.task.cancel()
         return kept
 
-    async def _read(self, kept: _Kept) -> None:
+    async def _wait(self, kept: _Kept, until: float) -> None:
+        if kept.task is not None:
+            await asyncio.wait([kept.task], timeout=max(0.0, until - time.monotonic()))
+
+    async def _read(self, kept: _Kept, rest: float) -> None:
         begun = time.monotonic()
         try:
+            if rest > 0:
+                await asyncio.sleep(rest)
             async with self._places:
                 begun = time.monotonic()
                 await arun(self._exchange, kept.passages.read_steps())
