@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from lion_broker.broker.exchange import RedisExchange
+from lion_broker.telemetry import acts, counts
 from tests.budget.counting import Counter
 from tests.conformance.conftest import redis7_server as redis7_server
 from tests.conformance.conftest import valkey_server as valkey_server
@@ -15,6 +16,13 @@ SERVERS = [
     pytest.param("valkey", marks=pytest.mark.redis),
     pytest.param("redis7", marks=[pytest.mark.redis, pytest.mark.debian]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that nobody scrapes: whoever has asked for counts in it before would have each mail counted for ever."""
+    monkeypatch.setattr(counts, "_counts", None)
+    monkeypatch.setattr(acts, "_watchers", ())
 
 
 @pytest.fixture(params=SERVERS)

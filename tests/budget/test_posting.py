@@ -84,7 +84,7 @@ async def test_a_single_mail_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile:
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 270
+    assert calls_a_mail(profile) <= 255
     await sender.asend(branches[1], "message", TEXT)
     with calls() as profile:
         for number in range(MAILS):
@@ -116,7 +116,7 @@ def test_a_mail_of_a_batch_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile, session.batch():
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 70
+    assert calls_a_mail(profile) <= 69
     session.close()
 
 
