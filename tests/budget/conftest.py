@@ -20,7 +20,7 @@ SERVERS = [
 
 @pytest.fixture(autouse=True)
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that nobody scrapes: whoever has asked for counts in it before would have each mail counted for ever."""
+    """A process that nobody scrapes: who asked for counts in it before would have each mail counted for ever."""
     monkeypatch.setattr(counts, "_counts", None)
     monkeypatch.setattr(acts, "_watchers", ())
 
