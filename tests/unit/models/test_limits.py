@@ -188,13 +188,13 @@ async def test_limits_are_settings() -> None:
     assert iModel("openai", "m").processor is None
 
 
-def test_a_processor_serves_one_loop_after_the_other() -> None:
-    """A model that outlives an event loop goes on in the next."""
-    limited = RateLimitedProcessor(limit_requests=100, queue_capacity=1)
+def test_a_processor_serves_one_loop_after_the_other(clock: Clock) -> None:
+    """A model that outlives an event loop goes on in the next, with what the first has left of the budget."""
+    limited = processor(clock, limit_requests=100, queue_capacity=1)
 
     async def several() -> None:
         await asyncio.gather(*[_enter(limited, 1) for _ in range(5)])
 
     for _ in range(3):
         asyncio.run(several())
-    assert "97 of 100" not in repr(limited)
+    assert repr(limited) == "RateLimitedProcessor(LocalBudget(85 of 100 requests, unlimited tokens), 0 waiting)"
