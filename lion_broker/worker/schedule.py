@@ -231,8 +231,11 @@ class Schedule:
         return Passage(self, session, 1.0 if usual < 1 else min(most, usual), ends_turn)
 
     def brought(self, session: str, mails: int) -> bool:
-        """Note mails that came without being asked for, if there is room for them now; returns whether there is."""
-        if self._has_to_wait(session, mails):
+        """Note mails that came without being asked for; returns False where their session has to wait for its turn.
+
+        They are here: however much is on its way, they wait behind none of it.
+        """
+        if self._ways and self._waits_its_turn(session):
             return False
         self._account(session, mails)
         return True
@@ -272,11 +275,11 @@ class Schedule:
         if not self._ways:
             return not self._fits(expected)
         # A session that asks for little goes at once: waiting for those before it would take longer than its turn.
-        return (
-            session in self._travelling
-            or self._ways.credit(session) <= 0
-            or self._under_way + expected > _MOST_WINDOWS * self._window
-        )
+        return self._waits_its_turn(session) or self._under_way + expected > _MOST_WINDOWS * self._window
+
+    def _waits_its_turn(self, session: str) -> bool:
+        """Whether a session has had its part, while others are in line."""
+        return session in self._travelling or self._ways.credit(session) <= 0
 
     @property
     def _window(self) -> int:

@@ -268,6 +268,51 @@ async def test_a_session_that_asks_for_little_need_not_wait() -> None:
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("lonely", [True, False])
+async def test_mails_in_hand_wait_behind_nothing_that_is_on_its_way(lonely: bool) -> None:
+    """Large turns set out before another session came, and fill more than the window that is now; others wait or not."""
+    office = Office(1000)
+    gone: list[str] = []
+
+    async def go(session: str) -> None:
+        async with office.schedule.passage(session):
+            gone.append(session)
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2 if lonely else 10):
+            tasks.start_soon(go, "flood")
+        await anyio.wait_all_tasks_blocked()
+        assert gone == ["flood"] * 2
+        office.arrive("quiet")
+        tasks.start_soon(go, "quiet")
+        await anyio.wait_all_tasks_blocked()
+        assert "quiet" not in gone, "what has to be fetched waits"
+        assert office.schedule.brought("quiet", 1)
+        tasks.cancel_scope.cancel()
+
+
+async def test_mails_in_hand_wait_when_their_session_has_had_its_part() -> None:
+    """Or a session would get more than its share by being idle again and again."""
+    office = Office(1000)
+    office.arrive("quiet")
+
+    async def go() -> None:
+        async with office.schedule.passage("flood"):
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        assert not office.schedule.brought("flood", 1)
+        begun = 0
+        while office.schedule.brought("quiet", 1):
+            begun += 1
+        assert begun == 16
+        tasks.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("where", ["in line", "under way"])
 async def test_a_turn_that_is_given_up_makes_room(where: str) -> None:
     """Nothing of it stays, whether it was in line or under way."""
