@@ -270,7 +270,7 @@ async def test_a_session_that_asks_for_little_need_not_wait() -> None:
 
 @pytest.mark.parametrize("lonely", [True, False])
 async def test_mails_in_hand_wait_behind_nothing_that_is_on_its_way(lonely: bool) -> None:
-    """Large turns set out before another session came, and fill more than the window that is now; others wait or not."""
+    """Large turns set out before another session came, and fill more than the window that is now."""
     office = Office(1000)
     gone: list[str] = []
 
