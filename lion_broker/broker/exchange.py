@@ -16,7 +16,6 @@ from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, Signing
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Convoy, Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
-from lion_broker.telemetry.counts import counts_here
 
 from . import patience
 from .async_line import AsyncLine
@@ -259,11 +258,12 @@ class RedisExchange(Exchange):
                 return done
             except (RedisError, OSError) as error:
                 failed = None
-                pause = next(pauses, None) if is_passing(error) else None
-                if is_passing(error) and (counts := counts_here()) is not None:
-                    counts.add("lion_broker_redis_disruptions_total")
+                passing = is_passing(error)
+                if passing:
+                    self._outage.disturbs(error, self._full_url)
+                pause = next(pauses, None) if passing else None
                 if pause is None:
-                    raise self._outage.found(error, self._full_url) from error
+                    raise self._outage.found(error, self._full_url, self._patience) from error
             yield pause
             self.revive()
 

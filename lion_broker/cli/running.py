@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from lion_broker.errors import LionError
+from lion_broker.errors import LionError, ServerBusy
 from lion_broker.telemetry import logger
 
 from .exits import Code
@@ -25,9 +25,20 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "reader_is_gone", "run", "until_told"]
+__all__ = [
+    "check_server",
+    "ended_by_signals",
+    "log_to_stderr",
+    "on_eof",
+    "reader_is_gone",
+    "run",
+    "server_answers",
+    "until_told",
+]
 
 STDIN: Final = 0
+_BUSY_SECONDS: Final = 0.2
+"""Between two calls of a server that is busy; a call has pauses of its own within its patience."""
 
 log = logger("cli")
 
@@ -102,6 +113,32 @@ async def check_server(exchange: Exchange) -> None:
     from lion_broker.mail.verbs import ReadSession
 
     await exchange.acall(ReadSession(IDType.create()))
+
+
+async def server_answers(exchange: Exchange, signals: Signals, ended: Callable[[], bool] = lambda: False) -> bool:
+    """Wait for the server for as long as it says that it is loading its data or busy; the exchange says so in the log.
+
+    Returns False when a signal came first, or when it has `ended` meanwhile. Raises BrokerUnavailable where nobody
+    answers within the patience of the exchange, ProtocolMismatch.
+    """
+    answered = False
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            log.info("%s: stopping; the server has not answered yet", (await anext(signals)).name)
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        while not answered:
+            try:
+                await check_server(exchange)
+                answered = True
+            except ServerBusy:
+                if ended():
+                    break
+                await anyio.sleep(_BUSY_SECONDS)
+        group.cancel_scope.cancel()
+    return answered
 
 
 async def until_told(
