@@ -17,12 +17,12 @@ from tests.stage import Program
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
-KEYS = 20_000
-SLOWLY = {"key-load-delay": "10000", "loading-process-events-interval-bytes": "1024"}
-"""Ten milliseconds a key, and clients are answered between: minutes, unless it is told to be quick."""
+KEYS = 100_000
+SLOWLY = {"key-load-delay": "2000", "loading-process-events-interval-bytes": "1024"}
+"""Two milliseconds a key, and clients are answered between: minutes, unless it is told to be quick."""
 PATIENCE = "0.2"
-MANY = 40
-"""Times that a server has said that it is loading: within this patience it is asked a quarter as often."""
+MANY = 12
+"""Times that a server has said that it is loading: within this patience somebody asks half as often at most."""
 LOADS = "is still loading its data"
 
 
@@ -64,7 +64,7 @@ def waiting(site: Site, *words: str, **environ: Any) -> Program:
     """A worker that has waited for much longer than its patience for a server that is loading."""
     before = refusals(site.server)
     program = site.worker(*words, lease=1.0, LION_BROKER_PATIENCE=PATIENCE, **environ)
-    wait_until(lambda: refusals(site.server) >= before + MANY, 60)
+    wait_until(lambda: refusals(site.server) >= before + MANY, 120)
     assert program.alive, program.errors
     return program
 
@@ -113,7 +113,7 @@ def test_the_sweeper_waits_too(site: Site, loading: OwnServer) -> None:
     """It is a process of the deployment like any other."""
     before = refusals(loading)
     sweeper = site.start("-m", "lion_broker", "sweeper", "--json", **site.environ(LION_BROKER_PATIENCE=PATIENCE))
-    wait_until(lambda: refusals(loading) >= before + MANY, 60)
+    wait_until(lambda: refusals(loading) >= before + MANY, 120)
     assert sweeper.alive, sweeper.errors
     loading.configure("key-load-delay", "0")
     wait_until(lambda: "ready" in sweeper.errors)
@@ -126,7 +126,7 @@ def test_a_worker_at_work_says_it_once(site: Site) -> None:
     worker = site.worker(lease=1.0, LION_BROKER_PATIENCE=PATIENCE)
     worker.ready()
     start_slowly(site.server)
-    wait_until(lambda: refusals(site.server) >= MANY, 60)
+    wait_until(lambda: refusals(site.server) >= MANY, 120)
     assert worker.alive
     assert worker.errors.count("waiting for the server: ") == 1
     assert LOADS in worker.errors
