@@ -102,11 +102,10 @@ local GIVEN_READY = 128
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
 local function to_hand_out(session, recipient, stands, entry, mail)
   local _, deferred, token, lane, stepped, cursor, version, behaviour = unpack(stands, 1, 8)
-  if recipient.coming ~= 1 or deferred or (mail.x or '') ~= '' then return nil end
+  if deferred or token or lane or stepped or (mail.x or '') ~= '' then return nil end
   local m = mail.m or ''
   if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
   if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
-  if token or lane or stepped then return nil end
   return {entry = entry, m = m, cursor = cursor or '0-0', version = version or 0, behaviour = behaviour or ''}
 end
 
@@ -114,10 +113,11 @@ end
 -- and its entry, the mark may hand it out.
 local function mark(session, recipient, entry, mail)
   if recipient.pool == '' or recipient.q then return end
-  local stands = redis.call('HMGET', recipient.key, 'paused', 'deferred', 'token', 'lane', 'stepped', 'cursor', 'version',
-    'behaviour')
+  local alone = mail and recipient.coming == 1
+  local stands = alone and redis.call('HMGET', recipient.key, 'paused', 'deferred', 'token', 'lane', 'stepped', 'cursor',
+    'version', 'behaviour') or {redis.call('HGET', recipient.key, 'paused')}
   if stands[1] then return end
-  local given = mail and to_hand_out(session, recipient, stands, entry, mail)
+  local given = alone and to_hand_out(session, recipient, stands, entry, mail)
   recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
 end
 
