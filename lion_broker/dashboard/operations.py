@@ -125,7 +125,13 @@ PAGES: Final[tuple[PagePath, ...]] = (
         (_table("mailboxes", lambda: branch_table("", (), of={})),),
         ("state", "q", "at", *_PAGED),
     ),
-    PagePath("/dead", "deadLetters", "Dead letters", (_LETTERS,), ("session", "reason", "branch", "group", "after")),
+    PagePath(
+        "/dead",
+        "deadLetters",
+        "Dead letters",
+        (_LETTERS,),
+        ("session", "reason", "branch", "group", "after", *_PAGED),
+    ),
     PagePath(
         "/dead/groups",
         "deadLetterGroups",
@@ -164,7 +170,7 @@ PAGES: Final[tuple[PagePath, ...]] = (
         "audit",
         "What people have changed, newest first",
         (_table("audit", AUDIT_COLUMNS),),
-        ("q", "before", "size"),
+        ("q", "before", *_PAGED),
     ),
     PagePath("/find", "find", "What has a name, an id or words", (_table("found", FOUND_COLUMNS),), ("q",)),
 )
