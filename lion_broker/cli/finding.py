@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import SessionRecord
 
-__all__ = ["NEWEST", "Maybe", "One", "name_of", "records_of", "session_id"]
+__all__ = ["NEWEST", "Maybe", "One", "default_of", "name_of", "records_of", "session_id"]
 
 NEWEST: Final = "@"
 """What stands for the newest session."""
@@ -42,6 +42,14 @@ Maybe = Annotated[
         autocompletion=completion.sessions,
     ),
 ]
+
+
+def default_of(record: SessionRecord) -> str:
+    """Return the id of the branch that stands for a session, if it has one."""
+    from pydantic_core import from_json
+
+    found = from_json(record.fields.get("default_branch", "null"))
+    return found if isinstance(found, str) else ""
 
 
 def session_id(exchange: Exchange, text: str) -> str:

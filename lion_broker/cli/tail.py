@@ -12,7 +12,7 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, session_id
+from .finding import Maybe, default_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_signals, reader_is_gone
@@ -27,6 +27,7 @@ __all__ = ["tail"]
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 0.3
 _TOGETHER: Final = 50
+_LONGEST_DETAIL: Final = 120
 
 
 def tail(
@@ -63,7 +64,7 @@ def tail(
         for one, happening in watch.happenings(until_idle):
             names = watch.names(one, happening)
             if watch.fits(happening, names):
-                _show(one, happening, names, as_json, many=wanted is None)
+                _show(one, happening, names if as_json else watch.called(names), as_json, many=wanted is None)
 
 
 class _Watch:
@@ -81,6 +82,7 @@ class _Watch:
         self._many = many
         self._tails: dict[str, Happenings] = {session: Happenings(session, after)} if session else {}
         self._names: dict[tuple[str, str], str] = {}
+        self._defaults: set[str] = set()
         self._first = True
 
     def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
@@ -112,18 +114,25 @@ class _Watch:
 
     def names(self, session: str, happening: Happening) -> dict[str, str]:
         """The names of the branches that a happening names."""
-        from lion_broker.mail.verbs import ReadBranches
+        from lion_broker.mail.verbs import ReadBranches, ReadSession
 
-        if happening.kind == "created":
+        if happening.kind == "created" and happening.text:
             self._names[(session, happening.branch)] = happening.text
         ends = {end for end in (happening.branch, happening.sender, happening.recipient) if end}
         unknown = tuple(end for end in sorted(ends) if (session, end) not in self._names)
         if unknown:
             self._names |= {(session, end): "session" if end == session else "" for end in unknown}
-            for record in self._exchange.call(ReadBranches(session, unknown)):
+            records, seen = self._exchange.call_all((ReadBranches(session, unknown), ReadSession(session)))
+            if seen is not None:
+                self._defaults.add(default_of(seen))
+            for record in records:
                 if record.id != session:
                     self._names[(session, record.id)] = record.seed.name
         return {end: self._names[(session, end)] or end for end in ends}
+
+    def called(self, names: dict[str, str]) -> dict[str, str]:
+        """The same for people: the branch that stands for a session, which mostly has no name, goes by that."""
+        return {end: "(default)" if name == end and end in self._defaults else name for end, name in names.items()}
 
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
         """Whether a happening is of the branch and the category that are asked for."""
@@ -208,8 +217,16 @@ def _words(happening: Happening, names: dict[str, str]) -> str:
     if happening.kind in ("sent", "applied"):
         return f"{sender} → {recipient}  {cell(happening.category)}{text}{mail}"
     if happening.kind in ("failed", "aside"):
-        what = f"attempt {happening.attempt}" + (f": {cell(happening.error)}" if happening.error else "")
+        why = f": {cell(happening.error)}" + _detail(happening) if happening.error else ""
+        what = f"attempt {happening.attempt}{why}"
         return f"{branch}  {what} ({cell(happening.text)}){mail}"
     if happening.kind == "dead":
-        return f"{sender} → {branch}  {cell(happening.category)}{text}{mail}"
+        return f"{sender} → {branch}  {cell(happening.category)}{text}{_detail(happening)}{mail}"
     return f"{branch if happening.branch else ''}{text}{mail}".removeprefix(": ")
+
+
+def _detail(happening: Happening) -> str:
+    """What was said with an error, as short as a line of many allows; `dead show` and `mail show` have more."""
+    from lion_broker.core.portable import one_line
+
+    return f": {one_line(happening.detail, _LONGEST_DETAIL)}" if happening.detail else ""
