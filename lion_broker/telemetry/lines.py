@@ -31,7 +31,7 @@ _about: ContextVar[Mapping[str, str]] = ContextVar("lion_broker_log_fields", def
 
 
 def without_credentials(text: str) -> str:
-    """Return a text without what looks like a credential: in a URL, after `Bearer` or `api_key=`, or a provider's key."""
+    """Return a text without what looks like a credential: in a URL, after `Bearer` or `api_key=`, a provider's key."""
     text = _TOKENS.sub(r"\1***", _CREDENTIALS.sub("***", text))
     return _KEYS.sub(r"\1\2***", text)
 

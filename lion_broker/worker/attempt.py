@@ -41,7 +41,7 @@ class Failure:
     theirs: bool = False
 
     def burial(self, entry: str, attempts: int) -> Burial:
-        """The dead letter that the mail in an entry becomes; of what was said, what looks like a credential is left out."""
+        """The dead letter that the mail in an entry becomes, without what looks like a credential."""
         name = type(self.error).__name__
         said = without_credentials(readable(self.error))
         return Burial(entry, self.reason, f"{name}: {said}", attempts, error=name)

@@ -13,7 +13,7 @@ NOW = 1_764_000_000_000
 
 
 def test_attempts_come_back() -> None:
-    """With when they were given, begun and ended, how, and their acts; in the exchange's time, and with what was said."""
+    """When they were given, begun and ended, how, and their acts, in the exchange's time; and what was said."""
     clock = Clock(NOW, time.monotonic())
     assert clock.record() == ()
     clock.note("mail-1", "5-0", clock.since + 0.001, 1)
