@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["tail"]
 
+_KINDS: Final = (
+    *("sent", "applied", "failed", "dead", "aside", "said"),
+    *("created", "closed", "paused", "resumed", "exhumed", "dropped"),
+)
+
+
+def _known(kinds: list[str] | None) -> list[str] | None:
+    """Refuse a kind of which nothing would ever be shown."""
+    odd = [one for one in kinds or () if one not in _KINDS]
+    if odd:
+        raise typer.BadParameter(f"{odd[0]!r:.40} is none of: {', '.join(_KINDS)}.")
+    return kinds
+
+
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 0.3
 _TOGETHER: Final = 50
@@ -36,6 +50,15 @@ def tail(
         str | None, typer.Option(metavar="BRANCH", help="Only what this branch did, sent or got; an id or a name.")
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_known,
+            autocompletion=lambda: list(_KINDS),
+            metavar="KIND",
+            help=f"Only this: {', '.join(_KINDS)}. May be repeated.",
+        ),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -55,12 +78,12 @@ def tail(
 
     A session keeps about the newest two thousand occurrences for this; whoever falls behind is told of the gap, and the
     logs have the rest (`session trace`). With --json, a line is one object, and --since ID goes on after it without
-    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --category message
+    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
     with exchange_at(url, namespace) as exchange, ended_by_signals():
         wanted = session_id(exchange, session) if session is not None else None
-        watch = _Watch(exchange, wanted, after, branch or "", category or "", many=wanted is None)
+        watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), many=wanted is None)
         for one, happening in watch.happenings(until_idle):
             names = watch.names(one, happening)
             if watch.fits(happening, names):
@@ -71,7 +94,15 @@ class _Watch:
     """The sessions that are watched, and the names of their branches."""
 
     def __init__(
-        self, exchange: Exchange, session: str | None, after: str, branch: str, category: str, *, many: bool
+        self,
+        exchange: Exchange,
+        session: str | None,
+        after: str,
+        branch: str,
+        category: str,
+        kinds: Sequence[str],
+        *,
+        many: bool,
     ) -> None:
         from lion_broker.insight.tail import Happenings
 
@@ -79,6 +110,7 @@ class _Watch:
         self._after = after
         self._branch = branch
         self._category = category
+        self._kinds = kinds
         self._many = many
         self._tails: dict[str, Happenings] = {session: Happenings(session, after)} if session else {}
         self._names: dict[tuple[str, str], str] = {}
@@ -135,11 +167,12 @@ class _Watch:
         return {end: "(default)" if name == end and end in self._defaults else name for end, name in names.items()}
 
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
-        """Whether a happening is of the branch and the category that are asked for."""
+        """Whether a happening is of the branch, category and kinds that are asked for; a gap always is."""
         ends = (happening.branch, happening.sender, happening.recipient)
         of_branch = not self._branch or any(self._branch in (end, names.get(end)) for end in ends if end)
         of_category = not self._category or happening.category == self._category
-        return (of_branch and of_category) or happening.kind == "gap"
+        of_kind = not self._kinds or happening.kind in self._kinds
+        return (of_branch and of_category and of_kind) or happening.kind == "gap"
 
     def _find_sessions(self) -> None:
         from lion_broker.insight.tail import Happenings

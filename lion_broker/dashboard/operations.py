@@ -200,6 +200,14 @@ ACTS: Final[tuple[ActPath, ...]] = (
         ("item",),
     ),
     ActPath(
+        "/sessions/{session}/pause",
+        "pauseSession",
+        "Have all branches of a session that live on workers take no more turns",
+        "paused",
+        {"reason": "Why, for others to see; at most 200 characters."},
+    ),
+    ActPath("/sessions/{session}/resume", "resumeSession", "Let all of them take turns again", "resumed", {}),
+    ActPath(
         "/sessions/{session}/branches/{branch}/pause",
         "pauseBranch",
         "Have a branch take no more turns",

@@ -190,6 +190,9 @@ def test_an_error_says_why(session: Session, capsys: pytest.CaptureFixture[str])
     anyio.run(_serve, session)
     told = lines(capsys, "tail", session.id, "--until-idle")
     failed = [one for one in told if one["kind"] in ("failed", "dead")]
+    assert lines(capsys, "tail", session.id, "--until-idle", "--kind", "dead", "--kind", "failed") == failed
+    assert main(["tail", session.id, "--kind", "odd", "--json"]) == Code.USAGE
+    assert json.loads(capsys.readouterr().out)["error"] == "UsageError"
     assert sorted(one["detail"][:23] for one in failed) == [
         "LookupError: no table f",
         *["no table for \\x1b[31mre"] * 2,
