@@ -68,9 +68,8 @@ def session_id(exchange: Exchange, text: str) -> str:
     if len(found) > 1:
         raise ItemNotFoundError(_several(exchange, found, wanted))
     if not found:
-        raise ItemNotFoundError(
-            f"There is no session {wanted:.80} in the namespace at {exchange.url}; `lion-broker session ls` lists them."
-        )
+        there = "`lion-broker session ls` lists them." if ids else "it has none yet."
+        raise ItemNotFoundError(f"There is no session {wanted:.80} in the namespace at {exchange.url}; {there}")
     return found[0]
 
 

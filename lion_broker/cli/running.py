@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "reader_is_gone", "run", "until_told"]
+__all__ = [
+    "check_server",
+    "ended_by_reader",
+    "ended_by_signals",
+    "log_to_stderr",
+    "on_eof",
+    "reader_is_gone",
+    "run",
+    "until_told",
+]
 
 STDIN: Final = 0
 
@@ -85,6 +94,18 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number, disposition in zip(numbers, before, strict=True):
             signal.signal(number, disposition)
+
+
+@contextmanager
+def ended_by_reader() -> Iterator[None]:
+    """Do what is within until whoever reads what it prints has gone, as `head` has after some lines: its usual end."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer has nobody to go to, and must not fail again at the end of the program.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def reader_is_gone() -> bool:

@@ -15,7 +15,7 @@ from .age import seconds_of
 from .finding import Maybe, default_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
-from .running import ended_by_signals, reader_is_gone
+from .running import ended_by_reader, ended_by_signals, reader_is_gone
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Happening
@@ -81,7 +81,7 @@ def tail(
     loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
-    with exchange_at(url, namespace) as exchange, ended_by_signals():
+    with exchange_at(url, namespace) as exchange, ended_by_signals(), ended_by_reader():
         wanted = session_id(exchange, session) if session is not None else None
         watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), many=wanted is None)
         for one, happening in watch.happenings(until_idle):
