@@ -148,6 +148,11 @@ class Host(Sender):
         """Write down the answer to a command."""
         self._draft.replies.append(reply)
 
+    @property
+    def answers(self) -> bool:
+        """Whether an answer to a command waits to be committed: somebody waits for it."""
+        return bool(self._draft.replies)
+
     def mark(self) -> Mark:
         """Return how much waits now, for `rollback`."""
         return self._draft.mark()

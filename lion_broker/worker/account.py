@@ -1,6 +1,6 @@
 """What a turn says of itself: spans, counts and the fields of log lines. Nobody who asks for none pays for any.
 
-A turn that handles one mail, as all do where handling takes long, has a span for it. Mails of one turn that take less
+A turn that handles one mail has a span for it, and so has each mail that takes long. Mails of one turn that take less
 than 5 ms each share one, with links to who sent them, and so do mails that are only written down. So spans cost a small
 part of a turn, however many mails it has.
 """
@@ -71,6 +71,9 @@ class Account:
         around, mails = host.around, [wire.header]
         now = time.perf_counter()
         alone, self._began = now - self._began >= _APART_SECONDS, now
+        if alone:
+            # The mail that took so long ends here, not with the turn.
+            self._end_shared()
         if alone or self._shared is None:
             found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
             if not alone:
@@ -98,15 +101,21 @@ class Account:
         else:
             span.end(error)
 
+    def _end_shared(self, error: str = "") -> None:
+        """End the spans that mails of the turn share, if there are any."""
+        if self._together is not None:
+            self._together.end()
+            self._together = None
+        if self._shared is not None:
+            self._shared.end(error)
+            self._shared = None
+
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._together is not None:
-            self._together.end()
-        if self._shared is not None:
-            self._shared.end(self._error if error is None else type(error).__name__)
+        self._end_shared(self._error if error is None else type(error).__name__)
 
     @contextmanager
     def writing_down(

@@ -32,6 +32,9 @@ _MOST_WINDOWS: Final = 2
 _LONG_SLICE: Final = 0.01
 _SHORT_SLICE: Final = 0.001
 """Seconds that a turn may work before its commit."""
+_PART: Final = 0.25
+_LONGEST_SLICE: Final = 0.2
+"""Where mail waits anyway, that part of how long it has waited, and at most so many seconds."""
 _SHARED_SECONDS: Final = 10.0
 """For how long a session that was served counts as at work."""
 _AHEAD_SECONDS: Final = 0.1
@@ -163,6 +166,14 @@ class Schedule:
     def slice_seconds(self) -> float:
         """How long a turn may work before its commit."""
         return _SHORT_SLICE if self.shared else _LONG_SLICE
+
+    def may_last(self, waited: float) -> float:
+        """How long a turn may work instead that lets others go first, when its mail has waited for so many seconds.
+
+        With handlers that wait themselves a turn would have a single mail, and be most of what that costs. So a turn of
+        mail that comes late in any case may come later by a part of that; not where others want the seat or the worker.
+        """
+        return 0.0 if self.shared else min(_LONGEST_SLICE, _PART * waited)
 
     def add(self, ready: ReadyEntry) -> None:
         """Take a branch that is ready; it begins as soon as it is its turn."""

@@ -90,6 +90,15 @@ class Workplace:
             if command in running:
                 running[command].cancel()
 
+    @property
+    def slice_seconds(self) -> float:
+        """How long a turn begins one mail after the other."""
+        return self.schedule.slice_seconds
+
+    def may_last(self, waited: float) -> float:
+        """How long it goes on after that, letting others go first; not when the worker is to end."""
+        return 0.0 if self.stopping else self.schedule.may_last(waited)
+
     async def retries(self) -> bool:
         """Whether mail that failed here still waits to be tried again, on branches that take turns."""
         for session, branch in sorted(self.retrying):
@@ -236,7 +245,7 @@ class Seat:
             return None
         host = await self._loaded()
         with host.turns.enter(), turn.account:
-            await work_through(turn, host, self._behaviour, self._place.schedule.slice_seconds)
+            await work_through(turn, host, self._behaviour, self._place)
         if turn.failed is not None:
             name = type(turn.failed.error).__name__
             log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)

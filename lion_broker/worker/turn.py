@@ -7,11 +7,12 @@ the rest) and `result`: one Commit either way.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Final
+from typing import Final, Protocol
 
 from lion_broker.branch.care import DEFAULT_CARE, Care, OnFailure
 from lion_broker.branch.host import Host
@@ -79,6 +80,11 @@ class Turn:
         """The mails that the turn holds and has not come to."""
         return self.entries[self.done :]
 
+    @property
+    def waited(self) -> float:
+        """For how many seconds the oldest mail of the turn had waited when it was handed out."""
+        return (self.now - int(self.entries[0].id.partition("-")[0])) / 1000
+
     def has_to_wait(self, mail: WireMail) -> bool:
         """Whether mail of its sender waits to be tried again; a command, which somebody waits for, goes ahead."""
         header = mail.header
@@ -132,27 +138,38 @@ def write_down(turn: Turn) -> None:
         turn.records.insert(0, came_record(turn.now, [entry.id for entry in turn.entries if entry.id not in buried]))
 
 
-async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float) -> None:
-    """Apply mails one after the other until all are done, so many seconds are used up, or one fails.
+class Pace(Protocol):
+    """How long turns work before they are committed."""
+
+    @property
+    def slice_seconds(self) -> float:
+        """For so many seconds a turn begins one mail after the other."""
+
+    def may_last(self, waited: float) -> float:
+        """For so many seconds it goes on after that, letting others go first, if its mail has waited for `waited`."""
+
+
+async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace) -> None:
+    """Apply mails one after the other until all are done, the time for them is used up, or one fails.
 
     What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
     clock = Clock(turn.now, turn.since)
     with collected() as acts:
-        await _work_through(turn, host, behaviour, seconds, clock, acts)
+        await _work_through(turn, host, behaviour, pace, clock, acts)
     turn.records += clock.record()
 
 
 async def _work_through(
-    turn: Turn, host: Host, behaviour: Behaviour | None, seconds: float, clock: Clock, acts: list[Act]
+    turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace, clock: Clock, acts: list[Act]
 ) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
-    begun = time.monotonic()
-    until = begun + seconds
+    begun = since = time.monotonic()
+    until = begun + pace.slice_seconds
     for entry in turn.entries[turn.done :] if turn.done else turn.entries:
         if turn.done:
             begun = time.monotonic()
-            if begun > until:
+            if begun > until and not await _goes_on(turn, host, pace, begun - since):
                 return
         attempts = 1 if turn.done else turn.attempts
         mail = entry.mail
@@ -178,6 +195,14 @@ async def _work_through(
         if turn.failed is not None or turn.pause:
             return
         turn.done += 1
+
+
+async def _goes_on(turn: Turn, host: Host, pace: Pace, worked: float) -> bool:
+    """Whether a turn that has used up its time begins one more mail: then others have been let go first."""
+    if worked > pace.may_last(turn.waited) or turn.lane or host.answers:
+        return False
+    await asyncio.sleep(0)
+    return True
 
 
 def _end_of(turn: Turn, entry: Entry) -> End:

@@ -94,6 +94,7 @@ class Worker:
         self._grace = grace
         self._trouble = ""
         self._stop = anyio.Event()
+        self._told_to_stop = False
         self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
         self._place = Workplace(
@@ -133,9 +134,11 @@ class Worker:
 
         When it is told to stop it takes no new branches, lets turns end within the grace period, hands the branches
         back, and returns. A server that does not answer is waited for, and so is one that refuses the worker later on;
-        one that refuses it when it begins raises BrokerError.
+        one that refuses it when it begins raises BrokerError. A worker that came to an end by itself may run again.
         """
         self._place.until_idle = until_idle
+        if self._ended and not self._told_to_stop:
+            self._stop, self._ended, self._place.stopping = anyio.Event(), False, False
         now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
@@ -167,7 +170,7 @@ class Worker:
     def stop(self) -> None:
         """Begin to stop; may be called twice, and before `run`."""
         # From here on turns end with a commit that hands the branch back.
-        self._place.stopping = True
+        self._told_to_stop = self._place.stopping = True
         self._stop.set()
         # Intake may be waiting for a free seat, and the grace begins when it ends.
         self._schedule.nudge()

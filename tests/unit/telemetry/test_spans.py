@@ -1,6 +1,7 @@
 """Spans and metrics of mail, models, tools and branches, as exporters in memory see them."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ from lion_broker import Branch, Mail, Registry, Session
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.telemetry.names import ATTRIBUTES, INSTRUMENTS, SCHEMA_URL, SPANS, TEMPLATE
 from lion_broker.testing import ScriptedModel, tool_calls
+from lion_broker.worker.schedule import Schedule
 from tests.conftest import RunningWorker
 from tests.unit.telemetry.seen import Seen, watched
 
@@ -163,10 +165,12 @@ async def test_many_mails_share_a_span(seen: Seen, registry: Registry, running_w
     assert told_by(seen.one("ack "))["messaging.batch.message_count"] == 6
 
 
+@pytest.mark.parametrize("longest", [0.0, 3600.0])
 async def test_what_takes_long_has_a_span_of_its_own(
-    seen: Seen, registry: Registry, running_worker: RunningWorker
+    seen: Seen, registry: Registry, running_worker: RunningWorker, longest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many mails a turn holds."""
+    """However many mails a turn holds; it ends before the next one's begins."""
+    monkeypatch.setattr(Schedule, "may_last", lambda self, waited: longest)
     exchange = MemoryExchange()
     async with Session(exchange=exchange, delivery="auto") as session:
         branch = await session.anew_branch(pool="p", behaviour="slow")
@@ -174,7 +178,9 @@ async def test_what_takes_long_has_a_span_of_its_own(
             session.default_branch.send(branch, "message", f"{number}")
         async with running_worker(registry, exchange, pool="p"):
             await session.await_idle()
-    assert {parent_of(span) for span in seen.named("process ")} == {id_of(span) for span in seen.named("send ")}
+    processed = sorted(seen.named("process "), key=lambda span: span.start_time or 0)
+    assert {parent_of(span) for span in processed} == {id_of(span) for span in seen.named("send ")}
+    assert all((one.end_time or 0) <= (later.start_time or 0) for one, later in pairwise(processed))
 
 
 async def test_links_instead_of_parents(

@@ -74,6 +74,21 @@ async def test_stopped_before_it_runs() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_worker_that_came_to_its_end_runs_again(session: Session, registry: Registry) -> None:
+    """With the branches that it kept warm; one that was told to stop has stopped for good."""
+    remote = await session.anew_branch(name="r", pool="p", behaviour="answer")
+    async with Worker(registry, exchange=session.exchange, pool="p") as worker:
+        for number in (1, 2):
+            await session.default_branch.asend(remote, "message", f"{number}")
+            await worker.run(until_idle=True)
+            assert session.counters()["applied"] == number
+        worker.stop()
+        await session.default_branch.asend(remote, "message", "3")
+        await worker.run(until_idle=True)
+        assert (worker.state.mails, session.counters()["applied"]) == (2, 2)
+
+
+@pytest.mark.anyio
 async def test_stop_ends_a_worker_that_waits(running_worker: RunningWorker) -> None:
     """With nothing to do, it is told and gone."""
     with anyio.fail_after(60):
