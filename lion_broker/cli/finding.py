@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import SessionRecord
 
-__all__ = ["NEWEST", "Maybe", "One", "default_of", "name_of", "records_of", "session_id"]
+__all__ = ["NEWEST", "Maybe", "One", "called", "default_of", "name_of", "records_of", "session_id"]
 
 NEWEST: Final = "@"
 """What stands for the newest session."""
@@ -50,6 +50,12 @@ def default_of(record: SessionRecord) -> str:
 
     found = from_json(record.fields.get("default_branch", "null"))
     return found if isinstance(found, str) else ""
+
+
+def called(exchange: Exchange, session: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return names of branches for people: the one that stands for a session, mostly without a name, is `(default)`."""
+    bare = {default for one in records_of(exchange, [session]) if (default := default_of(one))}
+    return {**names, **{one: "(default)" for one in bare if names.get(one, one) in ("", one)}}
 
 
 def session_id(exchange: Exchange, text: str) -> str:

@@ -206,7 +206,9 @@ def test_an_error_says_why(session: Session, capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     assert main(["dead", "ls", session.id]) == Code.OK
     assert main(["mail", "show", failed[0]["mail"]]) == Code.OK
-    assert "hidden" not in said + capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "hidden" not in said + shown
+    assert "way:       (default) → far, message" in shown
     assert "far  attempt 1: LookupError: no table for \\x1b[31mredis://***@host" in said
     assert "(default) → far  message: failed: LookupError: no table" in said
     assert max(map(len, said.splitlines())) < 250
