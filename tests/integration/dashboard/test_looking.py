@@ -217,6 +217,11 @@ async def test_two_fingers_look_closer(page: Page, scene: Scene) -> None:
         await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     async def pinch(first: tuple[float, float], last: tuple[float, float]) -> None:
+        # Fingers on a picture that is drawn anew meanwhile hold nothing any more.
+        await page.wait_for_function(
+            "() => Math.abs(JSON.parse(document.querySelector('svg.waterfall').dataset.points)[0][1]"
+            " - Number(new URL(location.href).searchParams.get('from') ?? 0)) < 1e-4"
+        )
         await move("touchStart", first[0])
         await move("touchStart", *first)
         await move("touchMove", *((one + other) / 2 for one, other in zip(first, last, strict=True)))
