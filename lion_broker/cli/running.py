@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_server",
+    "ended_by_reader",
     "ended_by_signals",
     "log_to_stderr",
     "on_eof",
@@ -96,6 +97,18 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number, disposition in zip(numbers, before, strict=True):
             signal.signal(number, disposition)
+
+
+@contextmanager
+def ended_by_reader() -> Iterator[None]:
+    """Do what is within until whoever reads what it prints has gone, as `head` has after some lines: its usual end."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer has nobody to go to, and must not fail again at the end of the program.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def reader_is_gone() -> bool:
