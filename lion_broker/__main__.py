@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
 
     An error is said in one sentence on stderr, and with `--json` as an object on stdout too.
     """
+    words = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a sign gets another one: that is no reason to fail.
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() != "utf-8":
@@ -23,11 +24,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from lion_broker.cli.application import application
 
-        application()(args=argv, prog_name="lion-broker")
+        application(words)(args=argv, prog_name="lion-broker")
     except LionError as error:
         from lion_broker.cli.exits import report, wants_json
 
-        return report(error, as_json=wants_json(sys.argv if argv is None else argv))
+        return report(error, as_json=wants_json(words))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:

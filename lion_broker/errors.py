@@ -106,6 +106,10 @@ class BrokerUnavailable(BrokerError, ConnectionError):
     """Raised when no server answers within the patience of the call."""
 
 
+class ServerBusy(BrokerUnavailable):
+    """Raised when a server says within the patience of the call that it loads its data, or is busy with a script."""
+
+
 class ServerUnsafe(BrokerError, ConfigError):
     """Raised when a server is too old or may lose mail by its settings, before any mail is put on it."""
 

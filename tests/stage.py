@@ -128,7 +128,8 @@ class Program:
     """A process of its own whose standard output is read line by line."""
 
     def __init__(self, words: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `end` closes it
+        # Appended to, for the program shares the place at which this one reads, and would write over what was there.
+        self._errors: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - `end` closes it
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LION_BROKER_")}
         self.process = subprocess.Popen(
             [sys.executable, *words],

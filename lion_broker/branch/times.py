@@ -1,8 +1,9 @@
-"""When a turn did what: one record of its log, with names and figures only, never what was said.
+"""When a turn did what: one record of its log, with names and figures; of what was said, the words of an error only.
 
-    {at, came}   mails that were only written down: the entries that they had in the mailbox
-    {at, mails}  mails that were worked at: [mail, entry, begun, ended, attempts, end, error, acts], what is empty at
-                 the end left out; an act is [kind, name, began, took, error, fields]
+    {at, came}            mails that were only written down: the entries that they had in the mailbox
+    {at, mails, details}  mails that were worked at: [mail, entry, begun, ended, attempts, end, error, acts], what is
+                          empty at the end left out; an act is [kind, name, began, took, error, fields]. `details` has
+                          by mail what was said with its error, if there was one
 
 `at` is when the mails were handed out, in ms by the exchange's clock; moments in a turn are microseconds since then.
 """
@@ -10,24 +11,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from lion_broker.core.portable import readable
+from lion_broker.core.portable import one_line, readable
 from lion_broker.mail.records import Record
 from lion_broker.telemetry.acts import Act, ActKind
+from lion_broker.telemetry.lines import without_credentials
 
 from .journal import Kind
 
-__all__ = ["Attempt", "Clock", "End", "Times", "came_record", "delivered_at", "read_times", "times_record"]
+__all__ = [
+    "LONGEST_DETAIL", "Attempt", "Clock", "End", "Times", "came_record", "delivered_at", "read_times", "times_record",
+]  # fmt: skip
 
 _MOST_ACTS: Final = 200
 """Acts of one attempt that are written down; what calls more often than that is no longer read one by one."""
 _LONGEST_NAME: Final = 200
+LONGEST_DETAIL: Final = 200
+"""Characters that are kept of what was said with an error."""
 _SHORTEST_WAIT: Final = 0.001
 """Seconds; whoever waits for less has not been held up."""
 _FIELDS_BYTES: Final = 2000
@@ -48,7 +54,8 @@ class Attempt:
     """What happened to a mail in one turn: the how manieth attempt it was, from when to when, and how it ended.
 
     It was `given` to the worker, `begun` and `ended`: seconds since the epoch by the exchange's clock, as far as a
-    worker knows it, and so is when an act began. `error` is the class of what was raised.
+    worker knows it, and so is when an act began. `error` is the class of what was raised, and `detail` the beginning of
+    what it said, in one line and without credentials.
     """
 
     mail: str
@@ -60,6 +67,7 @@ class Attempt:
     end: End = End.APPLIED
     error: str = ""
     acts: tuple[Act, ...] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,13 @@ class Times:
 class Clock:
     """Times the mails of one turn; `now` is the exchange's time in ms when they were handed out, `since` our own."""
 
-    __slots__ = ("_acts", "_rows", "now", "since")
+    __slots__ = ("_acts", "_details", "_rows", "now", "since")
 
     def __init__(self, now: int, since: float) -> None:
         self.now = now
         self.since = since
         self._rows: list[list[Any]] = []
+        self._details: dict[str, str] = {}
         self._acts = 0
 
     def note(self, mail: str, entry: str, begun: float, attempts: int) -> None:
@@ -93,17 +102,20 @@ class Clock:
         told = [_act_row(act, wall) for act in acts[self._acts :][:_MOST_ACTS] if _counts(act)]
         self._acts = len(acts)
         name = "" if error is None else type(error).__name__[:_LONGEST_NAME]
+        if error is not None and (said := one_line(without_credentials(readable(error)), LONGEST_DETAIL)):
+            self._details[self._rows[-1][0]] = said
         if end or name or told:
             self._rows[-1] += [str(end), name, told] if told else [str(end), name]
 
     def record(self) -> tuple[Record, ...]:
         """The record of the turn, if there is anything to say."""
-        return (times_record(self.now, self._rows),) if self._rows else ()
+        return (times_record(self.now, self._rows, self._details),) if self._rows else ()
 
 
-def times_record(now: int, rows: list[list[Any]]) -> Record:
+def times_record(now: int, rows: list[list[Any]], details: Mapping[str, str] | None = None) -> Record:
     """Return the record of mails that were worked at."""
-    return Record(Kind.TIMES, to_json({"at": now, "mails": rows}))
+    told = {"details": details} if details else {}
+    return Record(Kind.TIMES, to_json({"at": now, "mails": rows, **told}))
 
 
 def came_record(now: int, entries: list[str]) -> Record:
@@ -117,7 +129,10 @@ def read_times(body: bytes) -> Times:
     at = float(value["at"]) / 1000
     if "came" in value:
         return Times(at, came=tuple(delivered_at(entry) for entry in value["came"]))
-    return Times(at, tuple(_attempt(at, *row) for row in value["mails"]))
+    attempts = tuple(_attempt(at, *row) for row in value["mails"])
+    if details := value.get("details"):
+        attempts = tuple(replace(one, detail=str(details.get(one.mail, ""))) for one in attempts)
+    return Times(at, attempts)
 
 
 def delivered_at(entry: str) -> float | None:

@@ -17,7 +17,7 @@ from redis import exceptions as errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, MailboxFull
+from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, MailboxFull, ServerBusy
 
 from .copies import Copies, TooFewCopies
 from .requests import Command, packed
@@ -96,6 +96,16 @@ def translate(error: BaseException, url: str) -> LionError:
         return BrokerUnavailable(
             f"What was written is on the primary at {shown} only: {text}. It may be lost with that server. Asking again"
             " is safe. Look after the replicas, or lower LION_BROKER_REPLICAS."
+        )
+    if isinstance(error, errors.BusyLoadingError) or text.startswith("LOADING "):
+        return ServerBusy(
+            f"The server at {shown} is still loading its data: {text}. Wait until it has. What was accepted before is"
+            " stored."
+        )
+    if text.startswith("BUSY "):
+        return ServerBusy(
+            f"The server at {shown} is busy with a script of somebody: {text}. Wait until it ends, or end it: FUNCTION"
+            " KILL, SCRIPT KILL."
         )
     if is_passing(error):
         look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"

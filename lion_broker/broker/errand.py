@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from lion_broker.errors import BrokerError, LionError
 from lion_broker.mail import verbs as v
 
 from .functions import FUNCTIONS
@@ -12,7 +13,7 @@ from .reads import READS
 from .requests import Command, Later, Request
 from .road import Road
 
-__all__ = ["PROMISING", "Asked", "Errand", "request_of"]
+__all__ = ["PROMISING", "Asked", "Errand", "answer_of", "request_of"]
 
 T = TypeVar("T")
 
@@ -55,3 +56,16 @@ Errand = Generator[Asked | float, list[Any], T]
 def request_of(road: Road, verb: v.Verb[Any]) -> Request:
     """Return what to send for a verb, and how to read the replies."""
     return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)
+
+
+def answer_of(request: Request, replies: Sequence[Any], url: str) -> Any:
+    """Return what the replies to a request mean; raises BrokerError for what no function of ours would answer."""
+    try:
+        return request.parse(replies)
+    except LionError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BrokerError(
+            f"The server at {url} answered what this program does not understand ({type(error).__name__}): its"
+            " keys or its function library were changed by something else than lion-broker."
+        ) from error

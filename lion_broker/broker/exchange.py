@@ -12,11 +12,10 @@ from weakref import WeakKeyDictionary
 import anyio
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from lion_broker.errors import BrokerError, LionError, ProtocolMismatch, SigningKeyUnknown
+from lion_broker.errors import BrokerError
 from lion_broker.mail.checks import check
 from lion_broker.mail.exchange import Convoy, Exchange
 from lion_broker.mail.verbs import ReadReady, Verb
-from lion_broker.telemetry.counts import counts_here
 
 from . import patience
 from .async_line import AsyncLine
@@ -28,14 +27,15 @@ from .codec import Codec
 from .connection import SyncLine, is_passing, without_secrets
 from .convoy import LineConvoy
 from .copies import Copies
-from .errand import PROMISING, Asked, Errand, request_of
+from .errand import PROMISING, Asked, Errand, answer_of, request_of
 from .keys import Keys
 from .library import PROTOCOL, library
+from .opening import KEY_ADVICE, partitions_of
 from .outage import outage_of
 from .reads import create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .road import Road, call
-from .signing import UNSIGNED, Signer, foreign_key
+from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
 
@@ -91,6 +91,8 @@ class RedisExchange(Exchange):
 
     def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
+        if len(verbs) == 1 and (request := self._single(verbs[0])) is not None:
+            return self._ask_now(verbs, request)
         deadline = self._deadline(verbs)
         return self._drive(self._errand(verbs, deadline), deadline)
 
@@ -201,25 +203,42 @@ class RedisExchange(Exchange):
         request = request_of(self._road, verb)
         return request if request.again is never else None
 
-    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+    def _ask_now(self, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
         """Do one verb on the shortest way; where it does not end there, the same verb goes the way of all others."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
-        failed: Exception | None = None
         try:
-            replies = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
+            replies: Any = self._sync_line().call(request.commands, seconds + patience.SLACK)
         except (RedisError, OSError) as error:
-            failed = error
-        else:
-            if not [reply for reply in replies if isinstance(reply, ResponseError)]:
-                answers = [self._read(request, replies)]
-                if not missing(verbs, answers):
-                    return answers
-                fill = partial(self._with_blobs, verbs, answers)
-                return await self._adrive(self._patiently(fill, deadline), deadline)
-        careful = self._patiently(partial(self._attempt, verbs), deadline, failed)
-        failed = None  # an error and what it was raised in are not to hold each other
-        return await self._adrive(careful, deadline)
+            replies = error
+        done = self._concluded(verbs, request, replies, deadline)
+        del replies  # an error and what it was raised in are not to hold each other
+        return done if isinstance(done, list) else self._drive(done, deadline)
+
+    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+        """Do the same without blocking the event loop."""
+        seconds = request.wait_ms / 1000 + self._patience
+        deadline = time.monotonic() + seconds
+        try:
+            replies: Any = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
+        except (RedisError, OSError) as error:
+            replies = error
+        done = self._concluded(verbs, request, replies, deadline)
+        del replies
+        return done if isinstance(done, list) else await self._adrive(done, deadline)
+
+    def _concluded(
+        self, verbs: Sequence[Verb[Any]], request: Request, replies: Any, deadline: float
+    ) -> list[Any] | Errand[list[Any]]:
+        """Return the answers that replies are, or where these are an error or not all, what brings them."""
+        if isinstance(replies, Exception):
+            return self._patiently(partial(self._attempt, verbs), deadline, replies)
+        if [reply for reply in replies if isinstance(reply, ResponseError)]:
+            return self._patiently(partial(self._attempt, verbs), deadline)
+        answers = [self._read(request, replies)]
+        if not missing(verbs, answers):
+            return answers
+        return self._patiently(partial(self._with_blobs, verbs, answers), deadline)
 
     def _copies(self, step: Asked, deadline: float) -> Copies | None:
         """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""
@@ -230,9 +249,7 @@ class RedisExchange(Exchange):
 
     def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
-        held_ms = 0
-        for verb in verbs:
-            held_ms = max(held_ms, getattr(verb, "wait_ms", 0))
+        held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
         return time.monotonic() + held_ms / 1000 + self._patience
 
     def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
@@ -259,11 +276,12 @@ class RedisExchange(Exchange):
                 return done
             except (RedisError, OSError) as error:
                 failed = None
-                pause = next(pauses, None) if is_passing(error) else None
-                if is_passing(error) and (counts := counts_here()) is not None:
-                    counts.add("lion_broker_redis_disruptions_total")
+                passing = is_passing(error)
+                if passing:
+                    self._outage.disturbs(error, self._full_url)
+                pause = next(pauses, None) if passing else None
                 if pause is None:
-                    raise self._outage.found(error, self._full_url) from error
+                    raise self._outage.found(error, self._full_url, self._patience) from error
             yield pause
             self.revive()
 
@@ -300,15 +318,7 @@ class RedisExchange(Exchange):
         return [with_bodies(answer, bodies) for answer in answers]
 
     def _read(self, request: Request, replies: Sequence[Any]) -> Any:
-        try:
-            return request.parse(replies)
-        except LionError:
-            raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise BrokerError(
-                f"The server at {self.url} answered what this program does not understand ({type(error).__name__}): its"
-                " keys or its function library were changed by something else than lion-broker."
-            ) from error
+        return answer_of(request, replies, self.url)
 
     def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
         while request.again(replies):
@@ -375,25 +385,14 @@ class RedisExchange(Exchange):
         named: tuple[Argument, ...] = (signer.key_id, len(accepted), *accepted)
         command = call("open_namespace", [keys.meta()], PROTOCOL, self._wanted_partitions, *named)
         replies = yield from self._send(Road(keys, self._codec), (), (command,), 0)
-        protocol, partitions = (int(value) for value in replies[0][:2])
-        if protocol != PROTOCOL:
-            raise ProtocolMismatch(
-                f"The namespace {self.namespace!r} at {self.url} speaks protocol {protocol}, this program {PROTOCOL}."
-                " Use another namespace, or the version of lion-broker that made it."
-            )
-        newest = replies[0][2].decode("utf-8", "replace")
-        if newest not in accepted:
-            where = f"the namespace {self.namespace!r} at {self.url}"
-            raise SigningKeyUnknown(foreign_key(newest, signer, where, self._key_advice()))
+        where = f"namespace {self.namespace!r} at {self.url}"
+        partitions = partitions_of(replies[0], where, signer, accepted, self._key_advice())
         self._road = Road(Keys(self.namespace, partitions), self._codec)
         yield from self._note(self._road)
         return self._road
 
     def _key_advice(self) -> str:
-        return (
-            "Set LION_BROKER_SECRET (or LION_BROKER_SECRET_FILE) to the same value for all programs, and while it is"
-            " being changed the other one as LION_BROKER_SECRET_PREVIOUS; or use another namespace."
-        )
+        return KEY_ADVICE
 
     def __repr__(self) -> str:
         unsigned = "" if self._codec.signer.signs else ", UNSIGNED"

@@ -368,9 +368,13 @@ def _posted(replies: Sequence[Any]) -> Posted:
     return Posted(Outcome(word.decode()), branch[0].decode() if branch else "")
 
 
+_OUTCOMES: Final = {outcome.value.encode(): outcome for outcome in Outcome}
+"""The words of answers: what an Enum does to find one takes as long as the rest of a small answer."""
+
+
 def _dispatched(replies: Sequence[Any]) -> Dispatched:
     word, version, *branch = replies[0]
-    return Dispatched(Outcome(word.decode()), version, branch[0].decode() if branch else "")
+    return Dispatched(_OUTCOMES[word], version, branch[0].decode() if branch else "")
 
 
 def _moved(replies: Sequence[Any]) -> Moved:

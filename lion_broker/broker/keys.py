@@ -6,6 +6,7 @@ The server-side functions derive the same names from the session key (`lua/share
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 __all__ = ["Keys"]
@@ -68,7 +69,7 @@ class Keys:
 
     def session(self, session: str) -> str:
         """Hash: the session's own fields and counters."""
-        return f"{self.root(self.partition(session))}s:{session}"
+        return _session_key(self.namespace, self.partitions, session)
 
     def dead(self, session: str) -> str:
         """Stream: dead letters."""
@@ -101,3 +102,10 @@ class Keys:
     def log(self, session: str, branch: str) -> str:
         """Stream with ids `<version>-<place>`: what happened to the branch."""
         return f"{self.branch(session, branch)}:log"
+
+
+# Every command names one, and most come from few sessions.
+@lru_cache(maxsize=4096)
+def _session_key(namespace: str, partitions: int, session: str) -> str:
+    keys = Keys(namespace, partitions)
+    return f"{keys.root(keys.partition(session))}s:{session}"

@@ -11,14 +11,21 @@ from functools import lru_cache
 from typing import Final
 from weakref import WeakSet
 
-from lion_broker.errors import BrokerUnavailable, LionError
+from redis import exceptions as errors
+
+from lion_broker.errors import BrokerUnavailable, LionError, ServerBusy
+from lion_broker.telemetry import logger
+from lion_broker.telemetry.counts import counts_here
 
 from .connection import translate
 from .copies import TooFewCopies
 
 __all__ = ["Outage", "leaving", "outage_of"]
 
+log = logger("broker")
+
 _TOLD_SECONDS: Final = 60.0
+_NOBODY: Final = (errors.ConnectionError, errors.TimeoutError, OSError)
 
 _leaves: ContextVar[bool] = ContextVar("lion_broker_leaves", default=False)
 
@@ -43,12 +50,30 @@ class Outage:
         self._error = ""
         self._at = 0.0
         self._told = -_TOLD_SECONDS
+        self._busy: tuple[float, str] | None = None
         self._keepers: WeakSet[Sized] = WeakSet()
         self._lock = threading.Lock()
 
-    def found(self, error: Exception, url: str) -> LionError:
-        """Return the package's error for one of a call that ends with it; that no server answers is kept."""
+    def disturbs(self, error: Exception, url: str) -> None:
+        """Count an error that passes; that the server loads its data, or is busy, is said in one line of the log."""
+        if (counts := counts_here()) is not None:
+            counts.add("lion_broker_redis_disruptions_total")
         told = translate(error, url)
+        if isinstance(told, ServerBusy):
+            with self._lock:
+                before, self._busy = self._busy, (time.monotonic(), str(told))
+            if before is None or before[1] != str(told):
+                log.warning("waiting for the server: %s", told)
+
+    def found(self, error: Exception, url: str, patience: float) -> LionError:
+        """Return the package's error for one of a call that ends with it; that no server answers is kept.
+
+        It is not so where the server has said within the `patience` that it comes: it may be started anew.
+        """
+        told = translate(error, url)
+        nobody = isinstance(error, _NOBODY) and not isinstance(error, TooFewCopies)
+        if nobody and (busy := self._busy) and time.monotonic() - busy[0] < patience:
+            told = ServerBusy(busy[1])
         # That too few replicas have a write says nothing of the next call.
         if isinstance(told, BrokerUnavailable) and not isinstance(error, TooFewCopies):
             self._at, self._error = time.monotonic(), str(told)
@@ -56,8 +81,8 @@ class Outage:
 
     def ends(self) -> None:
         """A call was answered."""
-        if self._error:
-            self._error = ""
+        if self._error or self._busy:
+            self._error, self._busy = "", None
 
     @property
     def goes_on(self) -> bool:

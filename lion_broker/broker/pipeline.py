@@ -123,6 +123,12 @@ class Pipeline(asyncio.Protocol):
         if self.lost:
             waiting.fail(self._error)
             return
+        if not (self._pending or self._queue or self._full or waiting.copies):
+            # It is alone, as a rule: nothing is joined to it, nor does it wait for a confirmation.
+            packed = self._take(waiting)
+            if not self._transport.is_closing():
+                self._transport.write(packed)
+            return
         self._queue.append(waiting)
         if not self._flushing:
             if self._pending:
@@ -187,28 +193,28 @@ class Pipeline(asyncio.Protocol):
                 waiting = self._queue.popleft()
                 # Nobody waits any more for what was given up while it stood in line.
                 if not waiting.answered.done():
-                    size += self._take(waiting, chunk)
+                    chunk.append(self._take(waiting))
+                    size += len(chunk[-1])
             wanted = [one.copies for one in self._unconfirmed if one.copies is not None]
             if wanted:
                 most = max(wanted, key=lambda one: one.ms)
                 longest = max(one.seconds for one in self._unconfirmed)
                 self._confirmation = Waiting(packed((most.command,)), 1, longest)
-                self._take(self._confirmation, chunk)
+                chunk.append(self._take(self._confirmation))
             if chunk and not self._transport.is_closing():
                 self._transport.write(b"".join(chunk))
 
-    def _take(self, waiting: Waiting, chunk: list[bytes]) -> int:
-        """Put commands into a write, and who waits for them into the line; returns how many bytes they are."""
+    def _take(self, waiting: Waiting) -> bytes:
+        """Put who waits for commands into the line; returns what is to be written."""
         waiting.since = self._loop.time()
         self._pending.append(waiting)
         if waiting.copies is not None:
             self._unconfirmed.append(waiting)
-        chunk.append(waiting.packed)
-        waiting.packed = b""
+        taken, waiting.packed = waiting.packed, b""
         # Nearly always somebody waits already who looks earlier.
         if waiting.since + waiting.seconds < self._look_at:
             self._look_by(waiting.since + waiting.seconds)
-        return len(chunk[-1])
+        return taken
 
     def _answered(self, waiting: Waiting) -> None:
         if waiting is self._confirmation:

@@ -59,6 +59,9 @@ class Later:
 def packed(commands: Sequence[Command]) -> bytes:
     """Return commands as the bytes of one write; raises ConfigError for half a character."""
     try:
+        if len(commands) == 1:
+            whole: bytes = pack_command(commands[0])  # type: ignore[arg-type]
+            return whole
         return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # a union is narrower
     except UnicodeEncodeError as error:
         raise ConfigError(f"Half a character (a lone surrogate) cannot be sent to a server: {error}.") from error

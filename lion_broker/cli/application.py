@@ -2,85 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
 
-from . import (
-    access,
-    archive,
-    bench,
-    branches,
-    config,
-    dead,
-    demo,
-    docs,
-    doctor,
-    drain,
-    gateway,
-    initial,
-    keys,
-    mail,
-    mails,
-    scale,
-    server,
-    sessions,
-    status,
-    tail,
-    trace,
-    up,
-    withdrawing,
-    worker,
-)
+from . import keys
 from .exits import BRIEF_CODES, EXIT_CODES
 from .helping import BRIEF, Command, Group, Root
 
 __all__ = ["application"]
 
+_COMMANDS: Final = {
+    "up": "up",
+    "down": "up",
+    "status": "status",
+    "tail": "tail",
+    "drain": "drain",
+    "scale": "scale",
+    "worker": "worker",
+    "sweeper": "worker",
+    "gateway": "gateway",
+    "init": "initial",
+    "acl": "access",
+    "doctor": "doctor",
+    "bench": "bench",
+    "keygen": "keys",
+    "version": "keys",
+}
+"""Commands, each with the module that has it."""
+_GROUPS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "demo": ("See the whole at work.", {"research": "demo"}),
+    "session": (
+        "Look at sessions, copy and remove them.",
+        {
+            "ls": "sessions",
+            "show": "sessions",
+            "trace": "trace",
+            "export": "archive",
+            "import": "archive",
+            "fork": "archive",
+            "rm": "sessions",
+        },
+    ),
+    "branch": (
+        "Look at branches, pause and resume them.",
+        dict.fromkeys(("ls", "show", "pause", "resume"), "branches"),
+    ),
+    "mail": (
+        "Find mail and what happened to it; send some, take some back.",
+        {"ls": "mails", "show": "mails", "send": "mail", "withdraw": "withdrawing"},
+    ),
+    "dead": (BRIEF["dead"], dict.fromkeys(("ls", "show", "retry", "edit", "drop"), "dead")),
+    "config": ("What a program is set to, and what there is to set.", dict.fromkeys(("show", "env"), "config")),
+    "docs": ("Documents for programs in other languages.", dict.fromkeys(("asyncapi", "openapi"), "docs")),
+    "server": ("The embedded server of this user.", dict.fromkeys(("status", "stop"), "server")),
+}
+"""Groups of commands: what each is for, and its commands, each with the module that has it."""
 
-def application() -> typer.Typer:
-    """Return the command line; nothing that a command needs is imported before the command runs."""
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line; nothing that a command needs is imported before the command runs.
+
+    To read the signatures of fifty commands takes longer than to answer with one of them: where `words`, as they were
+    typed, begin with a command, it is the only one there is.
+    """
     app = _group("Sessions of many branches that exchange mail over Redis streams.", EXIT_CODES, Root)
     app.callback()(_root)
-    for member in (
-        *(up.up, up.down, status.status, tail.tail, drain.drain, scale.scale, worker.worker, worker.sweeper),
-        *(gateway.gateway, initial.init, access.acl, doctor.doctor, bench.bench, keys.keygen, keys.version),
-    ):
-        _add(app, "", member)
-    for name, text, members in (
-        ("demo", "See the whole at work.", (demo.research,)),
-        (
-            "session",
-            "Look at sessions, copy and remove them.",
-            (sessions.ls, sessions.show, trace.trace, archive.export, archive.import_, archive.fork, sessions.rm),
-        ),
-        (
-            "branch",
-            "Look at branches, pause and resume them.",
-            (branches.ls, branches.show, branches.pause, branches.resume),
-        ),
-        (
-            "mail",
-            "Find mail and what happened to it; send some, take some back.",
-            (mails.ls, mails.show, mail.send, withdrawing.withdraw),
-        ),
-        ("dead", BRIEF["dead"], (dead.ls, dead.show, dead.retry, dead.edit, dead.drop)),
-        ("config", "What a program is set to, and what there is to set.", (config.show, config.env)),
-        ("docs", "Documents for programs in other languages.", (docs.asyncapi, docs.openapi)),
-        ("server", "The embedded server of this user.", (server.status, server.stop)),
-    ):
-        group = _group(text, BRIEF_CODES, Group)
-        # A group with one command stays a group.
-        group.callback()(_nothing)
-        for one in members:
-            _add(group, name, one)
-        app.add_typer(group, name=name)
+    asked = words[0] if words else ""
+    is_known = asked in _COMMANDS or asked in _GROUPS
+    for name, module in _COMMANDS.items():
+        if not is_known or name == asked:
+            _add(app, "", name, module)
+    for name, (text, members) in _GROUPS.items():
+        if not is_known or name == asked:
+            app.add_typer(_members(name, text, members, words[1:]), name=name)
     return app
 
 
-def _add(group: typer.Typer, of: str, member: Callable[..., Any]) -> None:
-    name = member.__name__.rstrip("_")
+def _members(of: str, text: str, members: Mapping[str, str], words: Sequence[str]) -> typer.Typer:
+    group = _group(text, BRIEF_CODES, Group)
+    # A group with one command stays a group.
+    group.callback()(_nothing)
+    asked = words[0] if words else ""
+    for name, module in members.items():
+        if asked not in members or name == asked:
+            _add(group, of, name, module)
+    return group
+
+
+def _add(group: typer.Typer, of: str, name: str, module: str) -> None:
+    found = import_module(f".{module}", __package__)
+    # The name of a command may be a word of the language, such as `import`.
+    member: Callable[..., Any] = getattr(found, name, None) or getattr(found, f"{name}_")
     brief = BRIEF.get(f"{of} {name}".strip(), BRIEF.get(name) if of else None)
     group.command(name, cls=Command, short_help=brief, epilog=BRIEF_CODES)(member)
 

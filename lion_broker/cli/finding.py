@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import SessionRecord
 
-__all__ = ["NEWEST", "Maybe", "One", "name_of", "records_of", "session_id"]
+__all__ = ["NEWEST", "Maybe", "One", "called", "default_of", "name_of", "records_of", "session_id"]
 
 NEWEST: Final = "@"
 """What stands for the newest session."""
@@ -44,6 +44,20 @@ Maybe = Annotated[
 ]
 
 
+def default_of(record: SessionRecord) -> str:
+    """Return the id of the branch that stands for a session, if it has one."""
+    from pydantic_core import from_json
+
+    found = from_json(record.fields.get("default_branch", "null"))
+    return found if isinstance(found, str) else ""
+
+
+def called(exchange: Exchange, session: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return names of branches for people: the one that stands for a session, mostly without a name, is `(default)`."""
+    bare = {default for one in records_of(exchange, [session]) if (default := default_of(one))}
+    return {**names, **{one: "(default)" for one in bare if names.get(one, one) in ("", one)}}
+
+
 def session_id(exchange: Exchange, text: str) -> str:
     """Return the id of the session that a person means by a text.
 
@@ -60,9 +74,8 @@ def session_id(exchange: Exchange, text: str) -> str:
     if len(found) > 1:
         raise ItemNotFoundError(_several(exchange, found, wanted))
     if not found:
-        raise ItemNotFoundError(
-            f"There is no session {wanted:.80} in the namespace at {exchange.url}; `lion-broker session ls` lists them."
-        )
+        there = "`lion-broker session ls` lists them." if ids else "it has none yet."
+        raise ItemNotFoundError(f"There is no session {wanted:.80} in the namespace at {exchange.url}; {there}")
     return found[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -13,7 +13,7 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, session_id
+from .finding import Maybe, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, counted, moment, paint, print_json, since
@@ -123,13 +123,14 @@ def show(
         where = "" if session is None else session_id(exchange, session)
         found = run(exchange, find_mail_steps(mail, where, depth))
         advice = list(_advice(exchange, found))
+        names = called(exchange, found.session, found.names)
     if as_json:
         print_json({"session": found.session, "names": found.names, **asdict(found.trace), "advice": advice})
         return
-    for name, value in _told(found):
+    for name, value in _told(found, names):
         typer.echo(f"{name + ':':<11}{value}")
     typer.echo()
-    show_trace(found.trace, found.names)
+    show_trace(found.trace, names)
     for line in advice:
         typer.echo(f"\n{line}")
 
@@ -184,14 +185,14 @@ def _listing(
     return Listing(rows, MAIL_COLUMNS, empty, note)
 
 
-def _told(found: Found) -> Iterator[tuple[str, str]]:
+def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """What is to be known of a mail before its waterfall."""
     one = found.trace.passage
     yield "mail", one.mail
     yield "session", found.session
     yield (
         "way",
-        f"{branch_cell(one.sender, found.names)} → {branch_cell(one.recipient, found.names)}, {cell(one.category)}",
+        f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}, {cell(one.category)}",
     )
     tries = f", attempt {one.attempts}" if one.attempts and one.state != "applied" else ""
     tries = tries or (f", at attempt {one.attempts}" if one.attempts > 1 else "")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from lion_broker.errors import LionError
+from lion_broker.errors import LionError, ServerBusy
 from lion_broker.telemetry import logger
 
 from .exits import Code
@@ -25,9 +25,21 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["check_server", "ended_by_signals", "log_to_stderr", "on_eof", "reader_is_gone", "run", "until_told"]
+__all__ = [
+    "check_server",
+    "ended_by_reader",
+    "ended_by_signals",
+    "log_to_stderr",
+    "on_eof",
+    "reader_is_gone",
+    "run",
+    "server_answers",
+    "until_told",
+]
 
 STDIN: Final = 0
+_BUSY_SECONDS: Final = 0.2
+"""Between two calls of a server that is busy; a call has pauses of its own within its patience."""
 
 log = logger("cli")
 
@@ -87,6 +99,18 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, disposition)
 
 
+@contextmanager
+def ended_by_reader() -> Iterator[None]:
+    """Do what is within until whoever reads what it prints has gone, as `head` has after some lines: its usual end."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer has nobody to go to, and must not fail again at the end of the program.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def reader_is_gone() -> bool:
     """Whether whoever read what is printed here has gone, as `head` has after some lines; found out without writing."""
     with suppress(OSError, ValueError):
@@ -102,6 +126,32 @@ async def check_server(exchange: Exchange) -> None:
     from lion_broker.mail.verbs import ReadSession
 
     await exchange.acall(ReadSession(IDType.create()))
+
+
+async def server_answers(exchange: Exchange, signals: Signals, ended: Callable[[], bool] = lambda: False) -> bool:
+    """Wait for the server for as long as it says that it is loading its data or busy; the exchange says so in the log.
+
+    Returns False when a signal came first, or when it has `ended` meanwhile. Raises BrokerUnavailable where nobody
+    answers within the patience of the exchange, ProtocolMismatch.
+    """
+    answered = False
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            log.info("%s: stopping; the server has not answered yet", (await anext(signals)).name)
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        while not answered:
+            try:
+                await check_server(exchange)
+                answered = True
+            except ServerBusy:
+                if ended():
+                    break
+                await anyio.sleep(_BUSY_SECONDS)
+        group.cancel_scope.cancel()
+    return answered
 
 
 async def until_told(

@@ -11,7 +11,7 @@ import typer
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
-from .finding import One, name_of, records_of, session_id
+from .finding import One, default_of, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, since
@@ -168,9 +168,7 @@ def _remove(exchange: Exchange, session: str) -> None:
 
 def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
     """Where the branches of a session stand, a row each; `default` is the session's own one."""
-    from pydantic_core import from_json
-
-    default = [from_json(one.fields.get("default_branch", "null")) for one in records_of(exchange, [session])]
+    default = [default_of(one) for one in records_of(exchange, [session])]
     return [{**branch_row(branch), "default": branch.id in default} for branch in _branches(exchange, session)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,10 +12,10 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, session_id
+from .finding import Maybe, default_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
-from .running import ended_by_signals, reader_is_gone
+from .running import ended_by_reader, ended_by_signals, reader_is_gone
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Happening
@@ -24,9 +24,24 @@ if TYPE_CHECKING:
 
 __all__ = ["tail"]
 
+_KINDS: Final = (
+    *("sent", "applied", "failed", "dead", "aside", "said"),
+    *("created", "closed", "paused", "resumed", "exhumed", "dropped"),
+)
+
+
+def _known(kinds: list[str] | None) -> list[str] | None:
+    """Refuse a kind of which nothing would ever be shown."""
+    odd = [one for one in kinds or () if one not in _KINDS]
+    if odd:
+        raise typer.BadParameter(f"{odd[0]!r:.40} is none of: {', '.join(_KINDS)}.")
+    return kinds
+
+
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 0.3
 _TOGETHER: Final = 50
+_LONGEST_DETAIL: Final = 120
 
 
 def tail(
@@ -35,6 +50,15 @@ def tail(
         str | None, typer.Option(metavar="BRANCH", help="Only what this branch did, sent or got; an id or a name.")
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_known,
+            autocompletion=lambda: list(_KINDS),
+            metavar="KIND",
+            help=f"Only this: {', '.join(_KINDS)}. May be repeated.",
+        ),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -54,23 +78,31 @@ def tail(
 
     A session keeps about the newest two thousand occurrences for this; whoever falls behind is told of the gap, and the
     logs have the rest (`session trace`). With --json, a line is one object, and --since ID goes on after it without
-    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --category message
+    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
-    with exchange_at(url, namespace) as exchange, ended_by_signals():
+    with exchange_at(url, namespace) as exchange, ended_by_signals(), ended_by_reader():
         wanted = session_id(exchange, session) if session is not None else None
-        watch = _Watch(exchange, wanted, after, branch or "", category or "", many=wanted is None)
+        watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), many=wanted is None)
         for one, happening in watch.happenings(until_idle):
             names = watch.names(one, happening)
             if watch.fits(happening, names):
-                _show(one, happening, names, as_json, many=wanted is None)
+                _show(one, happening, names if as_json else watch.called(names), as_json, many=wanted is None)
 
 
 class _Watch:
     """The sessions that are watched, and the names of their branches."""
 
     def __init__(
-        self, exchange: Exchange, session: str | None, after: str, branch: str, category: str, *, many: bool
+        self,
+        exchange: Exchange,
+        session: str | None,
+        after: str,
+        branch: str,
+        category: str,
+        kinds: Sequence[str],
+        *,
+        many: bool,
     ) -> None:
         from lion_broker.insight.tail import Happenings
 
@@ -78,9 +110,11 @@ class _Watch:
         self._after = after
         self._branch = branch
         self._category = category
+        self._kinds = kinds
         self._many = many
         self._tails: dict[str, Happenings] = {session: Happenings(session, after)} if session else {}
         self._names: dict[tuple[str, str], str] = {}
+        self._defaults: set[str] = set()
         self._first = True
 
     def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
@@ -112,25 +146,33 @@ class _Watch:
 
     def names(self, session: str, happening: Happening) -> dict[str, str]:
         """The names of the branches that a happening names."""
-        from lion_broker.mail.verbs import ReadBranches
+        from lion_broker.mail.verbs import ReadBranches, ReadSession
 
-        if happening.kind == "created":
+        if happening.kind == "created" and happening.text:
             self._names[(session, happening.branch)] = happening.text
         ends = {end for end in (happening.branch, happening.sender, happening.recipient) if end}
         unknown = tuple(end for end in sorted(ends) if (session, end) not in self._names)
         if unknown:
             self._names |= {(session, end): "session" if end == session else "" for end in unknown}
-            for record in self._exchange.call(ReadBranches(session, unknown)):
+            records, seen = self._exchange.call_all((ReadBranches(session, unknown), ReadSession(session)))
+            if seen is not None:
+                self._defaults.add(default_of(seen))
+            for record in records:
                 if record.id != session:
                     self._names[(session, record.id)] = record.seed.name
         return {end: self._names[(session, end)] or end for end in ends}
 
+    def called(self, names: dict[str, str]) -> dict[str, str]:
+        """The same for people: the branch that stands for a session, which mostly has no name, goes by that."""
+        return {end: "(default)" if name == end and end in self._defaults else name for end, name in names.items()}
+
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
-        """Whether a happening is of the branch and the category that are asked for."""
+        """Whether a happening is of the branch, category and kinds that are asked for; a gap always is."""
         ends = (happening.branch, happening.sender, happening.recipient)
         of_branch = not self._branch or any(self._branch in (end, names.get(end)) for end in ends if end)
         of_category = not self._category or happening.category == self._category
-        return (of_branch and of_category) or happening.kind == "gap"
+        of_kind = not self._kinds or happening.kind in self._kinds
+        return (of_branch and of_category and of_kind) or happening.kind == "gap"
 
     def _find_sessions(self) -> None:
         from lion_broker.insight.tail import Happenings
@@ -208,8 +250,16 @@ def _words(happening: Happening, names: dict[str, str]) -> str:
     if happening.kind in ("sent", "applied"):
         return f"{sender} → {recipient}  {cell(happening.category)}{text}{mail}"
     if happening.kind in ("failed", "aside"):
-        what = f"attempt {happening.attempt}" + (f": {cell(happening.error)}" if happening.error else "")
+        why = f": {cell(happening.error)}" + _detail(happening) if happening.error else ""
+        what = f"attempt {happening.attempt}{why}"
         return f"{branch}  {what} ({cell(happening.text)}){mail}"
     if happening.kind == "dead":
-        return f"{sender} → {branch}  {cell(happening.category)}{text}{mail}"
+        return f"{sender} → {branch}  {cell(happening.category)}{text}{_detail(happening)}{mail}"
     return f"{branch if happening.branch else ''}{text}{mail}".removeprefix(": ")
+
+
+def _detail(happening: Happening) -> str:
+    """What was said with an error, as short as a line of many allows; `dead show` and `mail show` have more."""
+    from lion_broker.core.portable import one_line
+
+    return f": {one_line(happening.detail, _LONGEST_DETAIL)}" if happening.detail else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from .finding import One, session_id
+from .finding import One, called, session_id
 from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, moment, print_json, short_id, since, took
@@ -78,10 +78,11 @@ def trace(
             _show_lanes(run(exchange, lanes_steps(found, count=count)), as_json)
             return
         traced, names = run(exchange, trace_steps(found, mail, depth=depth)), _names(exchange, found)
+        shown = called(exchange, found, names)
     if as_json:
         print_json({"names": names, **asdict(traced)})
     else:
-        show_trace(traced, names)
+        show_trace(traced, shown)
 
 
 def _names(exchange: Any, session: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
 from .printing import print_json
-from .running import Signals, check_server, log_to_stderr, on_eof, run, until_told
+from .running import Signals, log_to_stderr, on_eof, run, server_answers, until_told
 from .work_options import App, Batch, Concurrency, Grace, Level, LogFormat, Pool, Processes, Reload, UntilEof
 
 if TYPE_CHECKING:
@@ -137,18 +137,14 @@ async def _serve(
     worker: Worker, exchange: Exchange, ports: Ports, until_idle: bool, until_eof: bool, as_json: bool, signals: Signals
 ) -> int:
     """Run a worker to its end; returns the exit code."""
+    if until_eof:
+        on_eof(worker.stop)
+    code: int = Code.OK
+    work = partial(ports.beside, partial(worker.run, until_idle=until_idle))
     try:
-        await check_server(exchange)
-        owner, pool = worker.state.owner, worker.state.pool
-        log.info("ready: worker %s serves pool %s on %r", owner, pool, exchange)
-        for name, where in ports.urls.items():
-            log.info("%s at %s", name, where)
-        if as_json:
-            said = {"exchange": exchange.url, "profile": exchange.profile, **ports.urls}
-            print_json({"event": "ready", "owner": owner, "pool": pool, **said})
-        if until_eof:
-            on_eof(worker.stop)
-        code = await until_told(partial(ports.beside, partial(worker.run, until_idle=until_idle)), worker.stop, signals)
+        if await server_answers(exchange, signals, lambda: worker.state.stopping):
+            _say_ready(worker, exchange, ports, as_json)
+            code = await until_told(work, worker.stop, signals)
     finally:
         await worker.aclose()
         await exchange.aclose()
@@ -158,12 +154,23 @@ async def _serve(
     return code
 
 
+def _say_ready(worker: Worker, exchange: Exchange, ports: Ports, as_json: bool) -> None:
+    owner, pool = worker.state.owner, worker.state.pool
+    log.info("ready: worker %s serves pool %s on %r", owner, pool, exchange)
+    for name, where in ports.urls.items():
+        log.info("%s at %s", name, where)
+    if as_json:
+        said = {"exchange": exchange.url, "profile": exchange.profile, **ports.urls}
+        print_json({"event": "ready", "owner": owner, "pool": pool, **said})
+
+
 async def _sweep(
     sweepers: Mapping[str, Sweeper], exchange: Exchange, once: bool, as_json: bool, signals: Signals
 ) -> int:
     """Sweep pools once, or until a signal; returns the exit code."""
     try:
-        await check_server(exchange)
+        if not await server_answers(exchange, signals):
+            return Code.UNFINISHED if once else Code.OK
         if once:
             for one in sweepers.values():
                 await one.sweep()

@@ -41,6 +41,7 @@ from .routes import (
     metrics,
     models,
     overview,
+    pausing,
     sessions,
     streams,
     withdrawing,
@@ -110,6 +111,7 @@ def _routes() -> list[BaseRoute]:
     # What names more of a path goes before what names less.
     pages = (
         withdrawing,
+        pausing,
         deaths,
         overview,
         sessions,

@@ -125,7 +125,13 @@ PAGES: Final[tuple[PagePath, ...]] = (
         (_table("mailboxes", lambda: branch_table("", (), of={})),),
         ("state", "q", "at", *_PAGED),
     ),
-    PagePath("/dead", "deadLetters", "Dead letters", (_LETTERS,), ("session", "reason", "branch", "group", "after")),
+    PagePath(
+        "/dead",
+        "deadLetters",
+        "Dead letters",
+        (_LETTERS,),
+        ("session", "reason", "branch", "group", "after", *_PAGED),
+    ),
     PagePath(
         "/dead/groups",
         "deadLetterGroups",
@@ -164,7 +170,7 @@ PAGES: Final[tuple[PagePath, ...]] = (
         "audit",
         "What people have changed, newest first",
         (_table("audit", AUDIT_COLUMNS),),
-        ("q", "before", "size"),
+        ("q", "before", *_PAGED),
     ),
     PagePath("/find", "find", "What has a name, an id or words", (_table("found", FOUND_COLUMNS),), ("q",)),
 )
@@ -193,6 +199,14 @@ ACTS: Final[tuple[ActPath, ...]] = (
         {"item": "The words of a message, or the JSON of another item."},
         ("item",),
     ),
+    ActPath(
+        "/sessions/{session}/pause",
+        "pauseSession",
+        "Have all branches of a session that live on workers take no more turns",
+        "paused",
+        {"reason": "Why, for others to see; at most 200 characters."},
+    ),
+    ActPath("/sessions/{session}/resume", "resumeSession", "Let all of them take turns again", "resumed", {}),
     ActPath(
         "/sessions/{session}/branches/{branch}/pause",
         "pauseBranch",

@@ -39,7 +39,8 @@ class Crew:
         ]
         self._environ = dict(environ)
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the workers
+        # Appended to, for the workers share the place at which this one reads, and would write over what was there.
+        self._complaints: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed with the workers
 
     def __enter__(self) -> Self:
         try:

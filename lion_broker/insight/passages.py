@@ -122,7 +122,9 @@ class Passages:
 
 def _error_of(story: Story) -> str:
     last = story.attempts[-1] if story.attempts else None
-    return last.error if last is not None and last.end is not End.APPLIED else ""
+    if last is None or last.end is End.APPLIED:
+        return ""
+    return f"{last.error}: {last.detail}" if last.detail else last.error
 
 
 def _time_of(mail: str) -> float:

@@ -102,7 +102,7 @@ class Happening:
     `kind` is `sent` (by a commit), `applied`, `failed` (an attempt; `error` has its class), `aside`, `dead`,
     `said` (a part of a streamed answer), `created`, `closed`, `paused`, `resumed`, `exhumed`, `dropped`, or
     `gap`: what happened between two moments is in the logs only. `branch` is where it happened, `text` the beginning of
-    what was said, or the reason.
+    what was said, or the reason; `detail` what was said with an error, in one line without credentials.
     """
 
     id: str
@@ -117,6 +117,7 @@ class Happening:
     owner: str = ""
     error: str = ""
     attempt: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

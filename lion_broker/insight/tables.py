@@ -40,6 +40,7 @@ HAPPENING_COLUMNS: Final[dict[str, type]] = {
     "owner": str,
     "error": str,
     "attempt": int,
+    "detail": str,
 }
 
 

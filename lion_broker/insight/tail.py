@@ -13,13 +13,15 @@ from typing import Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import End, read_times
+from lion_broker.branch.times import LONGEST_DETAIL, End, read_times
+from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError, LionError
 from lion_broker.mail.checks import is_entry, is_id
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.records import START, DeadLetter, LogRecord, Occurrence, Record, place_of
 from lion_broker.mail.verbs import ReadDead, ReadEvents, ReadLog
 from lion_broker.mail.wire import decode_header
+from lion_broker.telemetry.lines import without_credentials
 
 from .pictures import Happening
 from .wording import beginning_of
@@ -120,6 +122,8 @@ def _told(
         letter = letters.get(fields.get("letter", ""))
         header = letter.mail.header if letter is not None and letter.mail is not None else None
         told = replace(bare, text=fields.get("reason", ""), error=letter.error if letter else "")
+        if letter is not None:
+            told = replace(told, detail=one_line(without_credentials(letter.detail), LONGEST_DETAIL))
         yield (
             told
             if header is None
@@ -146,7 +150,7 @@ def _of_record(record: Record, bare: Happening) -> Iterator[Happening]:
             if attempt.end is not End.APPLIED:
                 kind = "aside" if attempt.end is End.ASIDE else "failed"
                 told = replace(bare, kind=kind, mail=attempt.mail, recipient=bare.branch, error=attempt.error)
-                yield replace(told, text=str(attempt.end), attempt=attempt.number)
+                yield replace(told, text=str(attempt.end), attempt=attempt.number, detail=attempt.detail)
     elif record.kind == Kind.MAIL:
         header = decode_header(record.head)
         told = replace(bare, kind="applied", mail=header.id, category=header.category, sender=header.sender)

@@ -278,9 +278,9 @@ def _check_entry_of_pool(verb: v.Claim) -> None:
         raise ConfigError("A claim with a ready entry needs the pool that the entry was read for.")
 
 
-def _check_mails(session: str, mails: Iterable[WireMail]) -> None:
+def _check_mails(session: str, mails: Iterable[WireMail], *looked_at: str) -> None:
     # Many mails, few branches: each name is looked at once.
-    known: set[Any] = set()
+    known: set[Any] = {*looked_at}
     for mail in mails:
         header = mail.header
         if header.session != session:
@@ -333,7 +333,7 @@ def _check_deferred(verb: v.Commit) -> None:
 
 
 def _check_outgoing(verb: v.Commit | v.Dispatch) -> None:
-    _check_mails(verb.session, verb.mails)
+    _check_mails(verb.session, verb.mails, verb.branch)
     for mail in verb.mails:
         if mail.header.sender != verb.branch:
             raise ConfigError(f"Mail {mail.id} of a turn of {verb.branch} cannot be sent by {mail.header.sender}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -63,11 +63,10 @@ class Commander:
 
     async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Any:
         """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""
-        async with self._asked(branch, operation, arguments, patience) as bodies:
-            async for body in bodies:
-                if _is_last(body):
-                    return _value_of(body)
-        raise AssertionError("a command ends with its last reply")
+        async with self._asked(branch, operation, arguments, patience) as reply:
+            while not _is_last(body := await reply()):
+                pass
+            return _value_of(body)
 
     async def stream(
         self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
@@ -78,41 +77,39 @@ class Commander:
         says something else than the first one did; what it says then stands in the history.
         """
         heard = ""
-        async with self._asked(branch, operation, arguments, patience) as bodies:
-            async for body in bodies:
-                if _is_last(body):
-                    _value_of(body)
-                    return
+        async with self._asked(branch, operation, arguments, patience) as reply:
+            while not _is_last(body := await reply()):
                 new = _unheard(heard, int(body["at"]), str(body["text"]))
                 heard += new
                 if new:
                     yield new
+            _value_of(body)
 
     @asynccontextmanager
     async def _asked(
         self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
-    ) -> AsyncIterator[AsyncGenerator[dict[str, Any]]]:
-        """Send a command, give its replies one by one, and cancel it unless its last one was read."""
+    ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
+        """Send a command, give what brings its next reply, and cancel it unless its last one was read."""
         answers = self._answers_here()
         command = self._command(branch, operation, arguments, answers.client, patience)
         ended = False
 
-        async def replies() -> AsyncGenerator[dict[str, Any]]:
+        # No generator: one that is left before its end takes a turn of the event loop of its own to be closed.
+        async def reply() -> dict[str, Any]:
             nonlocal ended
-            while not ended:
-                with anyio.move_on_after(patience.left()) as waiting:
-                    reply = await answers.next(command.id)
-                if waiting.cancelled_caught:
-                    await self._around.arun(session_steps(self._around.session))
-                    raise patience.over(operation)
-                body = from_json(reply.body)
-                ended = _is_last(body)
-                yield body
+            with anyio.move_on_after(patience.left()) as waiting:
+                told = await answers.next(command.id)
+            if waiting.cancelled_caught:
+                await self._around.arun(session_steps(self._around.session))
+                raise patience.over(operation)
+            body: dict[str, Any] = from_json(told.body)
+            ended = _is_last(body)
+            return body
 
         with answers.expecting(command.id):
             try:
                 await self._around.arun(self._postbox.post_steps([command]))
-                yield replies()
+                yield reply
             finally:
                 if not ended:
                     await self._cancel(branch, command.id)

@@ -15,15 +15,25 @@ from typing import Any, Final
 from . import LOGGER
 from .names import LOG_FIELDS
 
-__all__ = ["JsonLines", "TextLines", "back_to", "log_lines", "now_about", "said"]
+__all__ = ["JsonLines", "TextLines", "back_to", "log_lines", "now_about", "said", "without_credentials"]
 
 _LONGEST_MESSAGE: Final = 8_000
 _LONGEST_TRACEBACK: Final = 16_000
 _LONGEST_FIELD: Final = 200
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]*:[^\s/@]*(?=@)")
-_TOKENS: Final = re.compile(r"(?i)\b(bearer\s+|api[-_]?key[\"']?\s*[:=]\s*[\"']?)[\w./+~=-]{8,}")
+_TOKENS: Final = re.compile(
+    r"(?i)\b(bearer\s+|(?:api[-_]?key|access[-_]?token|client[-_]?secret|passw(?:or)?d)[\"']?\s*[:=]\s*[\"']?)"
+    r"[\w./+~=!@#$%^&*-]{8,}"
+)
+_KEYS: Final = re.compile(r"\b(sk|pk|ghp|xox[abp])([-_])[\w-]{16,}")
 
 _about: ContextVar[Mapping[str, str]] = ContextVar("lion_broker_log_fields", default=MappingProxyType({}))
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without what looks like a credential: in a URL, after `Bearer` or `api_key=`, a provider's key."""
+    text = _TOKENS.sub(r"\1***", _CREDENTIALS.sub("***", text))
+    return _KEYS.sub(r"\1\2***", text)
 
 
 def now_about(fields: Mapping[str, str]) -> Mapping[str, str]:
@@ -89,7 +99,7 @@ class _Lines(logging.Formatter):
     def _clean(self, text: str, most: int) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        text = _TOKENS.sub(r"\1***", _CREDENTIALS.sub("***", text))
+        text = without_credentials(text)
         return text if len(text) <= most else f"{text[:most]} … (cut; it has {len(text):,} characters)"
 
 

@@ -51,10 +51,14 @@ async def await_until(predicate: Callable[[], Any], timeout: float = 30.0, messa
 
 
 def _pauses(timeout: float) -> Iterator[float]:
-    """Yield how long to wait before each further look; the last one is at the deadline."""
-    deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
-    while (left := deadline - time.monotonic()) > 0:
-        yield min(pause, left)
+    """Yield how long to wait before each further look; the last one is at the deadline.
+
+    Or after it: a process that had to wait itself has not looked at the deadline, and looks once more.
+    """
+    deadline, pause, left = time.monotonic() + timeout, _FIRST_PAUSE, timeout
+    while left > 0:
+        left = deadline - time.monotonic()
+        yield max(0.0, min(pause, left))
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

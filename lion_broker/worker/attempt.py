@@ -19,6 +19,7 @@ from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry
 from lion_broker.mail.wire import WireMail
+from lion_broker.telemetry.lines import without_credentials
 
 from .account import Account
 from .commands import answer_command
@@ -40,9 +41,10 @@ class Failure:
     theirs: bool = False
 
     def burial(self, entry: str, attempts: int) -> Burial:
-        """The dead letter that the mail in an entry becomes."""
+        """The dead letter that the mail in an entry becomes, without what looks like a credential."""
         name = type(self.error).__name__
-        return Burial(entry, self.reason, f"{name}: {readable(self.error)}", attempts, error=name)
+        said = without_credentials(readable(self.error))
+        return Burial(entry, self.reason, f"{name}: {said}", attempts, error=name)
 
 
 class Decided(Protocol):

@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 from pydantic_core import to_json
 
-from lion_broker.errors import BrokerError, BrokerUnavailable
+from lion_broker.errors import BrokerError, BrokerUnavailable, ServerBusy
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import ReadPools
 from lion_broker.telemetry import logger
@@ -144,8 +144,7 @@ class Pulse:
             try:
                 backlog = await self._backlog()
             except BrokerError as error:
-                gone = isinstance(error, BrokerUnavailable)
-                self.facts.trouble = f"{'The server cannot be reached' if gone else 'The server refuses'}: {error}"
+                self.facts.trouble = _trouble(error)
             else:
                 self.facts.trouble, self.facts.asked = "", None
                 self.facts.heard, self.heard_at = time.monotonic(), time.time()
@@ -170,6 +169,13 @@ class Pulse:
         if self._watchdog.stuck:
             why.append("The event loop does not turn.")
         return _page(why)
+
+
+def _trouble(error: BrokerError) -> str:
+    if isinstance(error, ServerBusy):
+        return str(error)
+    gone = isinstance(error, BrokerUnavailable)
+    return f"{'The server cannot be reached' if gone else 'The server refuses'}: {error}"
 
 
 def _page(why: list[str]) -> Page:

@@ -24,7 +24,7 @@ from lion_broker.broker.connect import connect
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.broker.library import PROTOCOL
 from lion_broker.config import Settings
-from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, ProtocolMismatch
+from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, ProtocolMismatch, ServerBusy
 from lion_broker.mail.deployment import Order, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
@@ -256,12 +256,13 @@ class Worker:
 
     async def _put_up_with(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
-        if isinstance(error, BrokerUnavailable):
+        if isinstance(error, BrokerUnavailable) and not isinstance(error, ServerBusy):
             log.warning("waiting for the server: %s", error)
             return
         if isinstance(error, ProtocolMismatch):
             raise error
-        if self._trouble != str(error):
+        # That the server is busy was said by the exchange, once for all who wait.
+        if self._trouble != str(error) and not isinstance(error, ServerBusy):
             log.error("waiting until it is mended: %s", error)
             self._trouble = str(error)
         await anyio.sleep(_TROUBLED_SECONDS)

@@ -84,12 +84,12 @@ async def test_a_single_mail_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile:
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 255
+    assert calls_a_mail(profile) <= 208
     await sender.asend(branches[1], "message", TEXT)
     with calls() as profile:
         for number in range(MAILS):
             await sender.asend(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 280
+    assert calls_a_mail(profile) <= 265
     session.close()
 
 

@@ -273,6 +273,24 @@ async def test_a_command_to_an_idle_branch(exchange: RedisExchange, counter: Cou
     assert (last["fcall"], last["xreadgroup"], last["smembers"]) == (2, 1, 0)
 
 
+async def test_an_answer_leaves_nothing_to_be_closed(
+    exchange: RedisExchange, registry: Registry, running_worker: RunningWorker
+) -> None:
+    """A generator that was left before its end would take a task and a turn of the event loop for each request."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        remote = await session.anew_branch(pool="p", imodel="offline/extractive")
+        async with running_worker(registry, exchange, pool="p"):
+            gc.collect()
+            gc.disable()  # what other tests have left is not to be counted here
+            try:
+                with calls() as profile:
+                    await remote.communicate("What is a lion?", context=["A lion is a large cat."])
+            finally:
+                gc.enable()
+    stats: Any = pstats.Stats(profile)
+    assert "_asyncgen_finalizer_hook" not in {name for _, _, name in stats.stats}
+
+
 def test_the_objects_of_a_mail() -> None:
     """A mail that was opened is a dozen objects that the garbage collector has to look at."""
     session, branch = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"

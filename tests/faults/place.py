@@ -6,8 +6,9 @@ import contextlib
 import secrets
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from redis import Redis
@@ -37,9 +38,13 @@ class OwnServer:
 
     def start(self) -> None:
         """Start it and wait until it answers; AssertionError when it ends instead."""
-        words = [part for name, value in self._options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen([str(find_bundled()), *words], stdout=subprocess.DEVNULL)
+        self.begin()
         wait_until(self.answers, message="the server did not answer")
+
+    def begin(self, options: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start it, with more options for this once, and wait for nothing."""
+        words = [part for name, value in {**self._options, **options}.items() for part in (f"--{name}", value)]
+        self._process = subprocess.Popen([str(find_bundled()), *words], stdout=subprocess.DEVNULL)
 
     def answers(self) -> bool:
         """Whether it takes commands."""

@@ -131,7 +131,7 @@ local function check_keys(session, key, turn, was)
   end
   if was.pool ~= '' then kinds[key .. ':mailbox'] = 'stream' end
   for _, deferral in ipairs(turn.deferred) do kinds[lane_key(key, deferral.lane)] = 'stream' end
-  return check_outgoing(session, key, turn, kinds)
+  return check_kinds(kinds, session) or check_outgoing(session, key, turn)
 end
 
 -- Who has tried the first mail of the turn, this owner included.
@@ -285,7 +285,7 @@ register('commit', function(keys, args)
   end
   local left = leaving(session, turn)
   turn.owners = owners_of(key, turn, was)
-  local stamp = stamp_of(now, turn.consumed ~= turn.cursor and turn.consumed or '', turn.owners)
+  local stamp = stamp_of(session.now_text, turn.consumed ~= turn.cursor and turn.consumed or '', turn.owners)
   if not write_records(key, turn.version + 1, turn.records, stamp) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
   if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end

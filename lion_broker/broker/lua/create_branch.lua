@@ -31,7 +31,7 @@ register('create_branch', function(keys, args)
     redis.call('HINCRBY', branch_key(keys[1], copies), 'copies', 1)
     redis.call('HSET', key, 'copy_of', copies)
   end
-  write_records(key, 1, records, stamp_of(session.now, '', owner))
+  write_records(key, 1, records, stamp_of(session.now_text, '', owner))
   -- A stream begins with room for 4 KiB, which most of many branches never fill; a copy has what it needs.
   if records.n > 0 and redis.call('COPY', key .. ':log', key .. ':copied') == 1 then
     redis.call('RENAME', key .. ':copied', key .. ':log')

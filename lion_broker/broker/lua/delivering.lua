@@ -20,11 +20,11 @@ local function look(session, branch)
   local seen = session.known[branch]
   if seen then return seen end
   local key = branch_key(session.key, branch)
-  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q', 'paused', 'deferred')
+  local values = redis.pcall('HMGET', key, 'state', 'pool', 'q')
   if values.err then values = {} end
   seen = {
-    id = branch, key = key, pool = values[2] or '', q = values[3], paused = values[4],
-    deferred = values[5] and tonumber(values[5]) or 0, added = 0, mailbox = key .. ':mailbox', inbox = key .. ':inbox',
+    id = branch, key = key, pool = values[2] or '', q = values[3], mailbox = key .. ':mailbox', inbox = key .. ':inbox',
+    coming = 0, sound = 0,
   }
   if not values[1] then
     seen.refused = 'UNKNOWN'
@@ -33,6 +33,11 @@ local function look(session, branch)
   end
   session.known[branch] = seen
   return seen
+end
+
+-- How much of its mail waits in lanes; asked for by few.
+local function deferred_of(recipient)
+  return tonumber(redis.call('HGET', recipient.key, 'deferred')) or 0
 end
 
 local function station_of(recipient, straight)
@@ -44,15 +49,15 @@ local function fits(session, recipient, station, mail, times)
   if session.cap == 0 and session.cap_bytes == 0 then return true end
   if session.cap > 0 then
     recipient.waiting = recipient.waiting or redis.call('XLEN', recipient.key .. ':' .. station)
-      + redis.call('ZCARD', recipient.key .. ':delayed') + recipient.deferred
-    if recipient.waiting + recipient.added >= session.cap * times then return false end
+      + redis.call('ZCARD', recipient.key .. ':delayed') + deferred_of(recipient)
+    if recipient.waiting + (recipient.added or 0) >= session.cap * times then return false end
   end
   if session.cap_bytes > 0 then
     local bytes = (recipient.bytes or tonumber(redis.call('HGET', recipient.key, 'bytes')) or 0) + size_of(mail)
     if bytes > session.cap_bytes * times then return false end
     recipient.bytes = bytes
   end
-  recipient.added = recipient.added + 1
+  recipient.added = (recipient.added or 0) + 1
   return true
 end
 
@@ -95,23 +100,24 @@ local GIVEN_BYTES = 4096
 local GIVEN_READY = 128
 
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
-local function to_hand_out(session, recipient, entry, mail)
-  if recipient.coming ~= 1 or recipient.deferred > 0 or (mail.x or '') ~= '' then return nil end
+local function to_hand_out(session, recipient, stands, entry, mail)
+  local _, deferred, token, lane, stepped, cursor, version, behaviour = unpack(stands, 1, 8)
+  if deferred or token or lane or stepped or (mail.x or '') ~= '' then return nil end
   local m = mail.m or ''
   if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
   if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
-  local values = redis.call('HMGET', recipient.key, 'token', 'lane', 'stepped', 'cursor', 'version', 'behaviour')
-  if values[1] or values[2] or values[3] then return nil end
-  return {
-    entry = entry, m = m, cursor = values[4] or '0-0', version = values[5] or 0, behaviour = values[6] or '',
-  }
+  return {entry = entry, m = m, cursor = cursor or '0-0', version = version or 0, behaviour = behaviour or ''}
 end
 
 -- Makes sure that a branch with work has exactly one ready entry, unless it is paused. With a mail that has just come,
 -- and its entry, the mark may hand it out.
 local function mark(session, recipient, entry, mail)
-  if recipient.pool == '' or recipient.q or recipient.paused then return end
-  local given = mail and to_hand_out(session, recipient, entry, mail)
+  if recipient.pool == '' or recipient.q then return end
+  local alone = mail and recipient.coming == 1
+  local stands = alone and redis.call('HMGET', recipient.key, 'paused', 'deferred', 'token', 'lane', 'stepped', 'cursor',
+    'version', 'behaviour') or {redis.call('HGET', recipient.key, 'paused')}
+  if stands[1] then return end
+  local given = alone and to_hand_out(session, recipient, stands, entry, mail)
   recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
 end
 
@@ -231,26 +237,14 @@ local function stamp_of(now, consumed, owners)
   return now .. ' ' .. consumed .. '\n' .. owners
 end
 
--- The first numbers as texts: making one is dearer than most commands.
-local NUMBERS = {}
-
-local function number_text(number)
-  local text = NUMBERS[number]
-  if not text then
-    text = string.format('%d', number)
-    if number <= 1024 then NUMBERS[number] = text end
-  end
-  return text
-end
-
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
 local function write_records(key, version, records, stamp)
-  local log, begun, args, at = key .. ':log', version .. '-', records.args, records.first
+  local log, begun, args, at = key .. ':log', number_text(version) .. '-', records.args, records.first
   for place = 1, records.n do
     local kind, record = args[at], args[at + 1]
     at = at + 2
     if place == 1 then
-      local added = redis.pcall('XADD', log, begun .. 1, kind, record, 't', stamp)
+      local added = redis.pcall('XADD', log, begun .. '1', kind, record, 't', stamp)
       if type(added) == 'table' and added.err then return false end
     else
       redis.pcall('XADD', log, begun .. number_text(place), kind, record)

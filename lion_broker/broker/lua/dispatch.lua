@@ -22,22 +22,25 @@ register('dispatch', function(keys, args)
   local key = branch_key(keys[1], branch)
   local session = open_session(keys[1])
   if not session then return {'UNKNOWN', 0} end
-  local values = redis.call('HMGET', key, 'token', 'version', 'nonce', 'owner', 'cursor', 'q', 'pool')
+  local values = redis.call('HMGET', key, 'token', 'version', 'nonce', 'owner', 'cursor')
   local was = {token = values[1], version = tonumber(values[2]) or 0, nonce = values[3]}
   local refused = refusal(was, args[2], version, nonce, args[6] == '1')
   if refused then return {refused, was.version} end
-  local owner = owner_of(session.root, values[7] or '', values[6], values[1], values[4])
-  local turn = {branch = branch, strict = true}
+  local owner = values[4]
+  if not owner then
+    local mark_of = redis.call('HMGET', key, 'pool', 'q')
+    owner = owner_of(session.root, mark_of[1] or '', mark_of[2], values[1])
+  end
   local records, at = records_at(args, 7)
-  turn.mails = list_at(args, at, 5, mail_at)
+  local turn = {branch = branch, strict = true, mails = list_at(args, at, 5, mail_at), waits = false}
   local wrong, full = address(session, turn)
-  local broken = wrong or check_outgoing(session, key, turn, {})
+  local broken = wrong or check_outgoing(session, key, turn)
   if broken then return broken end
   if full then
     forget_blobs(session, turn.mails)
     return {'FULL', was.version, full}
   end
-  local stamp = stamp_of(session.now, '', owner)
+  local stamp = stamp_of(session.now_text, '', owner)
   if not write_records(key, version + 1, records, stamp) then return {'STALE', was.version} end
   redis.call('HSET', key, 'version', version + 1, 'nonce', nonce, 'lease', session.now + lease_ms)
   send_out(session, turn)

@@ -51,15 +51,21 @@ local function answer_of(word, stands, now, attempts, lane, lanes, entries)
   return answer
 end
 
--- An error reply that names the first key that holds something else than it must, or nil. With a session a key that was
--- found sound is not looked at again in this call.
+-- An error reply where a key holds something else than it must, or nil. One that was found sound is not looked at again
+-- in this call.
+local function check_kind(sound, name, kind)
+  if sound[name] then return nil end
+  if not is_kind(name, kind) then return redis.error_reply(name .. ' is no ' .. kind .. '; nothing was changed.') end
+  sound[name] = true
+  return nil
+end
+
+-- The same for many, until the first that is none.
 local function check_kinds(kinds, session)
   local sound = session and session.sound or {}
   for name, kind in pairs(kinds) do
-    if not sound[name] and not is_kind(name, kind) then
-      return redis.error_reply(name .. ' is no ' .. kind .. '; nothing was changed.')
-    end
-    sound[name] = true
+    local broken = check_kind(sound, name, kind)
+    if broken then return broken end
   end
   return nil
 end
@@ -67,20 +73,23 @@ end
 -- The same for what a delivery to a recipient writes to by plain calls.
 local function check_station(session, recipient, straight, delayed)
   -- How many mails of this call are for it.
-  recipient.coming = (recipient.coming or 0) + 1
+  recipient.coming = recipient.coming + 1
   local looked_at = delayed and 2 or 1
-  if (recipient.sound or 0) >= looked_at then return nil end
-  local kinds = {[session.key .. ':dead'] = ROOMY}
+  if recipient.sound >= looked_at then return nil end
+  recipient.sound = looked_at
+  local broken = check_kind(session.sound, session.key .. ':dead', ROOMY)
   if station_of(recipient, straight) == 'mailbox' then
     -- A branch that has a mark gets no other one.
-    if not recipient.q then kinds[session.root .. 'ready:' .. recipient.pool] = ROOMY end
+    if not recipient.q then
+      broken = broken or check_kind(session.sound, session.root .. 'ready:' .. recipient.pool, ROOMY)
+    end
   elseif recipient.pool ~= '' then
-    kinds[session.key .. ':inboxes'] = 'set'
+    broken = broken or check_kind(session.sound, session.key .. ':inboxes', 'set')
   end
+  if broken or not (delayed or session.cap > 0) then return broken end
+  local kinds = {[recipient.key .. ':delayed'] = 'zset'}
   if delayed then kinds[session.root .. 'due'] = 'zset' end
-  if delayed or session.cap > 0 then kinds[recipient.key .. ':delayed'] = 'zset' end
   if session.cap > 0 then kinds[recipient.key .. ':' .. station_of(recipient, straight)] = 'stream' end
-  recipient.sound = looked_at
   return check_kinds(kinds, session)
 end
 

@@ -6,19 +6,19 @@
 -- The rows of a list, whose length is the argument at a place, and the place behind them.
 local function list_at(args, at, width, row_at)
   local rows = {}
-  for i = 1, tonumber(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
+  for i = 1, number_of(args[at]) do rows[i] = row_at(args, at + 1 + (i - 1) * width) end
   return rows, at + 1 + #rows * width
 end
 
 -- Records stay where they are: there are many, and each is written as it came.
 local function records_at(args, at)
-  local n = tonumber(args[at])
+  local n = number_of(args[at])
   return {args = args, first = at + 1, n = n}, at + 1 + n * 2
 end
 
 local function mail_at(args, at)
   return {
-    recipient = args[at], direct = args[at + 1] == '1', m = args[at + 2], x = args[at + 3], delay = tonumber(args[at + 4]),
+    recipient = args[at], direct = args[at + 1] == '1', m = args[at + 2], x = args[at + 3], delay = number_of(args[at + 4]),
   }
 end
 
@@ -46,13 +46,12 @@ local function address(session, turn)
 end
 
 -- The keys that outgoing mail may be written to by plain calls, which must not fail half way.
-local function check_outgoing(session, key, turn, kinds)
-  if #turn.mails > 0 then kinds[session.key .. ':dead'] = ROOMY end
-  if session.blobs > 0 then kinds[session.key .. ':blobs'] = 'hash' end
-  if turn.waits then
-    kinds[key .. ':outbox'], kinds[session.key .. ':outboxes'] = ROOMY, 'set'
-  end
-  return check_kinds(kinds, session)
+local function check_outgoing(session, key, turn)
+  local sound, broken = session.sound, nil
+  if #turn.mails > 0 then broken = check_kind(sound, session.key .. ':dead', ROOMY) end
+  if session.blobs > 0 then broken = broken or check_kind(sound, session.key .. ':blobs', 'hash') end
+  if broken or not turn.waits then return broken end
+  return check_kinds({[key .. ':outbox'] = ROOMY, [session.key .. ':outboxes'] = 'set'}, session)
 end
 
 local function send_out(session, turn)

@@ -7,14 +7,14 @@
 local function resume(session, key, branch, now)
   redis.call('HDEL', key, 'paused')
   local recipient = look(session, branch)
-  recipient.paused = nil
+  local deferred = deferred_of(recipient)
   -- What has failed before is tried afresh, at once.
-  if recipient.deferred > 0 then
+  if deferred > 0 then
     redis.call('UNLINK', key .. ':tries')
     for _, lane in ipairs(lanes_of(key)) do redis.call('ZADD', key .. ':lanes', now, lane) end
     plan(session.root, key, session.id, branch, now)
   end
-  if has_work(key, now, recipient.deferred > 0, nil) then mark(session, recipient) end
+  if has_work(key, now, deferred > 0, nil) then mark(session, recipient) end
 end
 
 -- What the mark hands out and nobody has read is taken back: whoever reads it would begin a turn.

@@ -56,10 +56,10 @@ end
 -- The mails of a list, whose length is the argument at a place; by place, since there are many.
 local function mails_at(args, at)
   local mails = {}
-  for i = 1, tonumber(args[at]) do
+  for i = 1, number_of(args[at]) do
     mails[i] = {
       sender = args[at + 1], recipient = args[at + 2], direct = args[at + 3] == '1', m = args[at + 4], x = args[at + 5],
-      delay = tonumber(args[at + 6]),
+      delay = number_of(args[at + 6]),
     }
     at = at + 6
   end

@@ -21,7 +21,7 @@ local function promote_one(root, name, now)
   if broken then return redis.call('ZADD', root .. 'due', now + 60000, name) end
   deliver_due(session, recipient, now, MAILS)
   plan(root, recipient.key, session_id, branch, now)
-  if has_work(recipient.key, now, recipient.deferred > 0, recipient.paused) then mark(session, recipient) end
+  if has_work(recipient.key, now, deferred_of(recipient) > 0, nil) then mark(session, recipient) end
   write_counts(session)
 end
 

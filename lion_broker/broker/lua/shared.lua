@@ -45,9 +45,42 @@ local function register(name, callback, flags)
   redis.register_function{function_name = PREFIX .. name, callback = callback, flags = flags or {}}
 end
 
-local function now_ms()
+-- The time in ms, as a number and as a text: to make one of the other is dearer than to cut it out of what the server says.
+local function time_now()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local seconds, micros = time[1], time[2]
+  if #micros == 6 then
+    local text = seconds .. string.sub(micros, 1, 3)
+    return tonumber(text), text
+  end
+  local now = tonumber(seconds) * 1000 + math.floor(tonumber(micros) / 1000)
+  return now, string.format('%d', now)
+end
+
+local function now_ms()
+  local now = time_now()
+  return now
+end
+
+-- Small numbers as they come and as they are written, as far as they were asked for: to read or to make the text of one
+-- is dearer than to look it up.
+local READ, WRITTEN = {}, {}
+
+local function number_of(text)
+  local number = READ[text]
+  if number then return number end
+  number = tonumber(text)
+  if number and #text <= 3 then READ[text] = number end
+  return number
+end
+
+local function number_text(number)
+  local text = WRITTEN[number]
+  if not text then
+    text = string.format('%d', number)
+    if number <= 1024 then WRITTEN[number] = text end
+  end
+  return text
 end
 
 local function root_of(key)
@@ -94,7 +127,7 @@ end
 -- Whether a key is a stream that takes another entry, or nothing yet. Who has written the last id has ended the stream.
 -- From the end, where nothing is searched through.
 local function takes_more(key)
-  local found = redis.pcall('XREVRANGE', key, LAST, LAST)
+  local found = redis.pcall('XREVRANGE', key, '+', '+')
   return not found.err and #found == 0
 end
 
@@ -154,11 +187,13 @@ end
 
 -- What one call adds to the session's counters, written once at its end.
 local function open_session(session_key)
-  local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'id', 'cap_bytes', 'blobs')
+  local values = redis.call('HMGET', session_key, 'delivery', 'cap', 'cap_bytes', 'blobs')
   if not values[1] then return nil end
+  local root, now, now_text = root_of(session_key), time_now()
   return {
-    key = session_key, root = root_of(session_key), now = now_ms(), auto = values[1] == 'auto', cap = tonumber(values[2]) or 0,
-    id = values[3], cap_bytes = tonumber(values[4]) or 0, blobs = tonumber(values[5]) or 0, counts = {}, known = {}, sound = {},
+    key = session_key, root = root, id = string.sub(session_key, #root + 3), now = now, now_text = now_text,
+    auto = values[1] == 'auto', cap = number_of(values[2]) or 0, cap_bytes = number_of(values[3]) or 0,
+    blobs = number_of(values[4]) or 0, counts = {posted = 0, inflight = 0}, known = {}, sound = {},
   }
 end
 
@@ -169,8 +204,8 @@ end
 local function write_counts(session)
   for counter, by in pairs(session.counts) do
     if by ~= 0 then redis.call('HINCRBY', session.key, counter, by) end
+    session.counts[counter] = 0
   end
-  session.counts = {}
 end
 
 -- The live tail is for watching; it never fails a verb.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic_core import from_json
 from starlette.requests import Request
 
 from lion_broker.dashboard.access import Visitor
-from lion_broker.dashboard.asked import following, text_asked
+from lion_broker.dashboard.arranging import is_order_asked
+from lion_broker.dashboard.asked import following, size_asked, text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
-from lion_broker.dashboard.views.letters import MEANINGS, item_text, letter_fields, letter_table
+from lion_broker.dashboard.tables import Row, Table
+from lion_broker.dashboard.views.letters import MEANINGS, item_text, letter_fields, letter_row, letter_table
 from lion_broker.dashboard.views.sessions import session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
@@ -43,20 +46,16 @@ Found = tuple[str, DeadLetter]
 
 
 async def dead(request: Request, console: Console) -> Page:
-    """Dead letters of one session or all, of one reason, branch or group or all, a page at a time."""
+    """Dead letters of one session or all, of one reason, branch or group or all, a page at a time.
+
+    In the order of a column they are put all together, of very many the first twenty thousand.
+    """
     wanted = {name: text_asked(request, name) for name in _TERMS}
     chosen = await letter_sessions(console, wanted["session"])
-    found: list[Found] = []
-    more = ""
-    async for one in _letters(console, chosen, wanted, text_asked(request, "after")):
-        if len(found) == _PAGE:
-            more = following(request, after="/".join((found[-1][0], found[-1][1].id)))
-            break
-        found.append(one)
-    names = await console.ask(names_steps(_ends(found)))
-    table = letter_table(found, names, more)
+    letters = _in_order if is_order_asked(request) else _in_turn
+    table, met = await letters(request, console, chosen, wanted)
     total = sum(record.counters["dead"] for record in chosen)
-    reasons = sorted({letter.reason for _, letter in found} | set(filter(None, [wanted["reason"]])))
+    reasons = sorted(met | set(filter(None, [wanted["reason"]])))
     context = {
         "total": total,
         "wanted": wanted,
@@ -65,6 +64,46 @@ async def dead(request: Request, console: Console) -> Page:
         "meanings": MEANINGS,
     }
     return Page("dead.html", "Dead letters", "dead", (table,), context)
+
+
+async def _in_turn(
+    request: Request, console: Console, chosen: list[SessionRecord], wanted: dict[str, str]
+) -> tuple[Table, set[str]]:
+    """A page of letters as they come, and the reasons that were met."""
+    size, more, found = size_asked(request, _PAGE), "", list[Found]()
+    async for one in _letters(console, chosen, wanted, text_asked(request, "after")):
+        if len(found) == size:
+            more = following(request, after="/".join((found[-1][0], found[-1][1].id)))
+            break
+        found.append(one)
+    names = await console.ask(names_steps(_ends(found)))
+    table = replace(letter_table(found, names, more), sorts=True, size=size)
+    return table, {letter.reason for _, letter in found}
+
+
+async def _in_order(
+    request: Request, console: Console, chosen: list[SessionRecord], wanted: dict[str, str]
+) -> tuple[Table, set[str]]:
+    """All letters, of which a page is cut out once they are in order, and their reasons."""
+    rows, names, piece = list[Row](), dict[str, str](), list[Found]()
+
+    async def add() -> None:
+        # A row is small; the letters, with their mail, are let go of a piece at a time.
+        nonlocal names
+        names |= await console.ask(names_steps(end for end in _ends(piece) if end[1] not in names))
+        rows.extend(letter_row(session, letter, names) for session, letter in piece)
+        piece.clear()
+
+    async for one in _letters(console, chosen, wanted, ""):
+        piece.append(one)
+        if len(piece) == _READ:
+            await add()
+    await add()
+    there = sum(record.counters["dead"] for record in chosen)
+    note = f"Looked at {_LOOKED_AT:,} letters; there are more." if there > _LOOKED_AT else ""
+    shape = letter_table((), {})
+    table = replace(shape, rows=rows, note=note, sorts=True, whole=True, size=size_asked(request, _PAGE))
+    return table, {row.values["reason"] for row in rows}
 
 
 async def letter(request: Request, console: Console) -> Page:

@@ -1,4 +1,4 @@
-"""Mailboxes of all sessions, and branches that are paused and resumed."""
+"""Mailboxes of all sessions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ from typing import Final
 
 from starlette.requests import Request
 
-from lion_broker.dashboard.access import Visitor
 from lion_broker.dashboard.arranging import is_order_asked
 from lion_broker.dashboard.asked import following, number_asked, size_asked, text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.tables import Empty, Row, is_said
 from lion_broker.dashboard.views.sessions import branch_row, branch_state, branch_table, default_branch, session_name
-from lion_broker.errors import BranchClosed, ItemNotFoundError
-from lion_broker.mail.checks import is_id
-from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, SessionRecord
-from lion_broker.mail.verbs import Pause, ReadBranches, Resume
-
-from .acting import Done, Form, act_route
+from lion_broker.mail.verbs import ReadBranches
 
 __all__ = ["NO_SUCH_BRANCH", "ROUTES", "STATES", "Choice", "Gathered", "gather"]
 
@@ -123,38 +117,4 @@ async def _meet(console: Console, ids: Sequence[str], start: int) -> AsyncIterat
                     place += 1
 
 
-async def pause(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
-    """Have a branch take no more turns; its mail waits."""
-    session, branch = _named(request)
-    reason = form.get("reason").strip()[:200] or f"paused by {visitor.who}"
-    await console.note(visitor, "pause branch", f"branch {branch}", f"session {session}: {reason}")
-    return _done("paused", session, await console.exchange.acall(Pause(session, branch, reason)))
-
-
-async def resume(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
-    """Let a branch take turns again; what has failed before is tried afresh."""
-    session, branch = _named(request)
-    await console.note(visitor, "resume branch", f"branch {branch}", f"session {session}")
-    return _done("resumed", session, await console.exchange.acall(Resume(session, branch)))
-
-
-def _named(request: Request) -> tuple[str, str]:
-    session, branch = request.path_params["session"], request.path_params["branch"]
-    if not (is_id(session) and is_id(branch)):
-        raise ItemNotFoundError("There is no such branch.")
-    return session, branch
-
-
-def _done(word: str, session: str, outcome: Outcome) -> Done:
-    if outcome is Outcome.UNKNOWN:
-        raise ItemNotFoundError("There is no such branch on workers (any more). Only these can be paused.")
-    if outcome is Outcome.CLOSED:
-        raise BranchClosed("The branch was removed from its session.")
-    return Done(word, f"/sessions/{session}/branches", count=int(outcome is Outcome.OK))
-
-
-ROUTES = [
-    *page_routes("/mailboxes", mailboxes),
-    act_route("/sessions/{session}/branches/{branch}/pause", pause),
-    act_route("/sessions/{session}/branches/{branch}/resume", resume),
-]
+ROUTES = page_routes("/mailboxes", mailboxes)

@@ -1,5 +1,6 @@
 // Looks closer at a picture of time. The server draws each window; here one is chosen: by dragging, the wheel, keys.
 import { turnTo } from "./live.js";
+import { watchPinch } from "./pinch.js";
 
 const PAUSE_MS = 120;
 const LEAST_PX = 6;
@@ -18,6 +19,7 @@ export function watchZoom() {
     if (pictureOf(event)) event.preventDefault();
   });
   document.addEventListener("wheel", turn, { passive: false });
+  watchPinch();
   document.addEventListener("fresh", () => {
     if (due === null) next = null;
   });
@@ -42,7 +44,7 @@ function pictureOf(event) {
 }
 
 // A picture's own measure: its points, where the pointer is in them, and the window that they span.
-function measure(picture, event) {
+export function measure(picture, event) {
   const points = JSON.parse(picture.dataset.points);
   const upright = picture.dataset.zoom === "y";
   const box = picture.getBoundingClientRect();
@@ -53,7 +55,7 @@ function measure(picture, event) {
   return { points, upright, view, place };
 }
 
-function momentAt(points, place) {
+export function momentAt(points, place) {
   const [first, last] = [points[0], points.at(-1)];
   const kept = Math.min(Math.max(place, first[0]), last[0]);
   const after = Math.max(1, points.findIndex(([where]) => where >= kept));
@@ -133,14 +135,14 @@ function turn(event) {
   }, PAUSE_MS);
 }
 
-function within(picture, [low, high]) {
+export function within(picture, [low, high]) {
   const [first, last] = [Number(picture.dataset.from), Number(picture.dataset.to)];
   const size = Math.min(high - low, last - first);
   const kept = Math.min(Math.max(low, first), last - size);
   return [kept, kept + size];
 }
 
-function go(low, high, inPlace) {
+export function go(low, high, inPlace) {
   if (high - low < NARROWEST) return;
   const place = new URL(location.href);
   for (const name of ["start", "before", "after", "at"]) place.searchParams.delete(name);

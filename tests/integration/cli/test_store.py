@@ -42,6 +42,8 @@ def test_an_unknown_session_is_exit_code_4(stage: Stage, capsys: pytest.CaptureF
     """No session, and a text that several ids begin with, are both told apart from success."""
     assert main(["session", "show", "0000"]) == Code.NOT_FOUND
     assert "There is no session 0000" in capsys.readouterr().err
+    assert main(["branch", "ls", "@"]) == Code.NOT_FOUND
+    assert capsys.readouterr().err.endswith("; it has none yet.\n")
     sessions = [Session(exchange=stage.exchange) for _ in range(2)]
     assert main(["session", "rm", "0"]) == Code.NOT_FOUND
     assert "2 sessions are meant by 0" in capsys.readouterr().err

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
 
-from lion_broker import Session
+from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from tests.stage import ROOT, Program, Stage
@@ -78,15 +79,19 @@ def test_another_process_goes_on(session: Session, stage: Stage) -> None:
 
 
 @pytest.mark.processes
-def test_nobody_reads_any_more(session: Session, stage: Stage) -> None:
-    """What `head` has left ends, also where nothing happens that could be written."""
-    say(session, "one")
+@pytest.mark.parametrize("mails", [1, 500])
+def test_nobody_reads_any_more(session: Session, stage: Stage, mails: int) -> None:
+    """What `head` has left ends without an error, also where nothing happens that could be written."""
+    say(session, *(["x" * 200] * mails))
     words = [sys.executable, "-m", "lion_broker", "tail", session.id, "--since", "1h"]
-    with subprocess.Popen(words, env=stage.environ, stdout=subprocess.PIPE, cwd=ROOT) as program:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, env=stage.environ, stdout=pipe, stderr=pipe, cwd=ROOT) as program:
         assert program.stdout is not None
+        assert program.stderr is not None
         assert b"created" in program.stdout.readline()
         program.stdout.close()
-        assert program.wait(60) in (Code.OK, Code.ERROR)
+        assert program.wait(60) == Code.OK
+        assert program.stderr.read() == b""
 
 
 @pytest.mark.processes
@@ -167,3 +172,43 @@ def test_a_mail_that_is_not_there(session: Session, capsys: pytest.CaptureFixtur
     assert main(["session", "trace", session.id, " "]) == Code.USAGE
     assert main(["session", "trace", session.id]) == Code.OK
     assert "There is no mail in this session." in capsys.readouterr().out
+
+
+async def _serve(session: Session) -> None:
+    """Let a worker do everything that can be done, and fail at it."""
+    registry = Registry()
+
+    @registry.behaviour("cross", attempts=2, backoff=0.0)
+    async def cross(branch: Branch, mail: Mail) -> None:
+        """Say why, at length, with what nobody is to see."""
+        raise LookupError(f"no table\nfor \x1b[31mredis://u:hidden@host, key sk-hidden-1234567890123456 {'x' * 500}")
+
+    async with Worker(registry, exchange=session.exchange, pool="p") as worker:
+        await worker.run(until_idle=True)
+
+
+def test_an_error_says_why(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a line, short, without what looks like a credential, and without what would steer a terminal."""
+    far = session.new_branch(name="far", pool="p", behaviour="cross")
+    session.default_branch.send(far, "message", "look it up")
+    anyio.run(_serve, session)
+    told = lines(capsys, "tail", session.id, "--until-idle")
+    failed = [one for one in told if one["kind"] in ("failed", "dead")]
+    assert lines(capsys, "tail", session.id, "--until-idle", "--kind", "dead", "--kind", "failed") == failed
+    assert main(["tail", session.id, "--kind", "odd", "--json"]) == Code.USAGE
+    assert json.loads(capsys.readouterr().out)["error"] == "UsageError"
+    assert sorted(one["detail"][:23] for one in failed) == [
+        "LookupError: no table f",
+        *["no table for \\x1b[31mre"] * 2,
+    ]
+    assert all(len(one["detail"]) == 200 for one in failed)
+    assert main(["tail", session.id, "--until-idle"]) == Code.OK
+    said = capsys.readouterr().out
+    assert main(["dead", "ls", session.id]) == Code.OK
+    assert main(["mail", "show", failed[0]["mail"]]) == Code.OK
+    shown = capsys.readouterr().out
+    assert "hidden" not in said + shown
+    assert "way:       (default) → far, message" in shown
+    assert "far  attempt 1: LookupError: no table for \\x1b[31mredis://***@host" in said
+    assert "(default) → far  message: failed: LookupError: no table" in said
+    assert max(map(len, said.splitlines())) < 250

@@ -90,6 +90,23 @@ async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncC
     assert gone.status_code == 404
 
 
+async def test_a_session_is_paused_and_resumed(scene: Scene, stage: Stage, client: httpx.AsyncClient) -> None:
+    """All of its branches on workers with one act and one entry of the audit; what is paused already is not counted."""
+    other = await scene.session.anew_branch(name="other", pool="p")
+    await client.post(f"/sessions/{scene.id}/branches/{other.id}/pause", data={"reason": "by itself"})
+    done = await client.post(f"/sessions/{scene.id}/pause", data={"reason": HOSTILE})
+    assert "count=1" in done.headers["location"]
+    assert (scene.far.record.paused, other.record.paused) == (HOSTILE, "by itself")
+    done = await client.post(f"/sessions/{scene.id}/resume", data={}, headers={"Accept": "application/json"})
+    assert done.json()["count"] == 2
+    assert (scene.far.record.paused, other.record.paused) == ("", "")
+    assert [one.what for one in stage.exchange.call(ReadAudit())] == ["resume session", "pause session", "pause branch"]
+    nobody = f"/sessions/{'0' * 8}-0000-7000-8000-{'0' * 12}/pause"
+    assert (await client.post(nobody, data={})).status_code == 404
+    page = await client.get(f"/sessions/{scene.id}/branches", headers=HTML)
+    assert "Pause all" in page.text
+
+
 async def test_a_worker_is_drained_and_a_pool_scaled(
     scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
 ) -> None:
@@ -143,7 +160,8 @@ async def test_read_only_shows_everything_and_changes_nothing(scene: Scene, stag
             assert page.status_code == 200
             assert 'method="post" action="/sess' not in page.text
             assert "Retry" not in page.text
-        for path in ("/dead/retry", "/dead/drop", f"/sessions/{scene.id}/branches/{scene.far.id}/pause"):
+        here = f"/sessions/{scene.id}"
+        for path in ("/dead/retry", "/dead/drop", f"{here}/branches/{scene.far.id}/pause", f"{here}/pause"):
             answer = await client.post(path, data={"key": f"{scene.id}/{first['id']}"})
             assert answer.status_code == 403
         assert len(await letters(client)) == 2

@@ -199,3 +199,49 @@ async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
     await expect(page.locator("tbody tr", has_text="later")).to_have_count(0)
     await page.locator("#zoom-all").click()
     await expect(page.locator("tbody tr", has_text="later")).to_have_count(1)
+
+
+async def test_two_fingers_look_closer(page: Page, scene: Scene) -> None:
+    """Spread they do, where they were; closed they go back, no further than everything; a single finger scrolls."""
+    await page.goto(f"/sessions/{scene.id}/trace")
+    await page.locator("tbody tr", has_text="zero").last.locator(".column-mail a").click()
+    picture = page.locator("svg.waterfall")
+    await picture.wait_for()
+    whole = float(await picture.get_attribute("data-to") or 0)
+    fingers = await page.context.new_cdp_session(page)
+    box = await box_of(picture)
+    scale, y = box["width"] / 1000, box["y"] + 60 * box["width"] / 1000
+
+    async def move(kind: str, *places: float) -> None:
+        points = [{"x": box["x"] + place * scale, "y": y} for place in places]
+        await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    async def pinch(first: tuple[float, float], last: tuple[float, float]) -> None:
+        # Fingers on a picture that is drawn anew meanwhile hold nothing any more.
+        await page.wait_for_function(
+            "() => Math.abs(JSON.parse(document.querySelector('svg.waterfall').dataset.points)[0][1]"
+            " - Number(new URL(location.href).searchParams.get('from') ?? 0)) < 1e-4"
+        )
+        await move("touchStart", first[0])
+        await move("touchStart", *first)
+        await move("touchMove", *((one + other) / 2 for one, other in zip(first, last, strict=True)))
+        await move("touchMove", *last)
+        await move("touchEnd")
+
+    await pinch((550, 650), (450, 750))
+    await page.wait_for_url("**from=*")
+    low, high = window(page)
+    assert high - low == pytest.approx(whole / 3, rel=0.05)
+    # What was between the fingers is there still.
+    assert low + (high - low) * (600 - 300) / 624 == pytest.approx(whole * (600 - 300) / 624, rel=0.05)
+    assert await picture.evaluate("one => one.style.transform") == ""
+    await expect(page.locator("svg.track")).to_be_visible()
+    await pinch((500, 600), (600, 700))
+    await page.wait_for_url(lambda url: window_of(url)[0] < low - 1e-6)
+    assert seconds(page.url) == pytest.approx(high - low, rel=0.05)
+    before = page.url
+    await pinch((350, 850), (590, 610))
+    await page.wait_for_url(lambda url: url != before)
+    assert seconds(page.url) == pytest.approx(whole, rel=0.05)
+    await page.go_back()
+    await page.wait_for_url(before)

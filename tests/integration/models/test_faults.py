@@ -23,6 +23,8 @@ from tests.integration.models.conftest import MakeModel
 pytestmark = pytest.mark.anyio
 
 QUICK = {"read_timeout": 0.1, "idle_timeout": 0.1, "max_retries": 0}
+SILENCE = 3.0
+"""Seconds of it that end a stream; a busy machine lets a piece that was sent wait for less."""
 
 Fault = Callable[[FakeModelServer], Any]
 
@@ -118,7 +120,7 @@ async def test_a_stream_that_has_begun_is_not_begun_again(
     """What has come was handed out already, and the error says that the rest is missing."""
     fault(server)
     server.says("fine")
-    chunks = model(idle_timeout=1.0 if words == "fell silent" else 60.0).stream([USER])
+    chunks = model(idle_timeout=SILENCE if words == "fell silent" else 60.0).stream([USER])
     assert (await anext(chunks)).text == "one "
     with pytest.raises(ModelCut, match=words):
         async for _ in chunks:
@@ -129,7 +131,7 @@ async def test_a_stream_that_has_begun_is_not_begun_again(
 async def test_a_stream_that_has_not_begun_is_begun_again(server: FakeModelServer, model: MakeModel) -> None:
     """Nobody has seen anything of it."""
     server.cuts_stream(after=1).falls_silent(after=1).says("fine")
-    texts, _ = await streamed(model(idle_timeout=1.0))
+    texts, _ = await streamed(model(idle_timeout=SILENCE))
     assert texts == ["fine"]
     assert len(server.requests) == 3
 

@@ -7,8 +7,11 @@ from tests.stage import Stage
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 BEGIN = """
-import asyncio
+import asyncio, logging
 from lion_broker import Session
+
+# That a step of a loop took long says how busy the machine is; what was left open is an error, or a warning of Python.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 async def work(session):
     branch = await session.anew_branch()

@@ -86,7 +86,10 @@ def mortal() -> Iterator[Mortal]:
 
 def test_a_dead_server_is_a_clear_error_and_nothing_is_lost(mortal: Mortal) -> None:
     """What could not be stored stays in the branch and is stored with the next call after the server is back."""
-    with RedisExchange(mortal.url, SECRET, patience=0.2) as hasty, RedisExchange(mortal.url, SECRET) as patient:
+    with (
+        RedisExchange(mortal.url, SECRET, patience=0.2) as hasty,
+        RedisExchange(mortal.url, SECRET, patience=60) as patient,
+    ):
         patient.call_all([])
         session = wait_until(lambda: Session(exchange=patient, delivery="auto"))
         sid = session.id

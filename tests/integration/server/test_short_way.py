@@ -1,7 +1,8 @@
 """A verb that goes alone has a short way to the server and back; what does not fit on it goes the way of all others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -29,48 +30,61 @@ async def exchange(own_stage: Stage) -> AsyncIterator[RedisExchange]:
         await exchange.aclose()
 
 
+Ask = Callable[[Any], Awaitable[Any]]
+
+
+@pytest.fixture(params=["coroutine", "ordinary"])
+def ask(request: pytest.FixtureRequest, exchange: RedisExchange) -> Ask:
+    """Asks for a verb in the event loop, or as ordinary code does."""
+
+    async def ask_here(verb: Any) -> Any:
+        return exchange.call(verb) if request.param == "ordinary" else await exchange.acall(verb)
+
+    return ask_here
+
+
 def a_mail(text: str) -> Post:
     """One mail to the branch, the first of a producer."""
     body = encode_json({"item": text}, "value")
     return Post(SESSION, str(IDType.create()), 1, (WireMail(Header(SESSION, SESSION, BRANCH, "node_id"), body),))
 
 
-async def test_functions_that_are_gone(own_stage: Stage, exchange: RedisExchange) -> None:
+async def test_functions_that_are_gone(own_stage: Stage, ask: Ask) -> None:
     """They are loaded, and the same verb is done."""
     own_stage.server.client.function_flush()
-    assert (await exchange.acall(a_mail("hello"))).outcome is Outcome.OK
-    record = await exchange.acall(ReadSession(SESSION))
+    assert (await ask(a_mail("hello"))).outcome is Outcome.OK
+    record = await ask(ReadSession(SESSION))
     assert record is not None
     assert record.counters["posted"] == 1
 
 
-async def test_a_group_that_is_gone(own_stage: Stage, exchange: RedisExchange) -> None:
+async def test_a_group_that_is_gone(own_stage: Stage, ask: Ask) -> None:
     """It is made, and what is ready is read."""
-    await exchange.acall(a_mail("hello"))
+    await ask(a_mail("hello"))
     (ready,) = own_stage.server.client.scan_iter("*:ready:p")
     own_stage.server.client.xgroup_destroy(ready, "workers")
-    (found,) = await exchange.acall(ReadReady("p", "me", 10))
+    (found,) = await ask(ReadReady("p", "me", 10))
     assert found.branch == BRANCH
 
 
-async def test_a_connection_that_is_cut(own_stage: Stage, exchange: RedisExchange) -> None:
+async def test_a_connection_that_is_cut(own_stage: Stage, ask: Ask) -> None:
     """The same verb goes over another one, and has one effect."""
     own_stage.server.client.client_kill_filter(_type="normal", skipme=True)
     post = a_mail("hello")
-    assert (await exchange.acall(post)).outcome is Outcome.OK
+    assert (await ask(post)).outcome is Outcome.OK
     own_stage.server.client.client_kill_filter(_type="normal", skipme=True)
-    assert (await exchange.acall(post)).outcome is Outcome.DUPLICATE
-    record = await exchange.acall(ReadSession(SESSION))
+    assert (await ask(post)).outcome is Outcome.DUPLICATE
+    record = await ask(ReadSession(SESSION))
     assert record is not None
     assert record.counters["posted"] == 1
 
 
-async def test_a_body_that_travels_beside_its_mail(exchange: RedisExchange) -> None:
+async def test_a_body_that_travels_beside_its_mail(ask: Ask) -> None:
     """It is put before the mail, and fetched after the claim."""
     large = "x" * (BLOB_BYTES + 1)
-    await exchange.acall(a_mail(large))
-    (ready,) = await exchange.acall(ReadReady("p", "me", 10))
-    claimed = await exchange.acall(Claim(SESSION, BRANCH, "t" * 32, entry=ready.id, pool="p", owner="me"))
+    await ask(a_mail(large))
+    (ready,) = await ask(ReadReady("p", "me", 10))
+    claimed = await ask(Claim(SESSION, BRANCH, "t" * 32, entry=ready.id, pool="p", owner="me"))
     (entry,) = claimed.entries
     assert isinstance(entry.mail, WireMail)
     assert entry.mail.item() == {"item": large}

@@ -1,4 +1,4 @@
-"""The record of a turn's times: what is written comes back, bounded, and without what was said."""
+"""The record of a turn's times: what is written comes back, bounded, with little of what was said."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 1_764_000_000_000
 
 
 def test_attempts_come_back() -> None:
-    """With when they were given, begun and ended, how, and their acts; in the exchange's time."""
+    """When they were given, begun and ended, how, and their acts, in the exchange's time; and what was said."""
     clock = Clock(NOW, time.monotonic())
     assert clock.record() == ()
     clock.note("mail-1", "5-0", clock.since + 0.001, 1)
@@ -23,15 +23,17 @@ def test_attempts_come_back() -> None:
         Act(ActKind.WAIT, "limits", time.time(), 0.0001),
         Act(ActKind.TOOL, "search", time.time(), 0.5, "LookupError"),
     ]
-    clock.ended(End.RETRY, ValueError("what was said"), acts)
+    clock.ended(End.RETRY, ValueError("what was said,\n\x1b[31mwith api_key=abcdefgh12345678 " + "x" * 500), acts)
     (record,) = clock.record()
-    assert b"said" not in record.body
+    assert b"abcdefgh" not in record.body
     first, second = read_times(record.body).attempts
     assert (first.mail, first.entry, first.number, first.end, first.error) == ("mail-1", "5-0", 1, End.APPLIED, "")
     assert first.given == NOW / 1000
     assert first.begun == pytest.approx(NOW / 1000 + 0.001, abs=1e-5)
     assert first.ended >= first.given
     assert (second.number, second.end, second.error) == (2, End.RETRY, "ValueError")
+    assert (first.detail, len(second.detail)) == ("", 200)
+    assert second.detail.startswith(r"what was said, \x1b[31mwith api_key=*** xxx")
     assert [(one.kind, one.name, one.error) for one in second.acts] == [
         (ActKind.MODEL, "scripted", ""),
         (ActKind.TOOL, "search", "LookupError"),

@@ -6,7 +6,7 @@ import pytest
 from redis import exceptions
 
 from lion_broker.broker.connection import is_passing, translate
-from lion_broker.errors import BrokerError, BrokerUnavailable, LionError, MailboxFull
+from lion_broker.errors import BrokerError, BrokerUnavailable, LionError, MailboxFull, ServerBusy
 
 URL = "redis://user:hidden@host:6379/0"
 KINDS = sorted(
@@ -44,8 +44,8 @@ def test_errors_of_the_system_are_passing(kind: type[OSError]) -> None:
 @pytest.mark.parametrize(
     ("text", "passing", "kind"),
     [
-        ("LOADING Redis is loading the dataset in memory", True, BrokerUnavailable),
-        ("BUSY Redis is busy running a script.", True, BrokerUnavailable),
+        ("LOADING Redis is loading the dataset in memory", True, ServerBusy),
+        ("BUSY Redis is busy running a script.", True, ServerBusy),
         ("READONLY You can't write against a read only replica.", True, BrokerUnavailable),
         ("MASTERDOWN Link with MASTER is down", True, BrokerUnavailable),
         ("CLUSTERDOWN Hash slot not served", True, BrokerUnavailable),

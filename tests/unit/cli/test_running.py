@@ -3,13 +3,15 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import anyio
 import pytest
 
 from lion_broker.cli import running
-from lion_broker.cli.running import Signals, on_eof, run, until_told
+from lion_broker.cli.running import Signals, on_eof, run, server_answers, until_told
 from lion_broker.errors import BrokerUnavailable, LionError
+from lion_broker.mail.memory import MemoryExchange
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +57,24 @@ async def test_the_second_signal_insists() -> None:
     work = Work(obeys=False)
     assert await until_told(work.run, work.told.set, signals(signal.SIGTERM, signal.SIGINT)) == 130
     assert not work.ended
+
+
+async def test_a_signal_while_nobody_has_answered_ends_the_waiting() -> None:
+    """At once, though the server may take its time; it is no error."""
+    reached = anyio.Event()
+
+    class Slow(MemoryExchange):
+        async def acall_all(self, verbs: Any, /) -> list[Any]:
+            reached.set()
+            await anyio.sleep_forever()
+            return []
+
+    async def soon() -> AsyncIterator[signal.Signals]:
+        await reached.wait()
+        yield signal.SIGTERM
+
+    assert not await server_answers(Slow(), soon())
+    assert await server_answers(MemoryExchange(), signals())
 
 
 @pytest.fixture

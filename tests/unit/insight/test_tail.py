@@ -74,10 +74,11 @@ def test_a_mail_from_its_sending_to_its_end(session: Session) -> None:
     assert [one.kind for one in found] == ["sent", "failed", "dead", "failed", "paused", "resumed"] or [
         one.kind for one in found
     ] == ["sent", "failed", "failed", "dead", "paused", "resumed"]
-    failed = [(one.error, one.attempt, one.text) for one in found if one.kind == "failed"]
-    assert failed == [("LookupError", 1, "retry"), ("LookupError", 2, "dead")]
+    failed = [(one.error, one.attempt, one.text, one.detail) for one in found if one.kind == "failed"]
+    assert failed == [("LookupError", 1, "retry", "no"), ("LookupError", 2, "dead", "no")]
     (dead,) = [one for one in found if one.kind == "dead"]
     assert (dead.mail, dead.sender, dead.text, dead.error) == (found[0].mail, home.id, "failed", "LookupError")
+    assert dead.detail == "LookupError: no"
 
 
 def test_it_goes_on_after_any_of_its_ids(session: Session) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,7 @@ from lion_broker.insight.trace import trace_steps
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import Record
-from lion_broker.mail.verbs import Claim, Commit, ReadLog
+from lion_broker.mail.verbs import Claim, Commit, Promote, ReadLog
 from lion_broker.telemetry.acts import ActKind, act
 from lion_broker.testing import ScriptedModel, tool_calls, wait_until
 from lion_broker.testing.scripted import Asked
@@ -142,7 +141,8 @@ def test_every_attempt_has_its_error(session: Session, behaviour: str, errors: l
     assert waits == [f"for attempt {number}" for number in range(2, len(errors) + 1)]
     # Sent again by hand, it is tried afresh; what passed meanwhile is told for what it was.
     died = works[-1].began + works[-1].seconds
-    wait_until(lambda: time.time() > died + 0.01)
+    (buried,) = [one for one in session.events(timeout=0) if one.kind == "dead"]
+    wait_until(lambda: session.exchange.call(Promote()).now > int(buried.id.partition("-")[0]) + 10)
     session.retry_dead_letters()
     serve(session)
     again = session.trace(mail).spans

@@ -66,13 +66,20 @@ async def test_whoever_leaves_early_stops_it(think: Think) -> None:
 async def test_time_runs_out(think: Think) -> None:
     """A stream that takes too long is ended by its timeout."""
 
-    async def never(asked: Asked) -> object:
-        await anyio.sleep_forever()
-        return "never"
+    started: list[Asked] = []
 
-    branch = await think(ScriptedModel(never, "Here."))
+    async def never(asked: Asked) -> object:
+        if asked.text == "Hello?":
+            started.append(asked)
+            await anyio.sleep_forever()
+        return "Here."
+
+    branch = await think(ScriptedModel(never, repeat=True))
     heard: list[str] = []
-    with pytest.raises(TimeoutError):
-        await listen(branch, heard, timeout=0.3)
+    seconds = 0.25
+    while not started:  # what times out before the model was asked is not begun at all
+        seconds *= 2
+        with pytest.raises(TimeoutError):
+            await listen(branch, heard, timeout=seconds)
     assert heard == []
-    assert await branch.communicate("Hello?") == "Here."
+    assert await branch.communicate("Again?") == "Here."

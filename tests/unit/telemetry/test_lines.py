@@ -58,7 +58,11 @@ def test_text_for_people() -> None:
 def test_no_secret_is_shown(lines: logging.Formatter) -> None:
     """Neither one that was told, nor a password in a URL, nor a bearer token; nor one in a traceback."""
     text = lines.format(
-        record(f"{SECRET} redis://user:pa55@host Authorization: Bearer abcdefgh.12345 api_key=abcdefgh1", failed=True)
+        record(
+            f"{SECRET} redis://user:pa55@host Authorization: Bearer abcdefgh.12345 api_key=abcdefgh1"
+            " 'password': 'abcdefgh!' and sk-proj-abcdefgh1234567890",
+            failed=True,
+        )
     )
     assert all(word not in text for word in (SECRET, "pa55", "abcdefgh"))
     assert "redis://***@host" in text

@@ -40,6 +40,19 @@ def test_there_is_a_look_at_the_deadline() -> None:
     assert wait_until(lambda: time.monotonic() >= end, timeout=0.1)
 
 
+def test_who_has_slept_through_the_deadline_looks_once_more() -> None:
+    """What became so while the process had to wait itself is no failure."""
+    begun = time.monotonic()
+
+    def look() -> bool:
+        before = time.monotonic()
+        while time.monotonic() < begun + 0.05:
+            pass
+        return before >= begun + 0.05
+
+    assert wait_until(look, timeout=0.01)
+
+
 def test_an_error_of_the_predicate_is_raised() -> None:
     """A predicate that fails is not asked again."""
     with pytest.raises(ZeroDivisionError):

@@ -23,6 +23,7 @@ from lion_broker import (
 from lion_broker.branch.items import encode_item
 from lion_broker.errors import UnknownOutcome
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.memory.store import Store
 from lion_broker.mail.verbs import Claim, Post, ReadReady, Sweep
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.testing import ScriptedModel, tool_calls, wait_until
@@ -228,7 +229,7 @@ def test_a_tool_for_once_that_was_cut_off_by_the_time_limit(session: Session) ->
     model = ScriptedModel(tool_calls("book", {"train": "Rome"}), repeat=True)
     registry.model("scripted", model.imodel)
 
-    @registry.behaviour("travel", timeout=1.0, backoff=0, attempts=3)
+    @registry.behaviour("travel", timeout=3.0, backoff=0, attempts=3)
     async def travel(branch: Branch, mail: Mail) -> None:
         await branch.operate("Book.", actions=True)
 
@@ -275,7 +276,7 @@ def test_mail_that_has_failed_until_it_was_too_late(session: Session, remote: Re
     """It is `expired` too, and says how often it was tried."""
     moods = Moods(attempts=1000, backoff=0.01, max_backoff=0.01)
     moods.fails = {"a1": 1000}
-    say(session, remote, "a1", ttl=1.0)
+    say(session, remote, "a1", ttl=3.0)
     moods.serve(session)
     (letter,) = session.dead_letters
     assert (letter.reason, letter.attempts) == ("expired", len(moods.seen))
@@ -301,13 +302,16 @@ def test_late_mail_of_a_branch_here(session: Session) -> None:
     assert [letter.reason for letter in session.dead_letters] == ["expired"]
 
 
-def test_delayed_mail(session: Session, remote: RemoteBranch) -> None:
+def test_delayed_mail(session: Session, remote: RemoteBranch, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes when it is due: to a branch here when it looks, to one on workers by their sweeper."""
     here = session.new_branch(name="here")
-    session.default_branch.send(here, "message", "soon", delay=0.02)
+    session.default_branch.send(here, "message", "soon", delay=3600)
     here.receive_all()
     assert len(here.messages) == 0
-    wait_until(lambda: here.receive_all() or len(here.messages))
+    now = Store.now
+    monkeypatch.setattr(Store, "now", lambda store: now(store) + 3600_000)
+    here.receive_all()
+    assert [message.text for message in here.messages] == ["soon"]
     say(session, remote, "soon", delay=0.02)
     say(session, remote, "now")
     moods = Moods()

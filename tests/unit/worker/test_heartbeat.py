@@ -21,6 +21,9 @@ from tests.conftest import RunningWorker
 
 pytestmark = pytest.mark.anyio
 
+LEASE = 2.0
+"""Who is silent for longer counts as lost; a busy machine lets a thread wait for less."""
+
 
 class Deaf(MemoryExchange):
     """Takes no heartbeats."""
@@ -56,7 +59,7 @@ async def test_a_worker_is_in_the_register_while_it_runs(running_worker: Running
     async def note(branch: Branch, mail: Mail) -> None:
         pass
 
-    async with running_worker(registry, exchange, pool="p", concurrency=7, lease=0.5) as worker:
+    async with running_worker(registry, exchange, pool="p", concurrency=7, lease=LEASE) as worker:
         await await_until(lambda: worker.owner in shown(exchange))
         picture = shown(exchange)[worker.owner]
         assert (picture.pool, picture.state, picture.concurrency, picture.mails) == ("p", "running", 7, 0)
@@ -72,7 +75,7 @@ async def test_a_worker_is_in_the_register_while_it_runs(running_worker: Running
 async def test_who_is_told_to_drain_stops(registry: Registry) -> None:
     """It ends by itself, as if it had been stopped, and the others stay."""
     exchange = MemoryExchange()
-    workers = [Worker(registry, exchange=exchange, pool="p", lease=0.5) for _ in range(2)]
+    workers = [Worker(registry, exchange=exchange, pool="p", lease=LEASE) for _ in range(2)]
     async with anyio.create_task_group() as group:
         for worker in workers:
             group.start_soon(worker.run)
@@ -95,7 +98,7 @@ async def test_a_register_that_cannot_be_told_disturbs_nobody(
 
     async with (
         Session(exchange=exchange, delivery="auto") as session,
-        running_worker(registry, exchange, pool="p", lease=0.5),
+        running_worker(registry, exchange, pool="p", lease=LEASE),
     ):
         branch = await session.anew_branch(name="ben", pool="p", behaviour="note")
         await session.default_branch.asend(branch, "message", "one")
@@ -126,7 +129,7 @@ async def test_a_busy_event_loop_is_no_sign_of_death(running_worker: RunningWork
     watcher.start()
     async with (
         Session(exchange=exchange, delivery="auto") as session,
-        running_worker(registry, exchange, pool="p", lease=0.5),
+        running_worker(registry, exchange, pool="p", lease=LEASE),
     ):
         await await_until(lambda: len(shown(exchange)) == 1)
         branch = await session.anew_branch(pool="p", behaviour="compute")

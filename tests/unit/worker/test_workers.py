@@ -211,16 +211,16 @@ def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
         assert done.wait(60)
 
     remote = session.new_branch(pool="p", behaviour="stubborn")
-    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=1.5) for _ in range(2)]
+    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=3.0) for _ in range(2)]
     threads = [threading.Thread(target=asyncio.run, args=(worker.run(),)) for worker in workers]
     session.default_branch.send(remote, "message", "go")
     for thread in threads:
         thread.start()
     assert begun.wait(60)
     # Twice the length of the lease passes.
-    for _ in range(10):
+    for _ in range(12):
         assert remote.record.leased
-        done.wait(0.3)
+        done.wait(0.5)
     done.set()
     session.wait_idle()
     for worker in workers:
