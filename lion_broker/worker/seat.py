@@ -196,7 +196,7 @@ class Seat:
         async with passage:
             crowds = place.schedule.crowds(self._ready.session)
             stop = place.stopping or self._served >= _SHARE or crowds
-            batch = 0 if stop else place.schedule.batch
+            batch = 0 if stop else turn.ahead(place.schedule.batch)
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
             turn.account.commits()
             answer: Claimed = await place.exchange.acall(verb)

@@ -33,6 +33,9 @@ from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
 
+_AHEAD_SECONDS: Final = 0.4
+"""For so long a branch has work with the mails that are handed out to it at once."""
+
 _KINDS: Final = frozenset(
     kind.class_name() for kind in (System, Instruction, AssistantResponse, ActionRequest, ActionResponse)
 )
@@ -45,7 +48,8 @@ class Turn:
     `attempts` counts how often the first of them has been handed out, this time included. `lane` is the sender whose
     deferred mail they are, empty for those of the mailbox; `lanes` are all senders whose mail has to wait. `now` is the
     exchange's time in ms, `since` ours when we heard of it. A turn ends at a mail that failed; `pause` says why the
-    branch is to take no more. `new` is the entry that came to the idle branch a moment ago, if one did.
+    branch is to take no more. `new` is the entry that came to the idle branch a moment ago, if one did. `seconds` is
+    how long its mails took.
     """
 
     entries: list[Entry]
@@ -63,6 +67,7 @@ class Turn:
     failed: Failure | None = None
     pause: str = ""
     new: str = ""
+    seconds: float = 0.0
     account: Account = field(default_factory=Account)
 
     @classmethod
@@ -84,6 +89,12 @@ class Turn:
     def waited(self) -> float:
         """For how many seconds the oldest mail of the turn had waited when it was handed out."""
         return (self.now - int(self.entries[0].id.partition("-")[0])) / 1000
+
+    def ahead(self, batch: int) -> int:
+        """How many of a `batch` are to be handed out next: of mails that take long few, and the others stay."""
+        if self.seconds * batch <= _AHEAD_SECONDS * self.done:
+            return batch
+        return max(1, int(_AHEAD_SECONDS * max(1, self.done) / self.seconds) - len(self.left))
 
     def has_to_wait(self, mail: WireMail) -> bool:
         """Whether mail of its sender waits to be tried again; a command, which somebody waits for, goes ahead."""
@@ -154,10 +165,11 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, pace
 
     What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
-    clock = Clock(turn.now, turn.since)
+    clock, begun = Clock(turn.now, turn.since), time.monotonic()
     with collected() as acts:
         await _work_through(turn, host, behaviour, pace, clock, acts)
     turn.records += clock.record()
+    turn.seconds = time.monotonic() - begun
 
 
 async def _work_through(

@@ -20,7 +20,7 @@ from lion_broker.mail.verbs import Claim, Promote, ReadReady
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.messages import Instruction
 from lion_broker.session.postbox import Postbox
-from lion_broker.worker import heartbeat, schedule
+from lion_broker.worker import heartbeat, schedule, turn
 from lion_broker.worker.schedule import Schedule
 from lion_broker.worker.seat import Seat, Workplace
 from lion_broker.worker.server_time import ServerTime
@@ -42,7 +42,7 @@ HOUR = 3600.0
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes with time and not with mail, for a slow machine has more of it.
 
-    That are the sweeps after the first one, heartbeats, and the end of a turn that takes long.
+    That are the sweeps after the first one, heartbeats, and the end of a turn that takes long, or what it asks for.
     """
 
     async def sweep_once(self: Sweeper) -> None:
@@ -52,6 +52,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sweeper, "run", sweep_once)
     monkeypatch.setattr(heartbeat, "_LONGEST_MS", HOUR * 1000)
     monkeypatch.setattr(schedule, "_LONG_SLICE", HOUR)
+    monkeypatch.setattr(turn, "_AHEAD_SECONDS", HOUR)
 
 
 @pytest.fixture
