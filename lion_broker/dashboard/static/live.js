@@ -157,6 +157,7 @@ export function lookAgain() {
 
 // Nothing is taken from under a person's hands.
 function isBusy(region) {
+  if (region.querySelector("[data-held]")) return true;
   const at = document.activeElement;
   if (at && region.contains(at) && at.matches("input:not([type=checkbox]), textarea, select")) return true;
   const selection = getSelection();

@@ -20,6 +20,7 @@ function begin(event) {
   const held = grip(pictures[0], event.touches);
   if (held.points.length < 2) return;
   event.preventDefault();
+  pictures[0].dataset.held = "";
   pinch = { picture: pictures[0], from: held, to: held, box: pictures[0].getBoundingClientRect() };
 }
 
@@ -67,6 +68,9 @@ function end(event) {
 }
 
 function forget() {
-  if (pinch) pinch.picture.style.transform = "";
+  if (pinch) {
+    pinch.picture.style.transform = "";
+    delete pinch.picture.dataset.held;
+  }
   pinch = null;
 }

@@ -68,7 +68,9 @@ function begin(event) {
   if (!picture || event.button !== 0 || event.pointerType === "touch") return;
   const { points, place } = measure(picture, event);
   const least = points[0]?.[0] ?? 0;
-  if (points.length > 1 && place >= least - LEAST_PX) drag = { picture, from: place, to: place, mark: null };
+  if (points.length < 2 || place < least - LEAST_PX) return;
+  picture.dataset.held = "";
+  drag = { picture, from: place, to: place, mark: null };
 }
 
 function stretch(event) {
@@ -107,6 +109,7 @@ function swallow(event) {
 
 function forget() {
   drag?.mark?.remove();
+  if (drag) delete drag.picture.dataset.held;
   drag = null;
 }
 

@@ -201,6 +201,26 @@ async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
     await expect(page.locator("tbody tr", has_text="later")).to_have_count(1)
 
 
+async def test_a_picture_is_not_taken_from_under_a_hand(page: Page, scene: Scene) -> None:
+    """What happens while somebody drags over it is in the table at once, and in the picture when it is let go."""
+    ada = scene.session.get_branch("ada")
+    await page.goto(f"/sessions/{scene.id}/lanes")
+    await page.locator(LIVE).wait_for()
+    picture = page.locator("svg.lanes:not(.lanes-head)")
+    box = await box_of(picture)
+    x = box["x"] + 30
+    await page.mouse.move(x, box["y"] + 18)
+    await page.mouse.down()
+    await page.mouse.move(x, box["y"] + 40, steps=5)
+    await ada.asend(scene.far, "message", "while it is held")
+    await expect(page.locator("tbody tr", has_text="while it is held")).to_have_count(1)
+    await expect(page.locator("svg[data-held] .chosen")).to_have_count(1)
+    await page.mouse.move(x, box["y"] + 60, steps=5)
+    await page.mouse.up()
+    await page.wait_for_url("**from=*")
+    await expect(page.locator("svg[data-held]")).to_have_count(0)
+
+
 async def test_two_fingers_look_closer(page: Page, scene: Scene) -> None:
     """Spread they do, where they were; closed they go back, no further than everything; a single finger scrolls."""
     await page.goto(f"/sessions/{scene.id}/trace")
