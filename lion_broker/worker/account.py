@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -197,22 +197,28 @@ def headers_of(entries: Sequence[Entry]) -> list[Header]:
 
 def count_turn(counts: Counts, turn: Worked) -> None:
     """Count the mails that a turn is through with."""
-    ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
-    ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
     through = turn.entries[: turn.done]
     if turn.lane and turn.deferred:
         through = turn.entries[: turn.done + 1]
-    kinds = Counter((_category(entry), ends.get(entry.id, "ok")) for entry in through)
-    for (category, outcome), mails in kinds.items():
+    for (category, outcome), mails in _ended(turn, through).items():
         if outcome:
             counts.add("lion_broker_mails_processed_total", mails, category, outcome)
     if turn.attempts > 1:
         counts.add("lion_broker_redeliveries_total")
     if turn.lane:
         return
-    for entry in through:
-        waited = (turn.now - int(entry.id.partition("-")[0])) / 1000
-        counts.observe("lion_broker_mail_wait_seconds", max(0.0, waited))
+    # What was sent together came in the same millisecond.
+    for at, mails in Counter([entry.id.partition("-")[0] for entry in through]).items():
+        counts.observe("lion_broker_mail_wait_seconds", max(0.0, (turn.now - int(at)) / 1000), times=mails)
+
+
+def _ended(turn: Worked, through: Sequence[Entry]) -> Mapping[tuple[str, str], int]:
+    """How many mails of a category ended how; those without an outcome are not counted."""
+    if not (turn.buried or turn.deferred):
+        return {(category, "ok"): mails for category, mails in Counter(map(_category, through)).items()}
+    ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
+    ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
+    return Counter((_category(entry), ends.get(entry.id, "ok")) for entry in through)
 
 
 def _applied(turn: Worked) -> list[Entry]:
