@@ -58,6 +58,16 @@ async def box_of(picture: Locator) -> dict[str, float]:
     return dict(box)
 
 
+async def hold(page: Page, scene: Scene) -> dict[str, float]:
+    """Begin to drag over the lanes, near their beginning; returns where they are on the screen."""
+    await page.goto(f"/sessions/{scene.id}/lanes")
+    await page.locator(LIVE).wait_for()
+    box = await box_of(page.locator("svg.lanes:not(.lanes-head)"))
+    await page.mouse.move(box["x"] + 30, box["y"] + 18)
+    await page.mouse.down()
+    return box
+
+
 async def test_a_table_is_sorted_and_stays_so(page: Page, scene: Scene) -> None:
     """By a click on a heading, without leaving the page; new mail takes its place in the order."""
     await page.goto(f"/sessions/{scene.id}/branches")
@@ -173,13 +183,8 @@ async def test_a_waterfall_is_zoomed(page: Page, scene: Scene) -> None:
 async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
     """A part that is dragged over is drawn to scale, with its mails in the table; later mail changes nothing there."""
     ada = scene.session.get_branch("ada")
-    await page.goto(f"/sessions/{scene.id}/lanes")
-    await page.locator(LIVE).wait_for()
-    picture = page.locator("svg.lanes:not(.lanes-head)")
-    box = await box_of(picture)
+    box = await hold(page, scene)
     x = box["x"] + 30
-    await page.mouse.move(x, box["y"] + 18)
-    await page.mouse.down()
     await page.mouse.move(x, box["y"] + 60, steps=5)
     await page.mouse.up()
     await page.wait_for_url("**from=*")
@@ -204,13 +209,8 @@ async def test_lanes_are_zoomed_and_stay_live(page: Page, scene: Scene) -> None:
 async def test_a_picture_is_not_taken_from_under_a_hand(page: Page, scene: Scene) -> None:
     """What happens while somebody drags over it is in the table at once, and in the picture when it is let go."""
     ada = scene.session.get_branch("ada")
-    await page.goto(f"/sessions/{scene.id}/lanes")
-    await page.locator(LIVE).wait_for()
-    picture = page.locator("svg.lanes:not(.lanes-head)")
-    box = await box_of(picture)
+    box = await hold(page, scene)
     x = box["x"] + 30
-    await page.mouse.move(x, box["y"] + 18)
-    await page.mouse.down()
     await page.mouse.move(x, box["y"] + 40, steps=5)
     await ada.asend(scene.far, "message", "while it is held")
     await expect(page.locator("tbody tr", has_text="while it is held")).to_have_count(1)

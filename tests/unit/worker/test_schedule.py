@@ -19,6 +19,7 @@ class Office:
     def __init__(self, seats: int, batch: int = BATCH) -> None:
         self.now = 0.0
         self.started: list[str] = []
+        self.gone: list[str] = []
         self.schedule = Schedule(seats, batch, lambda ready: self.started.append(ready.branch), lambda: self.now)
         self._number = 0
 
@@ -27,6 +28,12 @@ class Office:
         for _ in range(count):
             self._number += 1
             self.schedule.add(ReadyEntry(f"{self._number}-0", session, f"{session}{self._number}"))
+
+    async def set_out(self, session: str) -> None:
+        """Go to the server when there is room, and never come back."""
+        async with self.schedule.passage(session):
+            self.gone.append(session)
+            await anyio.sleep_forever()
 
     async def turn(self, session: str, mails: int, *, ends: bool = False) -> None:
         """Go to the server and come back with so many mails."""
@@ -249,22 +256,15 @@ async def test_a_session_that_asks_for_little_need_not_wait() -> None:
     """It goes at once though the window is full and others wait, but not when it asks for more than its share."""
     office = Office(1000)
     office.arrive("quiet")
-    gone: list[str] = []
-
-    async def go(session: str) -> None:
-        async with office.schedule.passage(session):
-            gone.append(session)
-            await anyio.sleep_forever()
-
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
-            tasks.start_soon(go, "flood")
+            tasks.start_soon(office.set_out, "flood")
         await anyio.wait_all_tasks_blocked()
-        assert gone == ["flood"] * 2
+        assert office.gone == ["flood"] * 2
         for _ in range(3):
-            tasks.start_soon(go, "quiet")
+            tasks.start_soon(office.set_out, "quiet")
         await anyio.wait_all_tasks_blocked()
-        assert gone[2:] == ["quiet"]
+        assert office.gone[2:] == ["quiet"]
         tasks.cancel_scope.cancel()
 
 
@@ -272,22 +272,15 @@ async def test_a_session_that_asks_for_little_need_not_wait() -> None:
 async def test_mails_in_hand_wait_behind_nothing_that_is_on_its_way(lonely: bool) -> None:
     """Large turns set out before another session came, and fill more than the window that is now."""
     office = Office(1000)
-    gone: list[str] = []
-
-    async def go(session: str) -> None:
-        async with office.schedule.passage(session):
-            gone.append(session)
-            await anyio.sleep_forever()
-
     async with anyio.create_task_group() as tasks:
         for _ in range(2 if lonely else 10):
-            tasks.start_soon(go, "flood")
+            tasks.start_soon(office.set_out, "flood")
         await anyio.wait_all_tasks_blocked()
-        assert gone == ["flood"] * 2
+        assert office.gone == ["flood"] * 2
         office.arrive("quiet")
-        tasks.start_soon(go, "quiet")
+        tasks.start_soon(office.set_out, "quiet")
         await anyio.wait_all_tasks_blocked()
-        assert "quiet" not in gone, "what has to be fetched waits"
+        assert "quiet" not in office.gone, "what has to be fetched waits"
         assert office.schedule.brought("quiet", 1)
         tasks.cancel_scope.cancel()
 
@@ -296,14 +289,9 @@ async def test_mails_in_hand_wait_when_their_session_has_had_its_part() -> None:
     """Or a session would get more than its share by being idle again and again."""
     office = Office(1000)
     office.arrive("quiet")
-
-    async def go() -> None:
-        async with office.schedule.passage("flood"):
-            await anyio.sleep_forever()
-
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
-            tasks.start_soon(go)
+            tasks.start_soon(office.set_out, "flood")
         await anyio.wait_all_tasks_blocked()
         assert not office.schedule.brought("flood", 1)
         begun = 0
