@@ -139,6 +139,8 @@ async def test_a_waterfall_is_zoomed(page: Page, scene: Scene) -> None:
     await page.locator("tbody tr", has_text="zero").last.locator(".column-mail a").click()
     picture = page.locator("svg.waterfall")
     await picture.wait_for()
+    # The picture comes with the page; what listens to hands comes with its scripts.
+    await page.locator(LIVE).wait_for()
     mail = parse_qs(urlsplit(page.url).query)["mail"]
     whole = float(await picture.get_attribute("data-to") or 0)
     box = await box_of(picture)
@@ -227,6 +229,8 @@ async def test_two_fingers_look_closer(page: Page, scene: Scene) -> None:
     await page.locator("tbody tr", has_text="zero").last.locator(".column-mail a").click()
     picture = page.locator("svg.waterfall")
     await picture.wait_for()
+    # The picture comes with the page; what listens to hands comes with its scripts.
+    await page.locator(LIVE).wait_for()
     whole = float(await picture.get_attribute("data-to") or 0)
     fingers = await page.context.new_cdp_session(page)
     box = await box_of(picture)

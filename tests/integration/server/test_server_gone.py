@@ -47,8 +47,9 @@ def shut_door(place: Path) -> Iterator[list[int]]:
         def refuse() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    listening.accept()[0].close()
-                    came.append(1)
+                    one, _ = listening.accept()
+                    came.append(1)  # before whoever came can know
+                    one.close()
 
         thread = threading.Thread(target=refuse, daemon=True)
         thread.start()
