@@ -139,6 +139,7 @@ class Worker:
         self._place.until_idle = until_idle
         if self._ended and not self._told_to_stop:
             self._stop, self._ended, self._place.stopping = anyio.Event(), False, False
+            self._unbegun.clear()  # handed back at the end of the last run
         now_about({"worker": self.owner})
         with suppress(BrokerUnavailable):
             await self._exchange.acall_all(())
