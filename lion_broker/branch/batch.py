@@ -24,7 +24,7 @@ PIECE: Final = 200
 PIECE_BYTES: Final = 1024 * 1024
 """What the mails of one function call may have together, unless it is one mail."""
 MOST_ON_THEIR_WAY: Final = 8
-"""Pieces of one holder that have no answer yet; whoever sends more waits."""
+"""Pieces of one holder that have no answer yet, or are full and wait for one; whoever sends more waits."""
 
 
 class Holder(Protocol):
@@ -102,6 +102,7 @@ class Batches:
     def __init__(self) -> None:
         self._convoy: Convoy | None = None
         self._going: deque[tuple[Batch, Holder, Verb[Any]]] = deque()
+        self._late: dict[int, int] = {}
         self._halted = self._busy = False
         self._lock = RLock()
         self._process = os.getpid()
@@ -178,6 +179,7 @@ class Batches:
         """Wait for no answer any more."""
         with self._lock:
             self._going.clear()
+            self._late.clear()
             convoy, self._convoy = self._convoy, None
             if convoy is not None:
                 convoy.close()
@@ -195,8 +197,16 @@ class Batches:
         for verb in holder.asked():
             if id(verb) not in going:
                 self._begin(convoy, batch, holder, verb)
-        while (piece := holder.next_piece()) is not None:
-            self._begin(convoy, batch, holder, piece)
+        late = self._late.get(id(holder), 0) + 1
+        while True:
+            while (piece := holder.next_piece()) is not None:
+                self._begin(convoy, batch, holder, piece)
+                late -= 1
+            if late <= MOST_ON_THEIR_WAY or not self._going:
+                break
+            # Some have one piece on its way at a time: with a slow server they would hold more and more.
+            self._hear(convoy, 0)
+        self._late[id(holder)] = max(late, 0) if self._going else 0
 
     def _begin(self, convoy: Convoy, batch: Batch, holder: Holder, verb: Verb[Any]) -> None:
         self._going.append((batch, holder, verb))

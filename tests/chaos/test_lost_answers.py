@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lion_broker import BrokerUnavailable, RoundTimeout, Session
+from lion_broker.branch.batch import MOST_ON_THEIR_WAY, PIECE
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.records import Rejected
 from lion_broker.mail.verbs import ReadInbox
@@ -183,6 +184,23 @@ def test_the_pieces_of_a_batch(place: Ground, name: str, way: Way) -> None:
         assert ledger.texts[ben.id] == [f"{name}:{number}" for number in range(3000)]
         assert ledger.doubles() == ledger.gaps() == []
         assert session.counters()["posted"] == 3000
+
+
+def test_a_block_whose_server_is_slow(place: Ground) -> None:
+    """Mail that goes a piece at a time does not heap up while each answer takes long: whoever sends waits."""
+    with Session(exchange=place.exchange(), delivery="auto", timeout=20) as session:
+        ben, far = session.new_branch(name="ben"), session.new_branch(name="far", pool="nobody")
+        postbox, most = session._estate.postbox, 0
+        place.proxy.delay(0.2)
+        with session.batch():
+            for number in range(5000):
+                far.send(ben, "message", f"far:{number}")
+                most = max(most, len(postbox._held))
+            place.proxy.heal()
+        assert most <= (MOST_ON_THEIR_WAY + 2) * PIECE
+        ben.receive_all()
+        session.flush()
+        assert Ledger.of(place.straight(), session.id).texts[ben.id] == [f"far:{number}" for number in range(5000)]
 
 
 def test_a_block_whose_server_falls_silent(place: Ground) -> None:
