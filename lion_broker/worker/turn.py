@@ -33,7 +33,7 @@ from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
 
-_AHEAD_SECONDS: Final = 0.4
+_AHEAD_SECONDS: Final = 0.6
 """For so long a branch has work with the mails that are handed out to it at once."""
 
 _KINDS: Final = frozenset(
@@ -156,6 +156,10 @@ class Pace(Protocol):
     def slice_seconds(self) -> float:
         """For so many seconds a turn begins one mail after the other."""
 
+    @property
+    def turns(self) -> int:
+        """How many turns have ended here."""
+
     def may_last(self, waited: float) -> float:
         """For so many seconds it goes on after that, letting others go first, if its mail has waited for `waited`."""
 
@@ -177,12 +181,13 @@ async def _work_through(
 ) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
     begun = since = time.monotonic()
-    until = begun + pace.slice_seconds
+    until, ended = begun + pace.slice_seconds, 0
     for entry in turn.entries[turn.done :] if turn.done else turn.entries:
         if turn.done:
             begun = time.monotonic()
-            if begun > until and not await _goes_on(turn, host, pace, begun - since):
+            if begun > until and not await _goes_on(turn, host, pace, begun - since, ended):
                 return
+        ended = pace.turns
         attempts = 1 if turn.done else turn.attempts
         mail = entry.mail
         if isinstance(mail, Rejected):
@@ -209,11 +214,15 @@ async def _work_through(
         turn.done += 1
 
 
-async def _goes_on(turn: Turn, host: Host, pace: Pace, worked: float) -> bool:
-    """Whether a turn that has used up its time begins one more mail: then others have been let go first."""
+async def _goes_on(turn: Turn, host: Host, pace: Pace, worked: float, ended: int) -> bool:
+    """Whether a turn that has used up its time begins one more mail: then others have been let go first.
+
+    `ended` is how many turns had ended here when its last mail began: if there are more, its handler has waited itself.
+    """
     if worked > pace.may_last(turn.waited) or turn.lane or host.answers:
         return False
-    await asyncio.sleep(0)
+    if pace.turns == ended:
+        await asyncio.sleep(0)
     return True
 
 

@@ -38,12 +38,13 @@ async def wait(branch: Branch, mail: Mail) -> None:
 
 def scaling(rig: Rig, mails: int, rounds: int) -> list[Figure]:
     """Mails over seconds from the first one that is sent to the last one that is done; the workers are up before."""
-    ones, twos, waits = [], [], []
+    ones, twos, waits, longs = [], [], [], []
     for _ in range(rounds):
         ones.append(_rate(rig, "compute", workers=1, branches=100, mails=mails))
         twos.append(_rate(rig, "compute", workers=2, branches=100, mails=mails))
         waits.append(_rate(rig, "wait", workers=1, branches=CONCURRENCY, mails=CONCURRENCY * mails // 100))
-    one, two, waiting = (statistics.median(rates) for rates in (ones, twos, waits))
+        longs.append(_rate(rig, "wait", workers=1, branches=CONCURRENCY, mails=CONCURRENCY * mails // 20))
+    one, two, waiting, long = (statistics.median(rates) for rates in (ones, twos, waits, longs))
     ideal = CONCURRENCY / WAIT_SECONDS
     return [
         Figure("P10", "handler of 1 ms CPU, one worker", one, "mails/s", samples=tuple(ones)),
@@ -51,6 +52,8 @@ def scaling(rig: Rig, mails: int, rounds: int) -> list[Figure]:
         Figure("P10", "two workers / one", two / one, "ratio", "at least 1.8", at_least=1.8),
         Figure("P10", "handler of 50 ms await, 200 at once", waiting, "mails/s", samples=tuple(waits)),
         Figure("P10", f"the same / ideal {ideal:,.0f}", waiting / ideal, "ratio", "at least 0.95", at_least=0.95),
+        Figure("P10", "five times as many such mails", long, "mails/s", samples=tuple(longs)),
+        Figure("P10", f"these / ideal {ideal:,.0f}", long / ideal, "ratio"),
     ]
 
 
