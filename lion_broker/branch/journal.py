@@ -273,5 +273,5 @@ def nothing_record() -> Record:
 def sent_record(mails: Iterable[WireMail]) -> Record:
     """Return the record of mails that a turn sent."""
     # Ids and categories need no escapes.
-    rows = [f'["{header.id}","{header.recipient}","{header.category}"]' for header in (mail.header for mail in mails)]
+    rows = [f'["{header.id}","{header.recipient}","{header.category}"]' for mail in mails for header in (mail.header,)]
     return Record(Kind.SENT, f'{{"mails":[{",".join(rows)}]}}'.encode())

@@ -1,11 +1,12 @@
 """Ids: canonical UUID text that sorts by time of creation."""
 
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -89,6 +90,10 @@ else:
         return UUID(_text())
 
 
+_PLAIN: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Text that is canonical as it is: nearly every id that is looked at."""
+
+
 def _canonical(text: str) -> str | None:
     """Return lower-case UUID text with hyphens, or None when `text` is no UUID."""
     digits = text.replace("-", "")
@@ -133,6 +138,8 @@ class IDType(str):
         """
         if type(value) is cls:
             return value
+        if type(value) is str and _PLAIN.fullmatch(value):
+            return cls(value)
         text = _canonical(value) if isinstance(value, str) else str(value) if isinstance(value, UUID) else None
         if text is None:
             raise IDError(f"{value!r:.80} is no id: expected a UUID or its text, such as '{UUID(int=0)}'")

@@ -188,7 +188,8 @@ class Schedule:
 
     def begun(self) -> None:
         """Note that a branch that was given a seat has begun there."""
-        self._beginning = max(0, self._beginning - 1)
+        if self._beginning:
+            self._beginning -= 1
 
     async def give_way(self) -> None:
         """Let branches of other sessions that have come meanwhile begin before a turn works, while there are others.
@@ -327,7 +328,7 @@ class Schedule:
                 following.free.set()
 
     def _account(self, session: str, mails: int) -> None:
-        self._ways.charge(session, max(1, mails))
+        self._ways.charge(session, mails or 1)
         usual = self._usual.get(session)
         if usual is None:
             usual = float(self._batch)
