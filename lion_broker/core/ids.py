@@ -119,12 +119,6 @@ class IDType(str):
         return cls(_text())
 
     @classmethod
-    def of_number(cls, number: int, /) -> "IDType":
-        """Return the id whose UUID has these 128 bits."""
-        digits = f"{number:032x}"
-        return cls(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
-
-    @classmethod
     def validate(cls, value: object, /) -> "IDType":
         """Return `value` as an id; any UUID version is kept as it is.
 
