@@ -118,7 +118,7 @@ class RemoteBranch(BaseBranch):
 
     @property
     def mailbox(self) -> Mailbox:
-        """A picture of the mail that waits for the branch to receive it; one round trip."""
+        """A snapshot of the mail that waits for the branch to receive it; one round trip."""
         mailbox: Mailbox = self._run(self._mailbox_steps())
         return mailbox
 
@@ -248,7 +248,7 @@ class RemoteBranch(BaseBranch):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
-        """Refuse: what lives elsewhere is taken up, not made. Raises NotPortable."""
+        """Always raises NotPortable: a branch that lives elsewhere is taken up with its session, not made from data."""
         session = str(values.get("session", "the id of its session"))
         raise NotPortable(
             "A RemoteBranch cannot be made from data, because it lives elsewhere: take its session up with"
