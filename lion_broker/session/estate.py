@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from lion_broker.branch.registry import Registry
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
+from lion_broker.core.numbers import is_amount
 from lion_broker.core.pile import Pile
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
@@ -75,7 +75,7 @@ class Estate:
             raise ConfigError(f"delivery is {delivery!r}; it is 'manual' or 'auto'.")
         if registry is not None and not isinstance(registry, Registry):
             raise ConfigError(f"registry is a Registry or None, not a {type(registry).__name__}.")
-        if timeout is not None and not _is_seconds(timeout):
+        if timeout is not None and not is_amount(timeout):
             raise ConfigError(f"timeout is {timeout!r:.80}; it is a number of seconds from 0 on, or None for ever.")
         self.exchange = exchange
         self.delivery = delivery
@@ -325,10 +325,6 @@ class Estate:
     def fields_of(record: SessionRecord) -> dict[str, Any]:
         """Return the fields of a session as they were given."""
         return {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _written(name: str, value: Any) -> str:
