@@ -25,7 +25,6 @@ from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.telemetry.agent_spans import Workflow, workflow
 
 from . import branches as acts
-from . import views
 from .estate import Estate, Limits
 from .exporting import Exported, checked, export_steps, fork_steps, import_steps, target_of
 
@@ -194,7 +193,7 @@ class SessionLife(Element, Communicatable, Relational):
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""
-        self._run(views.delete_steps(self._estate))
+        self._run(self._estate.delete_steps())
         self._estate.close()
         self._close_exchange()
 

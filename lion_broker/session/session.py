@@ -22,6 +22,7 @@ from . import views
 from .estate import Estate, Limits
 from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
 from .mail import SessionMailManager
+from .remote import mailbox_steps
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
 from .sight import SessionSight
@@ -102,7 +103,7 @@ class Session(SessionSight):
     @property
     def mailbox(self) -> Mailbox:
         """A snapshot of the mail that waits for the session itself; one round trip."""
-        mailbox: Mailbox = self._run(views.mailbox_steps(self._estate))
+        mailbox: Mailbox = self._run(mailbox_steps(self.id, self.id))
         return mailbox
 
     @property
