@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from lion_broker.core.concepts import Collective, Observable, Ordering
 from lion_broker.errors import ConfigError, IDError
 
-__all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
+__all__ = ["ID", "IDType", "to_list_type", "validate_order"]
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -83,10 +83,6 @@ else:
         return new
 
     _text = _uuid7_source()
-
-    def uuid7() -> UUID:
-        """Return a UUID version 7 that is greater than all made before in this process."""
-        return UUID(_text())
 
 
 def _canonical(text: str) -> str | None:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reach", "RemoteBranch", "mailbox_steps"]
 
-_LONGEST_WAIT_MS = 5000
 _ENVELOPE_BYTES = 1024
 """What a command needs of a mail's size beside the messages that it carries."""
 
