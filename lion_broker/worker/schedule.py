@@ -120,15 +120,18 @@ class Schedule:
         """How many more ready branches may be read.
 
         For all free seats; but a worker that is at its limits reads no more than one for each turn that has just
-        ended, so that the rest is there for other workers, and a session that is new here is still seen soon. As long
-        as what is read may begin at once, it reads them one by one.
+        ended, so that the rest is there for other workers, and a session that is new here is still seen soon. What may
+        begin at once though all seats are taken it reads one by one.
         """
+        left = self._concurrency - self.active
         if not self._saturated:
-            return self._concurrency - self.active
+            return left
         now = self._clock()
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
         room = len(self._turns) - len(self._seats)
+        if left > 0:
+            return min(room, left)
         return min(room, 1) if self.free else room
 
     @property
@@ -279,7 +282,10 @@ class Schedule:
         """Make room for others; with a turn that has ended, one more branch may be read."""
         self._arrive(passage.session, passage)
         if ends_turn:
-            self._turns.append(self._clock())
+            # A large turn lets as many free seats be filled as small ones would: or who is new here waited behind all
+            # ready branches of a backlog, each of them read for a large turn.
+            seats = min(self._concurrency - self.active, passage.mails // _SMALL_BATCH)
+            self._turns.extend([self._clock()] * max(1, seats))
         self.nudge()
 
     def _has_to_wait(self, session: str, expected: float) -> bool:

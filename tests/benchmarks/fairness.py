@@ -107,7 +107,7 @@ def _worker(rig: Rig, pool: str, stamps: Path) -> Iterator[None]:
 
 @contextmanager
 def _beside(rig: Rig, pool: str, form: str) -> Iterator[str]:
-    """Have mail waiting for another session, from a process of its own; returns its id, none where nothing is beside."""
+    """Have mail waiting for another session, from a process of its own; its id is empty where nothing is beside."""
     if form == ALONE:
         yield ""
         return
