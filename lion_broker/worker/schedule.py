@@ -8,6 +8,7 @@ more than one session is at work here. Inside the window turns overlap: the serv
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -22,11 +23,16 @@ from .robin import RoundRobin
 
 __all__ = ["Passage", "Schedule"]
 
-_WIDE: Final = 400
-"""Mails on their way while one session has the worker for itself: two large turns."""
-_NARROW: Final = 32
-"""The same while sessions share it: two small turns."""
+_TURNS_ON_THEIR_WAY: Final = 2
+"""The window in turns."""
+_LARGE_BATCH: Final = 200
+"""Mails of a turn while one session has the worker for itself, as far as the window goes."""
 _SMALL_BATCH: Final = 16
+"""Mails that a turn takes at most while sessions share it."""
+_SMALLEST_BATCH: Final = 8
+"""Where one of them asks for little: what it waits for is the turn that server and worker are at."""
+_LITTLE: Final = 2
+"""A session whose turns usually have fewer mails asks for little."""
 _MOST_WINDOWS: Final = 2
 """How many windows full are on their way at most, with those that need not wait."""
 _LONG_SLICE: Final = 0.01
@@ -106,6 +112,7 @@ class Schedule:
         self._under_way = 0.0
         self._usual: OrderedDict[str, float] = OrderedDict()
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._little_asked = -math.inf
         self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
         self._changed = anyio.Event()
         self._parked = 0
@@ -163,7 +170,7 @@ class Schedule:
     @property
     def batch(self) -> int:
         """How many mails a turn may take now."""
-        return min(self._batch, _SMALL_BATCH) if self.shared else self._batch
+        return min(self._batch, self._small_batch) if self.shared else self._batch
 
     @property
     def slice_seconds(self) -> float:
@@ -300,7 +307,14 @@ class Schedule:
 
     @property
     def _window(self) -> int:
-        return _NARROW if self.shared else _WIDE
+        return _TURNS_ON_THEIR_WAY * (self._small_batch if self.shared else _LARGE_BATCH)
+
+    @property
+    def _small_batch(self) -> int:
+        """How many mails a turn takes while sessions share the worker."""
+        # Sessions that all have much to do lose nothing by longer turns, which cost less a mail.
+        asks_little = self._clock() - self._little_asked < _SHARED_SECONDS
+        return _SMALLEST_BATCH if asks_little else _SMALL_BATCH
 
     @property
     def _saturated(self) -> bool:
@@ -339,7 +353,9 @@ class Schedule:
             usual = float(self._batch)
             if len(self._usual) >= _SESSIONS_KNOWN:
                 self._usual.popitem(last=False)
-        self._usual[session] = usual + _LEARNING * (mails - usual)
+        self._usual[session] = usual = usual + _LEARNING * (mails - usual)
+        if usual < _LITTLE:
+            self._little_asked = self._clock()
         self._usual.move_to_end(session)
 
     @property
