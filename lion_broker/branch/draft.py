@@ -35,6 +35,9 @@ class Mark(NamedTuple):
     handled: int
 
 
+_NOTHING_YET: Final = Mark(0, 0, 0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class Draft:
     """Records, outgoing mail, replies and what became of received mail, until a commit has written it.
@@ -54,6 +57,8 @@ class Draft:
 
     def mark(self) -> Mark:
         """Return the point that the draft has come to."""
+        if not (self.records or self.mails or self.replies or self.taken or self.buried or self.handled):
+            return _NOTHING_YET
         return Mark(
             len(self.records), len(self.mails), len(self.replies), len(self.taken), len(self.buried), self.handled
         )

@@ -7,7 +7,7 @@ or none. The same host serves a branch on a worker and one in the user's process
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
@@ -41,6 +41,8 @@ __all__ = ["Host"]
 _PAGE = 1000
 _RECORDS = 1000
 """Records of one commit outside a turn; more would hold the server for too long."""
+_CATEGORIES: Final = {str(category): category for category in PackageCategory}
+"""What an Enum does to find one takes several calls, and each mail has one."""
 
 
 class Host(Sender):
@@ -118,7 +120,7 @@ class Host(Sender):
     def read(self, wire: WireMail) -> Mail:
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
         header = wire.header
-        category = PackageCategory(header.category)
+        category = _CATEGORIES.get(header.category) or PackageCategory(header.category)
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
         around, created = self.around, float(header.created)

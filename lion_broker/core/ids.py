@@ -1,11 +1,12 @@
 """Ids: canonical UUID text that sorts by time of creation."""
 
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -15,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 from lion_broker.core.concepts import Collective, Observable, Ordering
 from lion_broker.errors import ConfigError, IDError
 
-__all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
+__all__ = ["ID", "IDType", "to_list_type", "validate_order"]
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -84,9 +85,9 @@ else:
 
     _text = _uuid7_source()
 
-    def uuid7() -> UUID:
-        """Return a UUID version 7 that is greater than all made before in this process."""
-        return UUID(_text())
+
+_PLAIN: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Text that is canonical as it is: nearly every id that is looked at."""
 
 
 def _canonical(text: str) -> str | None:
@@ -119,12 +120,6 @@ class IDType(str):
         return cls(_text())
 
     @classmethod
-    def of_number(cls, number: int, /) -> "IDType":
-        """Return the id whose UUID has these 128 bits."""
-        digits = f"{number:032x}"
-        return cls(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
-
-    @classmethod
     def validate(cls, value: object, /) -> "IDType":
         """Return `value` as an id; any UUID version is kept as it is.
 
@@ -133,6 +128,8 @@ class IDType(str):
         """
         if type(value) is cls:
             return value
+        if type(value) is str and _PLAIN.fullmatch(value):
+            return cls(value)
         text = _canonical(value) if isinstance(value, str) else str(value) if isinstance(value, UUID) else None
         if text is None:
             raise IDError(f"{value!r:.80} is no id: expected a UUID or its text, such as '{UUID(int=0)}'")

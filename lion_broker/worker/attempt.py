@@ -61,7 +61,7 @@ async def attempt(
     turn: Decided, host: Host, behaviour: Behaviour | None, entry: Entry, wire: WireMail
 ) -> Failure | None:
     """Apply one mail; returns why it failed, everything that it did undone but for the branch object."""
-    category = PackageCategory(wire.header.category)
+    category = wire.header.category
     if category not in APPLIED and category != PackageCategory.COMMAND and behaviour is None:
         turn.aside.append(entry.id)
         return None
@@ -79,7 +79,7 @@ async def attempt(
 
 
 async def _apply(
-    turn: Decided, entry: Entry, host: Host, behaviour: Behaviour | None, wire: WireMail, category: PackageCategory
+    turn: Decided, entry: Entry, host: Host, behaviour: Behaviour | None, wire: WireMail, category: str
 ) -> Failure | None:
     if category == PackageCategory.COMMAND:
         unknown = await answer_command(host, wire, new=entry.id == turn.new)

@@ -8,6 +8,7 @@ more than one session is at work here. Inside the window turns overlap: the serv
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -22,11 +23,16 @@ from .robin import RoundRobin
 
 __all__ = ["Passage", "Schedule"]
 
-_WIDE: Final = 400
-"""Mails on their way while one session has the worker for itself: two large turns."""
-_NARROW: Final = 32
-"""The same while sessions share it: two small turns."""
+_TURNS_ON_THEIR_WAY: Final = 2
+"""The window in turns."""
+_LARGE_BATCH: Final = 200
+"""Mails of a turn while one session has the worker for itself, as far as the window goes."""
 _SMALL_BATCH: Final = 16
+"""Mails that a turn takes at most while sessions share it."""
+_SMALLEST_BATCH: Final = 8
+"""Where one of them asks for little: what it waits for is the turn that server and worker are at."""
+_LITTLE: Final = 2
+"""A session whose turns usually have fewer mails asks for little."""
 _MOST_WINDOWS: Final = 2
 """How many windows full are on their way at most, with those that need not wait."""
 _LONG_SLICE: Final = 0.01
@@ -106,6 +112,7 @@ class Schedule:
         self._under_way = 0.0
         self._usual: OrderedDict[str, float] = OrderedDict()
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._little_asked = -math.inf
         self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
         self._changed = anyio.Event()
         self._parked = 0
@@ -120,15 +127,18 @@ class Schedule:
         """How many more ready branches may be read.
 
         For all free seats; but a worker that is at its limits reads no more than one for each turn that has just
-        ended, so that the rest is there for other workers, and a session that is new here is still seen soon. As long
-        as what is read may begin at once, it reads them one by one.
+        ended, so that the rest is there for other workers, and a session that is new here is still seen soon. What may
+        begin at once though all seats are taken it reads one by one.
         """
+        left = self._concurrency - self.active
         if not self._saturated:
-            return self._concurrency - self.active
+            return left
         now = self._clock()
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
         room = len(self._turns) - len(self._seats)
+        if left > 0:
+            return min(room, left)
         return min(room, 1) if self.free else room
 
     @property
@@ -160,7 +170,7 @@ class Schedule:
     @property
     def batch(self) -> int:
         """How many mails a turn may take now."""
-        return min(self._batch, _SMALL_BATCH) if self.shared else self._batch
+        return min(self._batch, self._small_batch) if self.shared else self._batch
 
     @property
     def slice_seconds(self) -> float:
@@ -188,7 +198,8 @@ class Schedule:
 
     def begun(self) -> None:
         """Note that a branch that was given a seat has begun there."""
-        self._beginning = max(0, self._beginning - 1)
+        if self._beginning:
+            self._beginning -= 1
 
     async def give_way(self) -> None:
         """Let branches of other sessions that have come meanwhile begin before a turn works, while there are others.
@@ -279,7 +290,10 @@ class Schedule:
         """Make room for others; with a turn that has ended, one more branch may be read."""
         self._arrive(passage.session, passage)
         if ends_turn:
-            self._turns.append(self._clock())
+            # A large turn lets as many free seats be filled as small ones would: or who is new here waited behind all
+            # ready branches of a backlog, each of them read for a large turn.
+            seats = min(self._concurrency - self.active, passage.mails // _SMALL_BATCH)
+            self._turns.extend([self._clock()] * max(1, seats))
         self.nudge()
 
     def _has_to_wait(self, session: str, expected: float) -> bool:
@@ -294,7 +308,14 @@ class Schedule:
 
     @property
     def _window(self) -> int:
-        return _NARROW if self.shared else _WIDE
+        return _TURNS_ON_THEIR_WAY * (self._small_batch if self.shared else _LARGE_BATCH)
+
+    @property
+    def _small_batch(self) -> int:
+        """How many mails a turn takes while sessions share the worker."""
+        # Sessions that all have much to do lose nothing by longer turns, which cost less a mail.
+        asks_little = self._clock() - self._little_asked < _SHARED_SECONDS
+        return _SMALLEST_BATCH if asks_little else _SMALL_BATCH
 
     @property
     def _saturated(self) -> bool:
@@ -327,13 +348,15 @@ class Schedule:
                 following.free.set()
 
     def _account(self, session: str, mails: int) -> None:
-        self._ways.charge(session, max(1, mails))
+        self._ways.charge(session, mails or 1)
         usual = self._usual.get(session)
         if usual is None:
             usual = float(self._batch)
             if len(self._usual) >= _SESSIONS_KNOWN:
                 self._usual.popitem(last=False)
-        self._usual[session] = usual + _LEARNING * (mails - usual)
+        self._usual[session] = usual = usual + _LEARNING * (mails - usual)
+        if usual < _LITTLE:
+            self._little_asked = self._clock()
         self._usual.move_to_end(session)
 
     @property

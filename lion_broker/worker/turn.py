@@ -171,17 +171,18 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, pace
     """
     clock, begun = Clock(turn.now, turn.since), time.monotonic()
     with collected() as acts:
-        await _work_through(turn, host, behaviour, pace, clock, acts)
+        await _work_through(turn, host, behaviour, pace, clock, acts, begun)
     turn.records += clock.record()
     turn.seconds = time.monotonic() - begun
 
 
 async def _work_through(
-    turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace, clock: Clock, acts: list[Act]
+    turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace, clock: Clock, acts: list[Act], since: float
 ) -> None:
     care = behaviour.care if behaviour else DEFAULT_CARE
-    begun = since = time.monotonic()
-    until, ended = begun + pace.slice_seconds, 0
+    # Of a single mail nobody asks for how long it goes on with others.
+    begun, ended = since, 0
+    until = since + pace.slice_seconds if len(turn.entries) > 1 else since
     for entry in turn.entries[turn.done :] if turn.done else turn.entries:
         if turn.done:
             begun = time.monotonic()

@@ -111,6 +111,26 @@ async def test_a_worker_whose_turns_wait_is_saturated() -> None:
     assert office.schedule.room == 1000
 
 
+@pytest.mark.parametrize(
+    ("seats", "mails", "room"),
+    [(100, 200, 12), (20, 200, 10), (100, 15, 1), (100, 0, 1), (10, 200, 1)],
+    ids=["large", "few free seats", "small", "drained", "no free seat"],
+)
+async def test_a_large_turn_lets_as_many_free_seats_be_filled_as_small_ones_would(
+    seats: int, mails: int, room: int
+) -> None:
+    """Behind a backlog's ready branches another session's would wait for a large turn each; others keep the rest."""
+    office = Office(seats)
+    office.arrive("a", 10)
+    async with anyio.create_task_group() as tasks:
+        await office.turn("a", mails, ends=True)
+        for _ in range(8):
+            tasks.start_soon(office.set_out, "a")
+        await anyio.wait_all_tasks_blocked()
+        assert office.schedule.room == room
+        tasks.cancel_scope.cancel()
+
+
 async def test_who_waits_for_room_is_told() -> None:
     """When a seat becomes free, and when the worker is to stop."""
     office = Office(1)
@@ -135,6 +155,36 @@ async def test_turns_are_small_while_sessions_share_a_worker() -> None:
     office.arrive("a")
     assert (office.schedule.batch, office.schedule.shared) == (BATCH, False)
     assert office.schedule.slice_seconds > slow
+
+
+async def test_turns_are_smaller_still_while_a_session_asks_for_little() -> None:
+    """Two that have much to do lose nothing by longer turns; one that sends a mail now and then waits for each."""
+    office = Office(10)
+    for _ in range(10):
+        await office.turn("a", 16)
+        await office.turn("b", 16)
+    assert office.schedule.batch == 16
+    for _ in range(10):
+        await office.turn("c", 1)
+    assert office.schedule.batch == 8
+    office.now = 11.0
+    for session in "ab":
+        await office.turn(session, 16)
+    assert (office.schedule.shared, office.schedule.batch) == (True, 16)
+
+
+async def test_two_turns_are_on_their_way_while_a_session_asks_for_little() -> None:
+    """Two of the smallest ones, so that server and worker overlap, and no more are before a quiet session's mail."""
+    office = Office(10)
+    for _ in range(10):
+        await office.turn("a", 8)
+        await office.turn("b", 1)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(office.set_out, "a")
+        await anyio.wait_all_tasks_blocked()
+        assert office.gone == ["a", "a"]
+        tasks.cancel_scope.cancel()
 
 
 async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
