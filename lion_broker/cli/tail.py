@@ -12,7 +12,7 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, default_of, session_id
+from .finding import DEFAULT, Maybe, default_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_reader, ended_by_signals, reader_is_gone
@@ -164,7 +164,7 @@ class _Watch:
 
     def called(self, names: dict[str, str]) -> dict[str, str]:
         """The same for people: the branch that stands for a session, which mostly has no name, goes by that."""
-        return {end: "(default)" if name == end and end in self._defaults else name for end, name in names.items()}
+        return {end: DEFAULT if name == end and end in self._defaults else name for end, name in names.items()}
 
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
         """Whether a happening is of the branch, category and kinds that are asked for; a gap always is."""

@@ -108,6 +108,11 @@ def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: 
     wait_until(lambda: owner in states(told))
     for _ in range(2):
         assert told("drain", "--all", "--wait", "--timeout", "0", code=Code.UNFINISHED)["left"] == [owner]
+    tired = stage.start("-m", "lion_broker", "drain", "--all", "--wait")
+    wait_until(lambda: "waiting until" in tired.errors)
+    tired.process.send_signal(signal.SIGINT)
+    assert tired.wait() == Code.SIGNAL + signal.SIGINT
+    assert "they drain all the same. `lion-broker status` shows" in tired.errors
     waiting = stage.start("-m", "lion_broker", "drain", "--all", "--wait", "--json")
     wait_until(lambda: "waiting until" in waiting.errors)
     worker.kill()
@@ -155,7 +160,14 @@ def test_scale_says_how_many_are_wanted(told: Told, capsys: pytest.CaptureFixtur
         "CLAIMED",
         "OLDEST",
     ]
+    assert main(["scale", "p", "1"]) == Code.OK
+    assert capsys.readouterr().out == (
+        "Each `up` that serves the pool p is to keep 1 worker."
+        " Nobody serves it now: lion-broker up --app MODULE:NAME --pool p\n"
+    )
     assert [one["wanted"] for one in told("scale", "p", "--forget")] == [None]
+    assert main(["scale", "p", "--forget"]) == Code.OK
+    assert "is not said any more" in capsys.readouterr().out
     assert told("scale") == []
     assert main(["scale", "a pool", "1"]) == Code.USAGE
     assert "POOL cannot be 'a pool'" in capsys.readouterr().err
