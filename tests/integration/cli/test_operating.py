@@ -203,8 +203,7 @@ def test_watching_outlives_the_server(told: Told) -> None:
 @pytest.mark.parametrize("which", [["desk"], []])
 def test_a_tail_outlives_the_server(which: list[str]) -> None:
     """Of one session and of all: it goes on where it was, and tells nothing twice; with --until-idle it ends with 3."""
-    with own_site() as site:
-        session = Session(name="desk", exchange=site.connect(), delivery="auto")
+    with own_site() as site, Session(name="desk", exchange=site.connect(), delivery="auto") as session:
         branch = session.new_branch(name="far", pool="nobody")
         session.default_branch.send(branch, "message", "before")
         session.flush()
