@@ -124,7 +124,6 @@ class Settings(BaseModel):
 
 
 @cache
-@cache
 def otel_is_named() -> bool:
     """Whether the environment says which provider OpenTelemetry is to load when somebody first asks; read once."""
     return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ

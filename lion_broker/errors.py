@@ -5,6 +5,7 @@ LionError
 │   └── IDError                     text is no id
 ├── BrokerError                     the road: server, keys, functions
 │   ├── BrokerUnavailable           no server answers
+│   │   └── ServerBusy              it answers that it loads its data, or is busy with a script
 │   ├── ServerUnsafe                its settings or version would lose mail; also a ConfigError
 │   ├── ServerNotFound              no server binary for the embedded server
 │   ├── ServerStartFailed           the embedded server did not come up
@@ -73,6 +74,7 @@ __all__ = [
     "ProtocolMismatch",
     "RelationError",
     "RoundTimeout",
+    "ServerBusy",
     "ServerNotFound",
     "ServerStartFailed",
     "ServerUnsafe",
@@ -99,7 +101,7 @@ class IDError(ConfigError):
 
 
 class BrokerError(LionError):
-    """Raised when the road between branches fails."""
+    """Raised when what carries the mail fails: the server, its keys or its functions."""
 
 
 class BrokerUnavailable(BrokerError, ConnectionError):
@@ -107,7 +109,7 @@ class BrokerUnavailable(BrokerError, ConnectionError):
 
 
 class ServerBusy(BrokerUnavailable):
-    """Raised when a server says within the patience of the call that it loads its data, or is busy with a script."""
+    """Raised when a server has answered, for all the patience of a call, that it loads its data or runs a script."""
 
 
 class ServerUnsafe(BrokerError, ConfigError):

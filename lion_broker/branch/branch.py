@@ -83,8 +83,8 @@ class Branch(LocalBranch):
 
         `system`: a text, a System, or a dict with `content`. `messages`: messages to begin with, `progress` the order
         in which they count. `tools`: functions, Tools or a list; `tool_manager` holds further ones and finds those
-        given by name. `chat_model` (`imodel` is the same) answers, `parse_model` repairs. Raises ConfigError for both
-        models.
+        given by name. `chat_model` (`imodel` is the same) answers, `parse_model` repairs. Raises ConfigError when
+        `chat_model` and `imodel` are given together, or for an unknown keyword.
         """
         if imodel is not None and chat_model is not None:
             raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from lion_broker.core.numbers import is_amount
 from lion_broker.errors import ConfigError
 
 __all__ = ["DEFAULT_CARE", "Care", "OnFailure"]
@@ -44,9 +45,9 @@ class Care:
         if type(self.attempts) is not int or self.attempts < 1:
             raise ConfigError(f"attempts is {self.attempts!r:.80}; a behaviour needs at least one.")
         for name in ("backoff", "max_backoff"):
-            if not _is_seconds(getattr(self, name)):
+            if not is_amount(getattr(self, name)):
                 raise ConfigError(f"{name} is {getattr(self, name)!r:.80}; it is a number of seconds from 0 on.")
-        if self.timeout is not None and not (_is_seconds(self.timeout) and self.timeout > 0):
+        if self.timeout is not None and not (is_amount(self.timeout) and self.timeout > 0):
             raise ConfigError(f"timeout is {self.timeout!r:.80}; it is a number of seconds above 0, or None.")
 
     def tries_again(self, attempts: int) -> bool:
@@ -59,10 +60,6 @@ class Care:
         # Jitter keeps mails that failed together from failing together again.
         part = random.random() if chance is None else chance  # noqa: S311 - no secret
         return math.ceil(whole * (1.0 - part / 2) * 1000)
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 DEFAULT_CARE: Final = Care()

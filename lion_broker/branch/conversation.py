@@ -259,12 +259,12 @@ class Conversation(ABC):
 
     @property
     def chat_messages(self) -> list[dict[str, Any]]:
-        """The view of the conversation as chat messages, the system message first."""
+        """The messages of the view as chat messages, `{"role": …, "content": …}`, the system message first."""
         return self.msgs.to_chat_msgs()
 
     @property
     def chat_messages_with_sender(self) -> list[dict[str, Any]]:
-        """The same, each text beginning with `Sender …: `."""
+        """What `chat_messages` is, with each text beginning with `Sender …: `."""
         msgs = self.msgs
         system = msgs.system
         shown = [msgs.messages[id_] for id_ in msgs.progression if system is None or id_ != system.id]

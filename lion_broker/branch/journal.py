@@ -42,6 +42,7 @@ __all__ = [
     "Chronicle",
     "Kind",
     "change_records",
+    "copy_record",
     "nothing_record",
     "received_message",
     "record_of",
@@ -54,6 +55,8 @@ log = logger("branch")
 _PAGE = 1000
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
+_BEHIND_ALL = 2**31
+"""A place behind all records that one commit can write."""
 
 
 Head = tuple[IDType, str, str, float]
@@ -254,6 +257,14 @@ class Chronicle:
             yield PAUSE
         self.tools.update(source.tools)
         self.models.update(source.models)
+
+
+def copy_record(branch: str, version: int, sender: str) -> Record:
+    """Return the record that a split begins with: all that the log of `branch` held up to a version, with it.
+
+    `sender` is the id that clones of its messages have as their sender.
+    """
+    return record_of(Kind.COPY, branch=str(branch), version=version, place=_BEHIND_ALL, sender=str(sender))
 
 
 def took_record(header: Header) -> Record:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Self
 
+from lion_broker.core.numbers import is_amount
 from lion_broker.errors import ConfigError
 
 __all__ = ["AT_ONCE", "Timing"]
@@ -26,7 +27,7 @@ class Timing:
         if delay is ttl is None:
             return cls()
         for name, value in (("delay", delay), ("ttl", ttl)):
-            if value is not None and not _is_seconds(value):
+            if value is not None and not is_amount(value, _LONGEST):
                 raise ConfigError(f"{name} is {value!r:.80}; it is a number of seconds, at most ten years of them.")
         if ttl == 0:
             raise ConfigError("ttl is 0: the mail would always be too late.")
@@ -39,7 +40,3 @@ class Timing:
 
 
 AT_ONCE: Final = Timing()
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LONGEST

@@ -61,7 +61,7 @@ class Event(Element):
         return {}
 
     async def invoke(self) -> None:
-        """Do it; subclasses say what."""
+        """Do it, once; subclasses say what is done."""
         raise NotImplementedError(f"{type(self).__name__} does not say what invoke does")
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from lion_broker.core.concepts import Collective, Observable, Ordering
 from lion_broker.errors import ConfigError, IDError
 
-__all__ = ["ID", "IDType", "to_list_type", "uuid7", "validate_order"]
+__all__ = ["ID", "IDType", "to_list_type", "validate_order"]
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -84,10 +84,6 @@ else:
 
     _text = _uuid7_source()
 
-    def uuid7() -> UUID:
-        """Return a UUID version 7 that is greater than all made before in this process."""
-        return UUID(_text())
-
 
 def _canonical(text: str) -> str | None:
     """Return lower-case UUID text with hyphens, or None when `text` is no UUID."""
@@ -117,12 +113,6 @@ class IDType(str):
     def create(cls) -> "IDType":
         """Return a new id (UUID version 7) that sorts after all ids made before in this process."""
         return cls(_text())
-
-    @classmethod
-    def of_number(cls, number: int, /) -> "IDType":
-        """Return the id whose UUID has these 128 bits."""
-        digits = f"{number:032x}"
-        return cls(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
 
     @classmethod
     def validate(cls, value: object, /) -> "IDType":

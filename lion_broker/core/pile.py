@@ -29,6 +29,9 @@ class _Missing(Enum):
 
     MISSING = 0
 
+    def __repr__(self) -> str:
+        return "..."
+
 
 MISSING: Final = _Missing.MISSING
 

@@ -98,14 +98,14 @@ class PileStore(Element, Collective[T], Generic[T]):
             return [self._item(one.id) for one in self.tail(count)]
 
     def tail(self, count: int) -> list[T | Deferred[T]]:
-        """Return the same, with what nobody has looked at yet as it is kept, a Deferred."""
+        """Return what `last` does, but leave a Deferred for each item that nobody has looked at yet."""
         with self._lock:
             items = [self._items[id_] for id_ in islice(reversed(self._ordered()), max(count, 0))]
             items.reverse()
             return items
 
     def recall(self, items: Sequence[T | Deferred[T]]) -> None:
-        """Take in items that are recorded already, new ones at the end: the observer is not told, but watches them.
+        """Take in items that are stored already, new ones at the end; the observer hears of later changes of them only.
 
         A Deferred becomes its item when somebody looks at that.
         """
@@ -114,7 +114,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             self._put(items)
 
     def withdraw(self, refs: Iterable[ID.Ref]) -> list[T]:
-        """Remove and return those of some items that are here."""
+        """Remove those of the given items that are here, and return them; others are ignored."""
         with self._lock:
             return self._discard([id_ for id_ in map(ID.get_id, refs) if id_ in self._items])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from lion_broker.core.numbers import is_amount
 from lion_broker.errors import ConfigError
 
 __all__ = ["Price", "Prices", "read_prices"]
@@ -66,16 +66,12 @@ def read_prices(path: str | None) -> Prices:
 
 def _price(path: str, name: str, values: Any) -> Price:
     known = isinstance(values, Mapping) and {"input", "output"} <= values.keys() <= set(_NAMES)
-    if not known or not all(_is_price(value) for value in values.values()):
+    if not known or not all(is_amount(value) for value in values.values()):
         raise _refused(
             path,
             f"says of {name[:100]!r} what is no price: input and output are needed, in US dollars per million tokens",
         )
     return Price(**{key: float(value) for key, value in values.items()})
-
-
-def _is_price(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _refused(path: str, why: str) -> ConfigError:

@@ -4,8 +4,7 @@ An exchange answers the verbs of `lion_broker.mail.verbs`. What it promises, who
 
 - A verb takes effect whole or not at all, and a repeated verb takes effect once.
 - Mail that `Post` or `Commit` has accepted is applied, set aside, or kept as a dead letter; it is never dropped. How
-much
-  of that survives a crash of the machine is the exchange's durability profile.
+  much of that survives a crash of the machine is the exchange's durability profile.
 - Each mail takes effect at most once on its recipient's log: the commit compares cursor and version.
 - Mail of one sender to one recipient is handed out in the order in which it was sent.
 - A branch has at most one owner whose commits are accepted: the bearer of the newest token.
@@ -69,7 +68,7 @@ class Exchange(ABC):
         return answer
 
     def convoy(self) -> Convoy:
-        """Return a way to ask for verbs in order without waiting for each answer; it is to be closed."""
+        """Return a Convoy, which asks for verbs in order without waiting for each answer; close it when done."""
         return Convoy(self)
 
     async def ainspect(self) -> str:

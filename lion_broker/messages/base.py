@@ -159,7 +159,7 @@ class RoledMessage(Node, Sendable, Watchable):
         self._change(content, sender=sender, recipient=recipient, template=template)
 
     def become(self, other: Self, /) -> bool:
-        """Say from now on what another message of this kind says; id and time stay.
+        """Take over the content of another message of this kind; id and time stay.
 
         The watchers are told once, and only if that makes a difference, which is what is returned.
         """

@@ -111,7 +111,7 @@ class iModel:
 
     @property
     def named(self) -> ModelSettings:
-        """What names it, and how it is asked."""
+        """Its settings as a value: provider, model and parameters, never a key."""
         return self._settings
 
     @property
@@ -131,7 +131,7 @@ class iModel:
 
     @property
     def processor(self) -> RateLimitedProcessor | None:
-        """What its calls wait at; None without limits."""
+        """The RateLimitedProcessor that its calls go through; None without limits."""
         return self._processor
 
     def share(self, budget: Budget) -> None:

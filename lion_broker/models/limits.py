@@ -113,7 +113,7 @@ class RateLimitedProcessor:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Limit nothing, or what is given; raises ConfigError for limits that let nothing through."""
+        """Keep the limits that are given, none without; raises ConfigError for limits that let nothing through."""
         numbers = (queue_capacity, capacity_refresh_time, interval, limit_requests, limit_tokens)
         if any(number is not None and number <= 0 for number in numbers):
             raise ConfigError("the limits of a RateLimitedProcessor are above 0, or None")

@@ -79,7 +79,7 @@ class Calibration:
 
 
 class TokenCalculator:
-    """Counts tokens; LionAGI's name for it. All of it is static."""
+    """Counts tokens as providers did, else estimates them; all methods are static."""
 
     @staticmethod
     def calculate_message_tokens(

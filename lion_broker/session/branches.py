@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 _CONFIG = frozenset({"pool", "behaviour", "metadata", "chat_model", "parse_model", "id"})
+_NAMED = frozenset(
+    {"system", "system_sender", "system_datetime", "imodel", "messages", "progress", "tool_manager", "tools"}
+)
+"""Further keywords of `new_branch`, beside the fields of a Branch: settings of the session's, arguments of Branch."""
 
 
 def found_steps(session: Session, limits: Limits) -> Steps[None]:
@@ -104,11 +108,6 @@ def new_steps(session: Session, given: dict[str, Any]) -> Steps[Any]:
     if session._default is None:
         yield from _set_default(session, branch)
     return branch
-
-
-_NAMED = frozenset(
-    {"system", "system_sender", "system_datetime", "imodel", "messages", "progress", "tool_manager", "tools"}
-)
 
 
 def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: str) -> Steps[RemoteBranch]:

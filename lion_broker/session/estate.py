@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 from collections.abc import Mapping
@@ -16,18 +15,20 @@ from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory, gone, session_steps
 from lion_broker.branch.inventory import message_records, model_record, tool_record
 from lion_broker.branch.items import LocalObjects
-from lion_broker.branch.journal import Kind, record_of
+from lion_broker.branch.journal import copy_record
 from lion_broker.branch.registry import Registry
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
+from lion_broker.core.numbers import is_amount
 from lion_broker.core.pile import Pile
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
+from lion_broker.mail.checks import DELIVERIES
 from lion_broker.mail.exchange import Exchange, Steps, ask
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
-from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, ReadBranches, ReadSession
+from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, DeleteSession, ReadBranches, ReadSession
 
 from .command import Commander
 from .desk import Desk
@@ -36,9 +37,8 @@ from .household import Household
 from .postbox import Postbox
 from .remote import Reach, RemoteBranch
 
-__all__ = ["DELIVERY", "Estate", "Limits"]
+__all__ = ["Estate", "Limits"]
 
-DELIVERY = ("manual", "auto")
 _NAMES_SHOWN = 5
 _READ_AT_ONCE = 1000
 """Branches that whoever takes a session up reads in one round trip."""
@@ -71,11 +71,11 @@ class Estate:
         lease_ms: int = 10_000,
         owns_exchange: bool = False,
     ) -> None:
-        if delivery not in DELIVERY:
-            raise ConfigError(f"delivery is {delivery!r}; it is 'manual' or 'auto'.")
+        if delivery not in DELIVERIES:
+            raise ConfigError(f"delivery is {delivery!r}; it is {' or '.join(map(repr, DELIVERIES))}.")
         if registry is not None and not isinstance(registry, Registry):
             raise ConfigError(f"registry is a Registry or None, not a {type(registry).__name__}.")
-        if timeout is not None and not _is_seconds(timeout):
+        if timeout is not None and not is_amount(timeout):
             raise ConfigError(f"timeout is {timeout!r:.80}; it is a number of seconds from 0 on, or None for ever.")
         self.exchange = exchange
         self.delivery = delivery
@@ -270,7 +270,7 @@ class Estate:
         """Split a branch off one on workers: the new log refers to the old one, so no message crosses the network."""
         record = yield from source.record_steps()
         seed = BranchSeed(IDType.create(), "", source.pool, source.behaviour, record.seed.fields)
-        copy = record_of(Kind.COPY, branch=str(source.id), version=record.version, place=2**31, sender=str(sender))
+        copy = copy_record(source.id, record.version, sender)
         return (yield from self.plant_steps(seed, (copy,), copies=source.id))
 
     def plant_steps(self, seed: BranchSeed, records: tuple[Record, ...], copies: str = "") -> Steps[RemoteBranch]:
@@ -295,6 +295,11 @@ class Estate:
         if self.delivery == "auto":
             yield from self.household.flush_steps()
         yield from self.postbox.post_held_steps()
+
+    def delete_steps(self) -> Steps[None]:
+        """Remove everything that the session owns, in bounded pieces."""
+        while (yield from ask(DeleteSession(self.session))):
+            pass
 
     def check_open(self) -> None:
         """Raise ItemNotFoundError when the session is closed here."""
@@ -325,10 +330,6 @@ class Estate:
     def fields_of(record: SessionRecord) -> dict[str, Any]:
         """Return the fields of a session as they were given."""
         return {name: from_json(text) for name, text in record.fields.items() if name != "delivery"}
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _written(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Place, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.inventory import equip, first_records
-from lion_broker.branch.journal import Kind, record_of
+from lion_broker.branch.journal import copy_record
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
@@ -19,7 +19,7 @@ from lion_broker.errors import BrokerError
 from lion_broker.mail.exchange import Steps, ask, together
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import BranchRecord, BranchSeed, Record
+from lion_broker.mail.records import BranchRecord, BranchSeed
 from lion_broker.mail.verbs import Claim, CreateBranch, Station
 
 __all__ = ["Household"]
@@ -44,7 +44,8 @@ class Household:
         token = str(IDType.create())
         records = first_records(branch, copied_from is None)
         if copied_from is not None:
-            records = (_copy_record(self.hosts[copied_from.id], branch), *records)
+            version = self.hosts[copied_from.id].version
+            records = (copy_record(copied_from.id, version, self.around.session), *records)
         outcome = yield from ask(
             CreateBranch(
                 session=self.around.session,
@@ -112,7 +113,7 @@ class Household:
         return found
 
     @staticmethod
-    def gone(mails: Iterable[tuple[Branch, Mail]]) -> None:
+    def let_go(mails: Iterable[tuple[Branch, Mail]]) -> None:
         """Take note that mail has left the outboxes."""
         for branch, group in groupby(mails, itemgetter(0)):
             branch.mailbox.let_go(mail for _, mail in group)
@@ -166,13 +167,3 @@ class Household:
 
 def _fields(branch: Branch) -> dict[str, str]:
     return {"user": str(to_portable(branch.user))} if branch.user is not None else {}
-
-
-def _copy_record(source: Host, branch: Branch) -> Record:
-    return record_of(
-        Kind.COPY,
-        branch=str(source.branch.id),
-        version=source.version,
-        place=2**31,
-        sender=str(source.around.session),
-    )

@@ -25,7 +25,6 @@ from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.telemetry.agent_spans import Workflow, workflow
 
 from . import branches as acts
-from . import views
 from .estate import Estate, Limits
 from .exporting import Exported, checked, export_steps, fork_steps, import_steps, target_of
 
@@ -124,7 +123,7 @@ class SessionLife(Element, Communicatable, Relational):
         return self._estate.delivery
 
     def flush(self) -> None:
-        """Store what branches of this process have done. Blocks."""
+        """Store what the branches of this process have done since their last commit. Blocks; may raise LeaseLost."""
         self._run(self._estate.flush_steps())
 
     async def aflush(self) -> None:
@@ -132,10 +131,10 @@ class SessionLife(Element, Communicatable, Relational):
         await self._arun(self._estate.flush_steps())
 
     def export(self, file: str | os.PathLike[str]) -> Exported:
-        """Write all that the session holds as JSON lines, and say what that was; see `lion-broker session export`.
+        """Write all that the session holds to a file of JSON lines, and return how much that was.
 
-        Blocks. Each branch is read as it stands after a turn; `steady` says whether nothing changed meanwhile. Raises
-        OSError for a file that cannot be written.
+        Blocks. Each branch is read as it stands after a turn; `steady` says whether nothing changed meanwhile. The same
+        as `lion-broker session export`. Raises OSError for a file that cannot be written.
         """
         self.flush()
         # As private as a mailbox: it holds all that was said.
@@ -174,9 +173,9 @@ class SessionLife(Element, Communicatable, Relational):
     def fork(self, name: str | None = None) -> Self:
         """Return a new session whose branches begin with the histories that this one's have now. Blocks.
 
-        It has the branches under their ids and names, with tools, models, pools and behaviours, and no mail: what is on
-        its way is handled once, here. Its local branches live in this process; plain functions are to be registered
-        again. It uses this session's exchange.
+        Its branches have the same ids, names, tools, models, pools and behaviours. It has no mail: what is on its way
+        stays with this session, which alone handles it. Its local branches live in this process; register plain
+        functions again. It uses this session's exchange.
         """
         self.flush()
         made = self._run(fork_steps(self.id, name))
@@ -194,7 +193,7 @@ class SessionLife(Element, Communicatable, Relational):
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""
-        self._run(views.delete_steps(self._estate))
+        self._run(self._estate.delete_steps())
         self._estate.close()
         self._close_exchange()
 

@@ -37,9 +37,8 @@ from .settle import move_steps, settle_steps
 if TYPE_CHECKING:
     from lion_broker.mail.records import BranchRecord
 
-__all__ = ["Reach", "RemoteBranch", "picture"]
+__all__ = ["Reach", "RemoteBranch", "mailbox_steps"]
 
-_LONGEST_WAIT_MS = 5000
 _ENVELOPE_BYTES = 1024
 """What a command needs of a mail's size beside the messages that it carries."""
 
@@ -118,8 +117,8 @@ class RemoteBranch(BaseBranch):
 
     @property
     def mailbox(self) -> Mailbox:
-        """A picture of the mail that waits for the branch to receive it; one round trip."""
-        mailbox: Mailbox = self._run(self._mailbox_steps())
+        """A snapshot of the mail that waits for the branch to receive it; one round trip."""
+        mailbox: Mailbox = self._run(mailbox_steps(self._reach.around.session, self.id))
         return mailbox
 
     @property
@@ -248,7 +247,7 @@ class RemoteBranch(BaseBranch):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
-        """Refuse: what lives elsewhere is taken up, not made. Raises NotPortable."""
+        """Always raises NotPortable: a branch that lives elsewhere is taken up with its session, not made from data."""
         session = str(values.get("session", "the id of its session"))
         raise NotPortable(
             "A RemoteBranch cannot be made from data, because it lives elsewhere: take its session up with"
@@ -315,17 +314,6 @@ class RemoteBranch(BaseBranch):
             raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")
         return found[0]
 
-    def _mailbox_steps(self) -> Steps[Mailbox]:
-        mailbox = Mailbox()
-        after, page = START, None
-        while page is None or page:
-            page = yield from ask(ReadInbox(self._reach.around.session, self.id, after))
-            for entry in page:
-                after = entry.id
-                if not isinstance(entry.mail, Rejected):
-                    mailbox.append_in(picture(entry.mail))
-        return mailbox
-
     def _run(self, steps: Steps[Any]) -> Any:
         reach = self._reach
         reach.check_open()
@@ -340,7 +328,18 @@ class RemoteBranch(BaseBranch):
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"
 
 
-def picture(wire: WireMail) -> Mail:
+def mailbox_steps(session: str, branch: str) -> Steps[Mailbox]:
+    """Read the mail that waits for a branch, or for the session itself, to receive it."""
+    mailbox, after = Mailbox(), START
+    while page := (yield from ask(ReadInbox(session, branch, after))):
+        after = page[-1].id
+        for entry in page:
+            if not isinstance(entry.mail, Rejected):
+                mailbox.append_in(_as_data(entry.mail))
+    return mailbox
+
+
+def _as_data(wire: WireMail) -> Mail:
     """A mail as its data says, nothing looked up: tools and models are shown as the references that they travel as."""
     header = wire.header
     item = wire.item()["item"]

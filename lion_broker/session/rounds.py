@@ -30,7 +30,7 @@ def gather_steps(estate: Estate, chosen: Chosen) -> Steps[None]:
     yield from estate.flush_steps()
     leaving = estate.household.outgoing(senders=chosen)
     yield from move_steps(estate.session, lambda _: Collect(estate.session, chosen))
-    estate.household.gone(leaving)
+    estate.household.let_go(leaving)
 
 
 def send_steps(estate: Estate, to_: Any) -> Steps[None]:
@@ -39,7 +39,7 @@ def send_steps(estate: Estate, to_: Any) -> Steps[None]:
     yield from estate.flush_steps()
     leaving = estate.household.outgoing(recipients=chosen)
     moved = yield from move_steps(estate.session, lambda resume: Send(estate.session, chosen, resume=resume))
-    estate.household.gone(leaving)
+    estate.household.let_go(leaving)
     yield from estate.household.refresh_steps(moved)
 
 
@@ -57,7 +57,7 @@ def round_steps(estate: Estate, receive_all: bool, timeout: float | None) -> Ste
     moved = yield from move_steps(
         estate.session, lambda resume: Send(estate.session, receive=receive_all, resume=resume)
     )
-    estate.household.gone(leaving)
+    estate.household.let_go(leaving)
     if not receive_all:
         yield from estate.household.refresh_steps(moved)
         return

@@ -22,6 +22,7 @@ from . import views
 from .estate import Estate, Limits
 from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
 from .mail import SessionMailManager
+from .remote import mailbox_steps
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
 from .sight import SessionSight
@@ -101,8 +102,8 @@ class Session(SessionSight):
 
     @property
     def mailbox(self) -> Mailbox:
-        """A picture of the mail that waits for the session itself; one round trip."""
-        mailbox: Mailbox = self._run(views.mailbox_steps(self._estate))
+        """A snapshot of the mail that waits for the session itself; one round trip."""
+        mailbox: Mailbox = self._run(mailbox_steps(self.id, self.id))
         return mailbox
 
     @property
@@ -132,12 +133,9 @@ class Session(SessionSight):
         `metadata=` travels with it. It becomes the default branch if there is none. Blocks for a round trip. Raises
         ConfigError for what does not fit together, NotPortable for a function that would have to travel, ToolUnknown.
         """
-        given = {"system": system, "system_sender": system_sender, "system_datetime": system_datetime}
-        given.update(user=user, name=name)
-        given.update(
-            imodel=imodel, messages=messages, progress=progress, tool_manager=tool_manager, tools=tools, **config
-        )
-        return self._run(acts.new_steps(self, given))
+        config.update(system=system, system_sender=system_sender, system_datetime=system_datetime, user=user, name=name)
+        config.update(imodel=imodel, messages=messages, progress=progress, tool_manager=tool_manager, tools=tools)
+        return self._run(acts.new_steps(self, config))
 
     async def anew_branch(self, **config: Any) -> Any:
         """Create a branch without blocking the event loop; see `new_branch`."""
@@ -221,11 +219,11 @@ class Session(SessionSight):
         await self._arun(send_steps(self._estate, to_))
 
     def collect(self, from_: ID.RefSeq | None = None) -> None:
-        """Take outgoing mail of branches (None: of all) into the exchange, and apply what they have got. Blocks.
+        """Take mail from the outboxes of branches (None: of all) into the exchange, and apply their inboxes. Blocks.
 
-        Applied by category: a message joins the history, a tool or model is registered; what cannot be applied
-        becomes a dead letter, other categories stay pending. Returns when branches on workers have settled; raises
-        RoundTimeout, and ItemNotFoundError for an unknown branch before anything moves.
+        A message joins the history, a tool or model is registered; what cannot be applied becomes a dead letter, and
+        other categories stay pending. Returns when branches on workers have handled theirs. Raises RoundTimeout when
+        they have not within the session's `timeout`, and ItemNotFoundError for an unknown branch before anything moves.
         """
         self._run(collect_steps(self._estate, from_, self._estate.timeout))
 
@@ -234,7 +232,10 @@ class Session(SessionSight):
         await self._arun(collect_steps(self._estate, from_, self._estate.timeout))
 
     def collect_send_all(self, receive_all: bool = False) -> None:
-        """Collect from all branches, send to all, and with `receive_all` have all apply what they got. Blocks."""
+        """Collect from all branches, send to all, and with `receive_all` have all apply it.
+
+        Blocks. Raises RoundTimeout when workers have not settled within the session's `timeout`.
+        """
         self._run(round_steps(self._estate, receive_all, self._estate.timeout))
 
     async def acollect_send_all(self, receive_all: bool = False) -> None:
@@ -243,16 +244,16 @@ class Session(SessionSight):
             await self._arun(round_steps(self._estate, receive_all, self._estate.timeout))
 
     def take_outgoing(self, branches: tuple[IDType, ...] | None) -> None:
-        """Take outgoing mail into the exchange and nothing else: LionAGI's narrow collect. Blocks."""
+        """Take mail from outboxes (None: of all branches) into the exchange; unlike `collect`, apply none. Blocks."""
         self._run(gather_steps(self._estate, branches))
 
     def batch(self) -> Batch:
-        """Hold back the mail that is sent inside, and post it together: in full pieces of 200, what is left at the end.
+        """Post the mail that is sent inside the block in pieces of 200, and what is left at its end.
 
-        For `with` and `async with`. The end blocks (or waits) until all of it is stored, and raises what became of the
-        first mail that was refused, such as MailboxFull; BrokerUnavailable when no server answers, and then the mail is
-        kept. Inside, `send` blocks while the server is behind by several pieces. An error inside ends the batch; what
-        was sent before it is posted all the same. Mail of other tasks and threads is not held.
+        For `with` and `async with`. The end waits until all of it is stored. It raises the error of the first mail that
+        was refused, such as MailboxFull, or BrokerUnavailable when no server answers; the mail is kept then. Inside,
+        `send` blocks while several pieces have no answer yet. After an error inside, what was sent before it is posted
+        all the same. Mail of other tasks and threads is not held back.
         """
         return Batch(self._estate.around.batches, self._run, self._arun, self._estate.end_batch_steps)
 
@@ -270,7 +271,10 @@ class Session(SessionSight):
     def to_df(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False
     ) -> DataFrame:
-        """Return the same as a frame: role content sender recipient created_at id branch; times in UTC."""
+        """Return the messages that `concat_messages` returns as a pandas frame.
+
+        Columns: `role content sender recipient created_at id branch`; times in UTC.
+        """
         chosen = self._run(views.chosen_steps(self._estate, branches))
         return views.to_df(self._estate, chosen, exclude_clone, exclude_load)
 
@@ -282,8 +286,8 @@ class Session(SessionSight):
     def retry_dead_letters(self, letters: Any = None) -> Retried:
         """Send dead letters again (None: all, oldest first), given as themselves or by id.
 
-        The same mails are tried afresh. Says how many are on their way, and why others stay. Blocks for a round trip a
-        hundred.
+        The same mails are tried afresh. `count` of what is returned says how many are on their way, `left` why others
+        stay. Blocks for a round trip a hundred.
         """
         done: Retried = self._run(retry_steps(self._estate, letters))
         return done
@@ -306,7 +310,7 @@ class Session(SessionSight):
         await self._arun(edit_steps(self._estate, letter, item))
 
     def drop_dead_letters(self, letters: Any = None) -> Retried:
-        """Remove dead letters (None: all) for good; says how many, and which were not there. Blocks."""
+        """Remove dead letters (None: all) for good; returns how many were removed, and which were not there. Blocks."""
         done: Retried = self._run(drop_steps(self._estate, letters))
         return done
 
@@ -320,10 +324,10 @@ class Session(SessionSight):
     ) -> TakenOut:
         """Withdraw mail that waits, given as itself or by id (None: all that waits for `branch`, or of `category`).
 
-        It becomes a dead letter, `withdrawn`, before anybody handles it: to be shown, sent again or dropped; who waits
-        for an answer to it hears OperationCancelled. Says which letter each is, and why others stay: what a worker has
-        in hand is left to it. `by` and `reason` go into the audit. Blocks for a round trip a hundred. Raises
-        ConfigError, ItemNotFoundError for an unknown branch.
+        Each becomes a dead letter, `withdrawn`, before anybody handles it; whoever waits for an answer to it gets
+        OperationCancelled. What a worker has in hand stays there. The result says which letter each mail became, and
+        why others stay. `by` and `reason` go into the audit. Blocks for a round trip a hundred. Raises ConfigError, and
+        ItemNotFoundError for an unknown branch.
         """
         done: TakenOut = self._run(withdraw_steps(self._estate, mails, branch, category, reason, by))
         return done
@@ -355,7 +359,7 @@ class Session(SessionSight):
         await self._arun(acts.resume_steps(self, branch))
 
     def wait_idle(self, timeout: float | None = 60.0) -> None:
-        """Wait until no mail is in flight between branches on workers. Blocks. Raises RoundTimeout."""
+        """Wait until no mail is on its way to a branch on workers. Blocks; RoundTimeout after `timeout` seconds."""
         self.flush()
         self._run(idle_steps(self.id, timeout))
 
@@ -365,7 +369,11 @@ class Session(SessionSight):
         await self._arun(idle_steps(self.id, timeout))
 
     def counters(self) -> dict[str, int]:
-        """Return how many mails were posted, applied, redelivered, became dead letters, and are in flight."""
+        """Return the numbers of mails by `posted applied redelivered dead inflight delayed`. Blocks.
+
+        Since the beginning: posted, applied, redelivered (handed out again). Now: dead letters; in flight, which is in
+        mailboxes and not yet committed, or to be tried again; delayed.
+        """
         return dict(self._run(session_steps(self.id)).counters)
 
     def locate(self, ref: Any) -> IDType:

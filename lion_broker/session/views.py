@@ -1,4 +1,4 @@
-"""What a session shows: messages gathered over branches, dead letters, its own mail."""
+"""The messages of a session, gathered over its branches: as a pile, as a frame."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any
 from lion_broker.branch.branch import Branch
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile, pile
-from lion_broker.mail.exchange import Steps, ask, together
-from lion_broker.mail.mailbox import Mailbox
-from lion_broker.mail.records import START, Rejected
-from lion_broker.mail.verbs import DeleteSession, ReadInbox
+from lion_broker.mail.exchange import Steps, together
 from lion_broker.messages import RoledMessage
 
 from .estate import Estate
 from .gathered import Gathered, Source
-from .remote import RemoteBranch, picture
+from .remote import RemoteBranch
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["chosen_steps", "concat", "delete_steps", "mailbox_steps", "to_df"]
+__all__ = ["chosen_steps", "concat", "to_df"]
 
 Chosen = tuple[IDType, ...] | None
 
@@ -34,7 +31,7 @@ def concat(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bo
 
 
 def to_df(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:
-    """Return the same as a frame, with the branch in which each message was first found."""
+    """Return what `concat` does as a frame, with the branch in which each message was first found."""
     with estate.around.lock:
         return _gathered(estate, chosen, exclude_clone, exclude_load).frame()
 
@@ -56,23 +53,6 @@ def chosen_steps(estate: Estate, branches: Any) -> Steps[Chosen]:
     for first in range(0, len(readers), _READ_TOGETHER):
         yield from together([reader.read_steps() for reader in readers[first : first + _READ_TOGETHER]])
     return chosen
-
-
-def mailbox_steps(estate: Estate) -> Steps[Mailbox]:
-    """Read the mail that waits for the session itself."""
-    mailbox, after = Mailbox(), START
-    while page := (yield from ask(ReadInbox(estate.session, estate.session, after))):
-        after = page[-1].id
-        for entry in page:
-            if not isinstance(entry.mail, Rejected):
-                mailbox.append_in(picture(entry.mail))
-    return mailbox
-
-
-def delete_steps(estate: Estate) -> Steps[None]:
-    """Remove everything that the session owns, in bounded pieces."""
-    while (yield from ask(DeleteSession(estate.session))):
-        pass
 
 
 def _gathered(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Gathered:

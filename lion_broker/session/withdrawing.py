@@ -134,7 +134,7 @@ def withdraw_steps(
     yield from estate.flush_steps()
     owner = by or f"a program ({estate.around.owner})"
     done = yield from take_out_steps(estate.session, mails, chosen[0] if chosen else "", category, reason, owner)
-    estate.household.gone([pair for pair in estate.household.outgoing() if pair[1].id in done.letters])
+    estate.household.let_go([pair for pair in estate.household.outgoing() if pair[1].id in done.letters])
     return done
 
 

@@ -132,8 +132,12 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
 
 def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
     """Return what the header of a mail carries that goes with the next commit or post, and counts as sent by now."""
-    if otel() is None:
+    used = otel()
+    if used is None:
         return {}
+    together = _together.get()
+    if together is not None:
+        return together.carry(used, exchange, session, recipient, mail)
     sending = outgoing(exchange, session, recipient, mail)
     sending.end()
     return sending.carried
@@ -152,7 +156,7 @@ def count_sent(categories: Iterable[str]) -> None:
 
 
 class Processing:
-    """The handling of one mail, or of several in one span: `enter` and `leave` it as often as it is gone on with."""
+    """The handling of one mail, or of several in one span; `enter` it once, and `leave` it before its end."""
 
     __slots__ = ("_before", "_began", "_known", "_mail", "_mails", "_otel", "_span", "context")
 
@@ -181,6 +185,7 @@ class Processing:
         """Make that current again which was before."""
         if self._before is not None:
             self._otel.enter(self._before)
+            self._before = None
 
     def end(self, error: str = "") -> None:
         """End it; `error` is the class of what the handling has raised."""

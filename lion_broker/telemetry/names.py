@@ -1,7 +1,7 @@
 """Every name that lion-broker gives to a span, an attribute, a metric or a field of a log line; none stands elsewhere.
 
 They follow OpenTelemetry's conventions for messaging, and for generative AI, which are still in development: whoever
-raises the versions below compares each name. docs/telemetry.md shows the same names, and a test compares the two.
+raises the version below compares each name. docs/telemetry.md shows the same names, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Final
 __all__ = [
     "ATTRIBUTES",
     "DEFINITIONS",
-    "GEN_AI_CONVENTIONS",
     "INSTRUMENTS",
     "LOG_FIELDS",
     "MESSAGING_CONVENTIONS",
@@ -26,7 +25,6 @@ __all__ = [
 ]
 
 MESSAGING_CONVENTIONS: Final = "1.44.0"
-GEN_AI_CONVENTIONS: Final = "1.44.0 (development)"
 SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/{MESSAGING_CONVENTIONS}"
 SCOPE: Final = "lion_broker"
 SYSTEM: Final = "redis"

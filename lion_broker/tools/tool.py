@@ -90,7 +90,7 @@ class Tool(Element):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
-        """Refuse: code never comes from data. Raises NotPortable."""
+        """Always raises NotPortable, because code never comes from data."""
         raise NotPortable(
             f"the tool {values.get('function', '')!r} cannot be made from data, because a tool is code:"
             " register the function where it is to run, and name it"

@@ -74,31 +74,27 @@ class Account:
         if alone:
             # The mail that took so long ends here, not with the turn.
             self._end_shared()
-        if alone or self._shared is None:
-            found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
-            if not alone:
-                self._shared = found
-        else:
-            found = self._shared
-            found.joins(wire.header)
+        if self._shared is not None:
+            self._shared.joins(wire.header)
+            return self._shared
+        self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
         if found is not None:
             found.enter()
-        if not alone:
-            if self._together is None:
-                self._together = Together()
-            self._together.begin()
-        self._last = found
+            if not alone:
+                self._shared, self._together = found, Together()
+                self._together.begin()
         return found
 
     def end(self, span: Processing, error: str) -> None:
-        """End what `begin` has begun; `error` is the class of what was raised, if anything was."""
-        span.leave()
+        """End what `begin` has begun; `error` is the class of what was raised, if anything was.
+
+        What mails share stays current: nothing but mails of this turn is handled in the task until that ends.
+        """
         if span is self._shared:
-            if self._together is not None:
-                self._together.leave()
             # A turn ends at a mail that fails.
             self._error = error
         else:
+            span.leave()
             span.end(error)
 
     def _end_shared(self, error: str = "") -> None:
@@ -107,6 +103,7 @@ class Account:
             self._together.end()
             self._together = None
         if self._shared is not None:
+            self._shared.leave()
             self._shared.end(error)
             self._shared = None
 

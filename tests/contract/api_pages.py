@@ -79,7 +79,7 @@ def _blocks(name: str, value: Any) -> Iterator[str]:
         return
     bases = [base.__name__ for base in value.__bases__ if getattr(lion_broker, base.__name__, None) is base]
     if bases:
-        yield f"A {', '.join(f'`{base}`' for base in bases)}."
+        yield f"A kind of {', '.join(f'`{base}`' for base in bases)}."
     if not issubclass(value, (BaseException, enum.Enum)):
         yield _signature(name, value)
     yield _text(value)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import lion_broker
 from lion_broker import errors
 from lion_broker.errors import ItemExistsError, LionError, ToolError, ToolExists
 
@@ -24,6 +25,11 @@ def test_every_error_has_the_one_root(name: str) -> None:
     kind: type[LionError] = getattr(errors, name)
     assert issubclass(kind, LionError)
     assert str(kind.__doc__).startswith("Raised when ")
+
+
+def test_every_error_can_be_taken_from_the_package() -> None:
+    """Whoever reads of an error in a page or a traceback can catch it."""
+    assert set(errors.__all__) <= set(lion_broker.__all__)
 
 
 def test_a_tool_that_exists_is_an_item_that_exists() -> None:

@@ -20,11 +20,11 @@ class Operable(ABC):
 
     @abstractmethod
     async def perform(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Do an operation by its name."""
+        """Do one of the operations below, by its name, and return its result; `arguments` are its keywords."""
 
     @abstractmethod
     def streamed(self, arguments: Mapping[str, Any]) -> AsyncGenerator[str]:
-        """Do `stream`."""
+        """Yield what `stream` yields; `arguments` are its keywords."""
 
     def stream(
         self, instruction: Any = None, guidance: Any = None, context: Any = None, *, progression: Any = None,

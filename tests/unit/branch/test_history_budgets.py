@@ -12,7 +12,7 @@ import pytest
 from lion_broker import Branch, BranchOwned, Instruction, Registry, RoledMessage, Session
 from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host
-from lion_broker.branch.journal import Chronicle, Kind, record_of
+from lion_broker.branch.journal import Chronicle, Kind, copy_record, record_of
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import arun, run, together
@@ -87,7 +87,7 @@ def long_history(session: Session) -> str:
 def copied_history(session: Session) -> str:
     """The id of a branch that was split off from one with a long log."""
     source = long_history(session)
-    copy = record_of(Kind.COPY, branch=source, version=1, place=2**31, sender=str(session.id))
+    copy = copy_record(source, 1, session.id)
     return stored(session, copy, copies=source)
 
 

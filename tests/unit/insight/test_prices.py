@@ -46,6 +46,7 @@ def test_tokens_cost_what_the_price_says() -> None:
         ("[models]\na = { input = 1 }", "says of 'a' what is no price"),
         ("[models]\na = { input = 1, output = -1 }", "says of 'a' what is no price"),
         ("[models]\na = { input = 1, output = nan }", "says of 'a' what is no price"),
+        ("[models]\na = { input = 1, output = 1" + 400 * "0" + " }", "says of 'a' what is no price"),
         ("[models]\na = { input = true, output = 1 }", "says of 'a' what is no price"),
         ("[models]\na = { input = 1, output = 1, more = 1 }", "says of 'a' what is no price"),
         ("[models]\na = 1", "says of 'a' what is no price"),

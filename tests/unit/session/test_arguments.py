@@ -45,6 +45,7 @@ def test_what_names_no_branch(session: Session, what: str, ref: Any) -> None:
         ({"timeout": "x"}, "timeout is 'x'; it is a number of seconds"),
         ({"timeout": -1}, "timeout is -1; it is a number of seconds"),
         ({"timeout": float("nan")}, "timeout is nan; it is a number of seconds"),
+        ({"timeout": 10**400}, "timeout is 1000000+; it is a number of seconds"),
         ({"name": "\ud800"}, "The session's name cannot be stored"),
         ({"user": len}, "The session's user cannot be stored"),
     ],
