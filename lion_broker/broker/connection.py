@@ -80,13 +80,22 @@ def _refuses_user(error: BaseException) -> bool:
     return refused or text.startswith(("NOAUTH", "NOPERM", "WRONGPASS")) or any(one in text for one in _IN_FUNCTIONS)
 
 
+def _refusal(text: str) -> str:
+    """Why a user is refused, and the next step: one who may not do something is known well, and needs other rights."""
+    if "permissions" not in text.lower() and not text.startswith(_IN_FUNCTIONS):
+        return f"{text}. Check user and password in the URL."
+    # Where in a function it was is for nobody.
+    why = text.partition(" script: on ")[0].removeprefix(f"{_IN_FUNCTIONS[0]}: ")
+    return f"{why}. Use one with more rights: `lion-broker acl` prints what each role needs."
+
+
 def translate(error: BaseException, url: str) -> LionError:
     """Return the package's error for one of redis-py or of the server; the only place that maps them."""
     shown = without_secrets(url)
     # One sentence of ours follows or ends after it, whether or not the other side wrote a full stop.
     text = str(error).rstrip().removesuffix(".")
     if _refuses_user(error):
-        return BrokerError(f"The server at {shown} refused this user: {text}. Check user and password in the URL.")
+        return BrokerError(f"The server at {shown} refused this user: {_refusal(text)}")
     if text.startswith("MISCONF"):
         return BrokerUnavailable(
             f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"

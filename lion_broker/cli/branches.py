@@ -13,7 +13,7 @@ from .finding import One, session_id
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import counted, moment, print_json, short_id
-from .sessions import BRANCH_COLUMNS, branch_row, branch_rows
+from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -76,7 +76,7 @@ def show(
         opened = Sessions.open(session_id(exchange, session), exchange=exchange)
         found = _shown(opened.get_branch(branch), last)
         rows = branch_rows(exchange, opened.id) if found["messages"] else []
-        names = {opened.id: "session", **{one["id"]: one["name"] for one in rows}}
+        names = {opened.id: "session", **{one["id"]: branch_title(one) for one in rows}}
     messages = found.pop("messages")
     if as_json:
         print_json({**found, "messages": messages})

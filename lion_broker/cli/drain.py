@@ -70,12 +70,12 @@ def drain(
         _order(exchange, chosen)
         if wait:
             typer.echo(f"Told {counted(len(chosen), 'worker')} to drain; waiting until they have stopped.", err=True)
-        left, lost = _wait(exchange, chosen, timeout) if wait else (chosen, [])
-    stopped = [one for one in chosen if one not in (*left, *lost)]
+        left, lost = _awaited(exchange, chosen, timeout, as_json) if wait else (chosen, [])
     if as_json:
+        stopped = [one for one in chosen if one not in (*left, *lost)]
         print_json({"told": chosen, "stopped": stopped, "lost": lost, "left": left})
     else:
-        _tell(chosen, stopped, lost, left, wait)
+        _tell(chosen, left, wait)
     if wait and (left or lost):
         raise typer.Exit(Code.UNFINISHED if left else Code.ERROR)
 
@@ -122,25 +122,45 @@ def _order(exchange: Exchange, owners: list[str]) -> None:
         exchange.call(OrderWorkers(tuple(owners)))
 
 
-def _wait(exchange: Exchange, owners: list[str], timeout: float) -> tuple[list[str], list[str]]:
-    """Wait until workers have stopped; returns those that have not, and those that were lost on the way."""
+def _awaited(exchange: Exchange, owners: list[str], timeout: float, as_json: bool) -> tuple[list[str], list[str]]:
+    """Wait as `_wait` does; who ends the waiting hears that the workers drain all the same."""
+    try:
+        return _wait(exchange, owners, timeout, tells=not as_json)
+    except KeyboardInterrupt:
+        typer.echo(
+            "No longer waited for: they drain all the same. `lion-broker status` shows how far they are.", err=True
+        )
+        raise
+
+
+def _wait(exchange: Exchange, owners: list[str], timeout: float, *, tells: bool) -> tuple[list[str], list[str]]:
+    """Wait until workers have stopped, telling of each as it does.
+
+    Returns those that have not, and those that were lost on the way.
+    """
     end = time.monotonic() + timeout
+    open_ = list(owners)
     while True:
         states = {one.owner: one.state for one in _workers(exchange)}
         # One that the register has forgotten has stopped a while ago.
         left = [owner for owner in owners if states.get(owner) in _LIVE]
         lost = [owner for owner in owners if states.get(owner) == "lost"]
+        if tells:
+            _tell_ended([owner for owner in open_ if owner not in left], lost)
+        open_ = left
         if not left or time.monotonic() >= end:
             return left, lost
         time.sleep(_PAUSE_SECONDS)
 
 
-def _tell(chosen: list[str], stopped: list[str], lost: list[str], left: list[str], waited: bool) -> None:
+def _tell_ended(owners: list[str], lost: list[str]) -> None:
+    for owner in owners:
+        how = "was lost; when its leases have ended, others have its branches" if owner in lost else "has stopped"
+        typer.echo(f"{cell(owner)} {how}.")
+
+
+def _tell(chosen: list[str], left: list[str], waited: bool) -> None:
     if not chosen:
         typer.echo("No worker is at work there.")
-    for owner in stopped:
-        typer.echo(f"{cell(owner)} has stopped.")
-    for owner in lost:
-        typer.echo(f"{cell(owner)} was lost; when its leases have ended, others have its branches.")
     for owner in left:
         typer.echo(f"{cell(owner)} is still at work." if waited else f"{cell(owner)} is told to drain.")

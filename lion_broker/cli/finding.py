@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,10 +17,23 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import SessionRecord
 
-__all__ = ["NEWEST", "Maybe", "One", "called", "default_of", "name_of", "records_of", "session_id"]
+__all__ = [
+    "DEFAULT",
+    "NEWEST",
+    "Maybe",
+    "One",
+    "bare_defaults",
+    "called",
+    "default_of",
+    "name_of",
+    "records_of",
+    "session_id",
+]
 
 NEWEST: Final = "@"
 """What stands for the newest session."""
+DEFAULT: Final = "(default)"
+"""What a branch that stands for a session is called where it has no name."""
 _PAGE: Final = 200
 _NAMED: Final = 10_000
 """So many sessions, the newest, are asked for their names."""
@@ -54,8 +67,13 @@ def default_of(record: SessionRecord) -> str:
 
 def called(exchange: Exchange, session: str, names: Mapping[str, str]) -> dict[str, str]:
     """Return names of branches for people: the one that stands for a session, mostly without a name, is `(default)`."""
-    bare = {default for one in records_of(exchange, [session]) if (default := default_of(one))}
-    return {**names, **{one: "(default)" for one in bare if names.get(one, one) in ("", one)}}
+    return {**names, **dict.fromkeys(bare_defaults(exchange, [session], names), DEFAULT)}
+
+
+def bare_defaults(exchange: Exchange, sessions: Iterable[str], names: Mapping[str, str]) -> set[str]:
+    """Return the branches that stand for sessions and have no name of their own among `names`."""
+    defaults = {default for one in records_of(exchange, sorted(sessions)) if (default := default_of(one))}
+    return {one for one in defaults if names.get(one, one) in ("", one)}
 
 
 def session_id(exchange: Exchange, text: str) -> str:

@@ -59,7 +59,7 @@ def send(
         found = session_id(exchange, session)
         home = Sessions.open(found, exchange=exchange).locate(branch)
         note = note_to(found, home, category, said, as_user)
-        run(exchange, note.send_steps())
+        run(exchange, note.send_steps(awaited=wait is not None))
         if wait is None:
             _tell(note.id, home, None, as_json)
             return

@@ -13,15 +13,15 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, called, session_id
+from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, counted, moment, paint, print_json, since
-from .trace import MAIL_COLUMNS, mail_row, show_trace
+from .trace import mail_columns, mail_row, show_trace
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import Passage
-    from lion_broker.insight.seek import Found
+    from lion_broker.insight.seek import Found, Sought
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["ls", "show"]
@@ -180,9 +180,20 @@ def _listing(
         field = {"tries": "attempts", "took": "seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
         rows = rows[:most]
-    note = f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N." if found.left else ""
     empty = "There is no mail." if not states and session is not None else "No mail matches."
-    return Listing(rows, MAIL_COLUMNS, empty, note)
+    bare = bare_defaults(exchange, {where for where, _ in found.mails}, found.names)
+    return Listing(rows, mail_columns(bare), empty, " ".join(_left_out(found)))
+
+
+def _left_out(found: Sought) -> Iterator[str]:
+    """What was not looked at, a sentence each, with what to do about it."""
+    if found.left:
+        yield f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N."
+    if found.older:
+        yield (
+            f"Of {found.older:,} older mails only those were looked at that wait or are dead:"
+            " lion-broker mail show MAIL finds each."
+        )
 
 
 def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:

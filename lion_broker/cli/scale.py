@@ -11,7 +11,7 @@ from lion_broker.errors import ConfigError
 
 from . import completion
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, print_json, print_rows
+from .printing import ago, counted, print_json, print_rows
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import PoolPicture
@@ -50,12 +50,23 @@ def scale(
         found = _pools(exchange, pool)
     if as_json:
         print_json([_plain(one) for one in found])
-    elif number is None or pool is None:
-        print_rows([_row(one) for one in found], False, "No pool has workers, or work. `lion-broker up` starts some.")
+    elif pool is not None and (forget or number is not None):
+        typer.echo(_told(found[0]))
     else:
-        typer.echo(
-            f"Each `up` that serves the pool {pool} is to keep {number} workers; {found[0].workers} serve it now."
-        )
+        print_rows([_row(one) for one in found], False, "No pool has workers, or work. `lion-broker up` starts some.")
+
+
+def _told(pool: PoolPicture) -> str:
+    """What was said about a pool, who heeds it, and what to do where nobody does."""
+    if pool.wanted is None:
+        said = f"How many workers the pool {pool.pool} is to have is not said any more; each `up` keeps those it has."
+    else:
+        said = f"Each `up` that serves the pool {pool.pool} is to keep {counted(pool.wanted, 'worker')}."
+    if pool.workers:
+        return f"{said} {pool.workers} serve{'s' if pool.workers == 1 else ''} it now."
+    if not pool.wanted:
+        return said
+    return f"{said} Nobody serves it now: lion-broker up --app MODULE:NAME --pool {pool.pool}"
 
 
 def _set(exchange: Exchange, pool: str, number: int | None) -> None:

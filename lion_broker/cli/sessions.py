@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
-from .finding import One, default_of, name_of, records_of, session_id
+from .finding import DEFAULT, One, default_of, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, since
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Filter = Callable[[SessionRecord], bool]
 
-__all__ = ["BRANCH_COLUMNS", "branch_rows", "ls", "rm", "show"]
+__all__ = ["BRANCH_COLUMNS", "branch_row", "branch_rows", "branch_title", "ls", "rm", "show"]
 
 _SHOWN: Final = 100
 """Sessions of a table for people where nobody has said how many."""
@@ -54,7 +54,7 @@ _COLUMNS: Final = (
 )
 BRANCH_COLUMNS: Final = (
     Column("id", kind="id"),
-    Column("name", lambda row: row["name"] or ("(default)" if row["default"] else ""), kind="text"),
+    Column("name", lambda row: branch_title(row), kind="text"),
     Column("pool", kind="text", rare=True),
     Column("behaviour", kind="text", rare=True),
     Column("owner", kind="text"),
@@ -170,6 +170,11 @@ def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
     """Where the branches of a session stand, a row each; `default` is the session's own one."""
     default = [default_of(one) for one in records_of(exchange, [session])]
     return [{**branch_row(branch), "default": branch.id in default} for branch in _branches(exchange, session)]
+
+
+def branch_title(row: Mapping[str, Any]) -> str:
+    """What a person knows a branch by that is a row of `branch_rows`; empty for one without a name."""
+    return row["name"] or (DEFAULT if row["default"] else "")
 
 
 def _filter(name: str | None, having: Having | None, older_than: str | None, newer_than: str | None) -> Filter | None:

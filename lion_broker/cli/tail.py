@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from lion_broker.errors import ConfigError
+from lion_broker.errors import BrokerUnavailable, ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, default_of, session_id
+from .finding import DEFAULT, Maybe, default_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_reader, ended_by_signals, reader_is_gone
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["tail"]
+
+_T = TypeVar("_T")
 
 _KINDS: Final = (
     *("sent", "applied", "failed", "dead", "aside", "said"),
@@ -78,14 +81,16 @@ def tail(
 
     A session keeps about the newest two thousand occurrences for this; whoever falls behind is told of the gap, and the
     logs have the rest (`session trace`). With --json, a line is one object, and --since ID goes on after it without
-    loss or doubles. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
+    loss or doubles. A server that stops answering is waited for, but not with --until-idle; then it goes on where it
+    was. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
     with exchange_at(url, namespace) as exchange, ended_by_signals(), ended_by_reader():
         wanted = session_id(exchange, session) if session is not None else None
         watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), many=wanted is None)
+        watch.outlives = not until_idle
         for one, happening in watch.happenings(until_idle):
-            names = watch.names(one, happening)
+            names = watch.asked(partial(watch.names, one, happening))
             if watch.fits(happening, names):
                 _show(one, happening, names if as_json else watch.called(names), as_json, many=wanted is None)
 
@@ -116,24 +121,25 @@ class _Watch:
         self._names: dict[tuple[str, str], str] = {}
         self._defaults: set[str] = set()
         self._first = True
+        self.outlives = False
+        self._is_under_way = False
 
     def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
         """Yield what happens, with its session; for ever, or until nothing is on its way."""
-        from lion_broker.mail.exchange import run, together
-
         was_idle = False
         while True:
             if self._many:
-                self._find_sessions()
+                self.asked(self._find_sessions)
             wait_ms = 0 if self._many else _WAIT_MS
             moved = False
             for first in range(0, len(self._tails), _TOGETHER):
                 part = list(self._tails.values())[first : first + _TOGETHER]
                 before = [one.position for one in part]
-                found = run(self._exchange, together([one.next_steps(wait_ms) for one in part]))
+                found = self.asked(partial(self._read, part, wait_ms))
                 moved = moved or before != [one.position for one in part]
                 for one, happenings in zip(part, found, strict=True):
                     yield from ((one.session, happening) for happening in happenings)
+            self._is_under_way = True
             if moved:
                 was_idle = False
                 continue
@@ -143,6 +149,32 @@ class _Watch:
             was_idle = until_idle and self._is_idle()
             if self._many and not was_idle:
                 time.sleep(_PAUSE_SECONDS)
+
+    def asked(self, look: Callable[[], _T]) -> _T:
+        """Return what a look has found; a server that has answered before is waited for, which is said once."""
+        is_told = False
+        while True:
+            try:
+                return look()
+            except BrokerUnavailable as error:
+                if not (self.outlives and self._is_under_way):
+                    raise
+                if not is_told:
+                    typer.echo(f"{error} Looking again.", err=True)
+                is_told = True
+                time.sleep(_PAUSE_SECONDS)
+
+    def _read(self, part: Sequence[Happenings], wait_ms: int) -> list[list[Happening]]:
+        """Read on in some sessions: in all of them or, where no server answers, in none."""
+        from lion_broker.mail.exchange import run, together
+
+        before = [one.position for one in part]
+        try:
+            return run(self._exchange, together([one.next_steps(wait_ms) for one in part]))
+        except BrokerUnavailable:
+            for one, position in zip(part, before, strict=True):
+                one.position = position
+            raise
 
     def names(self, session: str, happening: Happening) -> dict[str, str]:
         """The names of the branches that a happening names."""
@@ -164,7 +196,7 @@ class _Watch:
 
     def called(self, names: dict[str, str]) -> dict[str, str]:
         """The same for people: the branch that stands for a session, which mostly has no name, goes by that."""
-        return {end: "(default)" if name == end and end in self._defaults else name for end, name in names.items()}
+        return {end: DEFAULT if name == end and end in self._defaults else name for end, name in names.items()}
 
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
         """Whether a happening is of the branch, category and kinds that are asked for; a gap always is."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from .finding import One, called, session_id
-from .listing import Column, Listing, told
+from .finding import DEFAULT, One, bare_defaults, called, session_id
+from .listing import Column, Form, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, moment, print_json, short_id, since, took
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
 
-__all__ = ["MAIL_COLUMNS", "mail_row", "show_trace", "trace"]
+__all__ = ["end_columns", "mail_columns", "mail_row", "show_trace", "trace"]
 
 _BAR: Final = 40
 _PIPE: Final = 120
@@ -32,13 +32,13 @@ _STYLES: Final = {
     "tool": "cyan",
     "delivered": "blue",
 }
-MAIL_COLUMNS: Final = (
+_BEFORE_ENDS: Final = (
     Column("mail", kind="id"),
     Column("session", kind="id", rare=True),
     Column("age", lambda row: since(row["sent"]), kind="number"),
     Column("sent", wide=True),
-    Column("from", lambda row: short_id(row["from"]), kind="text"),
-    Column("to", lambda row: short_id(row["to"]), kind="text"),
+)
+_AFTER_ENDS: Final = (
     Column("category"),
     Column("state", kind="state"),
     Column("tries", "attempts", kind="number"),
@@ -75,7 +75,8 @@ def trace(
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         if mail is None:
-            _show_lanes(run(exchange, lanes_steps(found, count=count)), as_json)
+            lanes = run(exchange, lanes_steps(found, count=count))
+            _show_lanes(lanes, bare_defaults(exchange, [found], lanes.names), as_json)
             return
         traced, names = run(exchange, trace_steps(found, mail, depth=depth)), _names(exchange, found)
         shown = called(exchange, found, names)
@@ -95,10 +96,25 @@ def _names(exchange: Any, session: str) -> dict[str, str]:
     return names
 
 
-def _show_lanes(lanes: Lanes, as_json: bool) -> None:
+def _show_lanes(lanes: Lanes, bare: Collection[str], as_json: bool) -> None:
     note = f"… and older ones: --count {len(lanes.passages) * 2}" if lanes.more else ""
     rows = [mail_row(one, "", lanes.names) for one in lanes.passages]
-    told(Listing(rows, MAIL_COLUMNS, "There is no mail in this session.", note), "json" if as_json else "table")
+    form: Form = "json" if as_json else "table"
+    told(Listing(rows, mail_columns(bare), "There is no mail in this session.", note), form)
+
+
+def mail_columns(bare: Collection[str]) -> tuple[Column, ...]:
+    """Return the columns of a table of mails; `bare` are branches that stand for sessions and have no name."""
+    return (*_BEFORE_ENDS, *end_columns(bare), *_AFTER_ENDS)
+
+
+def end_columns(bare: Collection[str]) -> tuple[Column, Column]:
+    """Return the columns for who has sent a mail, and to whom."""
+
+    def end(of: str) -> Column:
+        return Column(of, lambda row: DEFAULT if row[of] in bare else short_id(row[of]), kind="text")
+
+    return end("from"), end("to")
 
 
 def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, Any]:

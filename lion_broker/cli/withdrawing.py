@@ -10,10 +10,11 @@ import typer
 from lion_broker.errors import ConfigError
 
 from . import completion
-from .finding import session_id
+from .finding import bare_defaults, session_id
 from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, moment, print_json, short_id
+from .printing import cell, moment, print_json
+from .trace import end_columns
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["withdraw"]
 
-_COLUMNS: Final = (
-    Column("mail", kind="id"),
-    Column("session", kind="id", wide=True),
-    Column("from", lambda row: short_id(row["from"]), kind="text"),
-    Column("to", lambda row: short_id(row["to"]), kind="text"),
+_BEFORE_ENDS: Final = (Column("mail", kind="id"), Column("session", kind="id", wide=True))
+_AFTER_ENDS: Final = (
     Column("category"),
     Column("waits at", "where"),
     Column("due", rare=True),
@@ -154,7 +152,8 @@ def _would(
         print_json(answers[0] if alone else answers)
         return
     listed = [row for found in rows.values() for row in found]
-    told(Listing(listed, _COLUMNS, "No such mail waits."), "table")
+    columns = (*_BEFORE_ENDS, *end_columns(bare_defaults(exchange, rows, {})), *_AFTER_ENDS)
+    told(Listing(listed, columns, "No such mail waits."), "table")
     held = sum(row["held"] for row in listed)
     typer.echo(f"{len(listed) - held} would be withdrawn{f', {held} are in hand and would stay' if held else ''}.")
 

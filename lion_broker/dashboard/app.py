@@ -42,6 +42,7 @@ from .routes import (
     models,
     overview,
     pausing,
+    sending,
     sessions,
     streams,
     withdrawing,
@@ -112,6 +113,7 @@ def _routes() -> list[BaseRoute]:
     pages = (
         withdrawing,
         pausing,
+        sending,
         deaths,
         overview,
         sessions,

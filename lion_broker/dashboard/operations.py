@@ -229,6 +229,17 @@ ACTS: Final[tuple[ActPath, ...]] = (
         "withdrawn",
         {"reason": _WHY},
     ),
+    ActPath(
+        "/sessions/{session}/branches/{branch}/send",
+        "sendMail",
+        "Send a mail to a branch, from the session itself",
+        "sent",
+        {
+            "text": "What is said, or the name of a tool or model.",
+            "category": "What the text is: `message` (default), `tool` or `imodel`.",
+        },
+        ("text",),
+    ),
     ActPath("/workers/drain", "drainWorker", "Have a worker end", "draining", {"owner": "The worker."}, ("owner",)),
     ActPath("/pools/drain", "drainPool", "Have a pool's workers end", "draining", {"pool": "The pool."}, ("pool",)),
     ActPath(

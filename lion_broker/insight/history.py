@@ -114,6 +114,15 @@ class History:
             self._make_room()
         return found
 
+    def standing(self, mail: str) -> Story | None:
+        """The story of a mail that stands somewhere: it is kept although it is older than the newest `most`.
+
+        What is not done is what is asked about most, however much came after it; who calls this bounds how many.
+        """
+        if mail[: len(self.since)] < self.since or mail > self._ceiling:
+            return self.stories.get(mail)
+        return self.stories.setdefault(mail, Story(mail))
+
     def _make_room(self) -> None:
         """Let the oldest go, or where all from some point on are wanted, the newest; ids are in order of time."""
         mails = sorted(self.stories)

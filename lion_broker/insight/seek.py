@@ -45,12 +45,14 @@ class Found:
 class Sought:
     """Mails of many sessions, each with its session, by the time of sending; and the names of their branches.
 
-    `left` is the number of sessions that were not looked at, because there were enough mails or too many sessions.
+    `left` is the number of sessions that were not looked at, because there were enough mails or too many sessions;
+    `older` that of mails which are too old to be kept in mind, of sessions that were, and are not known to wait.
     """
 
     mails: tuple[tuple[str, Passage], ...]
     names: dict[str, str]
     left: int = 0
+    older: int = 0
 
 
 def pieces(ids: Sequence[str], text: str) -> list[str]:
@@ -174,7 +176,7 @@ def list_mails_steps(
     """
     mails: list[tuple[str, Passage]] = []
     names: dict[str, str] = {}
-    read = 0
+    read = older = 0
     left = list(sessions)
     while left and len(mails) < most and read < _SESSIONS:
         page = [left.pop() for _ in range(min(_PAGE, len(left)))]
@@ -184,22 +186,27 @@ def list_mails_steps(
                 left += chosen[place:]
                 break
             read += 1
-            found, here = yield from _mails_of_steps(session)
-            mails += [(session, one) for one in found if (not states or one.state in states) and fits(one, here)]
-            names |= here
+            here = yield from _mails_of_steps(session)
+            names |= here.names
+            older += here.older
+            mails += [
+                (session, one) for _, one in here.mails if (not states or one.state in states) and fits(one, here.names)
+            ]
     mails.sort(key=lambda pair: pair[1].mail)
-    return Sought(tuple(mails[-most:]), names, len(left))
+    return Sought(tuple(mails[-most:]), names, len(left), older)
 
 
-def _mails_of_steps(session: str) -> Steps[tuple[list[Passage], dict[str, str]]]:
-    """All mails of a session with the names of its branches; none of one that was removed meanwhile."""
+def _mails_of_steps(session: str) -> Steps[Sought]:
+    """All mails of a session that are kept, with the names of its branches; none of one that was removed meanwhile."""
     passages = Passages(session)
     try:
         yield from passages.read_steps()
     except ItemNotFoundError:
-        return [], {}
+        return Sought((), {})
     yield PAUSE
-    return passages.all(), {one: passages.history.name_of(one) for one in passages.history.names}
+    history = passages.history
+    names = {one: history.name_of(one) for one in history.names}
+    return Sought(tuple((session, one) for one in passages.all()), names, older=history.left_out)
 
 
 def _standing_steps(sessions: Sequence[str]) -> Steps[list[str]]:

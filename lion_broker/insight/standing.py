@@ -100,7 +100,7 @@ class Standing:
         if not isinstance(one.mail, WireMail):
             return
         header = one.mail.header
-        story = self._history.story(header.id)
+        story = self._history.standing(header.id)
         if story is None:
             return
         story.know(header)
@@ -133,7 +133,7 @@ class Standing:
         # A copy of a mail that has taken effect is no end of that mail.
         if letter.mail is None or letter.reason == "duplicate":
             return
-        story = self._history.story(letter.mail.id)
+        story = self._history.standing(letter.mail.id)
         if story is None:
             return
         story.know(letter.mail.header)

@@ -62,10 +62,11 @@ class Note:
         """The mail's id."""
         return self.wire.id
 
-    def send_steps(self) -> Steps[None]:
+    def send_steps(self, *, awaited: bool = True) -> Steps[None]:
         """Post the mail; with manual delivery, deliver what waits for the branch as well.
 
-        Raises ItemNotFoundError, BranchClosed, MailboxFull.
+        Unless it is `awaited`, nothing is read that only who waits for an answer needs. Raises ItemNotFoundError,
+        BranchClosed, MailboxFull.
         """
         verbs: list[Verb[Any]] = [ReadSession(self.session), ReadBranches(self.session, ids=(self.branch,))]
         record, branches = yield from ask_all(verbs)
@@ -75,8 +76,9 @@ class Note:
             raise ItemNotFoundError(f"The session {self.session} has no branch {self.branch}.")
         if branches[0].state != "open":
             raise BranchClosed(f"The branch {self.branch} was removed; it takes no mail.")
-        yield from self._read_steps()
-        self.found.clear()
+        if awaited:
+            yield from self._read_steps()
+            self.found.clear()
         yield from Postbox(self.session).post_steps([self.wire])
         if record.fields["delivery"] == "manual":
             yield from move_steps(self.session, lambda resume: Send(self.session, (self.branch,), True, resume=resume))

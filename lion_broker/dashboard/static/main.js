@@ -58,6 +58,17 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// What is sent once is not sent again by a second click, before the answer is there.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.going) event.preventDefault();
+  form.dataset.going = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-going]")) delete form.dataset.going;
+});
+
 function hidden(form, name) {
   const field = document.createElement("input");
   field.type = "hidden";

@@ -11,6 +11,9 @@ import pytest
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
+from lion_broker.mail.verbs import ReadWaiting
+from lion_broker.mail.waiting import WaitsAt
+from lion_broker.mail.wire import WireMail
 from lion_broker.testing import wait_until
 from tests.faults.place import own_site
 from tests.integration.cli.conftest import Told
@@ -108,6 +111,11 @@ def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: 
     wait_until(lambda: owner in states(told))
     for _ in range(2):
         assert told("drain", "--all", "--wait", "--timeout", "0", code=Code.UNFINISHED)["left"] == [owner]
+    tired = stage.start("-m", "lion_broker", "drain", "--all", "--wait")
+    wait_until(lambda: "waiting until" in tired.errors)
+    tired.process.send_signal(signal.SIGINT)
+    assert tired.wait() == Code.SIGNAL + signal.SIGINT
+    assert "they drain all the same. `lion-broker status` shows" in tired.errors
     waiting = stage.start("-m", "lion_broker", "drain", "--all", "--wait", "--json")
     wait_until(lambda: "waiting until" in waiting.errors)
     worker.kill()
@@ -155,7 +163,14 @@ def test_scale_says_how_many_are_wanted(told: Told, capsys: pytest.CaptureFixtur
         "CLAIMED",
         "OLDEST",
     ]
+    assert main(["scale", "p", "1"]) == Code.OK
+    assert capsys.readouterr().out == (
+        "Each `up` that serves the pool p is to keep 1 worker."
+        " Nobody serves it now: lion-broker up --app MODULE:NAME --pool p\n"
+    )
     assert [one["wanted"] for one in told("scale", "p", "--forget")] == [None]
+    assert main(["scale", "p", "--forget"]) == Code.OK
+    assert "is not said any more" in capsys.readouterr().out
     assert told("scale") == []
     assert main(["scale", "a pool", "1"]) == Code.USAGE
     assert "POOL cannot be 'a pool'" in capsys.readouterr().err
@@ -183,6 +198,37 @@ def test_watching_outlives_the_server(told: Told) -> None:
         wait_until(lambda: watching.told().get("sessions") == 0)
         assert interrupt(watching) == 0
         assert "Traceback" not in watching.errors
+
+
+@pytest.mark.parametrize("which", [["desk"], []])
+def test_a_tail_outlives_the_server(which: list[str]) -> None:
+    """Of one session and of all: it goes on where it was, and tells nothing twice; with --until-idle it ends with 3."""
+    with own_site() as site, Session(name="desk", exchange=site.connect(), delivery="auto") as session:
+        branch = session.new_branch(name="far", pool="nobody")
+        session.default_branch.send(branch, "message", "before")
+        session.flush()
+        environ = site.environ(LION_BROKER_PATIENCE="0.2")
+        words = ("-m", "lion_broker", "tail", *which, "--since", "1h", "--json")
+        tail = site.start(*words, **environ)
+        sent = []
+
+        def told() -> str:
+            found = tail.told()
+            if found["kind"] == "sent":
+                sent.append(found["mail"])
+            return str(found["kind"])
+
+        wait_until(lambda: told() == "sent")
+        site.server.kill()
+        wait_until(lambda: "Looking again." in tail.errors)
+        site.server.start()
+        session.default_branch.send(branch, "message", "after")
+        session.flush()
+        wait_until(lambda: told() == "sent")
+        assert interrupt(tail) == 0
+        waits = session.exchange.call(ReadWaiting(str(session.id), str(branch.id), WaitsAt.MAILBOX))
+        assert sent == [one.mail.id for one in waits if isinstance(one.mail, WireMail)]
+        assert "Traceback" not in tail.errors
 
 
 def test_watching_where_no_server_is_ends_at_once(stage: Stage) -> None:

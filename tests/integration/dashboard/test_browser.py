@@ -221,3 +221,20 @@ async def test_an_answer_shows_word_by_word(
         teller.may_go_on.set()
         await expect(page.locator("#talk .says .text").last).to_have_text("Once upon a time.")
         await expect(page.locator("#typing .text")).to_have_count(0)
+
+
+async def test_a_mail_is_sent_once_and_answered_on_the_page(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """However often somebody clicks; what is being typed stays while the page goes on."""
+    await page.goto(f"/sessions/{scene.id}/conversation?branch={scene.far.id}")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await page.locator("#say textarea").fill("<b>by hand</b>")
+    async with page.expect_navigation():
+        await page.evaluate("const form = document.getElementById('say'); form.requestSubmit(); form.requestSubmit()")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await expect(page.locator(".told")).to_contain_text("1 mail sent.")
+    await page.locator("#say textarea").fill("half a word")
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await expect(page.locator(".says .text")).to_have_text(["zero", "<b>by hand</b>"])
+    await expect(page.locator("#say textarea")).to_have_value("half a word")

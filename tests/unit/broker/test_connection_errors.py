@@ -88,6 +88,38 @@ def test_a_refused_user_is_not_asked_again(kind: type[Exception]) -> None:
     assert "Check user and password" in str(translate(kind("WRONGPASS"), URL))
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            exceptions.ResponseError(
+                "ACL failure in script: User ada has no permissions to run the 'hset' command"
+                " script: on @user_function:9."
+            ),
+            "User ada has no permissions to run the 'hset' command",
+        ),
+        (
+            exceptions.NoPermissionError("User ada has no permissions to run the 'fcall' command"),
+            "User ada has no permissions to run the 'fcall' command",
+        ),
+        (
+            exceptions.NoPermissionError("No permissions to access a key"),
+            "No permissions to access a key",
+        ),
+        (
+            exceptions.ResponseError("The user executing the script can't run this command or subcommand script: on f"),
+            "The user executing the script can't run this command or subcommand",
+        ),
+    ],
+)
+def test_who_may_not_do_something_is_told_of_rights(error: Exception, why: str) -> None:
+    """Their password is right; where in a function it was is for nobody."""
+    told = str(translate(error, URL))
+    assert told.endswith(
+        f" refused this user: {why}. Use one with more rights: `lion-broker acl` prints what each role needs."
+    )
+
+
 def test_a_refusal_is_found_behind_a_broken_connection() -> None:
     """The asyncio client says that the connection failed, and why only in the cause."""
     error = exceptions.ConnectionError("Authentication required")

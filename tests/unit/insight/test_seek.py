@@ -9,6 +9,7 @@ import pytest
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.insight.passages import Passages
 from lion_broker.insight.pictures import Passage
 from lion_broker.insight.seek import find_mail_steps, list_mails_steps, lively_steps, pieces
 from lion_broker.mail.exchange import run
@@ -158,3 +159,28 @@ def _only(exchange: MemoryExchange, session: Session, fits: Callable[[Passage], 
 
 def _mails(exchange: MemoryExchange, session: Session) -> list[Passage]:
     return [one for _, one in run(exchange, list_mails_steps([str(session.id)], lambda one, names: True, 100)).mails]
+
+
+def test_what_stands_is_listed_however_much_came_after_it(exchange: MemoryExchange) -> None:
+    """A dead letter and a mail that waits are older than what is kept; how many older ones are not is said."""
+    with Session(exchange=exchange, delivery="auto") as session:
+        dies = session.new_branch(name="dies", pool="p", behaviour="fails")
+        waits = session.new_branch(name="waits", pool="nobody")
+        session.default_branch.send(dies, "message", "old and dead")
+        session.default_branch.send(waits, "message", "old and waiting")
+        ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
+        asyncio.run(Worker(registry, exchange=exchange, pool="p").run(until_idle=True))
+        for number in range(30):
+            ada.send(ben, "message", f"new {number}")
+            ben.receive_all()
+        session.flush()
+        passages = Passages(str(session.id), most=8)
+        run(exchange, passages.read_steps())
+        stand = [(one.text, one.state) for one in passages.all() if one.state != "applied"]
+        assert stand == [("old and dead", "dead"), ("old and waiting", "waiting")]
+        assert passages.history.left_out
+        # Another look goes on, and keeps what still stands.
+        ada.send(ben, "message", "newest")
+        session.flush()
+        run(exchange, passages.read_steps())
+        assert [one.text for one in passages.all()][:2] == ["old and dead", "old and waiting"]
