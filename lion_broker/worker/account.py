@@ -189,7 +189,8 @@ class Handling:
 
 def headers_of(entries: Sequence[Entry]) -> list[Header]:
     """The headers of those entries that are mail."""
-    return [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
+    # Asked for every mail: of its class there are no others, and `type` costs no call.
+    return [entry.mail.header for entry in entries if type(entry.mail) is WireMail]
 
 
 def count_turn(counts: Counts, turn: Worked) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from .contest import Contest, Outcome
 from .drain import drained
+from .growth import measured
 from .peers.table import OURS, Contender, Kind
-from .rig import Figure, WrongResult
+from .rig import Figure, Rig, WrongResult
 
 __all__ = ["telemetry"]
 
@@ -27,7 +28,19 @@ def telemetry(contest: Contest, drained_items: int, relayed_items: int) -> list[
     for number, work, items in (("P1", "drain", drained_items), ("P2", "relay", relayed_items)):
         outcomes = among.run(lambda turn, work=work, items=items: drained(turn, work, items))  # type: ignore[misc]
         found += _ratios(number, outcomes)
+        found += _counted(contest.rig, number, work)
     return found
+
+
+def _counted(rig: Rig, number: str, work: str) -> Iterator[Figure]:
+    """Calls of Python and C functions a mail, which are the same whatever else the machine does."""
+    bare, *watched = (
+        measured(rig, "telemetry_calls", watch, work)["calls"] for watch in ("none", "prometheus", "otel")
+    )
+    yield Figure("TELEMETRY", f"{number}, worker's calls without, turns of 100", bare, "calls/item")
+    for name, calls in zip((PROMETHEUS.name, OTEL.name), watched, strict=True):
+        ratio = calls / bare
+        yield Figure("TELEMETRY", f"{number}, worker's calls {name}", ratio, "ratio", "at most 1.10", at_most=1.10)
 
 
 def _ratios(number: str, outcomes: list[Outcome]) -> Iterator[Figure]:

@@ -20,10 +20,10 @@ class Observed(Lion):
 
     def __init__(self, url: str, variant: str) -> None:
         super().__init__(url, variant)
-        {"otel": _use_opentelemetry, "prometheus": _be_scraped}[variant]()
+        {"otel": use_opentelemetry, "prometheus": _be_scraped}[variant]()
 
 
-def _use_opentelemetry() -> None:
+def use_opentelemetry() -> None:
     """Make spans and metrics, batch them as in production, and throw them away where they would be sent."""
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
