@@ -150,7 +150,8 @@ class Schedule:
         left = self._concurrency - self.active
         if left > 0:
             return left
-        return 0 if self._seats else min(self._parked + left, self._concurrency + left)
+        # Turns that were in line when one began beside them may be on their way by now, so that there are too many.
+        return 0 if self._seats else max(0, min(self._parked, self._concurrency) + left)
 
     @property
     def busy(self) -> bool:

@@ -215,6 +215,30 @@ async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
     assert [office.schedule.crowds(session) for session in "ab"] == [False, False]
 
 
+async def test_no_branch_begins_beside_more_than_there_are_seats() -> None:
+    """Some began beside turns that waited, which are on their way by now: none more is to be read with its mail."""
+    office = Office(4)
+    office.arrive("a", 4)
+    go_on = anyio.Event()
+
+    async def go() -> None:
+        passage = office.schedule.passage("a", ends_turn=True)
+        async with passage:
+            await go_on.wait()
+            passage.mails = BATCH
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        office.arrive("b", 2)
+        assert office.started[4:] == ["b5", "b6"]
+        go_on.set()
+    assert office.schedule.active == 6
+    assert office.schedule.free == 0
+    assert office.schedule.room > 0
+
+
 async def test_what_may_begin_beside_turns_that_wait_is_read_with_its_mail() -> None:
     """One at a time: it has no seat of its own, and may be of a session that has to wait for one in line."""
     office = Office(4)
