@@ -223,21 +223,20 @@ async def test_a_session_and_its_worker(pair: Pair, running_worker: RunningWorke
     """All that they have been told is done, is with the replica when the primary is lost."""
     registry = Registry()
     registry.behaviour("echo")(echo)
-    exchange = pair.exchange(pair.primary, 1)
-    async with Session(exchange=exchange, delivery="auto") as session:
-        remote = await session.anew_branch(name="remote", pool="p", behaviour="echo")
-        async with running_worker(registry, exchange, pool="p"):
-            for number in range(20):
-                await session.default_branch.asend(remote, "message", str(number))
-            await session.await_idle()
-        assert exchange.profile == "ha"
-    await exchange.aclose()
+    with pair.exchange(pair.primary, 1) as exchange:
+        async with Session(exchange=exchange, delivery="auto") as session:
+            remote = await session.anew_branch(name="remote", pool="p", behaviour="echo")
+            async with running_worker(registry, exchange, pool="p"):
+                for number in range(20):
+                    await session.default_branch.asend(remote, "message", str(number))
+                await session.await_idle()
+            assert exchange.profile == "ha"
+        await exchange.aclose()
     pair.fail_over()
-    with Session.open(session.id, exchange=pair.exchange(pair.replica, 0), host=True) as again:
+    with pair.exchange(pair.replica, 0) as later, Session.open(session.id, exchange=later, host=True) as again:
         assert len(again.branches["remote"].messages) == 20
         again.default_branch.receive_all()
         assert len(again.default_branch.messages) == 20
-        again.exchange.close()
 
 
 async def echo(branch: Branch, mail: Mail) -> None:
