@@ -39,7 +39,7 @@ _LONG_SLICE: Final = 0.01
 _SHORT_SLICE: Final = 0.001
 """Seconds that a turn may work before its commit."""
 _PART: Final = 0.25
-_LONGEST_SLICE: Final = 0.5
+_LONGEST_SLICE: Final = 0.2
 """Where mail waits anyway, that part of how long it has waited, and at most so many seconds."""
 _SHARED_SECONDS: Final = 10.0
 """For how long a session that was served counts as at work."""

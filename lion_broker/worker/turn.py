@@ -33,7 +33,7 @@ from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
 
-_AHEAD_SECONDS: Final = 0.6
+_AHEAD_SECONDS: Final = 0.4
 """For so long a branch has work with the mails that are handed out to it at once."""
 
 _KINDS: Final = frozenset(
