@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ls", "pause", "resume", "show"]
 
-_MESSAGES: Final = (Column("at"), Column("role"), Column("from", kind="text"), Column("text", kind="text"))
+_MESSAGES: Final = (
+    Column("at", spare=2),
+    Column("role", spare=1),
+    Column("from", kind="text"),
+    Column("text", kind="text"),
+)
 
 Branch = Annotated[
     str, typer.Argument(metavar="BRANCH", help="The id or the name of a branch.", autocompletion=completion.branches)

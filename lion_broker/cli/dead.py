@@ -19,7 +19,7 @@ from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail import said_in
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, cell, paint, print_json, print_rows
+from .printing import ago, cell, paint, print_json
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -31,18 +31,24 @@ __all__ = ["drop", "edit", "ls", "retry", "show"]
 
 _COLUMNS: Final = (
     Column("id"),
-    Column("session", kind="id"),
+    Column("session", kind="id", spare=2),
     Column("name", "session_name", kind="text", wide=True),
     Column("branch", lambda row: row["branch_name"] or row["branch"], kind="text"),
     Column("mail", kind="id", wide=True),
-    Column("age", lambda row: ago(max(0.1, time.time() - row["at"])), kind="number"),
-    Column("category"),
-    Column("tries", "attempts", kind="number"),
+    Column("age", lambda row: ago(max(0.1, time.time() - row["at"])), kind="number", spare=1),
+    Column("category", spare=4),
+    Column("tries", "attempts", kind="number", spare=3),
     Column("reason"),
     Column("error", kind="text", wide=True),
     Column("detail", lambda row: row["detail"] or row["error"], kind="text"),
 )
 
+_LINEAGE: Final = (
+    Column("id", kind="id"),
+    Column("from", kind="id"),
+    Column("to", kind="id"),
+    Column("category", spare=1),
+)
 _LISTED: Final = 100
 """A dry run names so many letters to people; programs get all."""
 _PIECE: Final = 1000
@@ -140,7 +146,7 @@ def show(
         print_json({**row, "lineage": lineage})
         return
     _show(row, found)
-    print_rows(lineage, False, "No other mail led to it.")
+    told(Listing(lineage, _LINEAGE, "No other mail led to it."), "table")
     typer.echo(
         f"\nTo send it again: lion-broker dead retry {shelf.session} {found.id}"
         f"\nIn other words:   lion-broker dead edit {shelf.session} {found.id} --item TEXT"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from .exits import Code
 from .options import AsJson, Namespace, Url
-from .printing import print_json
+from .printing import folded, print_json, room_of_terminal
 
 if TYPE_CHECKING:
     from lion_broker.broker.checkup.finding import Finding
 
 __all__ = ["doctor"]
+
+_INDENT: Final = 21
+"""Before what is said of a finding stand its severity and its name."""
 
 
 def doctor(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
@@ -37,8 +40,10 @@ def doctor(url: Url = None, namespace: Namespace = None, as_json: AsJson = False
 
 
 def _shown(finding: Finding) -> str:
-    fix = f"\n{'':21}fix: {finding.fix}" if finding.fix else ""
-    return f"{finding.severity:<9}{finding.check:<12}{finding.text}{fix}"
+    room = room_of_terminal()
+    lines = [f"{finding.severity:<9}{finding.check:<12}{finding.text}"]
+    lines += [f"{'':{_INDENT}}fix: {finding.fix}"] if finding.fix else []
+    return "\n".join(folded(line, room, _INDENT) for line in lines)
 
 
 def _sum(findings: Sequence[Finding]) -> str:

@@ -8,17 +8,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from shutil import get_terminal_size
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from lion_broker.errors import BrokerUnavailable
 
-from .printing import cell, paint, print_json, short_id, width_of
+from .printing import cell, paint, print_json, room_of_terminal, short_id, width_of
 from .running import ended_by_signals
 
-__all__ = ["Column", "Form", "Interval", "Limit", "Listing", "Output", "Watch", "form_of", "table", "told", "watched"]
+__all__ = [
+    "Column",
+    "Fitted",
+    "Form",
+    "Interval",
+    "Limit",
+    "Listing",
+    "Output",
+    "Watch",
+    "fitted",
+    "form_of",
+    "table",
+    "told",
+    "watched",
+]
 
 Row = Mapping[str, Any]
 Form = Literal["table", "wide", "json", "jsonl", "csv"]
@@ -42,9 +55,15 @@ Interval = Annotated[
     float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="The time between two looks of --watch.")
 ]
 
+_WHOLE: Final = "-o wide"
+"""What a command that prints a list in many forms calls the whole of it."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What begins a text that a spreadsheet would compute."""
 _LEAST_TEXT: Final = 12
+_LONG_NAME: Final = 48
+"""A name that is longer is cut before columns are left out for it: hosts may have names of 63 signs."""
+_LEAST_OF_ALL: Final = 6
+"""So short a text may become when no column can be left out any more."""
 _GAP: Final = 2
 
 
@@ -52,8 +71,9 @@ _GAP: Final = 2
 class Column:
     """A column of a table: its heading, and what stands in it of a row (default: the value of that name).
 
-    `kind` is `id`, `text`, `number`, `state` or `word`. Ids are shortened to their ends, and texts cut, where the
-    terminal has no room. A `wide` column is shown by `-o wide` only, a `rare` one only where something is in it.
+    `kind` is `id`, `text`, `name`, `number`, `state` or `word`. Where the terminal has no room, ids are shortened to
+    their ends and texts cut; then columns are left out, those with the largest `spare` first, and with none never; at
+    last names are cut as well. A `wide` column is shown by `-o wide` only, a `rare` one only where something is in it.
     """
 
     heading: str
@@ -61,6 +81,7 @@ class Column:
     kind: str = "word"
     wide: bool = False
     rare: bool = False
+    spare: int = 0
 
     def value(self, row: Row) -> Any:
         """What stands in a row."""
@@ -79,13 +100,28 @@ class Listing:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Rows as cells that fit a terminal, in columns; and the headings of those for which there was no room."""
+
+    columns: Sequence[Column]
+    cells: list[list[str]]
+    left_out: Sequence[str] = ()
+
+    def text(self) -> str:
+        """Return them as aligned columns under their headings."""
+        lines = [[one.heading.upper() for one in self.columns], *self.cells]
+        widths = _widths(lines)
+        return "\n".join(_line(line, widths, self.columns, heading=place == 0) for place, line in enumerate(lines))
+
+
 def form_of(output: Form | None, as_json: bool) -> Form:
     """Return how a list is to be printed; `--json` is short for `-o json`."""
     return output or ("json" if as_json else "table")
 
 
-def told(listing: Listing, form: Form) -> None:
-    """Print a list in a form on stdout, and on stderr what was left out."""
+def told(listing: Listing, form: Form, whole: str = "--json") -> None:
+    """Print a list in a form on stdout, and on stderr what was left out; `whole` is the option that shows all of it."""
     if form == "json":
         print_json(listing.rows)
     elif form == "jsonl":
@@ -96,7 +132,10 @@ def told(listing: Listing, form: Form) -> None:
     elif not listing.rows:
         typer.echo(listing.empty)
     else:
-        typer.echo(table(listing, None if form == "wide" else _room(), wide=form == "wide"))
+        found = fitted(listing, None if form == "wide" else room_of_terminal(), wide=form == "wide")
+        typer.echo(found.text())
+        if found.left_out:
+            typer.echo(f"No room for {', '.join(found.left_out)}: {whole} has all.", err=True)
     if listing.note and form in ("table", "wide"):
         typer.echo(listing.note, err=True)
 
@@ -104,7 +143,7 @@ def told(listing: Listing, form: Form) -> None:
 def watched(look: Callable[[], Listing], form: Form, watch: bool, interval: float) -> None:
     """Print a list once, or again and again until a signal; a server that stops answering is waited for."""
     if not watch:
-        told(look(), form)
+        told(look(), form, _WHOLE)
         return
     clears = form in ("table", "wide") and sys.stdout.isatty()
     seen = False
@@ -123,7 +162,7 @@ def watched(look: Callable[[], Listing], form: Form, watch: bool, interval: floa
             if found is None:
                 typer.echo(trouble, err=True)
             else:
-                told(found, form)
+                told(found, form, _WHOLE)
                 if form in ("table", "wide") and not clears:
                     typer.echo()
             sys.stdout.flush()
@@ -132,14 +171,28 @@ def watched(look: Callable[[], Listing], form: Form, watch: bool, interval: floa
 
 def table(listing: Listing, room: int | None, *, wide: bool = False) -> str:
     """Return a list of at least one row as aligned columns, in at most `room` signs a line where that can be."""
+    return fitted(listing, room, wide=wide).text()
+
+
+def fitted(listing: Listing, room: int | None, *, wide: bool = False) -> Fitted:
+    """Return a list of at least one row as cells whose lines have at most `room` signs, where that can be."""
     rows = listing.rows
     columns = [one for one in listing.columns if wide or not one.wide]
     columns = [one for one in columns if not one.rare or any(one.value(row) for row in rows)]
-    lines = [[one.heading.upper() for one in columns], *([cell(one.value(row)) for one in columns] for row in rows)]
-    if room is not None:
-        _fit(lines, columns, room)
-    widths = [max(map(width_of, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_line(line, widths, columns, heading=place == 0) for place, line in enumerate(lines))
+    whole = {one.heading: [cell(one.value(row)) for row in rows] for one in columns}
+    left_out: list[str] = []
+    while True:
+        cells = [list(line) for line in zip(*(whole[one.heading] for one in columns), strict=True)]
+        found = Fitted(columns, cells, left_out)
+        if room is None or _fit(found, room):
+            return found
+        next_one = max(columns, key=lambda one: one.spare)
+        if not next_one.spare:
+            _cut_widest(found, ("text",), _LEAST_OF_ALL, room)
+            _cut_widest(found, ("name",), _LEAST_TEXT, room)
+            return found
+        columns = [one for one in columns if one is not next_one]
+        left_out.append(next_one.heading.upper())
 
 
 def _line(line: Sequence[str], widths: Sequence[int], columns: Sequence[Column], *, heading: bool) -> str:
@@ -151,27 +204,39 @@ def _line(line: Sequence[str], widths: Sequence[int], columns: Sequence[Column],
     return (" " * _GAP).join(parts).rstrip()
 
 
-def _fit(lines: list[list[str]], columns: Sequence[Column], room: int) -> None:
-    """Shorten ids, and then texts, until the lines fit or nothing can be shorter."""
-
-    def over() -> int:
-        widths = [max(map(width_of, column)) for column in zip(*lines, strict=True)]
-        return sum(widths) + _GAP * (len(widths) - 1) - room
-
+def _fit(found: Fitted, room: int) -> bool:
+    """Shorten ids, and then texts, as far as they should be; returns whether the lines fit now."""
     # The ends of ids tell them apart, their beginnings are times; and an end finds what it ends.
-    for place in [place for place, one in enumerate(columns) if one.kind == "id"][::-1]:
-        if over() > 0:
-            for line in lines[1:]:
+    for place in [place for place, one in enumerate(found.columns) if one.kind == "id"][::-1]:
+        if _over(found, room) > 0:
+            for line in found.cells:
                 line[place] = short_id(line[place])
-    texts = [place for place, one in enumerate(columns) if one.kind == "text"]
-    while texts and (much := over()) > 0:
-        place = max(texts, key=lambda one: max(width_of(line[one]) for line in lines))
-        width = max(width_of(line[place]) for line in lines)
-        if width <= _LEAST_TEXT:
-            return
-        most = max(_LEAST_TEXT, width - much)
-        for line in lines:
+    _cut_widest(found, ("name",), _LONG_NAME, room)
+    return _cut_widest(found, ("text",), _LEAST_TEXT, room)
+
+
+def _cut_widest(found: Fitted, kinds: Sequence[str], least: int, room: int) -> bool:
+    """Cut the widest column of such kinds, and then the next one, until the lines fit or all have `least` signs."""
+    places = [place for place, one in enumerate(found.columns) if one.kind in kinds]
+    while (much := _over(found, room)) > 0:
+        widths = {place: max(width_of(line[place]) for line in found.cells) for place in places}
+        place = max(places, key=widths.__getitem__, default=-1)
+        if place < 0 or widths[place] <= least:
+            return False
+        most = max(least, widths[place] - much)
+        for line in found.cells:
             line[place] = _cut(line[place], most)
+    return True
+
+
+def _over(found: Fitted, room: int) -> int:
+    """How many signs too wide the lines are."""
+    widths = _widths([[one.heading for one in found.columns], *found.cells])
+    return sum(widths) + _GAP * (len(widths) - 1) - room
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(width_of, column)) for column in zip(*lines, strict=True)]
 
 
 def _cut(text: str, most: int) -> str:
@@ -180,11 +245,6 @@ def _cut(text: str, most: int) -> str:
     while text and width_of(text) >= most:
         text = text[:-1]
     return f"{text}…"
-
-
-def _room() -> int | None:
-    """How many signs a line of the terminal has; None where stdout is none."""
-    return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _csv(listing: Listing) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from re import sub
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any, Final
 
 import typer
@@ -14,11 +17,13 @@ __all__ = [
     "cell",
     "columns",
     "counted",
+    "folded",
     "has_colours",
     "moment",
     "paint",
     "print_json",
     "print_rows",
+    "room_of_terminal",
     "short_id",
     "since",
     "took",
@@ -27,6 +32,8 @@ __all__ = [
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | {10: " "}
 """What must not reach a terminal out of somebody's data: it could move the cursor, or worse."""
+_NO_BREAK: Final = "\x00"
+"""Stands for a space at which no line may end, while lines are made."""
 _ID: Final = 36
 _DASHES: Final = 4
 _COLOURS: Final = {
@@ -68,6 +75,24 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def room_of_terminal() -> int | None:
+    """Return how many signs a line of the terminal has; None where stdout is none."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def folded(text: str, room: int | None, indent: int = 0) -> str:
+    """Return a line of prose as lines of at most `room` signs where that can be, the later ones indented.
+
+    Words are never cut, and what stands between backticks stays on one line: it is there to be copied.
+    """
+    if room is None or width_of(text) <= room:
+        return text
+    kept = sub("`[^`]*`", lambda found: found[0].replace(" ", _NO_BREAK), text)
+    begin = " " * min(indent, room // 2)
+    lines = wrap(kept, room, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(_NO_BREAK, " ")
 
 
 def moment(seconds: float | None) -> str:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from lion_broker.errors import ConfigError
 
 from . import completion
+from .listing import Column, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, counted, print_json, print_rows
+from .printing import ago, counted, print_json
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import PoolPicture
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["scale"]
+
+_COLUMNS: Final = (
+    Column("pool", kind="name"),
+    Column("workers", kind="number"),
+    Column("wanted", kind="number"),
+    Column("ready", kind="number"),
+    Column("claimed", kind="number", spare=1),
+    Column("oldest", lambda row: ago(row["oldest_seconds"]), kind="number"),
+)
+_NOTHING: Final = "No pool has workers, or work. `lion-broker up` starts some."
 
 
 def scale(
@@ -49,11 +60,11 @@ def scale(
             _set(exchange, pool, number)
         found = _pools(exchange, pool)
     if as_json:
-        print_json([_plain(one) for one in found])
+        print_json(list(map(asdict, found)))
     elif pool is not None and (forget or number is not None):
         typer.echo(_told(found[0]))
     else:
-        print_rows([_row(one) for one in found], False, "No pool has workers, or work. `lion-broker up` starts some.")
+        told(Listing(list(map(asdict, found)), _COLUMNS, _NOTHING), "table")
 
 
 def _told(pool: PoolPicture) -> str:
@@ -88,18 +99,3 @@ def _pools(exchange: Exchange, pool: str | None) -> list[PoolPicture]:
     if pool is None:
         return list(found)
     return [next((one for one in found if one.pool == pool), PoolPicture(pool, 0, 0, 0.0, 0, 0))]
-
-
-def _row(pool: PoolPicture) -> dict[str, object]:
-    return {
-        "pool": pool.pool,
-        "workers": pool.workers,
-        "wanted": pool.wanted,
-        "ready": pool.ready,
-        "claimed": pool.claimed,
-        "oldest": ago(pool.oldest_seconds),
-    }
-
-
-def _plain(pool: PoolPicture) -> dict[str, object]:
-    return asdict(pool)

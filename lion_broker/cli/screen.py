@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from .listing import Listing, fitted
 from .printing import cell
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["drawn", "screen"]
 
 _STYLES: Final = {"draining": "yellow", "stopped": "dim", "lost": "bold red"}
-_WORDS: Final = ("worker", "state", "pool", "session", "name", "version")
-"""Columns of words; the others hold numbers."""
 _AROUND: Final = 12
 """Lines that are no rows of tables."""
 
@@ -42,33 +42,22 @@ def drawn(sight: Sight, trouble: str, width: int, height: int) -> Group:
         Text(f"{cell(trouble)} Looking again.", style="bold red") if trouble else Text(sight.sums()),
         Text("  ".join(sight.speed()) or "rates with the next look", style="cyan"),
     ]
-    tables = [rows for rows in (sight.pools(), sight.workers(), sight.sessions()) if rows]
+    tables = list(sight.tables())
     room = max(3, (height - _AROUND) // max(1, len(tables)))
-    for rows in tables:
-        parts += [Text(), _table(rows[:room], width)]
-        if len(rows) > room:
-            parts.append(Text(f"… and {len(rows) - room} more: lion-broker status", style="dim"))
+    for one in tables:
+        parts += [Text(), _table(replace(one, rows=one.rows[:room]), width)]
+        if len(one.rows) > room:
+            parts.append(Text(f"… and {len(one.rows) - room} more: lion-broker status", style="dim"))
     parts += [Text(line, style="yellow") for line in sight.advice()]
     return Group(*parts)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
+def _table(listing: Listing, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name, most in _widths(rows, width).items():
-        table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True, max_width=most)
-    for row in rows:
+    found = fitted(listing, width)
+    for column in found.columns:
+        table.add_column(column.heading, justify="right" if column.kind == "number" else "left", no_wrap=True)
+    for row, cells in zip(listing.rows, found.cells, strict=True):
         # As text: what is in a name must not be read as markup.
-        table.add_row(*(Text(cell(value)) for value in row.values()), style=_STYLES.get(str(row.get("state")), ""))
+        table.add_row(*map(Text, cells), style=_STYLES.get(str(row.get("state")), ""))
     return table
-
-
-def _widths(rows: Sequence[Mapping[str, Any]], width: int) -> dict[str, int]:
-    """Return how wide each column may be: numbers as they are, and of words the longest are cut to what is left."""
-    natural = {name: max(len(name), *(len(cell(row[name])) for row in rows)) for name in rows[0]}
-    room = width - 2 * len(natural) - sum(long for name, long in natural.items() if name not in _WORDS)
-    fitted = dict(natural)
-    words = sorted((name for name in natural if name in _WORDS), key=lambda name: natural[name])
-    for place, name in enumerate(words):
-        fitted[name] = max(4, min(natural[name], room // (len(words) - place)))
-        room -= fitted[name]
-    return fitted

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
-from lion_broker.insight.pictures import PoolPicture, WorkerPicture
+from lion_broker.insight.pictures import WorkerPicture
 from lion_broker.mail.deployment import Tally
 
-from .printing import ago, cell, columns, counted
+from .listing import Column, Listing, fitted
+from .printing import ago, counted, folded
 
 __all__ = ["Sight"]
 
-_MAIL = ("posted", "applied", "inflight", "retrying", "delayed", "redelivered", "dead")
+_POOLS: Final = (
+    Column("pool", kind="name"),
+    Column("ready", kind="number"),
+    Column("claimed", kind="number", spare=2),
+    Column("oldest", lambda row: ago(row["oldest_seconds"]), kind="number"),
+    Column("workers", kind="number"),
+    Column("wanted", kind="number", spare=1),
+    Column("seats", "capacity", kind="number", spare=3),
+)
+_WORKERS: Final = (
+    Column("worker", "owner", kind="name"),
+    Column("state", kind="state"),
+    Column("pool", kind="text", spare=2),
+    Column("active", kind="number"),
+    Column("turns", kind="number", spare=6),
+    Column("mails", kind="number", spare=3),
+    Column("rescued", kind="number", spare=7),
+    Column("up", kind="number", spare=4),
+    Column("heard", kind="number", spare=1),
+    Column("version", spare=5),
+)
+_LIMITS: Final = (
+    Column("limit of", "model", kind="name"),
+    Column("each", kind="number", spare=3),
+    Column("requests left", "requests", kind="number"),
+    Column("tokens left", "tokens", kind="number", spare=1),
+    Column("calls waiting", "calls", kind="number", spare=2),
+    Column("next in", "wait", kind="number", spare=2),
+)
+_SESSIONS: Final = (
+    Column("session", kind="id"),
+    Column("name", kind="text"),
+    Column("branches", kind="number", spare=2),
+    Column("in flight", "inflight", kind="number"),
+    Column("delayed", kind="number", spare=1),
+    Column("dead", kind="number"),
+)
+_MAIL: Final = ("posted", "applied", "inflight", "retrying", "delayed", "redelivered", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +89,15 @@ class Sight:
             "busiest": [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest],
         }
 
-    def text(self) -> str:
-        """Return everything as a few lines and tables."""
-        parts = ["\n".join((self.heading(), self.sums(), *self.speed()))]
-        parts += [columns(rows) for rows in (self.pools(), self.workers(), self.models(), self.sessions()) if rows]
-        parts += ["\n".join(advice)] if (advice := list(self.advice())) else []
+    def text(self, room: int | None = None) -> str:
+        """Return everything as a few lines and tables, of at most `room` signs a line where that can be."""
+        found = [fitted(one, room) for one in self.tables()]
+        lines = [folded(one, room) for one in (self.heading(), self.sums(), *self.speed())]
+        parts = ["\n".join(lines), *(one.text() for one in found)]
+        advice = list(self.advice())
+        # Commands are to be copied: where they are too long, the terminal breaks their lines, and nothing is put in.
+        parts += ["\n".join(advice)] if advice else []
+        parts += [folded(one, room) for one in _no_room([name for one in found for name in one.left_out])]
         return "\n\n".join(parts)
 
     def heading(self) -> str:
@@ -85,31 +127,16 @@ class Sight:
                 f" redelivered, {found.dead:,.1f} dead"
             )
 
-    def pools(self) -> list[dict[str, Any]]:
-        """Return a row for each pool."""
-        return [_pool(pool) for pool in self.seen.pools]
-
-    def workers(self) -> list[dict[str, Any]]:
-        """Return a row for each worker."""
-        return [_worker(worker, self.seen.at) for worker in self.seen.workers]
-
-    def models(self) -> list[dict[str, Any]]:
-        """Return a row for each limit of a model."""
-        return [_limit(limit) for limit in self.limits]
-
-    def sessions(self) -> list[dict[str, Any]]:
-        """Return a row for each of the sessions with most to do."""
-        return [
-            {
-                "session": tally.session,
-                "name": cell(self._name(tally)),
-                "branches": tally.branches,
-                "in flight": tally.inflight,
-                "delayed": tally.delayed,
-                "dead": tally.dead,
-            }
-            for tally in self.busiest
+    def tables(self) -> Iterator[Listing]:
+        """Yield what there is of pools, workers, limits of models, and sessions with most to do."""
+        sessions = [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest]
+        told: list[tuple[Sequence[Mapping[str, Any]], Sequence[Column]]] = [
+            ([asdict(pool) for pool in self.seen.pools], _POOLS),
+            ([_worker(worker, self.seen.at) for worker in self.seen.workers], _WORKERS),
+            ([_limit(limit) for limit in self.limits], _LIMITS),
+            (sessions, _SESSIONS),
         ]
+        yield from (Listing(rows, columns, "") for rows, columns in told if rows)
 
     def advice(self) -> Iterator[str]:
         """Yield what is to be done, each with the command that does it."""
@@ -131,26 +158,19 @@ class Sight:
         return str(from_json(stored) or "") if stored else ""
 
 
-def _pool(pool: PoolPicture) -> dict[str, Any]:
-    return {
-        "pool": pool.pool,
-        "ready": pool.ready,
-        "claimed": pool.claimed,
-        "oldest": ago(pool.oldest_seconds),
-        "workers": pool.workers,
-        "wanted": pool.wanted,
-        "seats": pool.capacity,
-    }
+def _no_room(headings: Sequence[str]) -> Iterator[str]:
+    if headings:
+        yield f"No room for {', '.join(dict.fromkeys(headings))}: --json has all."
 
 
 def _limit(limit: LimitPicture) -> dict[str, Any]:
     return {
-        "limit of": cell(limit.model),
+        "model": limit.model,
         "each": ago(limit.interval_seconds),
-        "requests left": _left(limit.requests_left, limit.limit_requests),
-        "tokens left": _left(limit.tokens_left, limit.limit_tokens),
-        "calls waiting": limit.calls,
-        "next in": None if limit.wait_seconds is None else ago(limit.wait_seconds),
+        "requests": _left(limit.requests_left, limit.limit_requests),
+        "tokens": _left(limit.tokens_left, limit.limit_tokens),
+        "calls": limit.calls,
+        "wait": None if limit.wait_seconds is None else ago(limit.wait_seconds),
     }
 
 
@@ -160,14 +180,8 @@ def _left(left: float | None, limit: int | None) -> str | None:
 
 def _worker(worker: WorkerPicture, now: float) -> dict[str, Any]:
     return {
-        "worker": cell(worker.owner),
-        "state": worker.state,
-        "pool": worker.pool,
+        **asdict(worker),
         "active": f"{worker.active}/{worker.concurrency}",
-        "turns": worker.turns,
-        "mails": worker.mails,
-        "rescued": worker.rescued,
         "up": ago((worker.heard if worker.state in ("stopped", LOST) else now) - worker.started),
         "heard": ago(now - worker.heard),
-        "version": cell(worker.version),
     }

@@ -16,7 +16,7 @@ from lion_broker.errors import BrokerUnavailable, ConfigError
 from .age import seconds_of
 from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, cell, counted, print_json
+from .printing import ago, cell, counted, print_json, room_of_terminal
 from .running import ended_by_signals
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _show(sight: Sight, as_json: bool) -> None:
     if as_json:
         print_json(sight.plain())
     else:
-        typer.echo(sight.text())
+        typer.echo(sight.text(room_of_terminal()))
 
 
 def _watch(exchange: Exchange, namespace: str, interval: float, as_json: bool) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["end_columns", "mail_columns", "mail_row", "show_trace", "trace"]
 
 _BAR: Final = 40
+_LEAST_BAR: Final = 12
+_LEAST_WHAT: Final = 24
+_LENGTH: Final = 9
+_GAPS: Final = 4
 _PIPE: Final = 120
 _STYLES: Final = {
     "queued": "yellow",
@@ -34,18 +38,18 @@ _STYLES: Final = {
 }
 _BEFORE_ENDS: Final = (
     Column("mail", kind="id"),
-    Column("session", kind="id", rare=True),
-    Column("age", lambda row: since(row["sent"]), kind="number"),
+    Column("session", kind="id", rare=True, spare=4),
+    Column("age", lambda row: since(row["sent"]), kind="number", spare=2),
     Column("sent", wide=True),
 )
 _AFTER_ENDS: Final = (
-    Column("category"),
+    Column("category", spare=6),
     Column("state", kind="state"),
-    Column("tries", "attempts", kind="number"),
-    Column("took", lambda row: took(row["seconds"]), kind="number"),
+    Column("tries", "attempts", kind="number", spare=3),
+    Column("took", lambda row: took(row["seconds"]), kind="number", spare=5),
     Column("reason", kind="text", rare=True),
     Column("owner", wide=True),
-    Column("text", kind="text"),
+    Column("text", kind="text", spare=1),
 )
 
 
@@ -150,9 +154,12 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     # Nobody says how wide a pipe is: there is room for what a narrow terminal has to cut.
     console = Console(highlight=False, width=None if sys.stdout.isatty() or of_terminal("COLUMNS") else _PIPE)
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, min(56, console.width - _BAR - 12)))
-    table.add_column(justify="right", no_wrap=True, min_width=9)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    what = max(_LEAST_WHAT, min(56, console.width - _BAR - _LENGTH - _GAPS))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=what)
+    table.add_column(justify="right", no_wrap=True, min_width=_LENGTH)
+    # Of a narrow terminal the bars get what is left; else rich would take it from all three alike.
+    bars = max(_LEAST_BAR, console.width - what - _LENGTH - _GAPS)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=bars)
     _add(table, found, names, began, max(ended - began, 1e-6), 0)
     console.print(table)
 
@@ -169,7 +176,9 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, len
 
     one, indent = found.passage, "  " * level
     way = f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}"
-    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), Text(one.mail))
+    room = table.columns[2].max_width or len(one.mail)
+    shown = one.mail if len(one.mail) <= room else short_id(one.mail)
+    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), Text(shown))
     for line in (f"{one.category}: {one.text}" if one.text else one.category, one.reason):
         if line:
             table.add_row(Text(), Text(), Text(cell(line), style="dim"))
@@ -182,14 +191,15 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, len
         if fits and more:
             what.append("  ").append_text(more)
         first = span.began - began
-        bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=_BAR)
+        bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=min(_BAR, room))
         bar.style = _style(span)
         table.add_row(what, Text(_length(span.seconds)), bar)
         if more and not fits:
             # Who has lost it, and to what, is what one has come for: it is never cut.
+            more.no_wrap = False
             table.add_row(Text(), Text(), more)
         if note := _note(span):
-            table.add_row(Text(), Text(), Text(note, style="dim"))
+            table.add_row(Text(), Text(), Text(note, style="dim", no_wrap=False))
     for caused in found.caused:
         _add(table, caused, names, began, length, level + 1)
     if found.left_out:

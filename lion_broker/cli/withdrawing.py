@@ -24,11 +24,11 @@ __all__ = ["withdraw"]
 
 _BEFORE_ENDS: Final = (Column("mail", kind="id"), Column("session", kind="id", wide=True))
 _AFTER_ENDS: Final = (
-    Column("category"),
+    Column("category", spare=2),
     Column("waits at", "where"),
     Column("due", rare=True),
     Column("in hand", lambda row: "yes" if row["held"] else "", rare=True),
-    Column("text", kind="text"),
+    Column("text", kind="text", spare=1),
 )
 
 

@@ -8,8 +8,8 @@ from io import StringIO
 
 import pytest
 
-from lion_broker.cli.listing import Column, Listing, form_of, table, told
-from lion_broker.cli.printing import has_colours, paint, short_id, took, width_of
+from lion_broker.cli.listing import Column, Listing, fitted, form_of, table, told
+from lion_broker.cli.printing import folded, has_colours, paint, short_id, took, width_of
 
 ID = "01a21a25-3797-721a-94a5-0f1d5927a83b"
 COLUMNS = (
@@ -36,6 +36,47 @@ def test_a_table_has_what_there_is_room_for() -> None:
     assert "1234" in narrow
     assert {width_of(line) for line in narrow.splitlines()} == {50} or max(map(width_of, narrow.splitlines())) <= 50
     assert table(LISTING, 1).splitlines()[1].split()[0] == "…d5927a83b"
+
+
+def test_columns_are_left_out_before_words_are_wrapped() -> None:
+    """Those that may be spared go one by one, the most dispensable first, and are told of; texts keep room."""
+    columns = (
+        Column("id", kind="id"),
+        Column("pool", kind="name"),
+        Column("state", spare=1),
+        Column("mails", spare=2, kind="number"),
+        Column("text", kind="text"),
+    )
+    row = {"id": ID, "pool": "readers", "state": "applied", "mails": 123456, "text": "one two three four five six"}
+    left_out: dict[int, list[str]] = {60: [], 50: [], 42: ["MAILS"], 33: ["MAILS", "STATE"], 28: ["MAILS", "STATE"]}
+    for room, names in left_out.items():
+        found = fitted(Listing([row], columns, ""), room)
+        assert max(map(width_of, found.text().splitlines())) <= room
+        assert found.left_out == names
+        assert found.cells[0][0] == "…d5927a83b"
+    # At last texts get shorter than is good for them, and names are cut.
+    assert "one tw…" in fitted(Listing([row], columns, ""), 28).text()
+    long = {**row, "pool": "a-pool-with-a-long-name"}
+    assert max(map(width_of, fitted(Listing([long], columns, ""), 34).text().splitlines())) <= 34
+
+
+def test_what_is_left_out_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr, with the option that shows it."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    told(Listing([ROW], (*COLUMNS[:2], Column("state", spare=1)), ""), "table", "-o wide")
+    assert capsys.readouterr().err == "No room for STATE: -o wide has all.\n"
+    told(Listing([ROW], (*COLUMNS[:2], Column("state", spare=1)), ""), "wide")
+    assert capsys.readouterr().err == ""
+
+
+def test_prose_is_folded_between_words() -> None:
+    """The later lines are indented; a command between backticks stays on one line, so that it can be copied."""
+    text = "ok   Say `lion-broker worker --pool p` on every machine that is to work."
+    assert folded(text, None) == text
+    lines = folded(text, 40, 5).splitlines()
+    assert lines == ["ok   Say `lion-broker worker --pool p`", "     on every machine that is to work."]
+    assert folded("Say `lion-broker worker`.", 12) == "Say\n`lion-broker worker`."
 
 
 def test_columns_that_are_wide_or_rare() -> None:

@@ -62,6 +62,18 @@ def test_as_text() -> None:
     assert "Nothing is here yet: lion-broker demo research --keep" in sight(empty).text()
 
 
+def test_in_a_narrow_terminal() -> None:
+    """Lines fit, down to sixty signs; what is left out is said, and the state of a worker never is."""
+    text = sight(rates=Rates(2.0, 1.0, 1234.5, 0.0, 0.0)).text(60)
+    tables = [line for line in text.splitlines() if line.startswith(("WORKER", "home", "POOL", "SESSION", "s-1"))]
+    assert len(tables) == 6
+    assert max(map(len, tables)) <= 60
+    assert "home:1:a  running" in text
+    assert "No room for RESCUED" in text
+    assert "--json has all." in text
+    assert "No room" not in sight().text()
+
+
 def test_on_a_screen() -> None:
     """Everything fits on it: of long tables the first rows, of long words the beginning, of numbers all."""
     many = replace(SEEN, workers=tuple(replace(WORKER, owner=f"home:{n}:{'x' * 200}", mails=123456) for n in range(50)))
