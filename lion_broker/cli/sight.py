@@ -52,9 +52,10 @@ _SESSIONS: Final = (
     Column("branches", kind="number", spare=2),
     Column("in flight", "inflight", kind="number"),
     Column("delayed", kind="number", spare=1),
+    Column("unreceived", kind="number", rare=True),
     Column("dead", kind="number"),
 )
-_MAIL: Final = ("posted", "applied", "inflight", "retrying", "delayed", "redelivered", "dead")
+_MAIL: Final = ("posted", "applied", "inflight", "retrying", "delayed", "unreceived", "redelivered", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Sight:
             "pools": [asdict(pool) for pool in seen.pools],
             "workers": [asdict(worker) for worker in seen.workers],
             "limits": [asdict(limit) for limit in self.limits],
-            "busiest": [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest],
+            "busiest": self._sessions(),
         }
 
     def text(self, room: int | None = None) -> str:
@@ -110,6 +111,7 @@ class Sight:
         odd = {
             "to be tried again": seen.retrying,
             "delayed": seen.delayed,
+            "not received yet": seen.unreceived,
             "redelivered": seen.redelivered,
             "dead": seen.dead,
         }
@@ -129,7 +131,7 @@ class Sight:
 
     def tables(self) -> Iterator[Listing]:
         """Yield what there is of pools, workers, limits of models, and sessions with most to do."""
-        sessions = [{**asdict(tally), "name": self._name(tally)} for tally in self.busiest]
+        sessions = self._sessions()
         told: list[tuple[Sequence[Mapping[str, Any]], Sequence[Column]]] = [
             ([asdict(pool) for pool in self.seen.pools], _POOLS),
             ([_worker(worker, self.seen.at) for worker in self.seen.workers], _WORKERS),
@@ -146,10 +148,23 @@ class Sight:
                     f"Nobody serves the pool {pool.pool}, where work waits:"
                     f" lion-broker worker --app MODULE:NAME --pool {pool.pool}"
                 )
+        if unreceived := self.seen.unreceived:
+            more = f", and perhaps more in {counted(self.seen.unseen, 'session')}" if self.seen.unseen else ""
+            yield (
+                f"{counted(unreceived, 'mail')} not received yet{more}; a program's own branches have theirs when the"
+                " program receives, and no worker takes it: lion-broker mail ls --state waiting"
+            )
         if self.seen.dead:
             yield f"{counted(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"
         if not self.seen.sessions and not self.seen.workers:
             yield "Nothing is here yet: lion-broker demo research --keep shows a session at work."
+
+    def _sessions(self) -> list[dict[str, Any]]:
+        inboxes = self.seen.inboxes
+        return [
+            {**asdict(tally), "unreceived": inboxes.get(tally.session, 0), "name": self._name(tally)}
+            for tally in self.busiest
+        ]
 
     def _name(self, tally: Tally) -> str:
         from pydantic_core import from_json

@@ -110,12 +110,13 @@ class Alarms:
 def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
     from lion_broker.insight.limits import limits_steps
     from lion_broker.insight.overview import overview_steps, rates
+    from lion_broker.insight.unreceived import unreceived_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ReadSession
 
     from .sight import Sight
 
-    seen = run(exchange, overview_steps())
+    seen = run(exchange, unreceived_steps(run(exchange, overview_steps())))
     busiest = seen.busiest(_BUSIEST)
     records = exchange.call_all([ReadSession(tally.session) for tally in busiest]) if busiest else []
     names = {record.id: record.fields.get("name", "") for record in records if record is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +38,9 @@ class Overview:
     The numbers of mails are sums over `tallies`, one for each session: `posted`, `applied`, `redelivered` since the
     sessions began, `dead`, `inflight` and `delayed` now; `more` says that there are further sessions. `retrying` of
     those in flight wait to be tried again; `waiting` branches wait for a worker, the oldest for `oldest_seconds`.
+
+    `inboxes` has the mails that wait until a program receives them, by session, where `unreceived_steps` has looked;
+    of `unseen` sessions that may have some it has not.
     """
 
     at: float
@@ -45,6 +49,8 @@ class Overview:
     tallies: tuple[Tally, ...] = field(repr=False)
     retrying: int = 0
     more: bool = False
+    inboxes: Mapping[str, int] = field(default_factory=dict, repr=False)
+    unseen: int = 0
 
     @property
     def sessions(self) -> int:
@@ -87,6 +93,11 @@ class Overview:
         return self._sum("delayed")
 
     @property
+    def unreceived(self) -> int:
+        """Mails that were delivered and wait until a program receives them; no worker takes them."""
+        return sum(self.inboxes.values())
+
+    @property
     def waiting(self) -> int:
         """Branches that have work and no worker."""
         return sum(pool.ready for pool in self.pools)
@@ -97,9 +108,12 @@ class Overview:
         return max((pool.oldest_seconds for pool in self.pools), default=0.0)
 
     def busiest(self, count: int) -> list[Tally]:
-        """The sessions with most mail in flight, at most `count`; without any, none."""
-        busy = [tally for tally in self.tallies if tally.inflight or tally.delayed]
-        return sorted(busy, key=lambda tally: (-tally.inflight, -tally.delayed, tally.session))[:count]
+        """The sessions with most mail in flight, delayed, or not received yet, at most `count`; without any, none."""
+        amounts = {
+            one.session: (-one.inflight, -one.delayed, -self.inboxes.get(one.session, 0)) for one in self.tallies
+        }
+        busy = [tally for tally in self.tallies if any(amounts[tally.session])]
+        return sorted(busy, key=lambda tally: (amounts[tally.session], tally.session))[:count]
 
     def _sum(self, name: str) -> int:
         return sum(getattr(tally, name) for tally in self.tallies)

@@ -57,6 +57,24 @@ def test_status_counts_what_there_is(
     assert "Nobody serves the pool p, where work waits: lion-broker worker --app MODULE:NAME --pool p\n" in text
 
 
+def test_status_shows_mail_that_a_program_has_not_received(
+    session: Session, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No worker takes it, and no counter has it: from where it stands, with the command that lists it."""
+    ada = session.new_branch(name="ada")
+    session.default_branch.send(ada, "message", "when you have time")
+    seen = told("status")
+    assert (seen["mail"]["inflight"], seen["mail"]["unreceived"]) == (0, 1)
+    assert [(one["name"], one["unreceived"]) for one in seen["busiest"]] == [("mine", 1)]
+    assert main(["status"]) == Code.OK
+    text = capsys.readouterr().out
+    assert "0 in flight, 1 not received yet\n" in text
+    assert "1 mail not received yet; a program's own branches have theirs when the program receives" in text
+    ada.receive_all()
+    session.flush()
+    assert told("status")["mail"]["unreceived"] == 0
+
+
 def test_who_is_drained_ends_its_turn_and_exits_with_0(
     stage: Stage, session: Session, told: Told, tmp_path: Path
 ) -> None:

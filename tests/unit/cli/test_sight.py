@@ -55,6 +55,12 @@ def test_as_text() -> None:
     assert "1,234.5 mails/s applied" in text
     assert "Nobody serves the pool q, where work waits: lion-broker worker --app MODULE:NAME --pool q" in text
     assert "pool p," not in text
+    assert "UNRECEIVED" not in text
+    waits = replace(SEEN, inboxes={"s-1": 2}, unseen=1)
+    assert "9 in flight, 1 to be tried again, 2 not received yet\n" in sight(waits).text()
+    assert "2 mails not received yet, and perhaps more in 1 session; a program's own" in sight(waits).text()
+    assert "UNRECEIVED" in sight(waits).text()
+    assert (sight(waits).plain()["mail"]["unreceived"], sight(waits).plain()["busiest"][0]["unreceived"]) == (2, 2)
     dead = replace(SEEN, tallies=(replace(BUSY, dead=1),), more=True)
     assert "1 dead letter to look at: lion-broker dead ls" in sight(dead).text()
     assert "more than 1 session" in sight(dead).text()

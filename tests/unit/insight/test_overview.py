@@ -6,10 +6,11 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.insight.overview import LOST, Overview, overview_steps, rates, worker_pictures
+from lion_broker.insight.unreceived import unreceived_steps
 from lion_broker.mail.deployment import Enrolled, Roll, Tally, WorkerPhase, WorkerReport
-from lion_broker.mail.exchange import run
+from lion_broker.mail.exchange import Steps, run
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Enrol, SetWanted
+from lion_broker.mail.verbs import Enrol, ReadBranches, SetWanted
 
 ADA = WorkerReport("home:1:a", "p", WorkerPhase.RUNNING, "home", 1, "0.1.0", 2, 1e9, 2500, 100, 3, 20, 30, 4)
 
@@ -73,6 +74,51 @@ def test_one_look_puts_everything_together() -> None:
     assert (part.sessions, part.more, seen.more) == (2, True, False)
     for session in sessions:
         session.close()
+
+
+def test_mail_in_inboxes_is_found_where_it_can_be() -> None:
+    """It has no counter: sessions in which more was delivered than was applied are asked, and no others."""
+    exchange = MemoryExchange()
+    sessions = [Session(exchange=exchange, delivery="auto") for _ in range(4)]
+    for place, session in enumerate(sessions):
+        ada = session.new_branch(name="ada")
+        with session.batch():
+            for _ in range(place):
+                session.default_branch.send(ada, "message", "hello")
+    sessions[1].get_branch("ada").receive_all()
+    sessions[1].flush()
+    seen = run(exchange, overview_steps())
+    assert (seen.inflight, seen.inboxes, seen.busiest(5)) == (0, {}, [])
+    asked: list[str] = []
+
+    def looks(steps: Steps[Overview]) -> Overview:
+        verbs, answers = next(steps), None
+        while True:
+            asked.extend(verb.session for verb in verbs if isinstance(verb, ReadBranches))
+            answers = exchange.call_all(verbs)
+            try:
+                verbs = steps.send(answers)
+            except StopIteration as done:
+                found: Overview = done.value
+                return found
+
+    seen = looks(unreceived_steps(seen))
+    assert seen.inboxes == {sessions[2].id: 2, sessions[3].id: 3}
+    assert (seen.unreceived, seen.unseen) == (5, 0)
+    assert [tally.session for tally in seen.busiest(5)] == [sessions[3].id, sessions[2].id]
+    assert asked == [sessions[3].id] * 2 + [sessions[2].id] * 2
+    for session in sessions:
+        session.close()
+
+
+def test_of_very_many_branches_some_inboxes_are_not_looked_at() -> None:
+    """Those of the sessions with least, and how many is said."""
+    exchange = MemoryExchange()
+    tallies = [Tally(f"s-{number}", branches=2000, posted=number) for number in range(6)]
+    seen = run(exchange, unreceived_steps(look(1.0, *tallies)))
+    assert (seen.unseen, seen.inboxes) == (3, {})
+    huge = run(exchange, unreceived_steps(look(1.0, Tally("s", branches=10**6, posted=1))))
+    assert huge.unseen == 0
 
 
 def test_rates_are_what_has_grown() -> None:
