@@ -68,14 +68,16 @@ def drain(
     with exchange_at(url, namespace) as exchange:
         chosen = _chosen(_workers(exchange), worker, pool, release)
         _order(exchange, chosen)
-        if wait:
+        if wait and chosen:
             typer.echo(f"Told {counted(len(chosen), 'worker')} to drain; waiting until they have stopped.", err=True)
         left, lost = _awaited(exchange, chosen, timeout, as_json) if wait else (chosen, [])
     if as_json:
         stopped = [one for one in chosen if one not in (*left, *lost)]
         print_json({"told": chosen, "stopped": stopped, "lost": lost, "left": left})
-    else:
+    elif chosen:
         _tell(chosen, left, wait)
+    else:
+        typer.echo(_nobody(exchange.url, pool, release))
     if wait and (left or lost):
         raise typer.Exit(Code.UNFINISHED if left else Code.ERROR)
 
@@ -153,6 +155,16 @@ def _wait(exchange: Exchange, owners: list[str], timeout: float, *, tells: bool)
         time.sleep(_PAUSE_SECONDS)
 
 
+def _nobody(url: str, pool: str | None, release: str | None) -> str:
+    """Nobody had to be drained: that is what was wanted, but another server or a slip in a name looks the same."""
+    which = "" if pool is None else f" of the pool {cell(pool)}"
+    which += "" if release is None else f" of version {cell(release)}"
+    return (
+        f"No worker{which} is at work at {url}, so there is nobody to drain. `lion-broker status` shows the workers and"
+        " pools that there are; `lion-broker up` or `lion-broker worker` starts workers."
+    )
+
+
 def _tell_ended(owners: list[str], lost: list[str]) -> None:
     for owner in owners:
         how = "was lost; when its leases have ended, others have its branches" if owner in lost else "has stopped"
@@ -160,7 +172,5 @@ def _tell_ended(owners: list[str], lost: list[str]) -> None:
 
 
 def _tell(chosen: list[str], left: list[str], waited: bool) -> None:
-    if not chosen:
-        typer.echo("No worker is at work there.")
     for owner in left:
         typer.echo(f"{cell(owner)} is still at work." if waited else f"{cell(owner)} is told to drain.")

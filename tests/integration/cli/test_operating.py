@@ -160,7 +160,16 @@ def test_nobody_to_drain(told: Told, capsys: pytest.CaptureFixture[str]) -> None
     """All of none is nothing; a name that nobody has is an error that says where names are."""
     assert told("drain", "--all", "--wait") == {"told": [], "stopped": [], "lost": [], "left": []}
     assert main(["drain", "--pool", "p"]) == Code.OK
-    assert capsys.readouterr().out == "No worker is at work there.\n"
+    said = capsys.readouterr()
+    assert said.out.startswith("No worker of the pool p is at work at embedded://")
+    assert main(["drain", "--all", "--wait"]) == Code.OK
+    said = capsys.readouterr()
+    assert said.out.startswith("No worker is at work at embedded://")
+    assert said.out.endswith(
+        ", so there is nobody to drain. `lion-broker status` shows the workers and pools that there are;"
+        " `lion-broker up` or `lion-broker worker` starts workers.\n"
+    )
+    assert said.err == ""
     for name in ("nobody", ""):
         assert main(["drain", name]) == Code.NOT_FOUND
         assert "`lion-broker status` names those that there are." in capsys.readouterr().err
