@@ -12,7 +12,7 @@ from . import completion
 from .finding import One, session_id
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import counted, moment, print_json, short_id
+from .printing import cell, counted, moment, print_json, short_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:
@@ -123,13 +123,13 @@ def pause(
 ) -> None:
     """Have a branch, or all of a session, take no more turns: their mail waits.
 
-    A turn that is going on ends first. Example: lion-broker branch pause desk --all --reason "costs too much"
+    A turn that is going on ends first. What is paused already stays so, with the reason that it has.
+    Example: lion-broker branch pause desk --all --reason "costs too much"
     """
     with exchange_at(url, namespace) as exchange:
         opened, chosen = _chosen(exchange, session, branch, everything)
-        for one in chosen:
-            opened.pause(one, reason)
-    _tell("Paused", chosen, as_json, reason, everything)
+        rows = _switched(exchange, opened, {one: opened.pause(one, reason) for one in chosen})
+    _tell("Paused", "paused already", rows, as_json, everything)
 
 
 def resume(
@@ -143,9 +143,8 @@ def resume(
     """Let a branch, or all of a session, take turns again; mail that has failed before is tried afresh, at once."""
     with exchange_at(url, namespace) as exchange:
         opened, chosen = _chosen(exchange, session, branch, everything)
-        for one in chosen:
-            opened.resume(one)
-    _tell("Resumed", chosen, as_json, "", everything)
+        rows = _switched(exchange, opened, {one: opened.resume(one) for one in chosen})
+    _tell("Resumed", "not paused", rows, as_json, everything)
 
 
 def _chosen(exchange: Exchange, session: str, branch: str | None, everything: bool) -> tuple[Opened, list[str]]:
@@ -160,11 +159,24 @@ def _chosen(exchange: Exchange, session: str, branch: str | None, everything: bo
     return opened, [row["id"] for row in branch_rows(exchange, opened.id) if row["pool"]]
 
 
-def _tell(what: str, branches: list[str], as_json: bool, paused: str, everything: bool) -> None:
+def _switched(exchange: Exchange, opened: Opened, changed: dict[str, bool]) -> list[dict[str, Any]]:
+    """What has become of branches: why each is paused now, if it is, and whether that is new."""
+    paused = {row["id"]: row["paused"] for row in branch_rows(exchange, opened.id)}
+    return [{"branch": one, "paused": paused.get(one, ""), "changed": new} for one, new in changed.items()]
+
+
+def _tell(what: str, before: str, rows: list[dict[str, Any]], as_json: bool, everything: bool) -> None:
+    new = sum(row["changed"] for row in rows)
+    old = len(rows) - new
     if as_json:
-        rows = [{"branch": one, "paused": paused} for one in branches]
         print_json(rows if everything else rows[0])
+    elif everything and not rows:
+        typer.echo("The session has no branches on workers, and only these take turns.")
     elif everything:
-        typer.echo(f"{what} {counted(len(branches), 'branch')}.")
+        rest = f" {old} {'was' if old == 1 else 'were'} {before}." if old else ""
+        typer.echo(f"{what} {counted(new, 'branch')}.{rest}")
+    elif new:
+        typer.echo(f"{what} {rows[0]['branch']}.")
     else:
-        typer.echo(f"{what} {branches[0]}.")
+        why = f" ({cell(rows[0]['paused'])})" if rows[0]["paused"] else ""
+        typer.echo(f"{rows[0]['branch']} was {before}{why}.")

@@ -125,19 +125,19 @@ def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: s
     return (yield from session._estate.place_steps(likeness, pool, behaviour, tools, models, metadata))
 
 
-def pause_steps(session: Session, ref: Any, reason: str) -> Steps[None]:
-    """Have a branch take no more turns."""
+def pause_steps(session: Session, ref: Any, reason: str) -> Steps[bool]:
+    """Have a branch take no more turns; answers whether it took some before."""
     if not str(reason).strip():
         raise ConfigError("A pause needs a reason, so that others know why the branch does nothing.")
-    yield from _switch_steps(session, ref, lambda branch: Pause(session.id, branch, reason))
+    return (yield from _switch_steps(session, ref, lambda branch: Pause(session.id, branch, reason)))
 
 
-def resume_steps(session: Session, ref: Any) -> Steps[None]:
-    """Let a branch take turns again."""
-    yield from _switch_steps(session, ref, lambda branch: Resume(session.id, branch))
+def resume_steps(session: Session, ref: Any) -> Steps[bool]:
+    """Let a branch take turns again; answers whether it was paused."""
+    return (yield from _switch_steps(session, ref, lambda branch: Resume(session.id, branch)))
 
 
-def _switch_steps(session: Session, ref: Any, verb_of: Callable[[IDType], Verb[Outcome]]) -> Steps[None]:
+def _switch_steps(session: Session, ref: Any, verb_of: Callable[[IDType], Verb[Outcome]]) -> Steps[bool]:
     branch = yield from session._estate.find_steps(ref)
     if not getattr(branch, "pool", None):
         raise ConfigError(
@@ -148,6 +148,7 @@ def _switch_steps(session: Session, ref: Any, verb_of: Callable[[IDType], Verb[O
         raise gone(session.id)
     if outcome == Outcome.CLOSED:
         raise BranchClosed(f"The branch {branch.name or branch.id} was removed.")
+    return outcome == Outcome.OK
 
 
 def include_steps(session: Session, branches: Any) -> Steps[None]:

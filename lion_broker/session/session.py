@@ -339,24 +339,28 @@ class Session(SessionSight):
         done: TakenOut = await self._arun(withdraw_steps(self._estate, mails, branch, category, reason, by))
         return done
 
-    def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> None:
+    def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> bool:
         """Have a branch on workers take no more turns; mail to it waits, and a turn that is going on ends first.
 
-        Blocks. Raises ItemNotFoundError, BranchClosed, ConfigError for a branch of this process.
+        Returns False when it is paused already, for the reason that it has. Blocks. Raises ItemNotFoundError,
+        BranchClosed, ConfigError for a branch of this process.
         """
-        self._run(acts.pause_steps(self, branch, reason))
+        return bool(self._run(acts.pause_steps(self, branch, reason)))
 
-    async def apause(self, branch: ID.Ref, reason: str = "paused by the session") -> None:
+    async def apause(self, branch: ID.Ref, reason: str = "paused by the session") -> bool:
         """Pause without blocking the event loop."""
-        await self._arun(acts.pause_steps(self, branch, reason))
+        return bool(await self._arun(acts.pause_steps(self, branch, reason)))
 
-    def resume(self, branch: ID.Ref) -> None:
-        """Let a paused branch take turns again; mail that has failed before is tried afresh. Blocks."""
-        self._run(acts.resume_steps(self, branch))
+    def resume(self, branch: ID.Ref) -> bool:
+        """Let a paused branch take turns again; mail that has failed before is tried afresh. Blocks.
 
-    async def aresume(self, branch: ID.Ref) -> None:
+        Returns False when it was not paused.
+        """
+        return bool(self._run(acts.resume_steps(self, branch)))
+
+    async def aresume(self, branch: ID.Ref) -> bool:
         """Resume without blocking the event loop."""
-        await self._arun(acts.resume_steps(self, branch))
+        return bool(await self._arun(acts.resume_steps(self, branch)))
 
     def wait_idle(self, timeout: float | None = 60.0) -> None:
         """Wait until no mail is on its way to a branch on workers. Blocks; RoundTimeout after `timeout` seconds."""

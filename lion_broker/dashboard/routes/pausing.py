@@ -54,13 +54,14 @@ async def resume_all(request: Request, console: Console, visitor: Visitor, form:
 
 async def _all(console: Console, word: str, session: str, verb_of: Callable[[str], Pause | Resume]) -> Done:
     """Deal with the branches of a session that take turns by themselves, which only those on workers do."""
-    start = count = 0
+    start = count = left = 0
     while page := await console.exchange.acall(ReadBranches(session, start=start, count=_READ)):
         verbs = [verb_of(record.id) for record in page if record.seed.pool and record.state == "open"]
         outcomes = await console.exchange.acall_all(verbs)
-        count += sum(one is Outcome.OK for one in outcomes)
+        count += outcomes.count(Outcome.OK)
+        left += outcomes.count(Outcome.ALREADY)
         start += len(page)
-    return Done(word, f"/sessions/{session}/branches", count=count)
+    return Done(word, f"/sessions/{session}/branches", count=count, left=left)
 
 
 def _reason(form: Form, visitor: Visitor) -> str:
@@ -79,7 +80,8 @@ def _done(word: str, session: str, outcome: Outcome) -> Done:
         raise ItemNotFoundError("There is no such branch on workers (any more). Only these can be paused.")
     if outcome is Outcome.CLOSED:
         raise BranchClosed("The branch was removed from its session.")
-    return Done(word, f"/sessions/{session}/branches", count=int(outcome is Outcome.OK))
+    count, left = int(outcome is Outcome.OK), int(outcome is Outcome.ALREADY)
+    return Done(word, f"/sessions/{session}/branches", count, left)
 
 
 ROUTES = [

@@ -79,13 +79,17 @@ async def test_a_letter_is_edited(
 
 
 async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncClient) -> None:
-    """With the reason, for others to see; twice is no harm."""
+    """With the reason, for others to see; twice is no harm, and said."""
     here = f"/sessions/{scene.id}/branches/{scene.far.id}"
     assert (await client.post(f"{here}/pause", data={"reason": HOSTILE})).status_code == 303
     assert scene.far.record.paused == HOSTILE
-    assert "count=0" in (await client.post(f"{here}/pause", data={})).headers["location"]
+    again = (await client.post(f"{here}/pause", data={})).headers["location"]
+    assert "count=0&left=1" in again
+    assert "<strong>1 stayed as it was</strong>: paused already" in (await client.get(again, headers=HTML)).text
     assert (await client.post(f"{here}/resume", data={})).status_code == 303
     assert scene.far.record.paused == ""
+    again = (await client.post(f"{here}/resume", data={})).headers["location"]
+    assert "<strong>1 stayed as it was</strong>: not paused" in (await client.get(again, headers=HTML)).text
     gone = await client.post(f"/sessions/{scene.id}/branches/nobody/pause", data={})
     assert gone.status_code == 404
 
@@ -95,7 +99,7 @@ async def test_a_session_is_paused_and_resumed(scene: Scene, stage: Stage, clien
     other = await scene.session.anew_branch(name="other", pool="p")
     await client.post(f"/sessions/{scene.id}/branches/{other.id}/pause", data={"reason": "by itself"})
     done = await client.post(f"/sessions/{scene.id}/pause", data={"reason": HOSTILE})
-    assert "count=1" in done.headers["location"]
+    assert "count=1&left=1" in done.headers["location"]
     assert (scene.far.record.paused, other.record.paused) == (HOSTILE, "by itself")
     done = await client.post(f"/sessions/{scene.id}/resume", data={}, headers={"Accept": "application/json"})
     assert done.json()["count"] == 2
