@@ -190,7 +190,8 @@ class History:
 class LogReader:
     """Reads one log into a history, after a version and up to one; a version may lie on two pages.
 
-    `version` is where it stands, `taken` how many records it has read.
+    `version` is where it stands, `taken` how many records it has read. `since` is when the first of them was written,
+    `reached` when the mail that the first turns handled had been delivered.
     """
 
     def __init__(self, history: History, branch: str, after: int = 0, upto: int | None = None) -> None:
@@ -199,6 +200,8 @@ class LogReader:
         self._upto = upto
         self._earlier: Counter[str] = Counter()
         self.taken = 0
+        self.since: float | None = None
+        self.reached: float | None = None
         self.version = after
         self._place = _LAST_PLACE if after else 0
         self._stamp: Stamp | None = None
@@ -233,6 +236,9 @@ class LogReader:
     def _begin(self, row: LogRecord) -> None:
         self._before = self._at or self._before
         self._stamp, self._times, self._came = row.stamp, None, iter(())
+        self.since = self._at if self.since is None else self.since
+        if self.reached is None and row.stamp is not None:
+            self.reached = delivered_at(row.stamp.consumed)
 
     def _take(self, row: LogRecord) -> None:
         record = row.record

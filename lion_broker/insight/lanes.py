@@ -9,8 +9,10 @@ from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Steps
 
 from .history import MOST
-from .passages import Passages
+from .passages import Passages, time_of
 from .pictures import Lanes, Passage
+from .reach import APART_SECONDS, newest_steps
+from .recent import RecentHistory
 
 __all__ = ["lanes_of", "lanes_steps"]
 
@@ -27,9 +29,15 @@ def lanes_steps(
     count: int = 200,
 ) -> Steps[Lanes]:
     """Read the newest `count` mails of a session; see `lanes_of`. Raises ItemNotFoundError, ConfigError."""
-    passages = Passages(session)
-    yield from passages.read_steps()
-    return lanes_of(passages, branch=branch, category=category, since=since, before=before, count=count)
+
+    def lanes(passages: Passages) -> Lanes:
+        return lanes_of(passages, branch=branch, category=category, since=since, before=before, count=count)
+
+    def enough(history: RecentHistory, passages: Passages) -> bool:
+        found = lanes(passages)
+        return found.more and time_of(found.passages[0].mail) - APART_SECONDS > history.handled_from()
+
+    return lanes((yield from newest_steps(session, enough)))
 
 
 def lanes_of(
@@ -62,14 +70,7 @@ def lanes_of(
             and (only is None or only(passage))
         )
 
-    found: list[Passage] = []
-    stories = passages.history.stories
-    for mail in sorted(stories, reverse=True):
-        passage = passages.of(stories[mail])
-        if fits(passage):
-            found.append(passage)
-        if len(found) > count:
-            break
-    shown = tuple(reversed(found[:count]))
+    found = passages.newest(fits, count + 1)
+    shown = tuple(found[-count:])
     ends = {end for one in shown for end in (one.sender, one.recipient)}
     return Lanes({end: names.get(end, end) for end in sorted(ends)}, shown, len(found) > count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from lion_broker.branch.times import End
@@ -12,7 +13,7 @@ from .history import MOST, History, Story
 from .pictures import Passage
 from .standing import Standing
 
-__all__ = ["Passages"]
+__all__ = ["Passages", "time_of"]
 
 _STATES: Final = {WaitsAt.LANES: "retrying", WaitsAt.DELAYED: "delayed"}
 _ROUNDS: Final = 2
@@ -57,6 +58,17 @@ class Passages:
         """Every mail, in the order of sending."""
         return [self.of(story) for _, story in sorted(self.history.stories.items())]
 
+    def newest(self, fits: Callable[[Passage], bool], most: int) -> list[Passage]:
+        """The newest mails that fit, at most so many, in the order of sending; the others are not put together."""
+        found: list[Passage] = []
+        stories = self.history.stories
+        for mail in sorted(stories, reverse=True):
+            if len(found) == most:
+                break
+            if fits(passage := self.of(stories[mail])):
+                found.append(passage)
+        return found[::-1]
+
     def of(self, story: Story) -> Passage:
         """The way of one mail."""
         waits, dead = self.standing.waits.get(story.mail), self.standing.dead.get(story.mail)
@@ -72,7 +84,7 @@ class Passages:
             category=story.category,
             text=story.text,
             state=self.state_of(story),
-            sent=story.sent or story.posted or _time_of(story.mail),
+            sent=story.sent or story.posted or time_of(story.mail),
             delivered=story.delivered,
             begun=first.begun if first else None,
             applied=story.applied,
@@ -127,7 +139,7 @@ def _error_of(story: Story) -> str:
     return f"{last.error}: {last.detail}" if last.detail else last.error
 
 
-def _time_of(mail: str) -> float:
+def time_of(mail: str) -> float:
     """When an id was made, which it begins with (RFC 9562, version 7); 0 for other ids."""
     digits = mail.replace("-", "")[:12]
     try:

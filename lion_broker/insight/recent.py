@@ -6,7 +6,8 @@ What of each log: its newest turns, more of them the fewer logs there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Final
 
 from lion_broker.errors import ItemNotFoundError
@@ -46,6 +47,10 @@ class RecentHistory(History):
         self._active: dict[str, None] = {}
         self._first: dict[str, int] = {}
         """The version after which each log was read."""
+        self._since: dict[str, float] = {}
+        """When the first turn was made that was read of a log, by the exchange's clock."""
+        self._reached: dict[str, float] = {}
+        """When the mail had been delivered that it handled: a branch with much to do is behind."""
 
     @property
     def logs(self) -> int:
@@ -66,8 +71,32 @@ class RecentHistory(History):
         self.cut = self.cut or self.total > len(self.records)
 
     def knows_end_of(self, story: Story) -> bool:
-        """Whether the log of its recipient was read from the beginning."""
-        return self._first.get(story.recipient) == 0 or story.recipient not in self.records
+        """Whether the log of its recipient was read from the beginning, or from mail before it on."""
+        first = self._first.get(story.recipient)
+        if first == 0 or story.recipient not in self.records:
+            return True
+        return story.posted is not None and self._reached.get(story.recipient, inf) < story.posted
+
+    def told_from(self) -> float:
+        """From when on everything was read that logs tell, by the exchange's clock.
+
+        A mail that was sent after that is in none of the turns that were not read, neither as sent nor as applied. 0.0
+        says that all was read, infinity that of some log nothing was.
+        """
+        return self._latest(self._since)
+
+    def handled_from(self) -> float:
+        """From when on all was read about mail that was handled, or tried: that was delivered after this moment.
+
+        It is before `told_from` where branches handle what has waited long: a mailbox is handled in its order.
+        """
+        return self._latest(self._reached)
+
+    def _latest(self, moments: Mapping[str, float]) -> float:
+        if self.total > len(self.records):
+            return inf
+        written = [branch for branch, record in self.records.items() if record.version]
+        return max((0.0 if self._first.get(one) == 0 else moments.get(one, inf) for one in written), default=0.0)
 
     def _read_roster_steps(self) -> Steps[None]:
         yield from self._read_tail_steps()
@@ -118,10 +147,13 @@ class RecentHistory(History):
         self.cut = self.cut or any(one.floor < one.first for one in ends)
         return max(0, left - (self.taken - before))
 
-    def began(self, branch: str, version: int, reader: LogReader) -> None:
-        """Note after which version a log was read, and who goes on with it."""
+    def began(self, branch: str, version: int, newest: LogReader, oldest: LogReader) -> None:
+        """Note after which version a log was read, who goes on with it, and who has read the oldest turns of it."""
         self._first[branch] = version
-        self._readers[branch] = reader
+        self._readers[branch] = newest
+        if oldest.since is not None:
+            self._since[branch] = oldest.since
+            self._reached[branch] = oldest.since if oldest.reached is None else oldest.reached
 
     def read_after(self, branch: str) -> int:
         """After which version a log was read; 0 where nothing was read yet."""
@@ -155,7 +187,7 @@ class _End:
         yield from reader.read_steps()
         self._count(reader.taken - before)
         if self._goes_on is None or near is None:
-            self._history.began(self._branch, self.first, reader)
+            self._history.began(self._branch, self.first, reader, reader)
 
     def widen_steps(self, room: int) -> Steps[None]:
         """Read about `room` records before them."""
@@ -167,7 +199,8 @@ class _End:
         yield from reader.read_steps()
         self._count(reader.taken)
         if (newest := self._history.reader_of(self._branch)) is not None:
-            self._history.began(self._branch, self._base if self.first == self.floor else self.first, newest)
+            first = self._base if self.first == self.floor else self.first
+            self._history.began(self._branch, first, newest, reader)
 
     def _count(self, records: int) -> None:
         self._read += records

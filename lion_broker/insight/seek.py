@@ -10,14 +10,15 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
 from lion_broker.mail.verbs import ListSessions, ReadBranches, ReadEvents, ReadSession
 
-from .passages import Passages
+from .passages import Passages, time_of
 from .pictures import Passage, Trace
+from .pieces import begins, ms_of, pieces
+from .reach import APART_SECONDS, SLACK_SECONDS, is_whole, mail_steps, newest_steps
+from .recent import RecentHistory
 from .trace import trace_of
 
 __all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "lively_steps", "pieces"]
 
-LEAST_END: Final = 4
-"""So many characters of an id's end are needed to mean it."""
 _LEAST_PIECE: Final = 6
 """So many characters of a mail's id are needed to look for it in all sessions."""
 _SESSIONS: Final = 200
@@ -25,11 +26,11 @@ _SESSIONS: Final = 200
 _FURTHER: Final = 20
 """In so many sessions more it is looked whether another mail is meant as well, or a copy has the same."""
 _PAGE: Final = 200
-_SLACK_MS: Final = 60_000
-"""Clocks of senders differ from the server's."""
+_SLACK_MS: Final = int(SLACK_SECONDS * 1000)
 _UNDONE: Final = frozenset(("waiting", "working", "retrying", "delayed", "dead"))
 """States of mail that stands somewhere: where nothing stands, logs need not be read."""
 _BRANCHES: Final = 1000
+Fits = Callable[[Passage, dict[str, str]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,6 @@ class Sought:
     names: dict[str, str]
     left: int = 0
     older: int = 0
-
-
-def pieces(ids: Sequence[str], text: str) -> list[str]:
-    """Return those of some ids that a text means: it is one, begins some, or with four characters or more ends some."""
-    piece = text.strip().strip("…").lower()
-    if piece in ids:
-        return [piece]
-    begun = [] if text.startswith("…") else [one for one in ids if one.startswith(piece)]
-    return begun or [one for one in ids if len(piece) >= LEAST_END and one.endswith(piece)]
 
 
 def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Found]:
@@ -101,10 +93,8 @@ def _several(wanted: str, first: Found, second: Found) -> str:
 
 
 def _in_session_steps(session: str, mail: str, wanted: str, depth: int, *, named: bool) -> Steps[Found | None]:
-    # What begins an id says from where on the logs are of interest; an end does not.
-    passages = Passages(session, since=wanted if _begins(wanted) else "")
     try:
-        yield from passages.read_steps()
+        passages = yield from mail_steps(session, mail)
     except ItemNotFoundError:
         if named:
             raise
@@ -117,19 +107,18 @@ def _in_session_steps(session: str, mail: str, wanted: str, depth: int, *, named
         )
     if not meant:
         return None
-    names = {one: history.name_of(one) for one in history.names}
-    return Found(session, trace_of(passages, meant[0], depth=depth), names)
+    return Found(session, trace_of(passages, meant[0], depth=depth), _names_of(passages))
 
 
 def _likely_steps(wanted: str) -> Steps[tuple[str, ...]]:
     """All sessions, those first that were there and alive when a mail with such an id was made, the newest first."""
     ids = (yield from ask(ListSessions()))[::-1]
-    if not _begins(wanted):
+    if not begins(wanted):
         return ids
-    made, until = _ms_of(wanted), _ms_of(wanted, "f") + _SLACK_MS
+    made, until = ms_of(wanted), ms_of(wanted, "f") + _SLACK_MS
     first: list[str] = []
     for place in range(0, len(ids), _PAGE):
-        page = [one for one in ids[place : place + _PAGE] if _ms_of(one) <= until]
+        page = [one for one in ids[place : place + _PAGE] if ms_of(one) <= until]
         tips = yield from ask_all([ReadEvents(one, "$") for one in page])
         first += [one for one, tip in zip(page, tips, strict=True) if _ended(tip) >= made - _SLACK_MS]
         if len(first) >= _SESSIONS:
@@ -140,19 +129,6 @@ def _likely_steps(wanted: str) -> Steps[tuple[str, ...]]:
 
 def _ended(tip: Sequence[object]) -> int:
     return int(str(getattr(tip[0], "id", "0-0")).partition("-")[0]) if tip else 0
-
-
-def _begins(piece: str) -> bool:
-    """Whether a piece of an id is the beginning of one: the dash stands where only a beginning has it."""
-    return piece[8:9] == "-"
-
-
-def _ms_of(piece: str, rest: str = "0") -> int:
-    """When an id that begins so was made, in ms (RFC 9562, version 7), if `rest` follows; 0 for another id."""
-    try:
-        return int(piece.replace("-", "")[:12].ljust(12, rest), 16)
-    except ValueError:
-        return 0
 
 
 def lively_steps(sessions: Sequence[str]) -> Steps[tuple[str, ...]]:
@@ -166,13 +142,12 @@ def lively_steps(sessions: Sequence[str]) -> Steps[tuple[str, ...]]:
     return tuple(sorted(ended, key=ended.__getitem__))
 
 
-def list_mails_steps(
-    sessions: Sequence[str], fits: Callable[[Passage, dict[str, str]], bool], most: int, states: Sequence[str] = ()
-) -> Steps[Sought]:
+def list_mails_steps(sessions: Sequence[str], fits: Fits, most: int, states: Sequence[str] = ()) -> Steps[Sought]:
     """List the newest mails that fit, of sessions that are given with the most lively last.
 
     `states` are the only ones that are wanted, as `Passage` has them; where mail that is done is not, sessions in which
-    nothing stands are not read. Sessions are read until there are `most` mails, and at most 200 of them.
+    nothing stands are not read. Sessions are read until there are `most` mails, and at most 200 of them; the logs of a
+    large one from their ends, as far back as the newest `most` mails of it reach.
     """
     mails: list[tuple[str, Passage]] = []
     names: dict[str, str] = {}
@@ -186,27 +161,51 @@ def list_mails_steps(
                 left += chosen[place:]
                 break
             read += 1
-            here = yield from _mails_of_steps(session)
+            here = yield from _mails_of_steps(session, fits, most, states)
             names |= here.names
             older += here.older
-            mails += [
-                (session, one) for _, one in here.mails if (not states or one.state in states) and fits(one, here.names)
-            ]
+            mails += here.mails
     mails.sort(key=lambda pair: pair[1].mail)
     return Sought(tuple(mails[-most:]), names, len(left), older)
 
 
-def _mails_of_steps(session: str) -> Steps[Sought]:
-    """All mails of a session that are kept, with the names of its branches; none of one that was removed meanwhile."""
-    passages = Passages(session)
+def _mails_of_steps(session: str, fits: Fits, most: int, states: Sequence[str]) -> Steps[Sought]:
+    """The newest `most` mails of a session that fit; none of one that was removed meanwhile."""
+
+    def fitting(passages: Passages) -> list[Passage]:
+        names = _names_of(passages)
+        return passages.newest(lambda one: (not states or one.state in states) and fits(one, names), most)
+
+    def enough(history: RecentHistory, passages: Passages) -> bool:
+        since = history.told_from() if "gone" in states else history.handled_from()
+        if states and _UNDONE.issuperset(states):
+            # All that stands is known from where it stands; logs tell what has become of it until now.
+            standing = (*passages.standing.waits, *passages.standing.dead)
+            return all(time_of(mail) - APART_SECONDS > since for mail in standing)
+        newest = fitting(passages)
+        return len(newest) == most and time_of(newest[0].mail) - APART_SECONDS > since
+
     try:
-        yield from passages.read_steps()
+        passages = yield from newest_steps(session, enough)
     except ItemNotFoundError:
         return Sought((), {})
     yield PAUSE
+    mails = tuple((session, one) for one in fitting(passages))
+    return Sought(mails, _names_of(passages), older=_older(passages) if is_whole(passages) else 0)
+
+
+def _names_of(passages: Passages) -> dict[str, str]:
     history = passages.history
-    names = {one: history.name_of(one) for one in history.names}
-    return Sought(tuple((session, one) for one in passages.all()), names, older=history.left_out)
+    return {one: history.name_of(one) for one in history.names}
+
+
+def _older(passages: Passages) -> int:
+    """How many mails were too old to be kept in mind: those that have gone, or were not begun to be kept."""
+    history = passages.history
+    if not history.left_out:
+        return 0
+    done = sum(story.done for story in history.stories.values())
+    return max(history.left_out, history.edges.total() - done)
 
 
 def _standing_steps(sessions: Sequence[str]) -> Steps[list[str]]:

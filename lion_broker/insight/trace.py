@@ -13,6 +13,7 @@ from lion_broker.telemetry.acts import Act
 from .history import Story
 from .passages import Passages
 from .pictures import Span, Trace
+from .reach import mail_steps
 
 __all__ = ["trace_of", "trace_steps"]
 
@@ -30,8 +31,7 @@ def trace_steps(session: str, mail: str, *, depth: int = _DEPTH, most: int = _TR
     not there, and when several mails begin so; ConfigError for an empty text.
     """
     wanted = _checked(mail)
-    passages = Passages(session, since=wanted)
-    yield from passages.read_steps()
+    passages = yield from mail_steps(session, wanted)
     return trace_of(passages, wanted, depth=depth, most=most)
 
 
