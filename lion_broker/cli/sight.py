@@ -143,16 +143,22 @@ class Sight:
     def advice(self) -> Iterator[str]:
         """Yield what is to be done, each with the command that does it."""
         for pool in self.seen.pools:
-            if pool.ready and not pool.workers:
+            if pool.ready and not pool.workers and pool.wanted == 0:
+                yield (
+                    f"The pool {pool.pool} is scaled to no workers, and work waits there:"
+                    f" lion-broker scale {pool.pool} 1"
+                )
+            elif pool.ready and not pool.workers:
                 yield (
                     f"Nobody serves the pool {pool.pool}, where work waits:"
                     f" lion-broker worker --app MODULE:NAME --pool {pool.pool}"
                 )
         if unreceived := self.seen.unreceived:
             more = f", and perhaps more in {counted(self.seen.unseen, 'session')}" if self.seen.unseen else ""
+            most = max(self.seen.inboxes, key=lambda session: (self.seen.inboxes[session], session))
             yield (
                 f"{counted(unreceived, 'mail')} not received yet{more}; a program's own branches have theirs when the"
-                " program receives, and no worker takes it: lion-broker mail ls --state waiting"
+                f" program receives, and no worker takes it: lion-broker mail ls {most} --state waiting"
             )
         if self.seen.dead:
             yield f"{counted(self.seen.dead, 'dead letter')} to look at: lion-broker dead ls"

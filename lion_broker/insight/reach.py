@@ -51,16 +51,17 @@ def newest_steps(session: str, enough: Enough) -> Steps[Passages]:
     return passages
 
 
-def mail_steps(session: str, mail: str) -> Steps[Passages]:
+def mail_steps(session: str, mail: str, *, by_time: bool = False) -> Steps[Passages]:
     """Read a session as far as to know what has become of a mail, given by a piece of its id, and of what it led to.
 
-    Raises ItemNotFoundError when there is no such session.
+    With `by_time` a mail is looked for only where it is by the time that begins its id, which its sender's clock has
+    told: one that is far off may be missed. Raises ItemNotFoundError when there is no such session.
     """
     wanted = mail.strip().strip("…").lower()
 
     def enough(history: RecentHistory, passages: Passages) -> bool:
         meant = pieces(list(history.stories), mail)
-        if begins(wanted) and ms_of(wanted) / 1000 - SLACK_SECONDS > history.told_from():
+        if by_time and not meant and ms_of(wanted) / 1000 - SLACK_SECONDS > history.told_from():
             return True
         known = begins(wanted) or len(wanted) >= _SURE_END
         return known and bool(meant) and all(_is_known(history, history.stories[one]) for one in meant)

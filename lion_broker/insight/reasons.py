@@ -35,7 +35,10 @@ def reason_of(
     if passage.state in ("applied", "dead"):
         return None
     if passage.state == "gone":
-        return Reason("Nothing of it is kept any more: its dead letter was dropped, or its branch removed.")
+        return Reason(
+            "Nothing of it is kept any more: its dead letter was dropped, or sent again in other words, or its branch"
+            " was removed."
+        )
     if passage.state == "sent":
         return Reason("Only its sending was read; what became of it stands in a log that was not.")
     if record is None or record.state != "open":

@@ -67,21 +67,33 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
         raise ConfigError(
             f"{mail:.40} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
         )
-    likely = (session,) if session else (yield from _likely_steps(wanted))
+    if session:
+        likely: tuple[str, ...] = (session,)
+        found = yield from _in_session_steps(session, mail, wanted, depth, named=True)
+    else:
+        likely = yield from _likely_steps(wanted)
+        found = yield from _anywhere_steps(likely, mail, wanted, depth, by_time=begins(wanted))
+        if found is None and begins(wanted):
+            # The clock of its sender may be far off, and then the beginning of its id says nothing.
+            found = yield from _anywhere_steps(likely, mail, wanted, depth, by_time=False)
+    if found is not None:
+        return found
+    where = f"in the session {session}" if session else f"in the {min(len(likely), _SESSIONS)} sessions looked at"
+    raise ItemNotFoundError(f"There is no mail {wanted} {where}; `lion-broker mail ls` lists mail.")
+
+
+def _anywhere_steps(likely: Sequence[str], mail: str, wanted: str, depth: int, *, by_time: bool) -> Steps[Found | None]:
     found: Found | None = None
     further = _FURTHER
     for one in likely[:_SESSIONS]:
-        other = yield from _in_session_steps(one, mail, wanted, depth, named=bool(session))
+        other = yield from _in_session_steps(one, mail, wanted, depth, by_time=by_time)
         if found is not None and other is not None:
             raise ItemNotFoundError(_several(wanted, found, other))
         found = found or other
         further -= found is not None
         if found is not None and further < 0:
             break
-    if found is not None:
-        return found
-    where = f"in the session {session}" if session else f"in the {min(len(likely), _SESSIONS)} sessions looked at"
-    raise ItemNotFoundError(f"There is no mail {wanted} {where}; `lion-broker mail ls` lists mail.")
+    return found
 
 
 def _several(wanted: str, first: Found, second: Found) -> str:
@@ -92,9 +104,11 @@ def _several(wanted: str, first: Found, second: Found) -> str:
     return f"Several mails are meant by {wanted}, {mails[0]} and {mails[1]} for example; give more of the id."
 
 
-def _in_session_steps(session: str, mail: str, wanted: str, depth: int, *, named: bool) -> Steps[Found | None]:
+def _in_session_steps(
+    session: str, mail: str, wanted: str, depth: int, *, named: bool = False, by_time: bool = False
+) -> Steps[Found | None]:
     try:
-        passages = yield from mail_steps(session, mail)
+        passages = yield from mail_steps(session, mail, by_time=by_time)
     except ItemNotFoundError:
         if named:
             raise

@@ -96,9 +96,10 @@ class Note:
             if self.found:
                 return self.found[0]
             if letter is not None:
+                why = f": {letter.detail.rstrip(' .')}" if letter.detail else ""
                 raise MailError(
-                    f"The mail became a dead letter ({letter.reason}): {letter.detail} `lion-broker dead show"
-                    f" {self.session} {letter.id}` has more."
+                    f"The mail became a dead letter ({letter.reason}){why}. `lion-broker dead show {self.session}"
+                    f" {letter.id}` has more."
                 )
             left_ms = int((deadline - time.monotonic()) * 1000)
             if left_ms <= 0:

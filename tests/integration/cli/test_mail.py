@@ -109,7 +109,9 @@ def test_a_mail_that_dies_ends_the_waiting(stage: Stage, capsys: pytest.CaptureF
         assert main(words) == Code.ERROR
         error = capsys.readouterr().err.splitlines()[-1]
         assert "became a dead letter (unknown_tool)" in error
-        assert session.dead_letters[0].id in error
+        # A sentence, and another one: a person reads both.
+        assert f". `lion-broker dead show {session.id} {session.dead_letters[0].id}` has more." in error
+        assert ".." not in error.replace("...", "")
         session.delete()
 
 

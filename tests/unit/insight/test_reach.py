@@ -34,14 +34,15 @@ async def note(branch: Branch, mail: Mail) -> None:
 
 @dataclass
 class Clock:
-    """The time of the server and of those who make ids, which the test moves."""
+    """The time of the server, which the test moves, and how far that of those who make ids is ahead of it."""
 
     ms: int = 1_800_000_000_000
+    ahead: int = 0
     made: Iterator[int] = field(default_factory=count)
 
     def text(self) -> str:
         """A new id of now, as version 7 has them."""
-        digits, number = f"{self.ms:012x}", next(self.made)
+        digits, number = f"{self.ms + self.ahead:012x}", next(self.made)
         return f"{digits[:8]}-{digits[8:]}-7000-8000-{number:012x}"
 
 
@@ -129,7 +130,7 @@ def test_mail_that_stands_is_known_however_old(session: Session, clock: Clock) -
     assert records < 90
 
 
-def test_one_mail_is_read_from_when_it_was_sent(session: Session) -> None:
+def test_one_mail_is_read_from_when_it_was_sent(session: Session, clock: Clock) -> None:
     """A new one costs little, by either end of its id; an old one is found, and what is not there is said to be not."""
     mails = [one.mail for _, one in run(session.exchange, list_mails_steps([session.id], every, MAILS)).mails]
     for piece in (mails[-1], mails[-1][-9:]):
@@ -141,6 +142,17 @@ def test_one_mail_is_read_from_when_it_was_sent(session: Session) -> None:
     assert read(session, trace_steps(session.id, mails[-1]))[1] < 90
     with pytest.raises(ItemNotFoundError):
         read(session, find_mail_steps(f"{mails[-1][:-3]}fff", session.id))
+    # Without a session it is looked for where it is by its time, and where that is wrong, everywhere.
+    clock.ahead = 10_000_000
+    session.get_branch("ada").send(session.get_branch("ben"), "message", "from tomorrow")
+    clock.ahead = 0
+    for number in range(250):
+        clock.ms += 1000
+        session.get_branch("ada").send(session.get_branch("ben"), "message", f"later {number}")
+        session.get_branch("ben").receive_all()
+        session.flush()
+    ahead = max(one.mail for _, one in run(session.exchange, list_mails_steps([session.id], every, 1000)).mails)
+    assert read(session, find_mail_steps(ahead))[0].trace.passage.text == "from tomorrow"
     # Of so short an end another mail may be meant as well, far back.
     assert read(session, find_mail_steps(mails[-1][-6:], session.id))[1] > 2 * MAILS
 
