@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 import typer
@@ -15,7 +16,7 @@ from lion_broker.telemetry import logger
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .ports import HealthPort, MetricsPort, Ports, StalledAfter, open_ports
-from .printing import print_json
+from .printing import ago, print_json
 from .running import Signals, log_to_stderr, on_eof, run, server_answers, until_told
 from .work_options import App, Batch, Concurrency, Grace, Level, LogFormat, Pool, Processes, Reload, UntilEof
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["check_pools", "sweeper", "worker"]
 
 log = logger("cli")
+_CLOCK_SECONDS: Final = 5.0
 
 
 def worker(
@@ -143,6 +145,7 @@ async def _serve(
     work = partial(ports.beside, partial(worker.run, until_idle=until_idle))
     try:
         if await server_answers(exchange, signals, lambda: worker.state.stopping):
+            await _look_at_clock(exchange)
             _say_ready(worker, exchange, ports, as_json)
             code = await until_told(work, worker.stop, signals)
     finally:
@@ -152,6 +155,26 @@ async def _serve(
         done = worker.state
         print_json({"event": "stopped", "turns": done.turns, "mails": done.mails, "rescued": done.rescued})
     return code
+
+
+async def _look_at_clock(exchange: Exchange) -> None:
+    """Warn of a clock that is off: work goes by the server's, but ids and ages of mail by that of who has sent it."""
+    from lion_broker.mail.verbs import ReadWorkers
+
+    roll = await exchange.acall(ReadWorkers(1))
+    if warning := clock_warning(time.time() - roll.now / 1000):
+        log.warning("%s", warning)
+
+
+def clock_warning(seconds: float) -> str:
+    """Return what is to be said of a clock that is so far ahead of the server's; nothing of one that is near enough."""
+    if abs(seconds) < _CLOCK_SECONDS:
+        return ""
+    way = "ahead of" if seconds > 0 else "behind"
+    return (
+        f"the clock of this machine is {ago(abs(seconds))} {way} the server's: mail is handled as ever, but what is"
+        " sent from here stands in lists with a wrong age and in a wrong place. Set the clock, by NTP for example."
+    )
 
 
 def _say_ready(worker: Worker, exchange: Exchange, ports: Ports, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What a worker's machine may be like: a wrong clock, few file descriptors, little memory, very many idle branches."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,9 @@ def test_clocks_that_are_an_hour_off(site: Site) -> None:
         worker.ready()
     clocks = [told_hour(worker) for worker in shifted]
     assert clocks[0] != clocks[1]
+    # What is off is the age of what they send: they say so, and nothing else is.
+    for worker, way in zip(shifted, ("behind", "ahead of"), strict=True):
+        assert re.search(f"the clock of this machine is (1h|60m) {way} the server's", worker.errors)
     with flowing(load):
         wait_until(load.more(60), 60)
         assert load.session.counters()["redelivered"] == 0

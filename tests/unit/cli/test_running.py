@@ -10,6 +10,7 @@ import pytest
 
 from lion_broker.cli import running
 from lion_broker.cli.running import Signals, on_eof, run, server_answers, until_told
+from lion_broker.cli.worker import clock_warning
 from lion_broker.errors import BrokerUnavailable, LionError
 from lion_broker.mail.memory import MemoryExchange
 
@@ -117,3 +118,10 @@ def test_an_error_of_several_tasks_is_told_as_one(failures: tuple[Exception, ...
 
     with pytest.raises(raised):
         run(program)
+
+
+def test_a_clock_that_is_off_is_warned_of() -> None:
+    """By how much and which way; what a network takes is no reason."""
+    assert clock_warning(0.4) == clock_warning(-4.9) == ""
+    assert clock_warning(3600).startswith("the clock of this machine is 1h ahead of the server's: ")
+    assert clock_warning(-86400 * 3).startswith("the clock of this machine is 3d behind the server's: ")
