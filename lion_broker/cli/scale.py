@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lion_broker.insight.pictures import PoolPicture
     from lion_broker.mail.exchange import Exchange
 
+    from .standing import Standing
+
 __all__ = ["scale"]
 
 _COLUMNS: Final = (
@@ -62,12 +64,22 @@ def scale(
     if as_json:
         print_json(list(map(asdict, found)))
     elif pool is not None and (forget or number is not None):
-        typer.echo(_told(found[0]))
+        typer.echo(_told(found[0], _up_here(url, namespace, exchange.url)))
     else:
         told(Listing(list(map(asdict, found)), _COLUMNS, _NOTHING), "table")
 
 
-def _told(pool: PoolPicture) -> str:
+def _up_here(url: str | None, namespace: str | None, exchange: str) -> Standing | None:
+    """The `up` of this data directory, if it runs and is at that exchange."""
+    from lion_broker.config import Settings
+
+    from .standing import Place
+
+    running = Place(Settings.load(url=url, namespace=namespace)).read()
+    return running if running is not None and running.exchange == exchange else None
+
+
+def _told(pool: PoolPicture, up: Standing | None) -> str:
     """What was said about a pool, who heeds it, and what to do where nobody does."""
     if pool.wanted is None:
         said = f"How many workers the pool {pool.pool} is to have is not said any more; each `up` keeps those it has."
@@ -77,6 +89,8 @@ def _told(pool: PoolPicture) -> str:
         return f"{said} {pool.workers} serve{'s' if pool.workers == 1 else ''} it now."
     if not pool.wanted:
         return said
+    if up is not None and pool.pool in up.pools:
+        return f"{said} The one of this machine (process {up.pid}) sees to it: lion-broker status"
     return f"{said} Nobody serves it now: lion-broker up --app MODULE:NAME --pool {pool.pool}"
 
 

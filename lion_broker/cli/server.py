@@ -43,7 +43,11 @@ def status(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 def stop(directory: Directory = None, as_json: AsJson = False) -> None:
-    """Stop the embedded server, whoever uses it, its data on disk; exit code 3 when there was none."""
+    """Stop the embedded server, whoever uses it, its data on disk; exit code 3 when there was none.
+
+    Programs and workers that still use it start it again with their next call: end them first, as `lion-broker down
+    --server` does with those of `up`.
+    """
     from lion_broker.broker.embedded import stop as stop_server
     from lion_broker.config import Settings
 
@@ -52,7 +56,8 @@ def stop(directory: Directory = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"stopped": stopped, "directory": str(place)})
     else:
-        typer.echo(f"Stopped; the data is in {place}." if stopped else f"No server runs in {place}.")
+        again = "Programs and workers that still use it start it again with their next call."
+        typer.echo(f"Stopped; the data is in {place}. {again}" if stopped else f"No server runs in {place}.")
     if not stopped:
         raise typer.Exit(Code.NO_SERVER)
 

@@ -74,5 +74,6 @@ def test_the_embedded_server_is_shown_and_stopped(own_stage: Stage, capsys: pyte
     assert main(["server", "status", "--json"]) == Code.OK
     assert json.loads(capsys.readouterr().out)["state"] == "ready"
     assert main(["server", "stop"]) == Code.OK
+    assert "that still use it start it again with their next call." in capsys.readouterr().out
     assert main(["server", "stop"]) == main(["server", "status"]) == Code.NO_SERVER
     assert "No server runs in" in capsys.readouterr().out

@@ -58,7 +58,9 @@ def test_up_serves_and_obeys_scale(stage: Stage, session: Session, told: Told) -
     assert (running(told), told("scale")) == (set(), [])
 
 
-def test_a_killed_worker_is_replaced_and_a_drained_one_is_not(stage: Stage, told: Told) -> None:
+def test_a_killed_worker_is_replaced_and_a_drained_one_is_not(
+    stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`up` keeps the number that is wanted; whoever drains a worker wants one fewer."""
     program, _ = begin(stage, *APP, "--workers", "2", "--no-dashboard")
     before = running(told)
@@ -66,7 +68,13 @@ def test_a_killed_worker_is_replaced_and_a_drained_one_is_not(stage: Stage, told
     wait_until(lambda: len(running(told) - {min(before)}) == 2)
     assert told("drain", "--pool", "default", "--wait")["left"] == []
     wait_until(lambda: [one["wanted"] for one in told("scale")] == [0])
-    told("scale", "default", "1")
+    # Who is to start them is there: nobody needs another `up`.
+    assert main(["scale", "default", "1"]) == Code.OK
+    said = capsys.readouterr().out
+    assert said == (
+        "Each `up` that serves the pool default is to keep 1 worker."
+        f" The one of this machine (process {program.pid}) sees to it: lion-broker status\n"
+    )
     wait_until(lambda: len(running(told)) == 1)
     assert program.stop() == 0
 
