@@ -53,7 +53,7 @@ def _seconds(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ConfigError(f"{value!r:.80} is no time: expected seconds since the epoch or a datetime") from None
+        raise ConfigError(f"{value!r:.80} is no time. Give seconds since the epoch or a datetime.") from None
 
 
 END_OF_TIME: Final = 253_402_300_800
@@ -88,10 +88,12 @@ class Element(BaseModel, Observable):
         try:
             metadata = dict(value)
         except (TypeError, ValueError):
-            raise ConfigError(f"metadata must be a mapping, not {type(value).__name__}") from None
+            raise ConfigError(f"metadata is a mapping, not {type(value).__name__}.") from None
         kind = metadata.pop("lion_class", cls.__name__)
         if kind != cls.__name__:
-            raise ConfigError(f"metadata names the class {kind!r}, but this is {cls.__name__}")
+            raise ConfigError(
+                f"metadata names the class {kind!r}, but this is {cls.__name__}. Read it with that class."
+            )
         return metadata
 
     @classmethod
@@ -151,7 +153,7 @@ class Element(BaseModel, Observable):
             kind = _first_cause(error)
             raise kind(f"not a valid {cls.__name__}: {_reasons(error)}") from error
         except TypeError as error:  # a class with its own arguments
-            raise ConfigError(f"not a valid {cls.__name__}: {error}") from error
+            raise ConfigError(f"This is no valid {cls.__name__}: {error}") from error
 
     @classmethod
     def _made_of_valid(cls, fields: dict[str, Any]) -> Self:
@@ -164,14 +166,16 @@ class Element(BaseModel, Observable):
     @classmethod
     def _named_in(cls, values: Mapping[str, Any]) -> type[Self]:
         if not isinstance(values, Mapping):
-            raise ConfigError(f"cannot read a {cls.__name__} from {type(values).__name__}: expected a dict")
+            raise ConfigError(f"A {cls.__name__} is read from a dict, not from {type(values).__name__}.")
         metadata = values.get("metadata")
         name = metadata.get("lion_class", cls.__name__) if isinstance(metadata, Mapping) else cls.__name__
         if name == cls.__name__:
             return cls
         kind = element_class(name)
         if not issubclass(kind, cls):
-            raise ConfigError(f"expected a {cls.__name__}, but the dict holds a {name}")
+            raise ConfigError(
+                f"The dict holds a {name}, not a {cls.__name__}. Read it with that class, or with Element."
+            )
         return kind
 
     def _identity(self) -> dict[str, Any]:
@@ -198,7 +202,7 @@ def element_class(name: object) -> type[Element]:
     """Return the class of elements with this short name; raise ItemNotFoundError when there is none."""
     kind = _known(name) if isinstance(name, str) else None
     if kind is None:
-        raise ItemNotFoundError(f"no class of elements is named {name!r:.80}: import the module that defines it first")
+        raise ItemNotFoundError(f"No class of elements is named {name!r:.80}. Import the module that defines it first.")
     return kind
 
 
@@ -215,7 +219,7 @@ def _register(kind: type[Element]) -> None:
     known = _classes.get(kind.__name__) if ours else _known(kind.__name__)
     # A notebook cell or a module may define its class again; the names of this package are not to be had.
     if known and known.__module__.startswith("lion_broker.") and known.__module__ != kind.__module__:
-        raise ConfigError(f"the class name {kind.__name__} is taken by {known.class_name(full=True)}: use another")
+        raise ConfigError(f"The class name {kind.__name__} is taken by {known.class_name(full=True)}. Use another one.")
     _classes[kind.__name__] = kind
 
 

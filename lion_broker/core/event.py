@@ -62,7 +62,7 @@ class Event(Element):
 
     async def invoke(self) -> None:
         """Do it, once; subclasses say what is done."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what invoke does")
+        raise NotImplementedError(f"{type(self).__name__} does not say what invoke does: override it in the subclass.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as plain JSON values; a response that has no JSON form is written as its text."""

@@ -61,13 +61,13 @@ class Edge(Element):
     def update_condition_source(self, source: Any) -> None:
         """Give the condition another source; ValueError when the edge has no condition."""
         if self.condition is None:
-            raise ConfigError(f"edge {self.id} has no condition")
+            raise ConfigError(f"The edge {self.id} has no condition.")
         self.condition.source = source
 
     def to_dict(self) -> dict[str, Any]:
         """Return the edge as plain JSON values; NotPortable when it has a condition, which is code."""
         if self.condition is not None:
-            raise NotPortable(f"edge {self.id} has a condition, which is code and cannot be written as JSON")
+            raise NotPortable(f"The edge {self.id} has a condition, which is code and cannot be written as JSON.")
         return super().to_dict()
 
 
@@ -97,18 +97,18 @@ class Graph(Element, Relational):
     def add_node(self, node: Any) -> None:
         """Add a Relational element; RelationError when it is none or is here already."""
         if not (isinstance(node, Element) and isinstance(node, Relational)):
-            raise RelationError(f"{type(node).__name__} is no node: it must be Relational")
+            raise RelationError(f"{type(node).__name__} is no node, for it is not Relational.")
         if node in self.internal_nodes:
-            raise RelationError(f"node {node.id} is in the graph already")
+            raise RelationError(f"The node {node.id} is in the graph already.")
         self.internal_nodes.include([node])
         self._links[node.id] = _no_links()
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge; RelationError when it is no Edge, is here already, or a node of it is not."""
         if not isinstance(edge, Edge):
-            raise RelationError(f"{type(edge).__name__} is no Edge")
+            raise RelationError(f"A graph connects nodes by an Edge, not by {type(edge).__name__}.")
         if edge in self.internal_edges:
-            raise RelationError(f"edge {edge.id} is in the graph already")
+            raise RelationError(f"The edge {edge.id} is in the graph already.")
         self._connect(edge)
         self.internal_edges.include(edge)
 
@@ -129,7 +129,7 @@ class Graph(Element, Relational):
     def find_node_edge(self, node: ID.Ref, direction: Direction = "both") -> Pile[Edge]:
         """Return the edges into a node, out of it, or both; RelationError for an unknown node."""
         if direction not in ("in", "out", "both"):
-            raise ConfigError(f"direction is 'in', 'out' or 'both', not {direction!r}")
+            raise ConfigError(f"direction is 'in', 'out' or 'both', not {direction!r}.")
         links = self._links[self._id_in(self.internal_nodes, node)]
         ways = ("in", "out") if direction == "both" else (direction,)
         ids = dict.fromkeys(id_ for way in ways for id_ in links[way])
@@ -164,7 +164,9 @@ class Graph(Element, Relational):
     def _connect(self, edge: Edge) -> None:
         missing = [id_ for id_ in (edge.head, edge.tail) if id_ not in self._links]
         if missing:
-            raise RelationError(f"edge {edge.id} needs nodes that are not in the graph: {', '.join(missing)}")
+            raise RelationError(
+                f"The edge {edge.id} needs nodes that are not in the graph: {', '.join(missing)}. Add them first."
+            )
         self._links[edge.head]["out"][edge.id] = edge.tail
         self._links[edge.tail]["in"][edge.id] = edge.head
 
@@ -177,7 +179,7 @@ class Graph(Element, Relational):
         try:
             return IDType.validate(pile[ref].id)
         except ItemNotFoundError as error:
-            raise RelationError(f"not in the graph: {error}") from error
+            raise RelationError(f"It is not in the graph. {error}") from error
 
 
 def _no_links() -> _Links:

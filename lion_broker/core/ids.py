@@ -132,7 +132,7 @@ class IDType(str):
             return cls(value)
         text = _canonical(value) if isinstance(value, str) else str(value) if isinstance(value, UUID) else None
         if text is None:
-            raise IDError(f"{value!r:.80} is no id: expected a UUID or its text, such as '{UUID(int=0)}'")
+            raise IDError(f"{value!r:.80} is no id. Give a UUID or its text, such as '{UUID(int=0)}'.")
         return cls(text)
 
     def __repr__(self) -> str:
@@ -169,7 +169,7 @@ class ID:
             return IDType.validate(item)
         if isinstance(item, Observable):
             return item.id
-        raise ConfigError(f"cannot get an id from {type(item).__name__}: expected an element or an id")
+        raise ConfigError(f"What is of type {type(item).__name__} has no id. Give an element or an id.")
 
     @staticmethod
     def is_id(item: object, /) -> bool:

@@ -48,7 +48,7 @@ class TaskLock:
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("`async with` on a pile needs to run in an asyncio task")
+            raise RuntimeError("`async with` on a pile works in an asyncio task only.")
         loop = asyncio.get_running_loop()
         while True:
             with self._free:

@@ -37,7 +37,7 @@ class Log(Element):
             return cls._made_of({"content": content.to_dict()})
         if isinstance(content, Mapping):
             return cls._made_of({"content": dict(content)})
-        raise TypeError(f"a log is made of a text, a mapping or an element, not of {type(content).__name__}")
+        raise TypeError(f"A log is made of a text, a mapping or an element, not of {type(content).__name__}.")
 
     def __str__(self) -> str:
         text = self.content.get("text")

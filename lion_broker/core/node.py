@@ -31,7 +31,7 @@ class Node(Element, Relational):
         try:
             return from_json(value)
         except ValueError:
-            raise ConfigError(f"an embedding is a list of numbers or its JSON, not {value!r:.40}") from None
+            raise ConfigError(f"An embedding is a list of numbers or its JSON, not {value!r:.40}.") from None
 
     @classmethod
     def _revive(cls, values: dict[str, Any]) -> Self:

@@ -97,7 +97,7 @@ class Pile(PileAlgebra[T]):
         Raises ItemNotFoundError, and removes nothing, when one of them is not here.
         """
         if isinstance(item, int | slice):
-            raise TypeError("remove takes elements, ids or names; use pop or del for positions")
+            raise TypeError("remove takes elements, ids or names; use pop or del for positions.")
         keys = self._keys(item)
         with self._lock:
             self._discard(self._locate(keys))
@@ -193,7 +193,7 @@ class Pile(PileAlgebra[T]):
                 return
             self._refuse_known(items)
             if validate_order(self._keys(key)) != [item.id for item in items]:
-                raise ItemNotFoundError("the key is not the id of the item that is to be stored under it")
+                raise ItemNotFoundError("The key is not the id of the item that is to be stored under it.")
             self._store(items)
 
     def __delitem__(self, key: Any) -> None:
@@ -210,7 +210,7 @@ class Pile(PileAlgebra[T]):
     def _replace_at(self, key: int | slice, items: list[T]) -> None:
         ids = self._ids_at(key)
         if isinstance(key, slice) and key.step not in (None, 1):
-            raise ConfigError("items can be stored at a position or a slice without step")
+            raise ConfigError("Items are stored at a position, or a slice without a step.")
         self._refuse_known([item for item in items if item.id not in ids])
         start = range(len(self))[key] if isinstance(key, int) else range(len(self))[key].start
         gone = self._discard(ids)
@@ -223,7 +223,7 @@ class Pile(PileAlgebra[T]):
     def _refuse_known(self, items: Iterable[T]) -> None:
         known = [item.id for item in items if item.id in self._items]
         if known:
-            raise ItemExistsError(f"already in the pile: {', '.join(known)}")
+            raise ItemExistsError(f"These are in the pile already: {', '.join(known)}.")
 
     def _derive(self, items: Iterable[T], **fields: Any) -> Self:
         return type(self)(list(items), item_type=self._types, strict_type=self._strict, **fields)

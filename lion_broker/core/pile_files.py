@@ -40,7 +40,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} is no JSON file: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no pile: expected a JSON object")
+        raise ConfigError(f"{path} holds no pile, which is a JSON object.")
     return values
 
 

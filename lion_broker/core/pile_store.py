@@ -237,14 +237,14 @@ class PileStore(Element, Collective[T], Generic[T]):
     def _check(self, item: Any) -> None:
         if self._types is None:
             if not isinstance(item, Observable):
-                raise ConfigError(f"a pile holds elements, not {type(item).__name__}")
+                raise ConfigError(f"A pile holds elements, not {type(item).__name__}.")
         elif not (type(item) in self._types if self._strict else isinstance(item, tuple(self._types))):
             names = ", ".join(sorted(kind.__name__ for kind in self._types))
-            raise TypeError(f"this pile holds {names} only, not {type(item).__name__}")
+            raise TypeError(f"This pile holds {names} only, not {type(item).__name__}.")
 
     def _permutation(self, ids: list[IDType]) -> list[IDType]:
         if len(ids) != len(self._items) or set(ids) != self._items.keys():
-            raise ConfigError("the order must name each item of the pile exactly once")
+            raise ConfigError("The order has to name each item of the pile exactly once.")
         return ids
 
     def _locate(self, key: Any) -> list[IDType]:
@@ -257,7 +257,7 @@ class PileStore(Element, Collective[T], Generic[T]):
             return [self._known(str(key))]
         if isinstance(key, Iterable) and not isinstance(key, bytes):
             return [id_ for part in key for id_ in self._locate(part)]
-        raise ConfigError(f"an item has an id, a name or a position as key, not {type(key).__name__}")
+        raise ConfigError(f"An item is found by its id, its name or its position, not by {type(key).__name__}.")
 
     def _known(self, text: str) -> IDType:
         """Return the id that `text` is, or that of the one item with this name."""
@@ -267,20 +267,20 @@ class PileStore(Element, Collective[T], Generic[T]):
             id_ = IDType.validate(text)
             if id_ in self._items:
                 return id_
-            raise ItemNotFoundError(f"no item with id {id_} in {self!r}")
+            raise ItemNotFoundError(f"There is no item with the id {id_} in {self!r}.")
         self._make_all()
         named = [item.id for item in self._items.values() if getattr(item, "name", None) == text]
         if len(named) > 1:
-            raise ConfigError(f"{len(named)} items are named '{text}': use an id ({', '.join(named[:5])})")
+            raise ConfigError(f"{len(named)} items are named '{text}'; use an id: {', '.join(named[:5])}.")
         if not named:
-            raise ItemNotFoundError(f"no item with id or name '{text:.80}' in {self!r}")
+            raise ItemNotFoundError(f"There is no item with the id or name '{text:.80}' in {self!r}.")
         return named[0]
 
     def _at(self, index: int) -> IDType:
         try:
             return self._ordered()[index]
         except IndexError:
-            raise ItemNotFoundError(f"no position {index} among {len(self)} items") from None
+            raise ItemNotFoundError(f"There is no position {index} among {len(self)} items.") from None
 
     # The ways to change
 
@@ -384,13 +384,13 @@ def _item_types(item_type: Any) -> frozenset[Any] | None:
     kinds = [element_class(kind) if isinstance(kind, str) else kind for kind in given]
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, Observable)):
-            raise TypeError(f"item_type must be classes of elements, not {kind!r:.80}")
+            raise TypeError(f"item_type takes classes of elements, not {kind!r:.80}.")
     if len(set(kinds)) != len(kinds):
-        raise ConfigError("item_type names a class twice")
+        raise ConfigError("item_type names a class twice; name each once.")
     return frozenset(kinds) or None
 
 
 def _written(item: Any) -> dict[str, Any]:
     if not isinstance(item, Element):
-        raise NotPortable(f"an item of type {type(item).__name__} is no Element and cannot be written as JSON")
+        raise NotPortable(f"An item of type {type(item).__name__} is no Element and cannot be written as JSON.")
     return item.to_dict()

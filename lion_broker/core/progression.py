@@ -78,7 +78,7 @@ class Progression(Element, Ordering[IDType]):
     def extend(self, other: "Progression", /) -> None:
         """Append all ids of another progression; ValueError for anything else."""
         if not isinstance(other, Progression):
-            raise ConfigError(f"can be extended by a Progression only, not by {type(other).__name__}")
+            raise ConfigError(f"A Progression is extended by a Progression only, not by {type(other).__name__}.")
         self._append_all(other.order)
 
     def insert(self, index: int, item: ID.RefSeq, /) -> None:
@@ -93,7 +93,7 @@ class Progression(Element, Ordering[IDType]):
             id_ = self[index]
             del self._order[index]
         elif not self._order:
-            raise ItemNotFoundError("the progression is empty")
+            raise ItemNotFoundError("The progression is empty.")
         else:
             id_ = self._order.popleft() if index == 0 else self._order.pop()
         self._uncount(id_)
@@ -111,7 +111,7 @@ class Progression(Element, Ordering[IDType]):
         ids = validate_order(item)
         missing = [id_ for id_ in ids if id_ not in self._counted()]
         if missing:
-            raise ItemNotFoundError(f"not in the progression: {', '.join(missing)}")
+            raise ItemNotFoundError(f"These ids are not in the progression: {', '.join(missing)}.")
         self._drop(ids)
 
     def clear(self) -> None:
@@ -128,7 +128,7 @@ class Progression(Element, Ordering[IDType]):
         try:
             return self._order.index(id_, start, len(self._order) if end is None else end)
         except ValueError:
-            raise ItemNotFoundError(f"not in the progression: {id_}") from None
+            raise ItemNotFoundError(f"The id {id_} is not in the progression.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the progression as plain JSON values."""
@@ -163,11 +163,11 @@ class Progression(Element, Ordering[IDType]):
         if isinstance(key, slice):
             return Progression.of_ids(self.order[key], self.name)
         if not isinstance(key, int):
-            raise TypeError(f"positions are int or slice, not {type(key).__name__}")
+            raise TypeError(f"A position is an int or a slice, not {type(key).__name__}.")
         try:
             return self._order[key]
         except IndexError:
-            raise ItemNotFoundError(f"no position {key} among {len(self._order)} ids") from None
+            raise ItemNotFoundError(f"There is no position {key} among {len(self._order)} ids.") from None
 
     def __setitem__(self, key: int | slice, item: ID.RefSeq) -> None:
         ids = validate_order(item)
@@ -184,7 +184,7 @@ class Progression(Element, Ordering[IDType]):
         try:
             del order[key]
         except IndexError:
-            raise ItemNotFoundError(f"no position {key} among {len(order)} ids") from None
+            raise ItemNotFoundError(f"There is no position {key} among {len(order)} ids.") from None
         self._replace(order)
 
     def __add__(self, other: ID.RefSeq) -> "Progression":

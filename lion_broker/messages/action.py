@@ -102,7 +102,7 @@ class ActionRequest(RoledMessage):
     ) -> None:
         """Change what is given, and tell the watchers once; ValueError when the call was answered already."""
         if self.is_responded():
-            raise ConfigError(f"action request {self.id} has a response and cannot be changed any more")
+            raise ConfigError(f"The action request {self.id} has a response and cannot be changed any more.")
         request = self.request
         if function is not None:
             request["function"] = _function_name(function)
@@ -138,7 +138,7 @@ class ActionResponse(RoledMessage):
         `response_model` may bring the output instead. Sender and recipient are those of the request, swapped.
         """
         if not isinstance(action_request, ActionRequest):
-            raise ConfigError(f"a response answers an ActionRequest, not a {type(action_request).__name__}")
+            raise ConfigError(f"A response answers an ActionRequest, not a {type(action_request).__name__}.")
         response = cls._made_of(
             {
                 "content": {
@@ -215,7 +215,7 @@ def _outcome(request: ActionRequest, output: Any, model: ActionResponseModel | N
 def _function_name(function: Any) -> str:
     name = function if isinstance(function, str) else getattr(function, "__name__", None)
     if not name:
-        raise ConfigError(f"a tool is called by its name or a named function, not by {function!r:.80}")
+        raise ConfigError(f"A tool is called by its name or a named function, not by {function!r:.80}.")
     return str(name)
 
 
@@ -228,7 +228,7 @@ def _arguments(arguments: Any) -> dict[str, Any]:
         try:
             arguments = json.loads(arguments) if arguments.strip() else {}
         except ValueError as error:
-            raise ConfigError(f"the arguments must be a dictionary, but their JSON is broken: {error}") from error
+            raise ConfigError(f"The arguments are a dictionary, but their JSON is broken: {error}") from error
     if not isinstance(arguments, dict):
-        raise ConfigError(f"the arguments must be a dictionary, not {type(arguments).__name__}")
+        raise ConfigError(f"The arguments are a dictionary, not {type(arguments).__name__}.")
     return arguments

@@ -68,7 +68,7 @@ def validate_sender_recipient(value: Any, /) -> SenderRecipient:
         return MessageRole.UNSET
     if isinstance(value, Observable | UUID):
         return ID.get_id(value) if isinstance(value, Observable) else IDType.validate(value)
-    raise ConfigError(f"a sender or recipient is an id, an element, a role or a name, not {value!r:.80}")
+    raise ConfigError(f"A sender or recipient is an id, an element, a role or a name, not {value!r:.80}.")
 
 
 @lru_cache(maxsize=4096)
@@ -164,7 +164,7 @@ class RoledMessage(Node, Sendable, Watchable):
         The watchers are told once, and only if that makes a difference, which is what is returned.
         """
         if type(other) is not type(self):
-            raise ConfigError(f"a {type(self).__name__} cannot become a {type(other).__name__}")
+            raise ConfigError(f"A {type(self).__name__} cannot become a {type(other).__name__}.")
         fields = {name: getattr(other, name) for name in _ASSIGNABLE}
         changed = any(getattr(self, name) != value for name, value in fields.items())
         if changed:
@@ -334,7 +334,7 @@ class _PlainFormatter(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec:
-            raise ValueError("templates take names only, no format specifications")
+            raise ValueError("Templates take names only, and no format specifications.")
         return value if isinstance(value, str) else json_text(value)
 
 

@@ -110,7 +110,7 @@ class Instruction(RoledMessage):
         """
         forms = [form for form in (request_fields, request_model, response_format) if form is not None]
         if len(forms) > 1:
-            raise ConfigError("give only one of request_fields, request_model and response_format")
+            raise ConfigError("Give only one of request_fields, request_model and response_format.")
         changes = {
             **content,
             "instruction": instruction,
@@ -299,4 +299,4 @@ def _schema(model: Any) -> dict[str, Any]:
     try:
         return TypeAdapter(model).json_schema()
     except PydanticUserError as error:
-        raise ConfigError(f"no form of an answer: {model!r:.80} has no JSON schema") from error
+        raise ConfigError(f"{model!r:.80} is no form of an answer, for it has no JSON schema.") from error

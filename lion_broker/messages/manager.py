@@ -58,7 +58,7 @@ class MessageManager(Manager):
         An observer is not told of them. Raises ConfigError where there are messages.
         """
         if self:
-            raise ConfigError(f"this conversation has begun already, with {len(self)} messages")
+            raise ConfigError(f"This conversation has begun already, with {len(self)} messages.")
         self._coming = copies
 
     def _begin(self) -> None:
@@ -85,7 +85,7 @@ class MessageManager(Manager):
     def system(self, message: Any) -> None:
         found = self.messages.get(message, None)
         if not isinstance(found, System):
-            raise ConfigError(f"no system message of this conversation: {message}")
+            raise ConfigError(f"This is no system message of this conversation: {message}")
         self._system_id = found.id
 
     @property
@@ -110,7 +110,7 @@ class MessageManager(Manager):
     def set_system(self, system: System) -> None:
         """Make this the system message, at the head of the messages; the one before is removed."""
         if not isinstance(system, System):
-            raise ConfigError(f"the system message must be a System, not {type(system).__name__}")
+            raise ConfigError(f"The system message is a System, not {type(system).__name__}.")
         before = self.system
         if before is system:
             return
@@ -156,10 +156,10 @@ class MessageManager(Manager):
         """Return an ActionRequest, or the given one with the changes made to it."""
         if action_request is None:
             if function is None:
-                raise ConfigError("an action request needs the function to call")
+                raise ConfigError("An action request needs the function to call.")
             return ActionRequest.create(function, arguments, **fields)
         if not isinstance(action_request, ActionRequest):
-            raise ConfigError(f"expected an ActionRequest, not {type(action_request).__name__}")
+            raise ConfigError(f"action_request is an ActionRequest, not {type(action_request).__name__}.")
         changes = {"function": function, "arguments": arguments, **fields}
         if any(value is not None for value in changes.values()):
             action_request.update(**changes)
@@ -174,7 +174,7 @@ class MessageManager(Manager):
     ) -> ActionResponse:
         """Return the response to a request, or the given one with output and request set."""
         if not isinstance(action_request, ActionRequest):
-            raise ConfigError(f"a response answers an ActionRequest, not a {type(action_request).__name__}")
+            raise ConfigError(f"A response answers an ActionRequest, not a {type(action_request).__name__}.")
         if isinstance(action_response, ActionResponse):
             changes = {} if action_output is MISSING else {"output": action_output}
             action_response.update(action_request=action_request, **changes, **fields)
@@ -210,14 +210,14 @@ class MessageManager(Manager):
         """
         kinds = (instruction, assistant_response, system, action_request)
         if sum(kind is not None for kind in kinds) > 1:
-            raise ConfigError("only one of instruction, assistant_response, system and action_request at a time")
+            raise ConfigError("Give only one of instruction, assistant_response, system and action_request at a time.")
         parties = {"sender": sender, "recipient": recipient, "template": template}
         message: RoledMessage
         if system is not None:
             message = self.create_system(system, system_datetime, **parties)
         elif action_output is not MISSING or action_response is not None:
             if action_request is None:
-                raise ConfigError("an action output needs the action_request that it answers")
+                raise ConfigError("An action output needs the action_request that it answers.")
             message = self.create_action_response(action_request, action_output, action_response, **parties)
         elif action_request is not None or action_function is not None:
             message = self.create_action_request(action_function, action_arguments, action_request, **parties)
@@ -330,7 +330,7 @@ class MessageManager(Manager):
     def _known(self, ids: Sequence[IDType]) -> None:
         unknown = [id_ for id_ in ids if id_ not in self.messages]
         if unknown:
-            raise ItemNotFoundError(f"no such messages in this conversation: {', '.join(unknown)}")
+            raise ItemNotFoundError(f"These messages are not in this conversation: {', '.join(unknown)}.")
 
     def _last(self, kind: type[M]) -> M | None:
         # Backwards by position: what is looked for is near the end, and the conversation may be long.

@@ -37,7 +37,7 @@ class System(RoledMessage):
         minute, or a text of your own. Further keywords join the content, for the template.
         """
         if system_message is not None and system is not None:
-            raise ConfigError("give the system message as system_message or as system, not both")
+            raise ConfigError("Give the system message as system_message or as system, not both.")
         given = system if system_message is None else system_message
         message = DEFAULT_SYSTEM if given is None else _unwrapped(given)
         return cls._made_of(

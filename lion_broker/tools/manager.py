@@ -134,4 +134,4 @@ def _asked(request: Any) -> tuple[str, Any]:
         return request["function"], request.get("arguments") or {}
     if isinstance(getattr(request, "function", None), str) and hasattr(request, "arguments"):
         return request.function, request.arguments or {}
-    raise TypeError(f"a request names a function and its arguments; {type(request).__name__} does not")
+    raise TypeError(f"A request names a function and its arguments; {type(request).__name__} does not.")

@@ -50,7 +50,7 @@ def function_schema(
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         reason = str(error).partition(".")[0].partition("\n")[0]
         raise ToolError(
-            f"the parameters of the tool {name!r} have no JSON schema: {reason}. Annotate them with types"
+            f"The parameters of the tool {name!r} have no JSON schema: {reason}. Annotate them with types"
             " such as str, int, list[str], a dataclass or a pydantic model."
         ) from error
     about, texts = _documented(function)
@@ -87,7 +87,7 @@ def _capture(function: Callable[..., Any], name: str) -> ArgumentCheck:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise ToolError(f"{name!r} cannot be a tool: {error}; wrap it in a function of your own") from error
+        raise ToolError(f"{name!r} cannot be a tool: {error}. Wrap it in a function of your own.") from error
     hints = _hints(function)
     parameters = [
         parameter.replace(
@@ -125,7 +125,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(inspect.unwrap(target), include_extras=True)
     except NameError as error:
-        raise ToolError(f"an annotation of {function_name(function)!r} cannot be resolved: {error}") from error
+        raise ToolError(f"An annotation of {function_name(function)!r} cannot be resolved: {error}.") from error
 
 
 def _documented(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:

@@ -45,10 +45,10 @@ class Tool(Element):
     ) -> None:
         """Make a tool of a callable; raises ToolError for something that cannot be called or described."""
         if func_callable is not None and func is not None:
-            raise ToolError("func_callable and func are two names of one thing; give one of them")
+            raise ToolError("func_callable and func are two names of one thing; give one of them.")
         function = func_callable if func_callable is not None else func
         if not callable(function):
-            raise ToolError(f"a tool is made of a function, not of {type(function).__name__}")
+            raise ToolError(f"A tool is made of a function, not of {type(function).__name__}.")
         schema, check = function_schema(function, name or function_name(function), description)
         super().__init__(**{"tool_schema": schema, **fields, "func_callable": function})
         self._check = check
@@ -92,8 +92,8 @@ class Tool(Element):
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
         """Always raises NotPortable, because code never comes from data."""
         raise NotPortable(
-            f"the tool {values.get('function', '')!r} cannot be made from data, because a tool is code:"
-            " register the function where it is to run, and name it"
+            f"The tool {values.get('function', '')!r} cannot be made from data, because a tool is code:"
+            " register the function where it is to run, and name it."
         )
 
     @classmethod

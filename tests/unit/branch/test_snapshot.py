@@ -121,7 +121,7 @@ def test_mail_that_cannot_be_written(branch: Branch) -> None:
     manager = MailManager([restored, other])
     manager.collect_all()
     manager.send_all()
-    with pytest.raises(ToolError, match="a tool is made of a function"):
+    with pytest.raises(ToolError, match="A tool is made of a function"):
         other.receive_all()
 
 
@@ -180,7 +180,7 @@ def test_values_that_are_no_branch(values: dict[str, Any], match: str) -> None:
 
 def test_not_even_a_dict() -> None:
     """What is no mapping is said to be none."""
-    with pytest.raises(ConfigError, match="expected a dict"):
+    with pytest.raises(ConfigError, match="is read from a dict"):
         Branch.from_dict(["x"])  # type: ignore[arg-type]  # what is tested
 
 

@@ -167,9 +167,9 @@ def lines(*values: Any) -> str:
         (
             ".jsonl",
             lines({**ONE, "metadata": {"lion_class": "Branch"}}),
-            "row 1 is no message: expected a RoledMessage",
+            "row 1 is no message: The dict holds a Branch, not a RoledMessage",
         ),
-        (".jsonl", lines({**ONE, "metadata": {"lion_class": "os.system"}}), "row 1 is no message: no class"),
+        (".jsonl", lines({**ONE, "metadata": {"lion_class": "os.system"}}), "row 1 is no message: No class"),
         (".jsonl", lines({**ONE, "extra": 1}), "row 1 is no message: .*extra"),
         (".jsonl", '{"created_at": ' + "9" * 5000 + "}", "row 1 is broken JSON"),
     ],

@@ -26,7 +26,7 @@ def test_records_of_everything() -> None:
 @pytest.mark.parametrize("content", [5, None, ["a"]])
 def test_other_objects_are_refused(content: object) -> None:
     """What is no text, mapping or element is an error and not a lost record."""
-    with pytest.raises(TypeError, match="a log is made of"):
+    with pytest.raises(TypeError, match="A log is made of"):
         LogPile().log(content)  # type: ignore[arg-type]
 
 

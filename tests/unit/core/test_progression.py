@@ -55,7 +55,7 @@ def test_slices_are_progressions(ids: list[IDType]) -> None:
     assert progression[-1] == ids[-1]
     with pytest.raises(ItemNotFoundError, match="no position 9"):
         progression[9]
-    with pytest.raises(TypeError, match="int or slice"):
+    with pytest.raises(TypeError, match="an int or a slice"):
         progression["x"]  # type: ignore[call-overload]
 
 

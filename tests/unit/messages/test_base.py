@@ -34,7 +34,7 @@ def test_who_somebody_is() -> None:
 @pytest.mark.parametrize("value", [5, "", [], object()])
 def test_who_nobody_is(value: Any) -> None:
     """Empty text and other objects are no sender, nor when a message is made or changed."""
-    with pytest.raises(ValueError, match="a sender or recipient is"):
+    with pytest.raises(ValueError, match="A sender or recipient is"):
         validate_sender_recipient(value)
     with pytest.raises(ValueError, match="sender"):
         RoledMessage(sender=value)
@@ -138,11 +138,11 @@ def test_kinds_are_restored() -> None:
     """A dict becomes the kind that it names; unknown and foreign kinds are errors."""
     written = AssistantResponse.create("a").to_dict()
     assert type(RoledMessage.from_dict(written)) is AssistantResponse
-    with pytest.raises(ConfigError, match="expected a Instruction"):
+    with pytest.raises(ConfigError, match="not a Instruction"):
         Instruction.from_dict(written)
-    with pytest.raises(ItemNotFoundError, match="no class of elements is named 'Gossip'"):
+    with pytest.raises(ItemNotFoundError, match="No class of elements is named 'Gossip'"):
         RoledMessage.from_dict({"metadata": {"lion_class": "Gossip"}})
-    with pytest.raises(ConfigError, match="expected a RoledMessage, but the dict holds a Log"):
+    with pytest.raises(ConfigError, match="The dict holds a Log, not a RoledMessage"):
         RoledMessage.from_dict(Log.create("a").to_dict())
     with pytest.raises(ConfigError, match="not a valid Instruction: role"):
         RoledMessage.from_dict({"metadata": {"lion_class": "Instruction"}, "role": "robot"})

@@ -120,7 +120,7 @@ def test_a_request_without_arguments(arguments: Any) -> None:
 )
 def test_what_is_no_call(function: Any, arguments: Any) -> None:
     """Arguments that are no dictionary and functions without name are refused."""
-    with pytest.raises(ConfigError, match=r"must be a dictionary|is called by its name"):
+    with pytest.raises(ConfigError, match=r"are a dictionary|is called by its name"):
         ActionRequest.create(function, arguments)
 
 

@@ -64,7 +64,7 @@ def test_the_system_message_leads(talk: MessageManager) -> None:
     assert texts(talk) == ["Be kind.", "2+2?", "4"]
     assert before not in talk
     assert talk.messages[0] is talk.system
-    with pytest.raises(ConfigError, match="must be a System"):
+    with pytest.raises(ConfigError, match="is a System, not"):
         talk.set_system("Be kind.")  # type: ignore[arg-type]
 
 
@@ -116,7 +116,7 @@ def test_an_outcome_as_a_model(talk: MessageManager) -> None:
         talk.create_action_response("f")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="needs the function"):
         talk.create_action_request()
-    with pytest.raises(ConfigError, match="expected an ActionRequest"):
+    with pytest.raises(ConfigError, match="action_request is an ActionRequest"):
         talk.add_message(action_request="f")  # type: ignore[arg-type]
 
 
@@ -168,7 +168,7 @@ def test_a_view_from_the_start(talk: MessageManager) -> None:
     asked, said = talk.messages[1:]
     manager = MessageManager(talk.messages, progression=Progression([said, asked]))
     assert texts(manager) == ["Be brief.", "4", "2+2?"]
-    with pytest.raises(ItemNotFoundError, match="no such messages"):
+    with pytest.raises(ItemNotFoundError, match="are not in this conversation"):
         manager.progression = [IDType.create()]
 
 
@@ -177,7 +177,7 @@ def test_chat_messages_of_a_choice(talk: MessageManager) -> None:
     said = talk.messages[2]
     assert texts(talk, [said]) == ["Be brief.", "4"]
     assert talk.to_chat_msgs([]) == []
-    with pytest.raises(ValueError, match="no such messages"):
+    with pytest.raises(ValueError, match="are not in this conversation"):
         talk.to_chat_msgs([IDType.create()])
 
 

@@ -151,7 +151,7 @@ def test_a_type_that_json_cannot_fill_is_refused() -> None:
 
 def test_an_unreadable_signature_is_refused() -> None:
     """A builtin without a signature has to be wrapped."""
-    with pytest.raises(ToolError, match="wrap it in a function of your own"):
+    with pytest.raises(ToolError, match="Wrap it in a function of your own"):
         function_schema(max, "max")
 
 
