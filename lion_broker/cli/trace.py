@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -16,6 +16,7 @@ from .printing import branch_cell, cell, moment, print_json, short_id, since, to
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
 
@@ -157,10 +158,10 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     what = max(_LEAST_WHAT, min(56, console.width - _BAR - _LENGTH - _GAPS))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=what)
     table.add_column(justify="right", no_wrap=True, min_width=_LENGTH)
-    # Of a narrow terminal the bars get what is left; else rich would take it from all three alike.
-    bars = max(_LEAST_BAR, console.width - what - _LENGTH - _GAPS)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=bars)
-    _add(table, found, names, began, max(ended - began, 1e-6), 0)
+    # Of a narrow terminal the last column gets what is left: it alone may wrap, or rich would take from all alike.
+    table.add_column()
+    room = max(_LEAST_BAR, console.width - what - _LENGTH - _GAPS)
+    _add(table, found, names, _Scale(began, max(ended - began, 1e-6), room), 0)
     console.print(table)
 
 
@@ -170,18 +171,33 @@ def _spans(found: Trace) -> Iterator[Span]:
         yield from _spans(one)
 
 
-def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, length: float, level: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From when on and for how many seconds time is drawn, in so many signs."""
+
+    began: float
+    seconds: float
+    room: int
+
+
+def _line(text: str, style: str = "") -> Text:
+    """A text that stays on its line: its end is cut where there is no room."""
+    from rich.text import Text
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _add(table: Table, found: Trace, names: Mapping[str, str], scale: _Scale, level: int) -> None:
     from rich.bar import Bar
     from rich.text import Text
 
     one, indent = found.passage, "  " * level
     way = f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}"
-    room = table.columns[2].max_width or len(one.mail)
-    shown = one.mail if len(one.mail) <= room else short_id(one.mail)
-    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), Text(shown))
+    shown = one.mail if len(one.mail) <= scale.room else short_id(one.mail)
+    table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), _line(shown))
     for line in (f"{one.category}: {one.text}" if one.text else one.category, one.reason):
         if line:
-            table.add_row(Text(), Text(), Text(cell(line), style="dim"))
+            table.add_row(Text(), Text(), _line(cell(line), style="dim"))
     for span in found.spans:
         inner = "    " if span.kind in ("model", "tool") else "  "
         what = Text(f"{indent}{inner}{span.kind}  {cell(span.name) if span.name else ''}".rstrip())
@@ -190,18 +206,18 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], began: float, len
         fits = len(what) + 2 + len(more) <= (table.columns[0].max_width or 0)
         if fits and more:
             what.append("  ").append_text(more)
-        first = span.began - began
-        bar = Bar(length, first, max(first + span.seconds, first + length / _BAR / 8), width=min(_BAR, room))
+        first = span.began - scale.began
+        least = scale.seconds / _BAR / 8
+        bar = Bar(scale.seconds, first, first + max(span.seconds, least), width=min(_BAR, scale.room))
         bar.style = _style(span)
         table.add_row(what, Text(_length(span.seconds)), bar)
         if more and not fits:
             # Who has lost it, and to what, is what one has come for: it is never cut.
-            more.no_wrap = False
             table.add_row(Text(), Text(), more)
         if note := _note(span):
-            table.add_row(Text(), Text(), Text(note, style="dim", no_wrap=False))
+            table.add_row(Text(), Text(), Text(note, style="dim"))
     for caused in found.caused:
-        _add(table, caused, names, began, length, level + 1)
+        _add(table, caused, names, scale, level + 1)
     if found.left_out:
         table.add_row(Text(f"{indent}  … and {found.left_out} more mails that it led to: --depth", style="dim"))
 
