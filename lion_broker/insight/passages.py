@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lion_broker.branch.times import End
@@ -53,6 +53,12 @@ class Passages:
                 yield from self.standing.read_steps()
                 lost = self._lost()
         self._gone |= lost
+
+    def place_steps(self, mails: Sequence[str]) -> Steps[None]:
+        """Find out where mails stand of which only the sending is known, as more waits than was looked at."""
+        if self.standing.left_out:
+            stories = [self.history.stories[one] for one in mails]
+            yield from self.standing.look_steps(one for one in stories if self.state_of(one) == "sent")
 
     def all(self) -> list[Passage]:
         """Every mail, in the order of sending."""

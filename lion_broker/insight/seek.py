@@ -121,6 +121,7 @@ def _in_session_steps(
         )
     if not meant:
         return None
+    yield from passages.place_steps(meant)
     return Found(session, trace_of(passages, meant[0], depth=depth), _names_of(passages))
 
 
@@ -204,6 +205,7 @@ def _mails_of_steps(session: str, fits: Fits, most: int, states: Sequence[str]) 
     except ItemNotFoundError:
         return Sought((), {})
     yield PAUSE
+    yield from passages.place_steps(sorted(passages.history.stories)[-most:])
     mails = tuple((session, one) for one in fitting(passages))
     return Sought(mails, _names_of(passages), older=_older(passages) if is_whole(passages) else 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +12,16 @@ from lion_broker.mail.verbs import ReadDead, ReadSession, ReadWaiting
 from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
-from .history import History
+from .history import History, Story
 from .wording import beginning_of
 
 __all__ = ["Dead", "Standing", "Waits"]
 
 _PAGE: Final = 200
 _TOGETHER: Final = 20
+_NEAR_MS: Final = 10
+"""Between what a commit says of its time and the entries that it makes may lie so much."""
+_LOOKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,31 @@ class Standing:
             part = stations[first : first + _TOGETHER]
             yield from together([self._waiting_steps(record, where) for record, where in part])
         yield from self._dead_steps()
+
+    def look_steps(self, stories: Iterable[Story]) -> Steps[None]:
+        """Look for mails that were not among those at which was looked: each waits behind what was delivered before it.
+
+        The entries of a mailbox tell when it got them, so one is begun to be read where the first of them must be.
+        """
+        wanted: dict[str, list[Story]] = {}
+        for story in stories:
+            record = self._history.records.get(story.recipient)
+            if story.posted is not None and record is not None and record.waiting:
+                wanted.setdefault(story.recipient, []).append(story)
+        for branch, those in wanted.items():
+            yield from self._look_in_steps(self._history.records[branch], those)
+
+    def _look_in_steps(self, record: BranchRecord, stories: list[Story]) -> Steps[None]:
+        first, last = (round(edge(one.posted or 0.0 for one in stories) * 1000) for edge in (min, max))
+        after = f"{max(0, first - _NEAR_MS)}-0"
+        for _ in range(_LOOKS):
+            page = yield from ask(ReadWaiting(self._history.session, record.id, WaitsAt.MAILBOX, after, "", _PAGE))
+            for one in page:
+                self._found(record, WaitsAt.MAILBOX, one, first=False)
+            if not page or int(page[-1].place.partition("-")[0]) > last + _NEAR_MS:
+                return
+            after = page[-1].place
+            yield PAUSE
 
     def _is_full(self, found: Sized) -> bool:
         return len(found) >= self._most and not self._history.since

@@ -12,7 +12,7 @@ import pytest
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ItemNotFoundError
-from lion_broker.insight import reach
+from lion_broker.insight import reach, standing
 from lion_broker.insight.lanes import lanes_steps
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.recent import RecentHistory
@@ -188,6 +188,25 @@ def test_a_branch_that_is_behind_is_not_read_whole(clock: Clock) -> None:
         assert history.cut
         assert history.told_from() == clock.ms / 1000
         assert history.handled_from() < clock.ms / 1000 - 20
+
+
+def test_of_a_long_backlog_the_newest_is_known_to_wait(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More waits than is looked at, from the oldest on: the newest is found by when its mailbox got it."""
+    monkeypatch.setattr(reach, "_KEPT", 20)
+    monkeypatch.setattr(reach, "_STANDING", 10)
+    monkeypatch.setattr(standing, "_PAGE", 10)
+    with Session(exchange=MemoryExchange(), delivery="auto") as session:
+        clerks = [session.new_branch(name=f"clerk {number}", pool="nobody") for number in range(2)]
+        for number in range(100):
+            clock.ms += 1000
+            session.default_branch.send(clerks[number % 2], "message", f"{number}")
+        steps = list_mails_steps([session.id], every, 3)
+        newest = [one for _, one in run(session.exchange, steps).mails]
+        assert [(one.text, one.state, one.where) for one in newest] == [
+            (f"{number}", "waiting", "mailbox") for number in (97, 98, 99)
+        ]
+        found = run(session.exchange, find_mail_steps(newest[-1].mail, session.id)).trace.passage
+        assert (found.text, found.state) == ("99", "waiting")
 
 
 def every(one: object, names: object) -> bool:
