@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +11,10 @@ from .exits import Code
 from .options import AsJson
 from .printing import print_json
 
-__all__ = ["status", "stop"]
+__all__ = ["AGAIN", "status", "stop"]
+
+AGAIN: Final = "Programs and workers that still use it start it again with their next call."
+"""What is to be known of a server that was stopped."""
 
 Directory = Annotated[
     Path | None,
@@ -45,8 +48,8 @@ def status(directory: Directory = None, as_json: AsJson = False) -> None:
 def stop(directory: Directory = None, as_json: AsJson = False) -> None:
     """Stop the embedded server, whoever uses it, its data on disk; exit code 3 when there was none.
 
-    Programs and workers that still use it start it again with their next call: end them first, as `lion-broker down
-    --server` does with those of `up`.
+    Programs and workers that still use it start it again with their next call: end them first. `lion-broker drain
+    --all --wait` ends all workers, `lion-broker down` those of `up`.
     """
     from lion_broker.broker.embedded import stop as stop_server
     from lion_broker.config import Settings
@@ -56,8 +59,7 @@ def stop(directory: Directory = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"stopped": stopped, "directory": str(place)})
     else:
-        again = "Programs and workers that still use it start it again with their next call."
-        typer.echo(f"Stopped; the data is in {place}. {again}" if stopped else f"No server runs in {place}.")
+        typer.echo(f"Stopped; the data is in {place}. {AGAIN}" if stopped else f"No server runs in {place}.")
     if not stopped:
         raise typer.Exit(Code.NO_SERVER)
 

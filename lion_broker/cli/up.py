@@ -120,6 +120,7 @@ def down(
     """
     from lion_broker.config import Settings
 
+    from .server import AGAIN
     from .standing import Place
 
     settings = Settings.load(namespace=namespace)
@@ -133,7 +134,7 @@ def down(
         return
     typer.echo("It is down." if was_up else "Nothing that `up` has started runs here.")
     if server:
-        typer.echo("The embedded server is stopped." if stopped else "No embedded server runs here.")
+        typer.echo(f"The embedded server is stopped. {AGAIN}" if stopped else "No embedded server runs here.")
 
 
 def _stop_server(place: Place, settings: Settings) -> bool:
