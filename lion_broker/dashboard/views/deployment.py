@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
@@ -91,6 +92,7 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
                 "waited": [step[0] for step in past.get(one.pool, ())] or None,
             },
             key=one.pool,
+            links={"pool": f"/mailboxes?{urlencode({'q': one.pool})}"},
         )
         for one in pools
     ]
