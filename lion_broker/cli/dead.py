@@ -18,6 +18,7 @@ from .finding import Maybe
 from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail import said_in
+from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, cell, paint, print_json, print_rows
 
@@ -167,7 +168,7 @@ def retry(
     """
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
-        done = [None if dry_run else _deal(_open(exchange, one.session).retry_dead_letters, one) for one in found]
+        done = [None if dry_run else _retry(exchange, one) for one in found]
     _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -190,7 +191,7 @@ def drop(
     """
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
-        done = [None if dry_run else _deal(_open(exchange, one.session).drop_dead_letters, one) for one in found]
+        done = [None if dry_run else _drop(exchange, one) for one in found]
     _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -215,6 +216,7 @@ def edit(
     said = _read(item)
     with exchange_at(url, namespace) as exchange:
         shelf, found = one_letter(exchange, where, which)
+        note(exchange, "edit dead letter", f"session {shelf.session}", found.id)
         try:
             _open(exchange, shelf.session).edit_dead_letter(found.id, _item(said, found))
         except LionError:
@@ -259,6 +261,21 @@ def _chosen(
         # A name that no branch has is a slip, and not a branch without letters.
         _open(exchange, found[0].session).locate(wanted.branch)
     return found
+
+
+def _retry(exchange: Exchange, shelf: Shelf) -> Retried:
+    _note(exchange, "retry", shelf)
+    return _deal(_open(exchange, shelf.session).retry_dead_letters, shelf)
+
+
+def _drop(exchange: Exchange, shelf: Shelf) -> Retried:
+    _note(exchange, "drop", shelf)
+    return _deal(_open(exchange, shelf.session).drop_dead_letters, shelf)
+
+
+def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
+    if ids := [letter.id for letter in shelf.letters]:
+        note(exchange, f"{what} dead letters", f"session {shelf.session}", listed(ids))
 
 
 def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:

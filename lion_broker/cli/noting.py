@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from getpass import getuser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["note", "who"]
+__all__ = ["listed", "note", "who"]
+
+_NAMED: Final = 20
 
 
 def who() -> str:
@@ -17,6 +20,11 @@ def who() -> str:
         return f"{getuser()} (command line)"
     except (ImportError, KeyError, OSError):
         return "the command line"
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return how many there are, and the first of them, as an entry of the audit has them."""
+    return f"{len(ids)}: {', '.join(ids[:_NAMED])}{' …' if len(ids) > _NAMED else ''}"
 
 
 def note(exchange: Exchange, what: str, target: str, detail: str = "") -> None:

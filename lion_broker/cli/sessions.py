@@ -13,6 +13,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from . import completion
 from .finding import DEFAULT, One, default_of, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
+from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, since
 
@@ -162,6 +163,7 @@ def rm(
 def _remove(exchange: Exchange, session: str) -> None:
     from lion_broker.mail.verbs import DeleteSession
 
+    note(exchange, "remove session", f"session {session}")
     while exchange.call(DeleteSession(session)):
         pass
 
