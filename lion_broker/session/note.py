@@ -97,8 +97,8 @@ class Note:
                 return self.found[0]
             if letter is not None:
                 raise MailError(
-                    f"The mail became a dead letter ({letter.reason}): {letter.detail} `lion-broker dead show"
-                    f" {self.session} {letter.id}` has more."
+                    f"The mail became a dead letter ({letter.reason}): {letter.detail.rstrip('. ')}."
+                    f" `lion-broker dead show {self.session} {letter.id}` has more."
                 )
             left_ms = int((deadline - time.monotonic()) * 1000)
             if left_ms <= 0:

@@ -114,6 +114,13 @@ if (told) {
   history.replaceState(null, "", place);
 }
 
+const here = document.querySelector('.side nav [aria-current="page"]');
+if (here) {
+  // On a narrow screen the places stand in a row that is longer than the screen.
+  const row = here.parentElement;
+  row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+}
+
 countTicks();
 watchKeys({ t: switchTheme, u: switchTimes, p: switchPause, c: copyRow, ...zoomKeys() });
 watchZoom();

@@ -110,6 +110,8 @@ def test_a_mail_that_dies_ends_the_waiting(stage: Stage, capsys: pytest.CaptureF
         error = capsys.readouterr().err.splitlines()[-1]
         assert "became a dead letter (unknown_tool)" in error
         assert session.dead_letters[0].id in error
+        assert ". `lion-broker dead show" in error
+        assert ".. `" not in error
         session.delete()
 
 
