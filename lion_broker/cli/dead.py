@@ -280,13 +280,15 @@ def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
 
 def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
     """Do something to the letters of a shelf, a thousand at a time; who watches sees how far it is."""
+    from lion_broker.core.progress import progress
+
     done, left = 0, dict[str, str]()
     many = len(shelf.letters)
-    for first in range(0, many, _PIECE):
-        one = act(shelf.letters[first : first + _PIECE])
-        done, left = done + one.count, {**left, **one.left}
-        if many > _PIECE and sys.stderr.isatty():
-            typer.echo(f"{shelf.session}: {min(first + _PIECE, many):,} of {many:,}", err=True)
+    with progress(shelf.session, many) as step:
+        for first in range(0, many, _PIECE):
+            one = act(shelf.letters[first : first + _PIECE])
+            done, left = done + one.count, {**left, **one.left}
+            step(min(_PIECE, many - first))
     from lion_broker.session.letters import Retried as Dealt
 
     return Dealt(done, left)
