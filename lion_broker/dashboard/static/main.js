@@ -100,11 +100,15 @@ document.addEventListener("fresh", countTicks);
 
 // What follows # in the address of the sign-in page is the token; it was never sent to anybody.
 const login = document.getElementById("login");
-if (login && location.hash.length > 1) {
+function signIn() {
+  if (!login || location.hash.length < 2) return;
   login.elements.token.value = decodeURIComponent(location.hash.slice(1));
   history.replaceState(null, "", location.pathname + location.search);
   login.requestSubmit();
 }
+signIn();
+// Who was here already and enters the whole address then does not load the page anew.
+addEventListener("hashchange", signIn);
 
 const told = document.querySelector("[data-told]");
 if (told) {

@@ -85,6 +85,15 @@ async def test_every_page_opens(page: Page, scene: Scene) -> None:
     assert await page.evaluate("window.pwned") is None
 
 
+async def test_the_whole_address_signs_in_who_is_at_the_door_already(page: Page, stage: Stage) -> None:
+    """A browser does not load a page anew of which only what follows the # is another one."""
+    _, url = start(stage, token=None)
+    await page.goto(url.partition("#")[0])
+    await expect(page.locator("#login")).to_be_visible()
+    await page.goto(url)
+    await expect(page.locator("h1")).to_have_text("Overview")
+
+
 async def test_a_live_mail_appears(page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker) -> None:
     """Without anybody loading the page again."""
     await page.goto(f"/sessions/{scene.id}/conversation?branch={scene.far.id}")
@@ -95,6 +104,21 @@ async def test_a_live_mail_appears(page: Page, scene: Scene, stage: Stage, runni
     async with running_worker(scene.registry, stage.exchange, pool="p"):
         await expect(page.locator(".says .text")).to_have_text(["zero", "<b>live</b>"])
     assert await page.evaluate("window.here") is True
+
+
+async def test_what_letters_died_of_can_be_read(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """The whole first line of an error of usual length, in a table of groups on a screen of usual width."""
+    scene.trouble.add(long := f"an invoice whose ledger has no page {'of that number ' * 4}".strip())
+    await scene.session.default_branch.asend(scene.far, "message", long)
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await scene.session.await_idle()
+    await page.goto("/dead/groups")
+    words = page.locator("#table-groups .column-error .words", has_text="invoice")
+    await expect(words).to_contain_text(long)
+    assert await words.evaluate("one => one.scrollHeight <= one.clientHeight + 1 && one.scrollWidth <= one.clientWidth")
 
 
 async def test_a_dead_letter_is_retried(page: Page, scene: Scene) -> None:
