@@ -22,7 +22,7 @@ SECRET = b"a secret of the conformance suite"
 
 KEYS = re.compile(
     r"""lion:\{[^{}]+:\d+\}:(
-        meta | sessions | audit | ready:[^{}\s]+ | due | pools | workers | heartbeats | reply:[^{}\s]+ | limit:[^{}\s]+
+        meta | sessions | audit | (?:ready|overflow):[^{}\s]+ | due | pools | workers | heartbeats | reply:[^{}\s]+ | limit:[^{}\s]+
         | limits
         | s:[\w.-]+
         | s:[\w.-]+:(branches|events|dead|producers(:before)?|outboxes|transits|inboxes|blobs|blob:[0-9a-f]{64})

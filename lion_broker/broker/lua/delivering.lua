@@ -66,7 +66,39 @@ local function weigh(session, key, bytes)
   if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
 end
 
--- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
+-- Behind so many ready branches, and those at work count, a session lets others pass: of its own, SIDE_BY_SIDE at a time stand
+-- in the ready stream, twice as many at the most, and the others in the overflow. Workers read both side by side.
+local LONG = 128
+local SIDE_BY_SIDE = 16
+local OVER = 'o'
+
+-- Where a mark stands: in its pool's ready stream, or in the overflow, where its name begins with OVER.
+local function place_of(ready_key, q)
+  if string.sub(q, 1, 1) ~= OVER then return ready_key, q end
+  return overflow_of(ready_key), string.sub(q, 2)
+end
+
+-- Who has read a mark, and how many ms ago; nothing while nobody has.
+local function reader_of(ready_key, q)
+  local key, id = place_of(ready_key, q)
+  local found = redis.pcall('XPENDING', key, GROUP, id, id, 1)
+  local row = not found.err and found[1]
+  if row then return row[2], row[3] end
+end
+
+-- How many of a session's branches came into the ready stream since the first of them that nobody may have read, and which
+-- that was; nothing where they need not be counted.
+local function side_of(ready_key, session_key, pool)
+  if length_of(ready_key) < LONG then return nil end
+  local values = redis.pcall('HMGET', session_key, 'id', 'front:' .. pool)
+  if values.err or not values[1] then return nil end
+  local n, first = string.match(values[2] or '', '^(%d+) (%S+)$')
+  n = tonumber(n)
+  if n and n >= SIDE_BY_SIDE and (reader_of(ready_key, first) or not entry_at(ready_key, first)) then n = nil end
+  return n or 0, first
+end
+
+-- Gives a branch a mark, whose name is q. Where the stream takes none, `promote` tries again later.
 --
 -- With a mail to hand out the entry is what a claim would answer, and its id the token: whoever the group gives it to is
 -- the owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows
@@ -76,6 +108,15 @@ local function enqueue(root, key, branch, session_id, pool, given)
   if given then
     fields = {'s', session_id, 'b', branch, 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
       'f', given.behaviour}
+  end
+  local n, first
+  if not given then n, first = side_of(ready_key, root .. 's:' .. session_id, pool) end
+  if n and n >= SIDE_BY_SIDE then
+    local over = redis.pcall('XADD', overflow_of(ready_key), '*', unpack(fields))
+    if type(over) ~= 'table' then
+      redis.call('HSET', key, 'q', OVER .. over)
+      return OVER .. over
+    end
   end
   local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
   if not id then
@@ -87,6 +128,7 @@ local function enqueue(root, key, branch, session_id, pool, given)
     redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
     return nil
   end
+  if n then redis.call('HSET', root .. 's:' .. session_id, 'front:' .. pool, n + 1 .. ' ' .. (n == 0 and id or first)) end
   if given then
     redis.call('HSET', key, 'q', id, 'token', id, 'handed', given.entry, 'tries', 1)
   else
@@ -95,9 +137,8 @@ local function enqueue(root, key, branch, session_id, pool, given)
   return id
 end
 
--- A larger mail, or one behind so many branches, is not held twice.
+-- A larger mail, or one behind a long queue, is not held twice.
 local GIVEN_BYTES = 4096
-local GIVEN_READY = 128
 
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
 local function to_hand_out(session, recipient, stands, entry, mail)
@@ -105,7 +146,7 @@ local function to_hand_out(session, recipient, stands, entry, mail)
   if deferred or token or lane or stepped or (mail.x or '') ~= '' then return nil end
   local m = mail.m or ''
   if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
-  if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
+  if length_of(session.root .. 'ready:' .. recipient.pool) >= LONG then return nil end
   return {entry = entry, m = m, cursor = cursor or '0-0', version = version or 0, behaviour = behaviour or ''}
 end
 
@@ -121,13 +162,6 @@ local function mark(session, recipient, entry, mail)
   recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
 end
 
--- Who has read a ready entry, and how many ms ago; nothing while nobody has.
-local function reader_of(ready_key, id)
-  local found = redis.pcall('XPENDING', ready_key, GROUP, id, id, 1)
-  local row = not found.err and found[1]
-  if row then return row[2], row[3] end
-end
-
 local function is_ahead(reader)
   return string.sub(reader, -#AHEAD) == AHEAD
 end
@@ -141,9 +175,10 @@ end
 
 -- Whoever clears q removes that entry in the same call, by the id in the hash. An entry at the end of the stream stays:
 -- it shows why there is no room.
-local function drop_ready(ready_key, id)
-  redis.pcall('XACK', ready_key, GROUP, id)
-  if id ~= LAST then redis.pcall('XDEL', ready_key, id) end
+local function drop_ready(ready_key, q)
+  local key, id = place_of(ready_key, q)
+  redis.pcall('XACK', key, GROUP, id)
+  if id ~= LAST then redis.pcall('XDEL', key, id) end
 end
 
 local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}
