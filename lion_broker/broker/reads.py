@@ -175,11 +175,11 @@ def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
 
 def read_ready(road: Road, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
-    ahead = verb.seats is not None and verb.seats < verb.count * road.keys.partitions
     partitions = range(road.keys.partitions)
-    overflows = [road.keys.overflow(verb.pool, partition).encode() for partition in partitions]
+    overflows = [road.keys.overflow(verb.pool, partition).encode() for partition in partitions if verb.overflow]
     # What comes first gets the seats that are free.
     keys = (*(road.keys.ready(verb.pool, partition) for partition in partitions), *overflows)
+    ahead = verb.seats is not None and verb.seats < verb.count * len(keys)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command = (
         "XREADGROUP",

@@ -10,8 +10,8 @@ from lion_broker.mail.records import OVER, ReadyEntry
 from lion_broker.mail.verbs import DeleteSession, Pause, ReadPools, SetWanted, Sweep, Tidy
 from tests.conformance.road import Road, texts
 
-LONG = 128
-SIDE = 16
+LONG = 32
+SIDE = 4
 
 
 def flooded(road: Road) -> Road:
@@ -44,7 +44,7 @@ def test_others_pass(auto: Road, open_road: Callable[..., Road]) -> None:
     other = open_road(pool=flood.pool)
     make_ready(other, 1)
     found = flood.ready(count=1000)
-    assert behind(found) == ["b144", "b145", "b146"]
+    assert behind(found) == ["b36", "b37", "b38"]
     assert [one.session for one in found[:-3]] == [flood.session] * (LONG + SIDE) + [other.session]
 
 
@@ -53,7 +53,7 @@ def test_each_branch_is_ready_once(auto: Road) -> None:
     flood = flooded(auto)
     first = flood.ready("one", count=2)
     rest = flood.ready("two", count=1000)
-    assert [one.branch for one in first] == ["b0", "b1", "b144", "b145"]
+    assert [one.branch for one in first] == ["b0", "b1", "b36", "b37"]
     assert sorted(one.branch for one in first + rest) == sorted(flood.branches)
     assert flood.ready("three") == ()
 
@@ -81,6 +81,40 @@ def test_a_side_ends_when_its_first_was_read(auto: Road) -> None:
     assert behind(flood.ready(count=1)) == ["behind0"]
     make_ready(flood, 1, "before")
     assert behind(flood.ready(count=1000)) == []
+
+
+def test_what_waits_in_line_at_a_worker_is_in_the_way(auto: Road) -> None:
+    """A reader that has no seat for what it reads lets it wait; until it has claimed that, others may still pass."""
+    flood = flooded(auto)
+    found = flood.ready("busy", count=1000, seats=0)
+    make_ready(flood, 1, "behind")
+    assert behind(flood.ready()) == ["behind0"]
+    first = found[LONG]
+    assert flood.claim(first.branch, "t1", first.id).outcome is Outcome.OK
+    make_ready(flood, 1, "before")
+    assert behind(flood.ready()) == []
+
+
+def test_its_first_mail_may_come_with_the_entry(auto: Road) -> None:
+    """As from the ready stream, unless a reader takes more than it has seats for."""
+    flood = flooded(auto)
+    flood.ready(count=1000, seats=0)
+    for name in ("late", "later"):
+        flood.pooled(name)
+        flood.say("x", name, 1)
+        (one,) = flood.ready(count=1, seats=2 if name == "late" else 1)
+        assert (one.branch, one.id[:1], one.given is not None) == (name, OVER, name == "late")
+        if one.given is not None:
+            assert (flood.branch(name).owner, texts(one.given.entries)) == ("worker", [1])
+            assert flood.commit(name, one.id, one.given).outcome is Outcome.DRAINED
+    assert flood.claim("later", "t1", one.id).outcome is Outcome.OK
+
+
+def test_only_what_goes_first(auto: Road) -> None:
+    """A reader may leave the overflow to others."""
+    flood = flooded(auto)
+    assert behind(flood.ready(count=1000, overflow=False)) == []
+    assert behind(flood.ready()) == ["b36", "b37", "b38"]
 
 
 def test_a_queue_that_was_worked_off_begins_anew(auto: Road) -> None:
@@ -192,7 +226,7 @@ def test_a_pool_with_an_overflow_is_not_forgotten(auto: Road) -> None:
         flood.close(branch)
     flood.exchange.call_all([Tidy("elsewhere", 0), Tidy(flood.pool, 0)])
     assert [one.ready for one in flood.call(ReadPools())] == [3]
-    assert behind(flood.ready()) == ["b144", "b145", "b146"]
+    assert behind(flood.ready()) == ["b36", "b37", "b38"]
 
 
 def test_a_sweep_of_nothing(exchange: Exchange) -> None:

@@ -66,10 +66,10 @@ local function weigh(session, key, bytes)
   if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
 end
 
--- Behind so many ready branches, and those at work count, a session lets others pass: of its own, SIDE_BY_SIDE at a time stand
--- in the ready stream, twice as many at the most, and the others in the overflow. Workers read both side by side.
-local LONG = 128
-local SIDE_BY_SIDE = 16
+-- Behind so many ready branches, and those at work count, a session lets others pass: of its own, SIDE_BY_SIDE at a time are
+-- in the ready stream or in line at a worker, twice as many at the most, and the others in the overflow.
+local LONG = 32
+local SIDE_BY_SIDE = 4
 local OVER = 'o'
 
 -- Where a mark stands: in its pool's ready stream, or in the overflow, where its name begins with OVER.
@@ -86,67 +86,88 @@ local function reader_of(ready_key, q)
   if row then return row[2], row[3] end
 end
 
--- How many of a session's branches came into the ready stream since the first of them that nobody may have read, and which
--- that was; nothing where they need not be counted.
+local function is_ahead(reader)
+  return string.sub(reader, -#AHEAD) == AHEAD
+end
+
+-- Whether a mark of the ready stream waits: nobody has read it, or who has lets it wait in line.
+local function waits(ready_key, session_key, id, branch)
+  local reader = reader_of(ready_key, id)
+  if not reader then return entry_at(ready_key, id) ~= nil end
+  return is_ahead(reader) and redis.pcall('HEXISTS', branch_key(session_key, branch), 'token') == 0
+end
+
+-- How many of a session's branches came into the ready stream since the first of them that may still wait, and its entry
+-- and branch; nothing where they need not be counted.
 local function side_of(ready_key, session_key, pool)
   if length_of(ready_key) < LONG then return nil end
   local values = redis.pcall('HMGET', session_key, 'id', 'front:' .. pool)
   if values.err or not values[1] then return nil end
-  local n, first = string.match(values[2] or '', '^(%d+) (%S+)$')
-  n = tonumber(n)
-  if n and n >= SIDE_BY_SIDE and (reader_of(ready_key, first) or not entry_at(ready_key, first)) then n = nil end
-  return n or 0, first
+  local n, first, branch = string.match(values[2] or '', '^(%d+) (%S+) (%S+)$')
+  n = tonumber(n) or 0
+  if n >= SIDE_BY_SIDE and not waits(ready_key, session_key, first, branch) then n = 0 end
+  return n, first, branch
+end
+
+-- A larger mail, or one behind so many marks, is not held twice.
+local GIVEN_BYTES = 4096
+local GIVEN_READY = 128
+
+-- Adds a mark at the end of a stream; returns its entry, or what refuses it, and the mail if that is handed out with it.
+local function add_mark(key, root, pool, fields, given, long)
+  if given and long and length_of(key) >= GIVEN_READY then given = nil end
+  if given then
+    fields = {'s', fields[2], 'b', fields[4], 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
+      'f', given.behaviour}
+  end
+  local id = redis.pcall('XADD', key, 'NOMKSTREAM', '*', unpack(fields))
+  if not id then
+    -- The pool is new, or `tidy` has forgotten it.
+    redis.pcall('HSETNX', root .. 'pools', pool, '')
+    id = redis.pcall('XADD', key, '*', unpack(fields))
+  end
+  return id, given
 end
 
 -- Gives a branch a mark, whose name is q. Where the stream takes none, `promote` tries again later.
 --
--- With a mail to hand out the entry is what a claim would answer, and its id the token: whoever the group gives it to is
--- the owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows
--- the other.
+-- With a mail to hand out the entry is what a claim would answer, and q the token: whoever the group gives it to is the
+-- owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows the
+-- other.
 local function enqueue(root, key, branch, session_id, pool, given)
-  local ready_key, fields = root .. 'ready:' .. pool, {'s', session_id, 'b', branch}
-  if given then
-    fields = {'s', session_id, 'b', branch, 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
-      'f', given.behaviour}
-  end
-  local n, first
-  if not given then n, first = side_of(ready_key, root .. 's:' .. session_id, pool) end
+  local ready_key, session_key, fields = root .. 'ready:' .. pool, root .. 's:' .. session_id, {'s', session_id, 'b', branch}
+  local n, first, first_branch = side_of(ready_key, session_key, pool)
+  local id, q, gives
   if n and n >= SIDE_BY_SIDE then
-    local over = redis.pcall('XADD', overflow_of(ready_key), '*', unpack(fields))
-    if type(over) ~= 'table' then
-      redis.call('HSET', key, 'q', OVER .. over)
-      return OVER .. over
+    id, gives = add_mark(overflow_of(ready_key), root, pool, fields, given, true)
+    if type(id) ~= 'table' then q = OVER .. id end
+  end
+  if not q then
+    id, gives = add_mark(ready_key, root, pool, fields, given, n)
+    if type(id) == 'table' then
+      redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
+      return nil
+    end
+    q = id
+    if n then
+      if n == 0 then first, first_branch = id, branch end
+      redis.call('HSET', session_key, 'front:' .. pool, n + 1 .. ' ' .. first .. ' ' .. first_branch)
     end
   end
-  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
-  if not id then
-    -- The pool is new, or `tidy` has forgotten it.
-    redis.pcall('HSETNX', root .. 'pools', pool, '')
-    id = redis.pcall('XADD', ready_key, '*', unpack(fields))
-  end
-  if type(id) == 'table' then
-    redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
-    return nil
-  end
-  if n then redis.call('HSET', root .. 's:' .. session_id, 'front:' .. pool, n + 1 .. ' ' .. (n == 0 and id or first)) end
-  if given then
-    redis.call('HSET', key, 'q', id, 'token', id, 'handed', given.entry, 'tries', 1)
+  if gives then
+    redis.call('HSET', key, 'q', q, 'token', q, 'handed', given.entry, 'tries', 1)
   else
-    redis.call('HSET', key, 'q', id)
+    redis.call('HSET', key, 'q', q)
   end
-  return id
+  return q
 end
 
--- A larger mail, or one behind a long queue, is not held twice.
-local GIVEN_BYTES = 4096
-
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
-local function to_hand_out(session, recipient, stands, entry, mail)
+local function to_hand_out(recipient, stands, entry, mail)
   local _, deferred, token, lane, stepped, cursor, version, behaviour = unpack(stands, 1, 8)
   if deferred or token or lane or stepped or (mail.x or '') ~= '' then return nil end
   local m = mail.m or ''
   if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
-  if length_of(session.root .. 'ready:' .. recipient.pool) >= LONG then return nil end
   return {entry = entry, m = m, cursor = cursor or '0-0', version = version or 0, behaviour = behaviour or ''}
 end
 
@@ -158,12 +179,8 @@ local function mark(session, recipient, entry, mail)
   local stands = alone and redis.call('HMGET', recipient.key, 'paused', 'deferred', 'token', 'lane', 'stepped', 'cursor',
     'version', 'behaviour') or {redis.call('HGET', recipient.key, 'paused')}
   if stands[1] then return end
-  local given = alone and to_hand_out(session, recipient, stands, entry, mail)
+  local given = alone and to_hand_out(recipient, stands, entry, mail)
   recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
-end
-
-local function is_ahead(reader)
-  return string.sub(reader, -#AHEAD) == AHEAD
 end
 
 -- The owner of a branch. Of one that was handed out with its mark the group knows it, until a commit has written it down.

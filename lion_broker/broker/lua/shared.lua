@@ -2,7 +2,7 @@
 -- the others here; lion_broker/broker/keys.py is the same table for Python.
 --
 --   session key      lion:{t}:s:<session>                 hash: delivery, cap, cap_bytes, counters, blobs, f:<field>,
---                                                               front:<pool> <number> <first entry>
+--                                                               front:<pool> <number> <first entry> <its branch>
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>

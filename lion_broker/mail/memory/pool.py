@@ -10,19 +10,21 @@ from typing import Final
 
 from lion_broker.mail.records import OVER, ReadyEntry
 
-__all__ = ["Pool", "Side"]
+__all__ = ["GIVEN_READY", "Pool", "Side"]
 
-_LONG: Final = 128
-"""Behind so many ready branches a session lets those of others pass."""
-_SIDE_BY_SIDE: Final = 16
+GIVEN_READY: Final = 128
+"""Behind so many branches no entry hands out a mail."""
+_LONG: Final = 32
+"""Behind so many, and those at work count, a session lets those of others pass."""
+_SIDE_BY_SIDE: Final = 4
 
 
 @dataclass(slots=True)
 class Side:
-    """How many branches of a session came into the ready stream since the first that nobody may have read, and its entry."""
+    """How many branches of a session came into the ready stream since the first that may still wait, and that one."""
 
     branches: int = 0
-    first: str = ""
+    first: ReadyEntry | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +38,8 @@ class Pool:
     over: dict[str, ReadyEntry] = field(default_factory=dict)
     read: dict[str, tuple[ReadyEntry, float, str]] = field(default_factory=dict)
     length: int = 0
-    """Of the ready stream, with what was read."""
+    length_over: int = 0
+    """Of the ready stream and the overflow, with what was read."""
     wanted: int | None = None
 
     @property
@@ -44,35 +47,39 @@ class Pool:
         """What nobody has read."""
         return chain(self.unread.values(), self.over.values())
 
-    @property
-    def long(self) -> bool:
-        """Whether a session lets others pass, and no entry hands out a mail."""
-        return self.length >= _LONG
+    def lets_pass(self, side: Side, *, begun: bool) -> bool:
+        """Whether the next branch of a session is to stand in the overflow.
 
-    def lets_pass(self, side: Side) -> bool:
-        """Whether the next branch of a session is to stand in the overflow; a side that has been read begins anew."""
-        if not self.long:
+        A side begins anew when its first is not there any more, or was read by somebody who begins at once, or has
+        `begun`.
+        """
+        if self.length < _LONG:
             return False
-        if side.branches >= _SIDE_BY_SIDE and side.first not in self.unread:
-            side.branches = 0
+        if side.branches >= _SIDE_BY_SIDE and side.first is not None:
+            _, _, reader = self.read.get(side.first.id, (None, 0.0, ""))
+            in_line = side.first.id in self.read and not reader and not begun
+            if side.first.id not in self.unread and not in_line:
+                side.branches = 0
         return side.branches >= _SIDE_BY_SIDE
 
     def put(self, ready: ReadyEntry, side: Side) -> None:
         """Add an entry that nobody has read, where its name says."""
         if ready.id.startswith(OVER):
             self.over[ready.id] = ready
+            self.length_over += 1
             return
-        if self.long and ready.given is None:
-            side.branches, side.first = side.branches + 1, side.first if side.branches else ready.id
+        if self.length >= _LONG:
+            side.first = side.first if side.branches else ready
+            side.branches += 1
         self.unread[ready.id] = ready
         self.length += 1
 
-    def take(self, count: int, reader: str) -> tuple[ReadyEntry, ...]:
-        """Give out up to `count` entries of each stream that nobody has read.
+    def take(self, count: int, reader: str, *, overflow: bool) -> tuple[ReadyEntry, ...]:
+        """Give out up to `count` entries that nobody has read, and as many of the overflow where that is asked for.
 
         Those that hand out a mail do so to a named reader.
         """
-        taken = tuple(chain(islice(self.unread.values(), count), islice(self.over.values(), count)))
+        taken = tuple(chain(islice(self.unread.values(), count), islice(self.over.values(), count * overflow)))
         for entry in taken:
             self._forget(entry.id)
         self.read |= {entry.id: (entry, time.monotonic(), reader) for entry in taken}
@@ -86,6 +93,7 @@ class Pool:
         """Forget an entry, read or not."""
         if self.read.pop(entry, None) or self._forget(entry):
             self.length -= not entry.startswith(OVER)
+            self.length_over -= entry.startswith(OVER)
 
     def _forget(self, entry: str) -> ReadyEntry | None:
         return self.unread.pop(entry, None) or self.over.pop(entry, None)

@@ -36,7 +36,7 @@ from lion_broker.mail.records import (
 )
 from lion_broker.mail.wire import WireMail
 
-from .pool import Pool, Side
+from .pool import GIVEN_READY, Pool, Side
 from .stream import Stream
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
@@ -286,13 +286,14 @@ class Store:
         pool = self.pools.setdefault(branch.seed.pool, Pool())
         idle = len(branch.mailbox) == 1 and not (branch.token or branch.lane or branch.lanes or branch.steps)
         given, side = None, session.sides.setdefault(branch.seed.pool, Side())
+        before = session.branches.get(side.first.branch) if side.first else None
         branch.mark = self.new_id()
-        if first and idle and _is_small(first.mail) and not pool.long:
-            came = place_of(branch.mark)[0]
+        came, length = place_of(branch.mark)[0], pool.length
+        if pool.lets_pass(side, begun=before is not None and before.token != ""):
+            branch.mark, length = OVER + branch.mark, pool.length_over
+        if first and idle and _is_small(first.mail) and length < GIVEN_READY:
             given = Claimed(Outcome.OK, branch.cursor, branch.version, 1, branch.seed.behaviour, (first,), came)
             branch.token, branch.lease_end, branch.handed, branch.tries = branch.mark, 0.0, first.id, 1
-        elif pool.lets_pass(side):
-            branch.mark = OVER + branch.mark
         pool.put(ReadyEntry(branch.mark, session.id, branch.id, given), side)
 
     def owner_of(self, branch: Branch) -> str:

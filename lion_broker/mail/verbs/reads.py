@@ -66,8 +66,8 @@ class ReadBranches(Verb[tuple[BranchRecord, ...]]):
 class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     """Wait up to `wait_ms` for branches of a pool that have work, each given to one `owner` only.
 
-    At most `count`, and as many again of the overflow: where many branches are ready, a session lets those of others
-    pass but for some of its own. What may go first comes first.
+    At most `count`, and with `overflow` as many again of that: where many branches are ready, a session lets those of
+    others pass but for some of its own. Those of the ready stream come first.
 
     The first mail of a branch that was idle may come with it (see `ReadyEntry`), and is then an attempt of this owner.
     `seats` is how many branches the owner begins with at once, None for all of them: where more may come than that,
@@ -79,6 +79,7 @@ class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     count: int
     wait_ms: int = 0
     seats: int | None = None
+    overflow: bool = True
 
 
 @lean(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""What a worker asks for when it looks for branches that have work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from lion_broker.mail.records import OVER, ReadyEntry
+from lion_broker.mail.verbs import ReadReady
+
+from .schedule import Schedule
+
+__all__ = ["Reading"]
+
+_WAIT_MS: Final = 500
+_GLANCE_MS: Final = 10
+"""How long a read waits that leaves the overflow out: seats may be free by then."""
+_MOST_READ: Final = 16
+
+
+class Reading:
+    """Says which read comes next, by the room that `schedule` has.
+
+    Where branches stand in the overflow and some that were read wait in line, those of it would only make the line
+    longer, and who comes last in the ready stream would wait for the line: so that stream is read alone.
+    """
+
+    def __init__(self, schedule: Schedule, pool: str, owner: str) -> None:
+        self._schedule = schedule
+        self._pool = pool
+        self._owner = owner
+        self._crowded = False
+
+    def next(self) -> ReadReady | None:
+        """Return what to read now; None while there is no room for more."""
+        room, free = self._schedule.room, self._schedule.free
+        if room <= 0:
+            return None
+        both = not (self._crowded and self._schedule.in_line)
+        # More than there are seats for could not begin at once, and nothing would bring its first mail.
+        count = max(1, min(_MOST_READ, room, (free or room) // (1 + both)))
+        return ReadReady(self._pool, self._owner, count, _WAIT_MS if both else _GLANCE_MS, free, both)
+
+    def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
+        """Note what a read has found."""
+        if read.overflow:
+            self._crowded = any(ready.id.startswith(OVER) for ready in found)
