@@ -18,7 +18,7 @@ from lion_broker.session.postbox import Postbox
 from .rig import kilobyte_mails
 
 BRANCHES = 100
-CROWD = 5_000
+CROWD = 2_000
 """Branches that have mail waiting."""
 FLOOD = 20_000
 """Mails that wait for them at most while more is put in."""
