@@ -175,11 +175,11 @@ def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
 
 def read_ready(road: Road, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
+    ahead = verb.seats is not None and verb.seats < verb.count * road.keys.partitions
     partitions = range(road.keys.partitions)
     overflows = [road.keys.overflow(verb.pool, partition).encode() for partition in partitions if verb.overflow]
     # What comes first gets the seats that are free.
     keys = (*(road.keys.ready(verb.pool, partition) for partition in partitions), *overflows)
-    ahead = verb.seats is not None and verb.seats < verb.count * len(keys)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command = (
         "XREADGROUP",
@@ -204,7 +204,7 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
                 branch = named.get(b"b", b"").decode("utf-8", "replace")
                 # What names no branch was not written by a verb; the sweeper drops it.
                 if is_id(session) and is_id(branch):
-                    given = None if ahead else given_of(road.codec, entry_id, fields, session, branch)
+                    given = None if ahead or over else given_of(road.codec, entry_id, fields, session, branch)
                     found.append(ReadyEntry(over + entry_id.decode(), session, branch, given))
         return tuple(found)
 

@@ -15,6 +15,8 @@ __all__ = ["Reading"]
 _WAIT_MS: Final = 500
 _GLANCE_MS: Final = 10
 """How long a read waits that leaves the overflow out: seats may be free by then."""
+_MOST_GLANCES: Final = 4
+"""After so many of these the overflow is read too, or sessions that keep the line full would hold it up for ever."""
 _MOST_READ: Final = 16
 
 
@@ -30,18 +32,23 @@ class Reading:
         self._pool = pool
         self._owner = owner
         self._crowded = False
+        self._glances = 0
 
     def next(self) -> ReadReady | None:
         """Return what to read now; None while there is no room for more."""
-        room, free = self._schedule.room, self._schedule.free
+        room, free, behind = self._schedule.room, self._schedule.free, self._schedule.behind
         if room <= 0:
             return None
-        both = not (self._crowded and self._schedule.in_line)
-        # More than there are seats for could not begin at once, and nothing would bring its first mail.
-        count = max(1, min(_MOST_READ, room, (free or room) // (1 + both)))
-        return ReadReady(self._pool, self._owner, count, _WAIT_MS if both else _GLANCE_MS, free, both)
+        due = self._glances >= _MOST_GLANCES and room > behind
+        both = due or not (self._crowded and self._schedule.in_line)
+        # So many come of each stream; what waits in line here is not there for other workers.
+        most = max(1, room // 2) if both and self._crowded else room
+        wait_ms = _WAIT_MS if both else _GLANCE_MS
+        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), wait_ms, free, both)
 
     def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
         """Note what a read has found."""
         if read.overflow:
-            self._crowded = any(ready.id.startswith(OVER) for ready in found)
+            self._crowded, self._glances = any(ready.id.startswith(OVER) for ready in found), 0
+        else:
+            self._glances += 1

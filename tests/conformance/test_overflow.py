@@ -95,19 +95,15 @@ def test_what_waits_in_line_at_a_worker_is_in_the_way(auto: Road) -> None:
     assert behind(flood.ready()) == []
 
 
-def test_its_first_mail_may_come_with_the_entry(auto: Road) -> None:
-    """As from the ready stream, unless a reader takes more than it has seats for."""
+def test_it_hands_out_nothing(auto: Road) -> None:
+    """Its reader may have seats for what comes first only."""
     flood = flooded(auto)
     flood.ready(count=1000, seats=0)
-    for name in ("late", "later"):
-        flood.pooled(name)
-        flood.say("x", name, 1)
-        (one,) = flood.ready(count=1, seats=2 if name == "late" else 1)
-        assert (one.branch, one.id[:1], one.given is not None) == (name, OVER, name == "late")
-        if one.given is not None:
-            assert (flood.branch(name).owner, texts(one.given.entries)) == ("worker", [1])
-            assert flood.commit(name, one.id, one.given).outcome is Outcome.DRAINED
-    assert flood.claim("later", "t1", one.id).outcome is Outcome.OK
+    flood.pooled("behind")
+    flood.say("x", "behind", 1)
+    (one,) = flood.ready(count=1, seats=1)
+    assert (one.branch, one.id[:1], one.given) == ("behind", OVER, None)
+    assert flood.claim(one.branch, "t1", one.id).outcome is Outcome.OK
 
 
 def test_only_what_goes_first(auto: Road) -> None:

@@ -113,53 +113,50 @@ end
 local GIVEN_BYTES = 4096
 local GIVEN_READY = 128
 
--- Adds a mark at the end of a stream; returns its entry, or what refuses it, and the mail if that is handed out with it.
-local function add_mark(key, root, pool, fields, given, long)
-  if given and long and length_of(key) >= GIVEN_READY then given = nil end
-  if given then
-    fields = {'s', fields[2], 'b', fields[4], 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
-      'f', given.behaviour}
-  end
-  local id = redis.pcall('XADD', key, 'NOMKSTREAM', '*', unpack(fields))
-  if not id then
-    -- The pool is new, or `tidy` has forgotten it.
-    redis.pcall('HSETNX', root .. 'pools', pool, '')
-    id = redis.pcall('XADD', key, '*', unpack(fields))
-  end
-  return id, given
+-- Adds a mark at the end of a pool's ready stream; returns its entry, or what refuses it.
+local function add_mark(ready_key, root, pool, fields)
+  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
+  if id then return id end
+  -- The pool is new, or `tidy` has forgotten it.
+  redis.pcall('HSETNX', root .. 'pools', pool, '')
+  return redis.pcall('XADD', ready_key, '*', unpack(fields))
 end
 
 -- Gives a branch a mark, whose name is q. Where the stream takes none, `promote` tries again later.
 --
--- With a mail to hand out the entry is what a claim would answer, and q the token: whoever the group gives it to is the
--- owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows the
--- other.
+-- With a mail to hand out the entry is what a claim would answer, and its id the token: whoever the group gives it to is
+-- the owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows
+-- the other. A mark of the overflow hands out nothing: its reader may have no seat for it.
 local function enqueue(root, key, branch, session_id, pool, given)
   local ready_key, session_key, fields = root .. 'ready:' .. pool, root .. 's:' .. session_id, {'s', session_id, 'b', branch}
   local n, first, first_branch = side_of(ready_key, session_key, pool)
-  local id, q, gives
   if n and n >= SIDE_BY_SIDE then
-    id, gives = add_mark(overflow_of(ready_key), root, pool, fields, given, true)
-    if type(id) ~= 'table' then q = OVER .. id end
-  end
-  if not q then
-    id, gives = add_mark(ready_key, root, pool, fields, given, n)
-    if type(id) == 'table' then
-      redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
-      return nil
-    end
-    q = id
-    if n then
-      if n == 0 then first, first_branch = id, branch end
-      redis.call('HSET', session_key, 'front:' .. pool, n + 1 .. ' ' .. first .. ' ' .. first_branch)
+    local over = redis.pcall('XADD', overflow_of(ready_key), '*', unpack(fields))
+    if type(over) ~= 'table' then
+      redis.call('HSET', key, 'q', OVER .. over)
+      return OVER .. over
     end
   end
-  if gives then
-    redis.call('HSET', key, 'q', q, 'token', q, 'handed', given.entry, 'tries', 1)
+  if given and n and length_of(ready_key) >= GIVEN_READY then given = nil end
+  if given then
+    fields = {'s', session_id, 'b', branch, 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
+      'f', given.behaviour}
+  end
+  local id = add_mark(ready_key, root, pool, fields)
+  if type(id) == 'table' then
+    redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
+    return nil
+  end
+  if n then
+    if n == 0 then first, first_branch = id, branch end
+    redis.call('HSET', session_key, 'front:' .. pool, n + 1 .. ' ' .. first .. ' ' .. first_branch)
+  end
+  if given then
+    redis.call('HSET', key, 'q', id, 'token', id, 'handed', given.entry, 'tries', 1)
   else
-    redis.call('HSET', key, 'q', q)
+    redis.call('HSET', key, 'q', id)
   end
-  return q
+  return id
 end
 
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.

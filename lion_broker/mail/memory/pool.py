@@ -38,8 +38,7 @@ class Pool:
     over: dict[str, ReadyEntry] = field(default_factory=dict)
     read: dict[str, tuple[ReadyEntry, float, str]] = field(default_factory=dict)
     length: int = 0
-    length_over: int = 0
-    """Of the ready stream and the overflow, with what was read."""
+    """Of the ready stream, with what was read."""
     wanted: int | None = None
 
     @property
@@ -66,7 +65,6 @@ class Pool:
         """Add an entry that nobody has read, where its name says."""
         if ready.id.startswith(OVER):
             self.over[ready.id] = ready
-            self.length_over += 1
             return
         if self.length >= _LONG:
             side.first = side.first if side.branches else ready
@@ -93,7 +91,6 @@ class Pool:
         """Forget an entry, read or not."""
         if self.read.pop(entry, None) or self._forget(entry):
             self.length -= not entry.startswith(OVER)
-            self.length_over -= entry.startswith(OVER)
 
     def _forget(self, entry: str) -> ReadyEntry | None:
         return self.unread.pop(entry, None) or self.over.pop(entry, None)

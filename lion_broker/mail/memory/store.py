@@ -288,10 +288,10 @@ class Store:
         given, side = None, session.sides.setdefault(branch.seed.pool, Side())
         before = session.branches.get(side.first.branch) if side.first else None
         branch.mark = self.new_id()
-        came, length = place_of(branch.mark)[0], pool.length
         if pool.lets_pass(side, begun=before is not None and before.token != ""):
-            branch.mark, length = OVER + branch.mark, pool.length_over
-        if first and idle and _is_small(first.mail) and length < GIVEN_READY:
+            branch.mark = OVER + branch.mark
+        elif first and idle and _is_small(first.mail) and pool.length < GIVEN_READY:
+            came = place_of(branch.mark)[0]
             given = Claimed(Outcome.OK, branch.cursor, branch.version, 1, branch.seed.behaviour, (first,), came)
             branch.token, branch.lease_end, branch.handed, branch.tries = branch.mark, 0.0, first.id, 1
         pool.put(ReadyEntry(branch.mark, session.id, branch.id, given), side)

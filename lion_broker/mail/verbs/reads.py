@@ -70,8 +70,8 @@ class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     others pass but for some of its own. Those of the ready stream come first.
 
     The first mail of a branch that was idle may come with it (see `ReadyEntry`), and is then an attempt of this owner.
-    `seats` is how many branches the owner begins with at once, None for all of them: where more may come than that,
-    none brings its mail, and each is to be claimed.
+    `seats` is how many branches the owner begins with at once, None for all of them: where more than that may come
+    from the ready stream, none brings its mail, and each is to be claimed, as those of the overflow always are.
     """
 
     pool: str

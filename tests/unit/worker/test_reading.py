@@ -41,10 +41,15 @@ class Reader:
 
 
 async def test_no_more_than_begins_at_once() -> None:
-    """Of both streams together there come no more branches than there are seats; of one, at least one."""
-    asked = {seats: Reader(seats).next() for seats in (1, 2, 20, 100)}
-    assert {seats: read.count for seats, read in asked.items()} == {1: 1, 2: 1, 20: 10, 100: 16}
+    """As many branches as there are seats; where both streams have some, half as many of each, and at least one."""
+    asked = {seats: Reader(seats).next() for seats in (1, 2, 10, 100)}
+    assert {seats: read.count for seats, read in asked.items()} == {1: 1, 2: 2, 10: 10, 100: 16}
     assert all((read.overflow, read.seats, read.wait_ms) == (True, seats, 500) for seats, read in asked.items())
+    for seats, count in ((2, 1), (3, 1), (11, 5), (100, 16)):
+        reader = Reader(seats)
+        reader.found(OVER)
+        reader.schedule.leave("s")
+        assert (reader.next().count, reader.next().overflow) == (count, True)
 
 
 async def test_no_room() -> None:
@@ -67,6 +72,19 @@ async def test_the_overflow_is_left_out_while_others_wait_in_line() -> None:
     assert not reader.next().overflow
     reader.schedule.leave("s")
     assert (reader.schedule.in_line, reader.next().overflow) == (0, True)
+
+
+async def test_the_overflow_is_not_left_out_for_ever() -> None:
+    """However long others keep the line full: each fifth read is of both."""
+    reader = Reader(1)
+    reader.found("", "", OVER)
+    for _ in range(3):
+        await reader.turn_ends()
+    asked = []
+    for _ in range(6):
+        asked.append(reader.next().overflow)
+        reader.found()
+    assert asked == [False, False, False, False, True, True]
 
 
 async def test_without_an_overflow_both_are_read() -> None:
