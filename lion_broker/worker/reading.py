@@ -41,10 +41,12 @@ class Reading:
             return None
         due = self._glances >= _MOST_GLANCES and room > behind
         both = due or not (self._crowded and self._schedule.in_line)
+        if not both:
+            # Of each session few wait in that stream and in all lines together.
+            return ReadReady(self._pool, self._owner, _MOST_READ, _GLANCE_MS, free, overflow=False)
         # So many come of each stream; what waits in line here is not there for other workers.
-        most = max(1, room // 2) if both and self._crowded else room
-        wait_ms = _WAIT_MS if both else _GLANCE_MS
-        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), wait_ms, free, both)
+        most = max(1, room // 2) if self._crowded else room
+        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), _WAIT_MS, free)
 
     def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
         """Note what a read has found."""

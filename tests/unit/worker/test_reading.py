@@ -67,7 +67,8 @@ async def test_the_overflow_is_left_out_while_others_wait_in_line() -> None:
     reader.found("", OVER)
     for _ in range(2):
         await reader.turn_ends()
-    assert (reader.schedule.in_line, reader.next().overflow, reader.next().wait_ms) == (1, False, 10)
+    glance = reader.next()
+    assert (reader.schedule.in_line, glance.overflow, glance.wait_ms, glance.count) == (1, False, 10, 16)
     reader.found()
     assert not reader.next().overflow
     reader.schedule.leave("s")
