@@ -137,6 +137,8 @@ class BaseBranch(Conversation, Editable, Element, Communicatable, Relational, Op
         except LionError as error:
             return table_html(f"{self!r}: {error}", (), ())
         latest = said[-ROWS:] if len(said) > ROWS else said
-        rows = [(str(message.role), message.text, str(message.sender)) for message in latest]
+        # Its own id says less than its name; those of others are all that it knows of them.
+        own = {str(self.id): self.name or "this branch"}
+        rows = [(str(one.role), one.text, own.get(str(one.sender), str(one.sender))) for one in latest]
         title = f"{self!r}, the latest messages" if len(said) > len(rows) else repr(self)
         return table_html(title, ("role", "content", "sender"), rows, len(said) - len(rows))

@@ -39,6 +39,10 @@ class Keys:
         """Stream with group `workers`: an entry for each branch of the pool that has work, some with its first mail."""
         return f"{self.root(partition)}ready:{pool}"
 
+    def overflow(self, pool: str, partition: int) -> str:
+        """Stream with group `workers`: an entry for each branch that is ready and lets those of other sessions pass."""
+        return f"{self.root(partition)}overflow:{pool}"
+
     def due(self, partition: int) -> str:
         """Sorted set: `<session>/<branch>` by the time in ms at which the branch has something due."""
         return f"{self.root(partition)}due"

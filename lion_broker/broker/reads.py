@@ -9,6 +9,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import (
     LAST,
+    OVER,
     START,
     AuditEntry,
     BranchRecord,
@@ -175,7 +176,10 @@ def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
 def read_ready(road: Road, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
     ahead = verb.seats is not None and verb.seats < verb.count * road.keys.partitions
-    keys = tuple(road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
+    partitions = range(road.keys.partitions)
+    overflows = [road.keys.overflow(verb.pool, partition).encode() for partition in partitions if verb.overflow]
+    # What comes first gets the seats that are free.
+    keys = (*(road.keys.ready(verb.pool, partition) for partition in partitions), *overflows)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command = (
         "XREADGROUP",
@@ -192,15 +196,16 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
 
     def parse(replies: Sequence[Any]) -> tuple[ReadyEntry, ...]:
         found = []
-        for _, entries in replies[0] or ():
+        for stream, entries in replies[0] or ():
+            over = OVER if stream in overflows else ""
             for entry_id, fields in entries:
                 named = dict(zip(fields[0::2], fields[1::2], strict=True))
                 session = named.get(b"s", b"").decode("utf-8", "replace")
                 branch = named.get(b"b", b"").decode("utf-8", "replace")
                 # What names no branch was not written by a verb; the sweeper drops it.
                 if is_id(session) and is_id(branch):
-                    given = None if ahead else given_of(road.codec, entry_id, fields, session, branch)
-                    found.append(ReadyEntry(entry_id.decode(), session, branch, given))
+                    given = None if ahead or over else given_of(road.codec, entry_id, fields, session, branch)
+                    found.append(ReadyEntry(over + entry_id.decode(), session, branch, given))
         return tuple(found)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)

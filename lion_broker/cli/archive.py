@@ -55,15 +55,17 @@ def export(
     when turns do not end in time. There are no secrets in it, but all that was said. With --json a summary goes to
     stdout, and --output is needed. Example: lion-broker session export trip --pause --output trip.jsonl
     """
+    from lion_broker.core.progress import progress
     from lion_broker.mail.exchange import run
-    from lion_broker.session.exporting import export_steps
+    from lion_broker.session.exporting import export_steps, lines_to
 
     if as_json and output is None:
         raise ConfigError("--json prints a summary on stdout, where the export would go: give --output FILE as well.")
     with in_time(as_json), exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
-        with _resting(exchange, found, wait if pause else None), _written(output) as file:
-            done = run(exchange, export_steps(found, file.write))
+        resting = _resting(exchange, found, wait if pause else None)
+        with resting, _written(output) as file, progress(f"exporting {found}") as step:
+            done = run(exchange, export_steps(found, lines_to(file, step)))
     if done.left_out:
         typer.echo(f"Warning: {done.left_out} entries that are no mail were left out.", err=True)
     if not done.steady:
@@ -92,6 +94,7 @@ def import_(
     handled here again: remove or pause the first session before you let both work. Exit code 1 when the id is taken.
     Example: lion-broker session import trip.jsonl --same-ids
     """
+    from lion_broker.core.progress import progress
     from lion_broker.session.exporting import checked, import_steps, target_of
 
     with _readable(file) as opened:
@@ -102,8 +105,8 @@ def import_(
             return
         opened.seek(0)
         target = target_of(plan, same_ids)
-        with exchange_at(url, namespace) as exchange:
-            done = _unless_broken_off(exchange, target, lambda: import_steps(plan, opened, target))
+        with exchange_at(url, namespace) as exchange, progress(f"importing {plan.session}", plan.size) as step:
+            done = _unless_broken_off(exchange, target, lambda: import_steps(plan, opened, target, step))
     if not plan.steady:
         typer.echo("Warning: the session was at work while it was exported.", err=True)
     _print({**_shown(done), "origin": done.origin}, as_json, f"Imported {done.session}: {_sum(done)}.")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lion_broker.errors import ConfigError
+from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
 from .finding import One, session_id
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
+from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, counted, moment, print_json, short_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
@@ -18,10 +19,14 @@ from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.session.remote import RemoteBranch
-    from lion_broker.session.session import Session as Opened
 
 __all__ = ["ls", "pause", "resume", "show"]
 
+_NAMED: Final = 5
+_WHICH: Final = (
+    "Say which: SESSION BRANCH, or SESSION --all for all of the session that live on workers, or --pool POOL for all of"
+    " a pool; one of the three."
+)
 _MESSAGES: Final = (
     Column("at", spare=2),
     Column("role", spare=1),
@@ -36,11 +41,28 @@ MaybeBranch = Annotated[
     str | None,
     typer.Argument(
         metavar="[BRANCH]",
-        help="The id or the name of a branch, or none with --all.",
+        help="The id or the name of a branch, or none with --all or --pool.",
         autocompletion=completion.branches,
     ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All branches of the session that live on workers.")]
+OfPool = Annotated[
+    str | None,
+    typer.Option(
+        "--pool",
+        metavar="POOL",
+        help="All branches of a pool, of all sessions or of SESSION.",
+        autocompletion=completion.pools,
+    ),
+]
+MaybeSession = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SESSION]",
+        help="A session: its id, a piece of it, its name, or @ for the newest. With --pool default: all.",
+        autocompletion=completion.sessions,
+    ),
+]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for others to see.")]
 
 
@@ -113,70 +135,102 @@ def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
 
 
 def pause(
-    session: One,
+    session: MaybeSession = None,
     branch: MaybeBranch = None,
     everything: Everything = False,
-    reason: Why = "paused by hand",
+    pool: OfPool = None,
+    reason: Why = "",
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a branch, or all of a session, take no more turns: their mail waits.
+    """Have a branch, all of a session, or all of a pool, take no more turns: their mail waits.
 
-    A turn that is going on ends first. What is paused already stays so, with the reason that it has.
-    Example: lion-broker branch pause desk --all --reason "costs too much"
+    A turn that is going on ends first. Of a pool those branches are meant that are there now, of all sessions or of the
+    one that is named. Example: lion-broker branch pause --pool readers --reason "the model is down"
     """
     with exchange_at(url, namespace) as exchange:
-        opened, chosen = _chosen(exchange, session, branch, everything)
-        rows = _switched(exchange, opened, {one: opened.pause(one, reason) for one in chosen})
-    _tell("Paused", "paused already", rows, as_json, everything)
+        if branch is not None:
+            _switch_one(exchange, session, branch, everything, pool, reason or "paused by hand", as_json)
+        else:
+            _switch_many(exchange, session, everything, pool, reason or "paused by hand", as_json)
 
 
 def resume(
-    session: One,
+    session: MaybeSession = None,
     branch: MaybeBranch = None,
     everything: Everything = False,
+    pool: OfPool = None,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a branch, or all of a session, take turns again; mail that has failed before is tried afresh, at once."""
+    """Let a branch, all of a session, or all of a pool, take turns again; failed mail is tried afresh, at once.
+
+    With --pool those that were paused with --pool; the others, which were paused for reasons of their own, are named.
+    Example: lion-broker branch resume --pool readers
+    """
     with exchange_at(url, namespace) as exchange:
-        opened, chosen = _chosen(exchange, session, branch, everything)
-        rows = _switched(exchange, opened, {one: opened.resume(one) for one in chosen})
-    _tell("Resumed", "not paused", rows, as_json, everything)
+        if branch is not None:
+            _switch_one(exchange, session, branch, everything, pool, "", as_json)
+        else:
+            _switch_many(exchange, session, everything, pool, "", as_json)
 
 
-def _chosen(exchange: Exchange, session: str, branch: str | None, everything: bool) -> tuple[Opened, list[str]]:
-    """The session, and the branch that is named, or all that live on workers; only these take turns by themselves."""
+def _switch_one(
+    exchange: Exchange,
+    session: str | None,
+    branch: str,
+    everything: bool,
+    pool: str | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Pause a branch for a reason, or without one let it go on."""
     from lion_broker.session.session import Session
 
-    if (branch is not None) == everything:
-        raise ConfigError("Name a branch, or say --all for all of the session that live on workers; one of the two.")
+    if session is None or everything or pool is not None:
+        raise ConfigError(_WHICH)
     opened = Session.open(session_id(exchange, session), exchange=exchange)
-    if branch is not None:
-        return opened, [opened.locate(branch)]
-    return opened, [row["id"] for row in branch_rows(exchange, opened.id) if row["pool"]]
-
-
-def _switched(exchange: Exchange, opened: Opened, changed: dict[str, bool]) -> list[dict[str, Any]]:
-    """What has become of branches: why each is paused now, if it is, and whether that is new."""
-    paused = {row["id"]: row["paused"] for row in branch_rows(exchange, opened.id)}
-    return [{"branch": one, "paused": paused.get(one, ""), "changed": new} for one, new in changed.items()]
-
-
-def _tell(what: str, before: str, rows: list[dict[str, Any]], as_json: bool, everything: bool) -> None:
-    new = sum(row["changed"] for row in rows)
-    old = len(rows) - new
+    one = opened.locate(branch)
+    note(exchange, f"{'pause' if reason else 'resume'} branch", f"branch {one}", _in(opened.id, reason))
+    changed = opened.pause(one, reason) if reason else opened.resume(one)
+    # What is paused already keeps the reason that was given first.
+    paused = opened.get_branch(one).record.paused if reason and not changed else reason
     if as_json:
-        print_json(rows if everything else rows[0])
-    elif everything and not rows:
-        typer.echo("The session has no branches on workers, and only these take turns.")
-    elif everything:
-        rest = f" {old} {'was' if old == 1 else 'were'} {before}." if old else ""
-        typer.echo(f"{what} {counted(new, 'branch')}.{rest}")
-    elif new:
-        typer.echo(f"{what} {rows[0]['branch']}.")
+        print_json({"branch": one, "paused": paused, "changed": changed})
+    elif changed:
+        typer.echo(f"{'Paused' if reason else 'Resumed'} {one}.")
     else:
-        why = f" ({cell(rows[0]['paused'])})" if rows[0]["paused"] else ""
-        typer.echo(f"{rows[0]['branch']} was {before}{why}.")
+        typer.echo(f"{one} was paused already ({cell(paused)})." if reason else f"{one} was not paused.")
+
+
+def _in(session: str, reason: str) -> str:
+    return f"session {session}: {reason}" if reason else f"session {session}"
+
+
+def _switch_many(
+    exchange: Exchange, session: str | None, everything: bool, pool: str | None, reason: str, as_json: bool
+) -> None:
+    """Pause all of a session or a pool for a reason, or without one let them go on."""
+    from lion_broker.mail.exchange import run
+    from lion_broker.session.pausing import Crowd, pause_steps, resume_steps
+
+    if (pool is None) != everything or (everything and session is None) or pool == "":
+        raise ConfigError(_WHICH)
+    crowd = Crowd("" if session is None else session_id(exchange, session), pool or "")
+    done = run(exchange, pause_steps(crowd, reason, who()) if reason else resume_steps(crowd, who()))
+    if pool is not None and reason and not done.done and not done.left:
+        raise ItemNotFoundError(f"No branch lives in the pool {pool} there; `lion-broker scale` shows the pools.")
+    if as_json:
+        both = (*done.done.items(), *done.left.items())
+        print_json([{"session": at, "branch": one, "paused": paused} for (at, one), paused in both])
+        return
+    typer.echo(f"{'Paused' if reason else 'Resumed'} {counted(len(done.done), 'branch')}.")
+    if done.left:
+        stay = "stays as it was" if len(done.left) == 1 else "stay as they were"
+        typer.echo(f"{counted(len(done.left), 'branch')} {stay}, paused for another reason:")
+    for (at, one), paused in list(done.left.items())[:_NAMED]:
+        typer.echo(f"  lion-broker branch resume {at} {one}  # {cell(paused)}")
+    if len(done.left) > _NAMED:
+        typer.echo(f"  … and {len(done.left) - _NAMED} more: lion-broker branch ls SESSION")

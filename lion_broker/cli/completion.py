@@ -65,17 +65,13 @@ def _offer(ctx: typer.Context, incomplete: str, find: Callable[[Exchange, str], 
 
 def _runs(settings: Settings) -> bool:
     """Whether a server runs already, as far as an embedded one is asked for."""
-    from pathlib import Path
-
-    from lion_broker.broker.server.directory import data_directory
+    from lion_broker.broker.server.directory import directory_of
     from lion_broker.broker.server.state import Answer, look, read_record
 
     url = settings.url or ""
     if url and not url.startswith("embedded:"):
         return True
-    named = url.removeprefix("embedded://")
-    place = Path(named) if named else data_directory(settings.environ)
-    record = read_record(str(place.expanduser().resolve()))
+    record = read_record(str(directory_of(url, settings.environ)))
     return record is not None and look(record.socket, 0.2) is Answer.READY
 
 

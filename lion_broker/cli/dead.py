@@ -18,6 +18,7 @@ from .finding import Maybe
 from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail import said_in
+from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, cell, paint, print_json
 
@@ -173,7 +174,7 @@ def retry(
     """
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
-        done = [None if dry_run else _deal(_open(exchange, one.session).retry_dead_letters, one) for one in found]
+        done = [None if dry_run else _retry(exchange, one) for one in found]
     _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -196,7 +197,7 @@ def drop(
     """
     with exchange_at(url, namespace) as exchange:
         found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
-        done = [None if dry_run else _deal(_open(exchange, one.session).drop_dead_letters, one) for one in found]
+        done = [None if dry_run else _drop(exchange, one) for one in found]
     _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
 
@@ -221,6 +222,7 @@ def edit(
     said = _read(item)
     with exchange_at(url, namespace) as exchange:
         shelf, found = one_letter(exchange, where, which)
+        note(exchange, "edit dead letter", f"session {shelf.session}", found.id)
         try:
             _open(exchange, shelf.session).edit_dead_letter(found.id, _item(said, found))
         except LionError:
@@ -267,15 +269,32 @@ def _chosen(
     return found
 
 
+def _retry(exchange: Exchange, shelf: Shelf) -> Retried:
+    _note(exchange, "retry", shelf)
+    return _deal(_open(exchange, shelf.session).retry_dead_letters, shelf)
+
+
+def _drop(exchange: Exchange, shelf: Shelf) -> Retried:
+    _note(exchange, "drop", shelf)
+    return _deal(_open(exchange, shelf.session).drop_dead_letters, shelf)
+
+
+def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
+    if ids := [letter.id for letter in shelf.letters]:
+        note(exchange, f"{what} dead letters", f"session {shelf.session}", listed(ids))
+
+
 def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
     """Do something to the letters of a shelf, a thousand at a time; who watches sees how far it is."""
+    from lion_broker.core.progress import progress
+
     done, left = 0, dict[str, str]()
     many = len(shelf.letters)
-    for first in range(0, many, _PIECE):
-        one = act(shelf.letters[first : first + _PIECE])
-        done, left = done + one.count, {**left, **one.left}
-        if many > _PIECE and sys.stderr.isatty():
-            typer.echo(f"{shelf.session}: {min(first + _PIECE, many):,} of {many:,}", err=True)
+    with progress(shelf.session, many) as step:
+        for first in range(0, many, _PIECE):
+            one = act(shelf.letters[first : first + _PIECE])
+            done, left = done + one.count, {**left, **one.left}
+            step(min(_PIECE, many - first))
     from lion_broker.session.letters import Retried as Dealt
 
     return Dealt(done, left)

@@ -12,6 +12,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
 from .exits import Code
+from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, counted, print_json
 
@@ -121,6 +122,7 @@ def _order(exchange: Exchange, owners: list[str]) -> None:
     from lion_broker.mail.verbs import OrderWorkers
 
     if owners:
+        note(exchange, "drain workers", "namespace", listed(owners))
         exchange.call(OrderWorkers(tuple(owners)))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from . import completion
 from .exits import in_time
 from .finding import One, session_id
+from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lion_broker.session.note import Answer
 
 __all__ = ["said_in", "send"]
+
+_NOTED: Final = 200
+"""So much of what is said stands in the audit."""
 
 
 def send(
@@ -58,14 +62,15 @@ def send(
     with in_time(as_json), exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         home = Sessions.open(found, exchange=exchange).locate(branch)
-        note = note_to(found, home, category, said, as_user)
-        run(exchange, note.send_steps(awaited=wait is not None))
+        mail = note_to(found, home, category, said, as_user)
+        note(exchange, "send mail", f"branch {home}", f"session {found}, {category} {mail.id}: {said[:_NOTED]}")
+        run(exchange, mail.send_steps(awaited=wait is not None))
         if wait is None:
-            _tell(note.id, home, None, as_json)
+            _tell(mail.id, home, None, as_json)
             return
         if not as_json:
-            typer.echo(f"Sent {note.id}; waiting for what comes back.", err=True)
-        _tell(note.id, home, run(exchange, note.answer_steps(wait)), as_json)
+            typer.echo(f"Sent {mail.id}; waiting for what comes back.", err=True)
+        _tell(mail.id, home, run(exchange, mail.answer_steps(wait)), as_json)
 
 
 def _tell(mail: str, branch: str, answer: Answer | None, as_json: bool) -> None:

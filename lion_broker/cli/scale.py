@@ -11,6 +11,7 @@ from lion_broker.errors import ConfigError
 
 from . import completion
 from .listing import Column, Listing, told
+from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, counted, print_json
 
@@ -95,9 +96,12 @@ def _told(pool: PoolPicture, up: Standing | None) -> str:
 
 
 def _set(exchange: Exchange, pool: str, number: int | None) -> None:
+    from lion_broker.mail.checks import check
     from lion_broker.mail.verbs import SetWanted
 
     try:
+        check(SetWanted(pool, number))
+        note(exchange, "scale pool", f"pool {pool}", "no number any more" if number is None else f"to {number}")
         exchange.call(SetWanted(pool, number))
     except ConfigError as error:
         raise ConfigError(f"POOL {str(error).removeprefix('SetWanted.pool ')}") from None

@@ -21,7 +21,8 @@ Directory = Annotated[
     typer.Option(
         "--dir",
         metavar="DIR",
-        help="Its data directory. Default: LION_BROKER_DATA_DIR, else the user's own.",
+        help="Its data directory. Default: the one that LION_BROKER_URL=embedded://DIR names, else"
+        " LION_BROKER_DATA_DIR, else the user's own.",
         show_default=False,
     ),
 ]
@@ -65,7 +66,10 @@ def stop(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 def _place(directory: Path | None) -> Path:
-    from lion_broker.broker.embedded import data_directory
+    from lion_broker.broker.server.directory import directory_of
     from lion_broker.config import Settings
 
-    return (directory or data_directory(Settings.load().environ)).expanduser().resolve()
+    if directory is not None:
+        return directory.expanduser().resolve()
+    settings = Settings.load()
+    return directory_of(settings.url or "", settings.environ)

@@ -13,6 +13,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from . import completion
 from .finding import DEFAULT, One, default_of, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
+from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, since
 
@@ -139,6 +140,8 @@ def rm(
     these a session stays while a process holds one of its branches, or mail waits in it. Removing cannot be undone:
     `session export` keeps a copy. Example: lion-broker session rm --older-than 30d --dry-run
     """
+    from lion_broker.core.progress import progress
+
     from .age import idle_sessions, seconds_of
 
     if bool(sessions) == (older_than is not None):
@@ -149,8 +152,10 @@ def rm(
             found = idle_sessions(exchange, seconds_of(older_than), with_mail)
         else:
             found = list(dict.fromkeys(session_id(exchange, one) for one in sessions or ()))
-        for one in () if dry_run else found:
-            _remove(exchange, one)
+        with progress("removing", len(found)) as step:
+            for one in () if dry_run else found:
+                _remove(exchange, one)
+                step(1)
     if as_json:
         print_json({"would" if dry_run else "removed": found})
     elif dry_run:
@@ -162,6 +167,7 @@ def rm(
 def _remove(exchange: Exchange, session: str) -> None:
     from lion_broker.mail.verbs import DeleteSession
 
+    note(exchange, "remove session", f"session {session}")
     while exchange.call(DeleteSession(session)):
         pass
 

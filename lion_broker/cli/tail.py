@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
@@ -14,6 +15,7 @@ from lion_broker.errors import BrokerUnavailable, ConfigError
 
 from .age import seconds_of
 from .finding import DEFAULT, Maybe, default_of, session_id
+from .marks import Marks
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_reader, ended_by_signals, reader_is_gone
@@ -70,6 +72,13 @@ def tail(
             " on, as --json prints it.",
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep in a file how far it has come in each session, and go on there if there is such a file.",
+        ),
+    ] = None,
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Begin at the oldest that is kept, end when no mail is on its way.")
     ] = False,
@@ -80,19 +89,27 @@ def tail(
     """Show what happens in a session, or in all: each mail that is sent, applied, fails, or is a dead letter.
 
     A session keeps about the newest two thousand occurrences for this; whoever falls behind is told of the gap, and the
-    logs have the rest (`session trace`). With --json, a line is one object, and --since ID goes on after it without
-    loss or doubles. A server that stops answering is waited for, but not with --until-idle; then it goes on where it
-    was. Ctrl-C and SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
+    logs have the rest (`session trace`). With --json, a line is one object. Of one session --since ID goes on after it
+    without loss or doubles; of all, --state FILE does: nothing is lost, and only what a tail was killed at comes twice.
+    A server that stops answering is waited for, but not with --until-idle; then it goes on where it was. Ctrl-C and
+    SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
+    marks = Marks(state) if state is not None else None
     with exchange_at(url, namespace) as exchange, ended_by_signals(), ended_by_reader():
         wanted = session_id(exchange, session) if session is not None else None
-        watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), many=wanted is None)
+        watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), marks, many=wanted is None)
         watch.outlives = not until_idle
-        for one, happening in watch.happenings(until_idle):
-            names = watch.asked(partial(watch.names, one, happening))
-            if watch.fits(happening, names):
-                _show(one, happening, names if as_json else watch.called(names), as_json, many=wanted is None)
+        try:
+            for one, happening in watch.happenings(until_idle):
+                names = watch.asked(partial(watch.names, one, happening))
+                if watch.fits(happening, names):
+                    _show(one, happening, names if as_json else watch.called(names), as_json, many=wanted is None)
+                if marks is not None:
+                    marks.at[one] = happening.id
+        finally:
+            if marks is not None and marks.at:
+                marks.save()
 
 
 class _Watch:
@@ -106,6 +123,7 @@ class _Watch:
         branch: str,
         category: str,
         kinds: Sequence[str],
+        marks: Marks | None,
         *,
         many: bool,
     ) -> None:
@@ -117,12 +135,14 @@ class _Watch:
         self._category = category
         self._kinds = kinds
         self._many = many
-        self._tails: dict[str, Happenings] = {session: Happenings(session, after)} if session else {}
+        self._marks = marks
+        # Where there is a file, a session that it does not have has come since it was written.
+        self._first = not (marks is not None and marks.found and many)
+        self._tails: dict[str, Happenings] = {session: Happenings(session, self._at(session))} if session else {}
         self._names: dict[tuple[str, str], str] = {}
         self._defaults: set[str] = set()
-        self._first = True
         self.outlives = False
-        self._is_under_way = False
+        self.is_under_way = False
 
     def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
         """Yield what happens, with its session; for ever, or until nothing is on its way."""
@@ -137,9 +157,12 @@ class _Watch:
                 before = [one.position for one in part]
                 found = self.asked(partial(self._read, part, wait_ms))
                 moved = moved or before != [one.position for one in part]
-                for one, happenings in zip(part, found, strict=True):
-                    yield from ((one.session, happening) for happening in happenings)
-            self._is_under_way = True
+                rows = [(one.session, each) for one, each_of in zip(part, found, strict=True) for each in each_of]
+                # By time, whichever session it is of; those of one stay in their order.
+                yield from sorted(rows, key=lambda row: int(row[1].id.partition("-")[0]))
+            if moved or not self.is_under_way:
+                self._keep()
+            self.is_under_way = True
             if moved:
                 was_idle = False
                 continue
@@ -157,7 +180,7 @@ class _Watch:
             try:
                 return look()
             except BrokerUnavailable as error:
-                if not (self.outlives and self._is_under_way):
+                if not (self.outlives and self.is_under_way):
                     raise
                 if not is_told:
                     typer.echo(f"{error} Looking again.", err=True)
@@ -216,8 +239,29 @@ class _Watch:
         for session in there:
             if session not in self._tails:
                 # One that came later is new from its beginning on.
-                self._tails[session] = Happenings(session, self._after if self._first else None)
+                self._tails[session] = Happenings(session, self._at(session))
         self._first = False
+
+    def _at(self, session: str) -> str:
+        """After what a session is read: where the file says, or where all begin; one that came later is read whole."""
+        from lion_broker.mail.records import START
+
+        after = self._after if self._first else START
+        if self._marks is None:
+            return after
+        after = self._marks.at.get(session, after)
+        if after != "$":
+            # Whoever ends it before anything is read has lost nothing.
+            self._marks.at[session] = after
+        return after
+
+    def _keep(self) -> None:
+        """Write down how far it has come; what has been yielded so far is shown by now."""
+        if self._marks is not None:
+            # Sessions that are gone need no place; those that are not looked at keep theirs.
+            others = {} if self._many else self._marks.at
+            self._marks.at = {**others, **{one.session: one.position for one in self._tails.values()}}
+            self._marks.save()
 
     def _is_idle(self) -> bool:
         from lion_broker.mail.verbs import ReadSession

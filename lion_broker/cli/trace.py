@@ -25,8 +25,7 @@ __all__ = ["end_columns", "mail_columns", "mail_row", "show_trace", "trace"]
 _BAR: Final = 40
 _LEAST_BAR: Final = 12
 _LEAST_WHAT: Final = 24
-_LENGTH: Final = 9
-_GAPS: Final = 4
+_SECONDS: Final = 11
 _PIPE: Final = 120
 _STYLES: Final = {
     "queued": "yellow",
@@ -146,6 +145,7 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     """Print what happened to a mail as a waterfall, with the mails that it led to."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from lion_broker.config import of_terminal
 
@@ -155,13 +155,15 @@ def show_trace(found: Trace, names: Mapping[str, str]) -> None:
     # Nobody says how wide a pipe is: there is room for what a narrow terminal has to cut.
     console = Console(highlight=False, width=None if sys.stdout.isatty() or of_terminal("COLUMNS") else _PIPE)
     table = Table(box=None, pad_edge=False, show_header=False)
-    what = max(_LEAST_WHAT, min(56, console.width - _BAR - _LENGTH - _GAPS))
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=what)
-    table.add_column(justify="right", no_wrap=True, min_width=_LENGTH)
-    # Of a narrow terminal the last column gets what is left: it alone may wrap, or rich would take from all alike.
-    table.add_column()
-    room = max(_LEAST_BAR, console.width - what - _LENGTH - _GAPS)
+    told = max(_LEAST_WHAT, min(56, console.width - _BAR - _SECONDS - 2))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=told)
+    table.add_column(justify="right", no_wrap=True, width=_SECONDS)
+    table.add_column(overflow="fold")
+    room = max(_LEAST_BAR, console.width - told - _SECONDS - 2)
     _add(table, found, names, _Scale(began, max(ended - began, 1e-6), room), 0)
+    # What is said beside the bars has the room that names leave, and goes on in lines of its own: it takes none of it.
+    named = min(told, max((one.cell_len for one in table.columns[0].cells if isinstance(one, Text)), default=told))
+    table.columns[2].max_width = max(_LEAST_BAR, console.width - named - _SECONDS - 2)
     console.print(table)
 
 
@@ -195,9 +197,10 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], scale: _Scale, le
     way = f"{branch_cell(one.sender, names)} → {branch_cell(one.recipient, names)}"
     shown = one.mail if len(one.mail) <= scale.room else short_id(one.mail)
     table.add_row(Text(f"{indent}{way}", style="bold"), Text(one.state), _line(shown))
-    for line in (f"{one.category}: {one.text}" if one.text else one.category, one.reason):
-        if line:
-            table.add_row(Text(), Text(), _line(cell(line), style="dim"))
+    said = cell(f"{one.category}: {one.text}" if one.text else one.category)
+    table.add_row(Text(), Text(), _line(said, style="dim"))
+    if one.reason:
+        table.add_row(Text(), Text(), Text(cell(one.reason), style="dim"))
     for span in found.spans:
         inner = "    " if span.kind in ("model", "tool") else "  "
         what = Text(f"{indent}{inner}{span.kind}  {cell(span.name) if span.name else ''}".rstrip())
@@ -246,4 +249,6 @@ def _style(span: Span) -> Any:
 
 
 def _length(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:,.1f} ms"
+    return f"{seconds:,.2f} s" if seconds < 1000 else f"{seconds:,.0f} s"

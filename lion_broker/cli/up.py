@@ -125,10 +125,10 @@ def down(
 
     settings = Settings.load(namespace=namespace)
     place = Place(settings)
-    was_up = place.is_taken()
+    was_up, running = place.is_taken(), place.read()
     if not place.terminate(timeout):
         raise typer.Exit(_unfinished(place, timeout, as_json))
-    stopped = server and _stop_server(place, settings)
+    stopped = server and _stop_server(running.exchange if running else settings.url or "", settings)
     if as_json:
         print_json({"stopped": was_up, "server_stopped": stopped})
         return
@@ -137,10 +137,12 @@ def down(
         typer.echo(f"The embedded server is stopped. {AGAIN}" if stopped else "No embedded server runs here.")
 
 
-def _stop_server(place: Place, settings: Settings) -> bool:
+def _stop_server(url: str, settings: Settings) -> bool:
+    """Stop the embedded server that `up` has worked on, or that a program here would use."""
     from lion_broker.broker.embedded import stop
+    from lion_broker.broker.server.directory import directory_of
 
-    return stop(place.directory, environ=settings.environ)
+    return stop(directory_of(url, settings.environ), environ=settings.environ)
 
 
 def _unfinished(place: Place, timeout: float, as_json: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from getpass import getuser
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,6 +11,7 @@ from lion_broker.errors import ConfigError
 from . import completion
 from .finding import bare_defaults, session_id
 from .listing import Column, Listing, told
+from .noting import who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, moment, print_json
 from .trace import end_columns
@@ -128,16 +128,8 @@ def _take_out(
     from lion_broker.mail.exchange import run
     from lion_broker.session.withdrawing import take_out_steps
 
-    done: TakenOut = run(exchange, take_out_steps(session, ids, branch, category, reason, by=_who()))
+    done: TakenOut = run(exchange, take_out_steps(session, ids, branch, category, reason, by=who()))
     return done
-
-
-def _who() -> str:
-    """Who has typed the command, as far as the system knows."""
-    try:
-        return f"{getuser()} (command line)"
-    except (ImportError, KeyError, OSError):
-        return "the command line"
 
 
 def _would(

@@ -206,6 +206,22 @@ ACTS: Final[tuple[ActPath, ...]] = (
         "paused",
         {"reason": "Why, for others to see; at most 200 characters."},
     ),
+    ActPath(
+        "/pools/pause",
+        "pausePool",
+        "Have all branches of a pool take no more turns, whichever sessions they are of",
+        "paused",
+        {"pool": "The pool.", "reason": "Why, for others to see; at most 200 characters."},
+        ("pool",),
+    ),
+    ActPath(
+        "/pools/resume",
+        "resumePool",
+        "Let branches take turns again that were paused with their pool",
+        "resumed",
+        {"pool": "The pool."},
+        ("pool",),
+    ),
     ActPath("/sessions/{session}/resume", "resumeSession", "Let all of them take turns again", "resumed", {}),
     ActPath(
         "/sessions/{session}/branches/{branch}/pause",

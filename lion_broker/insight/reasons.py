@@ -11,7 +11,7 @@ from lion_broker.mail.waiting import WaitsAt
 
 from .pictures import Passage, WorkerPicture
 
-__all__ = ["Reason", "reason_of"]
+__all__ = ["Reason", "mark_of_pool", "reason_of"]
 
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
@@ -23,6 +23,11 @@ class Reason:
     text: str
     command: str = ""
     about: str = ""
+
+
+def mark_of_pool(pool: str) -> str:
+    """Return how the reason of a pause begins that was meant for all of a pool, so that it is known again."""
+    return f"pool {pool}: "
 
 
 def reason_of(
@@ -45,7 +50,9 @@ def reason_of(
         return Reason("Its branch is not in the session any more.")
     if record.paused:
         text = f"{_name(record)} is paused ({record.paused})."
-        return Reason(text, f"lion-broker branch resume {session} {record.id}", "branch")
+        pool = record.seed.pool
+        which = f"--pool {pool}" if record.paused.startswith(mark_of_pool(pool)) else f"{session} {record.id}"
+        return Reason(text, f"lion-broker branch resume {which}", "branch")
     if passage.state == "working":
         return Reason(f"{passage.owner or 'A worker'} works on it now.", "", "workers")
     if passage.state == "delayed":

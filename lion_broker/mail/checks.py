@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from lion_broker.errors import ConfigError
 
 from . import verbs as v
-from .records import START, place_of
+from .records import OVER, START, place_of
 from .waiting import WaitsAt
 from .wire import WireMail
 
@@ -103,6 +103,11 @@ def is_entry(value: Any) -> bool:
     found = _ENTRY.fullmatch(value) if isinstance(value, str) else None
     # A number of nineteen digits always fits into 64 bits.
     return found is not None and (len(value) <= _SHORT or all(int(part) < 2**64 for part in found.groups()))
+
+
+def _is_mark(value: Any) -> bool:
+    """Whether a value may be the name of a ready entry."""
+    return isinstance(value, str) and is_entry(value.removeprefix(OVER))
 
 
 def _are_entries(values: Iterable[Any]) -> bool:
@@ -206,7 +211,7 @@ _OWN_RULES: Final[Mapping[type[v.Verb[Any]], Mapping[str, _Rule]]] = {
     },
     v.CloseBranch: {"token": _TEXT, "nonce": _TEXT},
     v.Claim: {
-        "entry": _Rule(lambda value: value == "" or is_entry(value), f"{_AN_ENTRY.needed}, or none"),
+        "entry": _Rule(lambda value: value == "" or _is_mark(value), f"{_AN_ENTRY.needed}, or none"),
         "pool": _A_NAME_OR_NONE,
         "batch": _from(1),
     },

@@ -13,6 +13,7 @@ from .wire import WireMail
 
 __all__ = [
     "LAST",
+    "OVER",
     "START",
     "AuditEntry",
     "BranchRecord",
@@ -41,6 +42,8 @@ __all__ = [
 
 START = "0-0"
 """The id before every entry of a stream: the cursor of a mailbox of which nothing has been handled."""
+OVER = "o"
+"""What the name of a ready entry begins with that stands in the overflow; the rest is its id there."""
 LAST = f"{2**64 - 1}-{2**64 - 1}"
 """The last id that an entry can have; no verb writes it."""
 
@@ -357,7 +360,7 @@ def gap(after: str, following: str) -> Occurrence:
 
 @lean(frozen=True, slots=True)
 class ReadyEntry:
-    """A branch that has work, as a worker reads it from the ready stream.
+    """A branch that has work, as a worker reads it from the ready stream or the overflow behind it.
 
     Where it is `given`, the reader is the owner as if it had claimed with the entry's id as the token, and has the
     first mail; `now` is when that came. The lease begins with the first renewal or commit, and is to do so within the

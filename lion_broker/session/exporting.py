@@ -33,7 +33,17 @@ from .lines import (
 from .source import Piece, Source
 from .target import Target
 
-__all__ = ["Exported", "Imported", "Plan", "checked", "export_steps", "fork_steps", "import_steps", "target_of"]
+__all__ = [
+    "Exported",
+    "Imported",
+    "Plan",
+    "checked",
+    "export_steps",
+    "fork_steps",
+    "import_steps",
+    "lines_to",
+    "target_of",
+]
 
 _KINDS: Final = ("mail", "row", "dead")
 
@@ -82,6 +92,11 @@ class Plan:
         """The id of the session that was exported."""
         return str(self.head["session"])
 
+    @property
+    def size(self) -> int:
+        """How many rows, mails and dead letters it has."""
+        return sum(self.counts.values())
+
 
 def export_steps(session: str, write: Callable[[bytes], object]) -> Steps[Exported]:
     """Write all that a session holds, line by line; raises ItemNotFoundError."""
@@ -108,6 +123,16 @@ def export_steps(session: str, write: Callable[[bytes], object]) -> Steps[Export
     write(written({"kind": "end", "lines": count, "sha256": digest.hexdigest(), "steady": steady}))
     branches = survey.record.branches
     return Exported(session, branches, source.rows, source.mails, source.dead, source.left_out, steady)
+
+
+def lines_to(file: IO[bytes], step: Callable[[int], None]) -> Callable[[bytes], None]:
+    """Return what `export_steps` writes with: each line goes to a file, and is counted."""
+
+    def write(line: bytes) -> None:
+        file.write(line)
+        step(1)
+
+    return write
 
 
 def checked(file: IO[bytes]) -> Plan:
@@ -145,10 +170,13 @@ def target_of(plan: Plan, same_id: bool) -> Target:
     return Target(plan.session if same_id else IDType.create(), plan.session)
 
 
-def import_steps(plan: Plan, file: IO[bytes], target: Target) -> Steps[Imported]:
+def import_steps(
+    plan: Plan, file: IO[bytes], target: Target, step: Callable[[int], None] = lambda count: None
+) -> Steps[Imported]:
     """Make a session of a checked export, whose file is read once more; on an error nothing of it stays.
 
-    Raises ItemExistsError when there is such a session; one that an import has left unfinished is begun anew.
+    `step` is told how many more of the rows, mails and letters that `plan.size` counts are there. Raises
+    ItemExistsError when there is such a session; one that an import has left unfinished is begun anew.
     """
     yield from _make_way_steps(target)
     fields, caps = plan.head["fields"], (plan.head["cap"], plan.head["cap_bytes"])
@@ -156,6 +184,7 @@ def import_steps(plan: Plan, file: IO[bytes], target: Target) -> Steps[Imported]
         yield from target.found_steps(fields, *caps, plan.branches, plan.digest)
         for piece in _pieces(file, plan.session):
             yield from target.take_steps(piece)
+            step(len(piece.mails) + len(piece.rows) + len(piece.dead))
     except Exception:
         yield from target.give_up_steps()
         raise

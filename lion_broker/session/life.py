@@ -20,13 +20,14 @@ from lion_broker.core.concepts import Communicatable, Relational
 from lion_broker.core.element import Element
 from lion_broker.core.ids import ID
 from lion_broker.core.pile import Pile
+from lion_broker.core.progress import progress
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.telemetry.agent_spans import Workflow, workflow
 
 from . import branches as acts
 from .estate import Estate, Limits
-from .exporting import Exported, checked, export_steps, fork_steps, import_steps, target_of
+from .exporting import Exported, checked, export_steps, fork_steps, import_steps, lines_to, target_of
 
 __all__ = ["SessionLife"]
 
@@ -138,8 +139,9 @@ class SessionLife(Element, Communicatable, Relational):
         """
         self.flush()
         # As private as a mailbox: it holds all that was said.
-        with open(file, "wb", opener=partial(os.open, mode=0o600)) as written:
-            done: Exported = self._run(export_steps(self.id, written.write))
+        opener = partial(os.open, mode=0o600)
+        with open(file, "wb", opener=opener) as written, progress(f"exporting {self.id}") as step:
+            done: Exported = self._run(export_steps(self.id, lines_to(written, step)))
         return done
 
     @classmethod
@@ -161,7 +163,8 @@ class SessionLife(Element, Communicatable, Relational):
             with Path(file).open("rb") as read:
                 plan = checked(read)
                 read.seek(0)
-                made = run(carrier, import_steps(plan, read, target_of(plan, same_id)))
+                with progress(f"importing {plan.session}", plan.size) as step:
+                    made = run(carrier, import_steps(plan, read, target_of(plan, same_id), step))
             session = cls.open(made.session, exchange=carrier, **options)
         except BaseException:
             if carrier is not exchange:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from lion_broker.branch.directory import session_steps
 from lion_broker.core.html import ROWS, table_html
 from lion_broker.errors import LionError
@@ -149,12 +151,22 @@ class SessionSight(SessionLife):
             record, branches = self._run(self._overview_steps())
         except LionError as error:
             return table_html(f"{self!r}: {error}", (), ())
+        default = from_json(record.fields.get("default_branch", "null"))
         rows = [
-            (one.seed.name, one.id, one.seed.pool, one.owner * one.leased, one.waiting + one.inbox, one.version)
+            (
+                one.seed.name or ("(default)" if one.id == default else ""),
+                one.id,
+                one.seed.pool,
+                one.owner * one.leased,
+                one.waiting + one.inbox,
+                one.deferred or "",
+                one.paused,
+                one.version,
+            )
             for one in branches
         ]
         counters = ", ".join(f"{number} {name}" for name, number in record.counters.items() if number)
-        columns = ("name", "id", "pool", "hosted by", "waiting", "version")
+        columns = ("name", "id", "pool", "hosted by", "waiting", "retrying", "paused", "version")
         return table_html(f"{self!r} {counters}", columns, rows, record.branches - len(rows))
 
     def _overview_steps(self) -> Steps[Any]:

@@ -11,17 +11,17 @@ import asyncio
 import math
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import anyio
 
-from lion_broker.mail.records import ReadyEntry
+from lion_broker.mail.records import OVER, ReadyEntry
 
+from .passage import Passage
 from .robin import RoundRobin
 
-__all__ = ["Passage", "Schedule"]
+__all__ = ["Schedule"]
 
 _TURNS_ON_THEIR_WAY: Final = 2
 """The window in turns."""
@@ -49,45 +49,6 @@ _MOST_AHEAD: Final = 1024
 _SESSIONS_KNOWN: Final = 1024
 _LEARNING: Final = 0.5
 """The weight of the latest turn in what is expected of a session's next one."""
-
-
-class _AtOnce:
-    """What need not be waited for: nearly every turn finds its way free, and makes no coroutine to find that out."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Any:
-        return iter(())
-
-
-_AT_ONCE: Final = _AtOnce()
-
-
-class Passage:
-    """The way of one turn to the server and back, entered with `async with`.
-
-    `mails` is how many came with the answer; whoever knows it writes it down.
-    """
-
-    __slots__ = ("_ends_turn", "_schedule", "expected", "free", "mails", "session")
-
-    def __init__(self, schedule: Schedule, session: str, expected: float, ends_turn: bool) -> None:
-        self._schedule = schedule
-        self._ends_turn = ends_turn
-        self.session = session
-        self.expected = expected
-        self.mails = 0
-        self.free: anyio.Event | None = None
-        """What it waits for, where it has to wait."""
-
-    def __aenter__(self) -> Awaitable[None]:
-        return _AT_ONCE if self._schedule.sets_out(self) else self._schedule.set_out_later(self)
-
-    def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> Awaitable[None]:
-        self._schedule.come_back(self, ends_turn=self._ends_turn)
-        return _AT_ONCE
 
 
 class Schedule:
@@ -121,6 +82,8 @@ class Schedule:
         self._travelling: Counter[str] = Counter()
         self._seated: Counter[str] = Counter()
         self.active = 0
+        self.behind = 0
+        """How many branches that were read from the overflow wait for a seat."""
 
     @property
     def room(self) -> int:
@@ -128,7 +91,8 @@ class Schedule:
 
         For all free seats; but a worker that is at its limits reads no more than one for each turn that has just
         ended, so that the rest is there for other workers, and a session that is new here is still seen soon. What may
-        begin at once though all seats are taken it reads one by one.
+        begin at once though all seats are taken it reads one by one. Those of the overflow that wait in line let others
+        pass here too.
         """
         left = self._concurrency - self.active
         if not self._saturated:
@@ -136,7 +100,7 @@ class Schedule:
         now = self._clock()
         while self._turns and self._turns[0] < now - _AHEAD_SECONDS:
             self._turns.popleft()
-        room = len(self._turns) - len(self._seats)
+        room = len(self._turns) - len(self._seats) + self.behind
         if left > 0:
             return min(room, left)
         return min(room, 1) if self.free else room
@@ -195,6 +159,7 @@ class Schedule:
             self._sit_down(ready)
             return
         self._seats.put(ready.session, ready)
+        self.behind += ready.id.startswith(OVER)
         self._fill()
 
     def begun(self) -> None:
@@ -368,6 +333,7 @@ class Schedule:
     def _fill(self) -> None:
         while self._seats and (ready := self._seats.head()) is not None and self._has_seat(ready.session):
             self._seats.take()
+            self.behind -= ready.id.startswith(OVER)
             self._sit_down(ready)
 
     def _sit_down(self, ready: ReadyEntry) -> None:

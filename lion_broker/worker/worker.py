@@ -28,12 +28,13 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 from lion_broker.mail.deployment import Order, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
-from lion_broker.mail.verbs import ReadReady, Release, Station
+from lion_broker.mail.verbs import Release, Station
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.lines import now_about
 
 from .heartbeat import Heartbeat, beat_ms
 from .inspector import Inspector
+from .reading import Reading
 from .schedule import Schedule
 from .seat import Seat, Workplace
 from .shift import Shift
@@ -43,8 +44,6 @@ __all__ = ["Worker", "WorkerState"]
 
 log = logger("worker")
 
-_WAIT_MS: Final = 500
-_MOST_READ: Final = 16
 _TROUBLED_SECONDS: Final = 0.5
 
 
@@ -97,6 +96,7 @@ class Worker:
         self._told_to_stop = False
         self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
+        self._reading = Reading(self._schedule, pool, self.owner)
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
@@ -222,21 +222,20 @@ class Worker:
 
     async def _take_in(self, until_idle: bool) -> None:
         while not self._stop.is_set():
-            room = self._schedule.room
-            if room <= 0:
+            read = self._reading.next()
+            if read is None:
                 await self._schedule.changed()
                 continue
             try:
                 # A read is never cut short: what it was given would wait for the sweeper.
-                found = await self._exchange.acall(
-                    ReadReady(self._place.pool, self.owner, min(room, _MOST_READ), _WAIT_MS, self._schedule.free)
-                )
+                found = await self._exchange.acall(read)
                 idle = until_idle and not found and not self._schedule.busy and not await self._place.retries()
             except BrokerError as error:
                 # Nobody knows whether anything waits.
                 await self._put_up_with(error)
                 continue
             self._trouble = ""
+            self._reading.note(read, found)
             for ready in found:
                 self._admit(ready)
             if found:

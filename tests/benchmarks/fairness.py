@@ -1,7 +1,8 @@
 """How long a quiet session's mail waits while the worker has much to do for another session.
 
-There are two kinds of that. In a flood a program keeps putting mail in at full speed, so that three programs are busy.
-A backlog waits already when the worker begins, and nobody puts more in.
+There are three kinds of that. In a flood a program keeps putting mail in at full speed, so that three programs are
+busy. A backlog waits already when the worker begins, and nobody puts more in. A crowd is a backlog of many more
+branches than the worker has seats.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from .stamps import FILE, read_stamps
 
 ROUNDS = 2
 ALONE = "alone"
-FORMS = {"flood": "a flood that goes on", "backlog": "a backlog, nothing put in"}
+FORMS = {
+    "flood": "a flood that goes on",
+    "backlog": "a backlog, nothing put in",
+    "crowd": "a backlog of 2,000 branches",
+}
 """What is beside it: a form of `flood.py`, and its name."""
 
 

@@ -1,7 +1,8 @@
 """A program that has mail waiting for the branches of a session, until its stdin ends.
 
 With `flood` it keeps putting mail in, as fast as the worker takes it out. With `backlog` all of it is there before the
-program says so, and the program does nothing any more.
+program says so, and the program does nothing any more; with `crowd` the same mail is for many more branches than a
+worker has seats.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lion_broker.session.postbox import Postbox
 from .rig import kilobyte_mails
 
 BRANCHES = 100
+CROWD = 2_000
 """Branches that have mail waiting."""
 FLOOD = 20_000
 """Mails that wait for them at most while more is put in."""
@@ -28,14 +30,15 @@ PIECE = 2_000
 def main(pool: str, form: str) -> None:
     """Print the id of the session when its mail waits, and do as `form` says."""
     with Session(delivery="auto") as session:
-        branches = [session.new_branch(pool=pool, behaviour="note").id for _ in range(BRANCHES)]
+        number = CROWD if form == "crowd" else BRANCHES
+        branches = [session.new_branch(pool=pool, behaviour="note").id for _ in range(number)]
         postbox, ended = Postbox(session.id), threading.Event()
         threading.Thread(target=_listen, args=(ended,), daemon=True).start()
 
         def put_in() -> None:
             run(session.exchange, postbox.post_steps(kilobyte_mails(session.id, session.id, branches, PIECE)))
 
-        most = BACKLOG if form == "backlog" else FLOOD
+        most = FLOOD if form == "flood" else BACKLOG
         for _ in range(most // PIECE):
             put_in()
         print(session.id, flush=True)

@@ -22,7 +22,7 @@ from .proxy import Proxy
 
 __all__ = ["Ground", "ground"]
 
-_WAITING = re.compile(r":(mailbox|outbox|transit|inbox|steps|delayed|lanes|tries|lane:.*|due|ready:.*)$")
+_WAITING = re.compile(r":(mailbox|outbox|transit|inbox|steps|delayed|lanes|tries|lane:.*|due|ready:.*|overflow:.*)$")
 """Keys that hold work which is not done."""
 _MARKS = ("q", "token", "lease", "owner")
 """Fields of a branch on workers that somebody owns, or that waits for an owner."""

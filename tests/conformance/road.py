@@ -160,10 +160,10 @@ class Road:
         return self.call(Receive(self.session, branches or None, **options))
 
     def ready(
-        self, owner: str = "worker", count: int = 100, wait_ms: int = 0, seats: int | None = None
+        self, owner: str = "worker", count: int = 100, wait_ms: int = 0, seats: int | None = None, overflow: bool = True
     ) -> tuple[ReadyEntry, ...]:
         """Read ready entries of the pool; each is given out once."""
-        return self.call(ReadReady(self.pool, owner, count, wait_ms, seats))
+        return self.call(ReadReady(self.pool, owner, count, wait_ms, seats, overflow))
 
     def entry(self, branch: str, owner: str = "worker", seats: int | None = None) -> str:
         """Read the one ready entry there is, which must be of `branch`, and return its id."""

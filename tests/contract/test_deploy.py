@@ -145,8 +145,8 @@ def test_the_autoscalers_ask_what_there_is() -> None:
     deployments, services = of_kind("Deployment"), of_kind("Service")
     for found in scalers.values():
         assert found["spec"]["scaleTargetRef"]["name"] in deployments
-    (trigger,) = scalers["keda-streams.yaml"]["spec"]["triggers"]
-    assert trigger["metadata"]["stream"] == Keys("default").ready("default", 0)
+    streams = [trigger["metadata"]["stream"] for trigger in scalers["keda-streams.yaml"]["spec"]["triggers"]]
+    assert streams == [Keys("default").ready("default", 0), Keys("default").overflow("default", 0)]
     (asked,) = scalers["keda-gateway.yaml"]["spec"]["triggers"]
     host, port, path = re.fullmatch(r"http://([^:]+):(\d+)(/.*)", asked["metadata"]["url"]).groups()  # type: ignore[union-attr]
     assert host.partition(".")[0] in services

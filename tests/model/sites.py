@@ -98,7 +98,7 @@ class MemorySite:
         store = self.exchange._store
         pool = store.pools.get(road.pool)
         read = set(pool.read) if pool else set()
-        ids = [*read, *(entry.id for entry in pool.unread)] if pool else []
+        ids = [*read, *(entry.id for entry in pool.waiting)] if pool else []
         found = store.sessions[road.session].branches[branch]
         return View(
             found.mark,

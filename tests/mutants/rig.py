@@ -36,6 +36,11 @@ class Rig:
         """The ready stream of the road's pool."""
         return self.keys.ready(self.road.pool, 0)
 
+    @property
+    def overflow(self) -> str:
+        """What is behind the ready stream of the road's pool."""
+        return self.keys.overflow(self.road.pool, 0)
+
     def add_ready(self, **fields: str) -> str:
         """Put an entry into the ready stream that no function has made."""
         added: bytes = self.client.xadd(self.ready, fields)

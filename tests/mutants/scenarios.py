@@ -37,6 +37,37 @@ def a_stray_entry_is_gone_when_it_is_claimed(rig: Rig) -> None:
     assert rig.road.claim("ada", "t2", mark).outcome is Outcome.OK
 
 
+def a_stray_entry_of_the_overflow_is_gone_when_it_is_claimed(rig: Rig) -> None:
+    """So is one behind the ready stream."""
+    rig.road.pooled("ada")
+    rig.road.say("ben", "ada", 1)
+    rig.client.xadd(rig.overflow, {"s": rig.road.session, "b": "ada"})
+    mark, stray = (ready.id for ready in rig.road.ready())
+    assert rig.road.claim("ada", "t1", stray).outcome is Outcome.GONE
+    assert rig.client.xlen(rig.overflow) == 0
+    assert rig.road.claim("ada", "t2", mark).outcome is Outcome.OK
+
+
+def a_stray_entry_of_the_overflow_is_swept(rig: Rig) -> None:
+    """Whatever somebody has put there."""
+    rig.road.ready()
+    for fields in ({"odd": "field"}, {"s": "nobody", "b": "nowhere"}):
+        rig.client.xadd(rig.overflow, fields)
+    assert [ready.branch for ready in rig.road.ready()] == ["nowhere"]
+    assert rig.road.sweep() == Swept(seen=2, dropped=2)
+    assert rig.client.xlen(rig.overflow) == 0
+
+
+def an_overflow_that_is_none_holds_nothing_up(rig: Rig) -> None:
+    """Where it takes no entry, all branches stand in the ready stream."""
+    names = [f"b{number}" for number in range(150)]
+    rig.road.pooled(*names)
+    with rig.broken(rig.overflow):
+        for name in names:
+            rig.road.say("x", name, 1, 2)
+    assert [ready.branch for ready in rig.road.ready(count=1000)] == names
+
+
 def a_stray_entry_is_swept(rig: Rig) -> None:
     """A sweep drops an entry that is no mark, and gives only the mark to others."""
     rig.road.pooled("ada")

@@ -13,7 +13,11 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.memory import deployment as memory_deployment
 from lion_broker.mail.memory import exchange as memory_exchange
+from lion_broker.mail.memory import reads as memory_reads
+from lion_broker.mail.memory import roster as memory_roster
+from lion_broker.mail.memory import store as memory_store
 from lion_broker.mail.verbs import ListSessions
 from tests.conformance.conftest import redis7_server as redis7_server
 from tests.conformance.conftest import valkey_server as valkey_server
@@ -59,6 +63,9 @@ def seed(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
         patch.setattr(broker_exchange, "put", changed.put)
     if mutant.where.endswith(".store"):
         patch.setattr(memory_exchange, "Store", changed.Store)
+    if mutant.where.endswith(".pool"):
+        for module in (memory_deployment, memory_reads, memory_roster, memory_store):
+            patch.setattr(module, "Pool", changed.Pool)
 
 
 @pytest.mark.redis

@@ -33,7 +33,7 @@ end
 
 -- Drops a ready entry that is no branch's mark, but only one of the branch that the caller names.
 local function drop_own(ready_key, entry, branch)
-  local found = entry ~= '' and entry_at(ready_key, entry)
+  local found = entry ~= '' and entry_at(place_of(ready_key, entry))
   if found and fields_of(found).b == branch then drop_ready(ready_key, entry) end
 end
 

@@ -66,26 +66,90 @@ local function weigh(session, key, bytes)
   if session.cap_bytes > 0 and bytes ~= 0 then redis.call('HINCRBY', key, 'bytes', bytes) end
 end
 
--- Gives a branch a ready entry, whose id is q. Where the stream takes none, `promote` tries again later.
+-- Behind so many ready branches, and those at work count, a session lets others pass: of its own, SIDE_BY_SIDE at a time are
+-- in the ready stream or in line at a worker, twice as many at the most, and the others in the overflow.
+local LONG = 32
+local SIDE_BY_SIDE = 4
+local OVER = 'o'
+
+-- Where a mark stands: in its pool's ready stream, or in the overflow, where its name begins with OVER.
+local function place_of(ready_key, q)
+  if string.sub(q, 1, 1) ~= OVER then return ready_key, q end
+  return overflow_of(ready_key), string.sub(q, 2)
+end
+
+-- Who has read a mark, and how many ms ago; nothing while nobody has.
+local function reader_of(ready_key, q)
+  local key, id = place_of(ready_key, q)
+  local found = redis.pcall('XPENDING', key, GROUP, id, id, 1)
+  local row = not found.err and found[1]
+  if row then return row[2], row[3] end
+end
+
+local function is_ahead(reader)
+  return string.sub(reader, -#AHEAD) == AHEAD
+end
+
+-- Whether a mark of the ready stream waits: nobody has read it, or who has lets it wait in line.
+local function waits(ready_key, session_key, id, branch)
+  local reader = reader_of(ready_key, id)
+  if not reader then return entry_at(ready_key, id) ~= nil end
+  return is_ahead(reader) and redis.pcall('HEXISTS', branch_key(session_key, branch), 'token') == 0
+end
+
+-- How many of a session's branches came into the ready stream since the first of them that may still wait, and its entry
+-- and branch; nothing where they need not be counted.
+local function side_of(ready_key, session_key, pool)
+  if length_of(ready_key) < LONG then return nil end
+  local values = redis.pcall('HMGET', session_key, 'id', 'front:' .. pool)
+  if values.err or not values[1] then return nil end
+  local n, first, branch = string.match(values[2] or '', '^(%d+) (%S+) (%S+)$')
+  n = tonumber(n) or 0
+  if n >= SIDE_BY_SIDE and not waits(ready_key, session_key, first, branch) then n = 0 end
+  return n, first, branch
+end
+
+-- A larger mail, or one behind so many marks, is not held twice.
+local GIVEN_BYTES = 4096
+local GIVEN_READY = 128
+
+-- Adds a mark at the end of a pool's ready stream; returns its entry, or what refuses it.
+local function add_mark(ready_key, root, pool, fields)
+  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
+  if id then return id end
+  -- The pool is new, or `tidy` has forgotten it.
+  redis.pcall('HSETNX', root .. 'pools', pool, '')
+  return redis.pcall('XADD', ready_key, '*', unpack(fields))
+end
+
+-- Gives a branch a mark, whose name is q. Where the stream takes none, `promote` tries again later.
 --
 -- With a mail to hand out the entry is what a claim would answer, and its id the token: whoever the group gives it to is
 -- the owner. There is no lease and no owner's name yet: the first commit or renewal begins the one, and the group knows
--- the other.
+-- the other. A mark of the overflow hands out nothing: its reader may have no seat for it.
 local function enqueue(root, key, branch, session_id, pool, given)
-  local ready_key, fields = root .. 'ready:' .. pool, {'s', session_id, 'b', branch}
+  local ready_key, session_key, fields = root .. 'ready:' .. pool, root .. 's:' .. session_id, {'s', session_id, 'b', branch}
+  local n, first, first_branch = side_of(ready_key, session_key, pool)
+  if n and n >= SIDE_BY_SIDE then
+    local over = redis.pcall('XADD', overflow_of(ready_key), '*', unpack(fields))
+    if type(over) ~= 'table' then
+      redis.call('HSET', key, 'q', OVER .. over)
+      return OVER .. over
+    end
+  end
+  if given and n and length_of(ready_key) >= GIVEN_READY then given = nil end
   if given then
     fields = {'s', session_id, 'b', branch, 'e', given.entry, 'm', given.m, 'c', given.cursor, 'v', given.version,
       'f', given.behaviour}
   end
-  local id = redis.pcall('XADD', ready_key, 'NOMKSTREAM', '*', unpack(fields))
-  if not id then
-    -- The pool is new, or `tidy` has forgotten it.
-    redis.pcall('HSETNX', root .. 'pools', pool, '')
-    id = redis.pcall('XADD', ready_key, '*', unpack(fields))
-  end
+  local id = add_mark(ready_key, root, pool, fields)
   if type(id) == 'table' then
     redis.pcall('ZADD', root .. 'due', now_ms() + 1000, session_id .. '/' .. branch)
     return nil
+  end
+  if n then
+    if n == 0 then first, first_branch = id, branch end
+    redis.call('HSET', session_key, 'front:' .. pool, n + 1 .. ' ' .. first .. ' ' .. first_branch)
   end
   if given then
     redis.call('HSET', key, 'q', id, 'token', id, 'handed', given.entry, 'tries', 1)
@@ -95,17 +159,12 @@ local function enqueue(root, key, branch, session_id, pool, given)
   return id
 end
 
--- A larger mail, or one behind so many branches, is not held twice.
-local GIVEN_BYTES = 4096
-local GIVEN_READY = 128
-
 -- What a claim would answer where a mail is the only one of an idle branch, or nil.
-local function to_hand_out(session, recipient, stands, entry, mail)
+local function to_hand_out(recipient, stands, entry, mail)
   local _, deferred, token, lane, stepped, cursor, version, behaviour = unpack(stands, 1, 8)
   if deferred or token or lane or stepped or (mail.x or '') ~= '' then return nil end
   local m = mail.m or ''
   if #m > GIVEN_BYTES or redis.call('XLEN', recipient.mailbox) ~= 1 then return nil end
-  if length_of(session.root .. 'ready:' .. recipient.pool) >= GIVEN_READY then return nil end
   return {entry = entry, m = m, cursor = cursor or '0-0', version = version or 0, behaviour = behaviour or ''}
 end
 
@@ -117,19 +176,8 @@ local function mark(session, recipient, entry, mail)
   local stands = alone and redis.call('HMGET', recipient.key, 'paused', 'deferred', 'token', 'lane', 'stepped', 'cursor',
     'version', 'behaviour') or {redis.call('HGET', recipient.key, 'paused')}
   if stands[1] then return end
-  local given = alone and to_hand_out(session, recipient, stands, entry, mail)
+  local given = alone and to_hand_out(recipient, stands, entry, mail)
   recipient.q = enqueue(session.root, recipient.key, recipient.id, session.id, recipient.pool, given)
-end
-
--- Who has read a ready entry, and how many ms ago; nothing while nobody has.
-local function reader_of(ready_key, id)
-  local found = redis.pcall('XPENDING', ready_key, GROUP, id, id, 1)
-  local row = not found.err and found[1]
-  if row then return row[2], row[3] end
-end
-
-local function is_ahead(reader)
-  return string.sub(reader, -#AHEAD) == AHEAD
 end
 
 -- The owner of a branch. Of one that was handed out with its mark the group knows it, until a commit has written it down.
@@ -141,9 +189,10 @@ end
 
 -- Whoever clears q removes that entry in the same call, by the id in the hash. An entry at the end of the stream stays:
 -- it shows why there is no room.
-local function drop_ready(ready_key, id)
-  redis.pcall('XACK', ready_key, GROUP, id)
-  if id ~= LAST then redis.pcall('XDEL', ready_key, id) end
+local function drop_ready(ready_key, q)
+  local key, id = place_of(ready_key, q)
+  redis.pcall('XACK', key, GROUP, id)
+  if id ~= LAST then redis.pcall('XDEL', key, id) end
 end
 
 local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}

@@ -5,8 +5,14 @@
 -- -> OK | ALREADY
 
 register('open_pool', function(keys, args)
-  local made = redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0', 'MKSTREAM')
-  if not made.err then return 'OK' end
-  if string.find(made.err, 'BUSYGROUP', 1, true) then return 'ALREADY' end
-  return made
+  local word = 'ALREADY'
+  for _, key in ipairs({keys[1], overflow_of(keys[1])}) do
+    local made = redis.pcall('XGROUP', 'CREATE', key, GROUP, '0', 'MKSTREAM')
+    if not made.err then
+      word = 'OK'
+    elseif not string.find(made.err, 'BUSYGROUP', 1, true) then
+      return made
+    end
+  end
+  return word
 end, {'allow-oom'})

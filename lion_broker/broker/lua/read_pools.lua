@@ -4,19 +4,25 @@
 -- ARGV count
 -- -> {(pool, ready, claimed, ms that the oldest has waited, wanted or an empty text), …}
 
--- Entries are deleted when they are acknowledged, so those of the stream that nobody holds wait.
-local function waiting(ready_key, now)
-  local groups = redis.pcall('XINFO', 'GROUPS', ready_key)
+-- Entries are deleted when they are acknowledged, so those of a stream that nobody holds wait.
+local function waiting_in(key, now)
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
   local claimed, last = 0, '0-0'
   for _, group in ipairs(groups.err and {} or groups) do
     local told = {}
     for i = 1, #group, 2 do told[group[i]] = group[i + 1] end
     if told.name == GROUP then claimed, last = told.pending, told['last-delivered-id'] end
   end
-  local ready = math.max(0, length_of(ready_key) - claimed)
-  local oldest = ready > 0 and entries_from(ready_key, '(' .. last, 1)[1]
+  local ready = math.max(0, length_of(key) - claimed)
+  local oldest = ready > 0 and entries_from(key, '(' .. last, 1)[1]
   local since = oldest and tonumber(string.match(oldest[1], '^(%d+)-'))
   return ready, claimed, since and math.max(0, now - since) or 0
+end
+
+local function waiting(ready_key, now)
+  local ready, claimed, oldest = waiting_in(ready_key, now)
+  local more_ready, more_claimed, older = waiting_in(overflow_of(ready_key), now)
+  return ready + more_ready, claimed + more_claimed, math.max(oldest, older)
 end
 
 register('read_pools', function(keys, args)

@@ -1,12 +1,14 @@
 -- What the verbs share. Every key of a session has one hash tag, so a verb names the session's own key only and derives
 -- the others here; lion_broker/broker/keys.py is the same table for Python.
 --
---   session key      lion:{t}:s:<session>                 hash: delivery, cap, cap_bytes, counters, blobs, f:<field>
+--   session key      lion:{t}:s:<session>                 hash: delivery, cap, cap_bytes, counters, blobs, f:<field>,
+--                                                               front:<pool> <number> <first entry> <its branch>
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>, and where it hands out a mail
 --                                                               e <entry> m <mail> c <cursor> v <version> f <behaviour>
+--   overflow         lion:{t}:overflow:<pool>             entries: s <session> b <branch>; the mark's name is o<entry>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
 --   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
 --   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
@@ -85,6 +87,12 @@ end
 
 local function root_of(key)
   return string.match(key, '^(lion:{[^}]*}:)')
+end
+
+-- What stands behind a pool's ready stream.
+local function overflow_of(ready_key)
+  local root = root_of(ready_key)
+  return root .. 'overflow:' .. string.sub(ready_key, #root + #'ready:' + 1)
 end
 
 local function branch_key(session_key, branch)

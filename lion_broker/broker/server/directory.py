@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lion_broker.errors import ConfigError
 
-__all__ = ["data_directory", "private_directory", "runtime_directory", "socket_path"]
+__all__ = ["data_directory", "directory_of", "private_directory", "runtime_directory", "socket_path"]
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernels stop at 104 (macOS) or 108 (Linux)."""
@@ -29,6 +29,12 @@ def data_directory(environ: Mapping[str, str]) -> Path:
     xdg = Path(environ.get("XDG_DATA_HOME", ""))
     # The XDG specification has relative paths ignored.
     return (xdg if xdg.is_absolute() else home / ".local" / "share") / "lion-broker"
+
+
+def directory_of(url: str, environ: Mapping[str, str]) -> Path:
+    """Return the directory of the server that an `embedded://[dir]` URL names; of any other URL this user's own."""
+    named = url.removeprefix("embedded://") if url.startswith("embedded://") else ""
+    return (Path(named) if named else data_directory(environ)).expanduser().resolve()
 
 
 def runtime_directory(environ: Mapping[str, str]) -> Path:

@@ -21,7 +21,7 @@ __all__ = ["ROUTES"]
 _PAGE: Final = 100
 _READ: Final = 500
 NOTHING: Final = Empty(
-    "Nobody has changed anything from here yet. What is retried, dropped, paused or drained shows here."
+    "Nobody has changed anything yet. What is retried, dropped, paused or drained, here or by a command, shows here."
 )
 NONE_LIKE_THAT: Final = Empty("No entry has these words.")
 _NEWEST: Final = Order("at", descending=True)

@@ -1,8 +1,7 @@
-"""Branches that pause and go on: one of them, or all of a session."""
+"""Branches that pause and go on: one of them, all of a session, or all of a pool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -10,15 +9,17 @@ from starlette.requests import Request
 from lion_broker.dashboard.access import Visitor
 from lion_broker.dashboard.console import Console
 from lion_broker.errors import BranchClosed, ItemNotFoundError
-from lion_broker.mail.checks import is_id
+from lion_broker.mail.checks import check, is_id
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.verbs import Pause, ReadBranches, Resume
+from lion_broker.mail.verbs import Pause, Resume, SetWanted
+from lion_broker.session.pausing import Crowd, Switched, pause_steps, resume_steps
 
 from .acting import Done, Form, act_route
 
 __all__ = ["ROUTES"]
 
-_READ: Final = 500
+_MOST: Final = 5000
+"""So many branches one request deals with."""
 _LONGEST_REASON: Final = 200
 
 
@@ -40,28 +41,41 @@ async def resume(request: Request, console: Console, visitor: Visitor, form: For
 async def pause_all(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Have all branches of a session that live on workers take no more turns."""
     record = await console.session(request.path_params["session"])
-    reason = _reason(form, visitor)
-    await console.note(visitor, "pause session", f"session {record.id}", reason)
-    return await _all(console, "paused", record.id, lambda branch: Pause(record.id, branch, reason))
+    return await _pause(console, visitor, form, Crowd(record.id), f"/sessions/{record.id}/branches")
 
 
 async def resume_all(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Let all branches of a session that live on workers take turns again."""
     record = await console.session(request.path_params["session"])
-    await console.note(visitor, "resume session", f"session {record.id}")
-    return await _all(console, "resumed", record.id, lambda branch: Resume(record.id, branch))
+    return await _resume(console, visitor, Crowd(record.id), f"/sessions/{record.id}/branches")
 
 
-async def _all(console: Console, word: str, session: str, verb_of: Callable[[str], Pause | Resume]) -> Done:
-    """Deal with the branches of a session that take turns by themselves, which only those on workers do."""
-    start = count = left = 0
-    while page := await console.exchange.acall(ReadBranches(session, start=start, count=_READ)):
-        verbs = [verb_of(record.id) for record in page if record.seed.pool and record.state == "open"]
-        outcomes = await console.exchange.acall_all(verbs)
-        count += outcomes.count(Outcome.OK)
-        left += outcomes.count(Outcome.ALREADY)
-        start += len(page)
-    return Done(word, f"/sessions/{session}/branches", count=count, left=left)
+async def pause_pool(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
+    """Have all branches of a pool take no more turns, whichever sessions they are of."""
+    return await _pause(console, visitor, form, Crowd(pool=_pool(form)), "/workers")
+
+
+async def resume_pool(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
+    """Let branches take turns again that were paused with their pool."""
+    return await _resume(console, visitor, Crowd(pool=_pool(form)), "/workers")
+
+
+async def _pause(console: Console, visitor: Visitor, form: Form, crowd: Crowd, to: str) -> Done:
+    return _told("paused", to, await console.ask(pause_steps(crowd, _reason(form, visitor), visitor.who, _MOST)))
+
+
+async def _resume(console: Console, visitor: Visitor, crowd: Crowd, to: str) -> Done:
+    return _told("resumed", to, await console.ask(resume_steps(crowd, visitor.who, _MOST)))
+
+
+def _told(word: str, to: str, done: Switched) -> Done:
+    return Done(word, to, len(done.done), len(done.left), done.more)
+
+
+def _pool(form: Form) -> str:
+    pool = form.get("pool")
+    check(SetWanted(pool, None))
+    return pool
 
 
 def _reason(form: Form, visitor: Visitor) -> str:
@@ -87,6 +101,8 @@ def _done(word: str, session: str, outcome: Outcome) -> Done:
 ROUTES = [
     act_route("/sessions/{session}/pause", pause_all),
     act_route("/sessions/{session}/resume", resume_all),
+    act_route("/pools/pause", pause_pool),
+    act_route("/pools/resume", resume_pool),
     act_route("/sessions/{session}/branches/{branch}/pause", pause),
     act_route("/sessions/{session}/branches/{branch}/resume", resume),
 ]

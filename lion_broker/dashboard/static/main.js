@@ -100,11 +100,15 @@ document.addEventListener("fresh", countTicks);
 
 // What follows # in the address of the sign-in page is the token; it was never sent to anybody.
 const login = document.getElementById("login");
-if (login && location.hash.length > 1) {
+function signIn() {
+  if (!login || location.hash.length < 2) return;
   login.elements.token.value = decodeURIComponent(location.hash.slice(1));
   history.replaceState(null, "", location.pathname + location.search);
   login.requestSubmit();
 }
+signIn();
+// Who was here already and enters the whole address then does not load the page anew.
+addEventListener("hashchange", signIn);
 
 const told = document.querySelector("[data-told]");
 if (told) {
@@ -112,6 +116,13 @@ if (told) {
   const place = new URL(location.href);
   for (const name of ["did", "count", "left", "more"]) place.searchParams.delete(name);
   history.replaceState(null, "", place);
+}
+
+const here = document.querySelector('.side nav [aria-current="page"]');
+if (here) {
+  // On a narrow screen the places stand in a row that is longer than the screen.
+  const row = here.parentElement;
+  row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 }
 
 countTicks();

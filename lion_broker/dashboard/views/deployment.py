@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.insight.pictures import PoolPicture, WorkerPicture
@@ -73,8 +74,13 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
         Column("capacity", "Places", "number", "Branches that its workers serve side by side at most."),
         Column("ready", "Waiting", "number", "Branches that have work and no worker."),
         Column("claimed", "At work", "number", "Branches that a worker has."),
-        Column("oldest_seconds", "Oldest wait", "seconds"),
-        Column("handled", "Mails per second", "spark", f"In the last {_MINUTES} minutes, as far as they were watched."),
+        Column("oldest_seconds", "Oldest", "seconds", "How long the branch that has waited longest has waited."),
+        Column(
+            "handled",
+            "Mails/s",
+            "spark",
+            f"Mails per second, in the last {_MINUTES} minutes at most.",
+        ),
         Column("waited", "Waiting", "spark", data_only=True),
     )
     rows = [
@@ -91,6 +97,7 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
                 "waited": [step[0] for step in past.get(one.pool, ())] or None,
             },
             key=one.pool,
+            links={"pool": f"/mailboxes?{urlencode({'q': one.pool})}"},
         )
         for one in pools
     ]

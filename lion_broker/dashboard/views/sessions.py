@@ -140,14 +140,15 @@ def branch_table(
         Column("name", "Branch"),
         Column("id", "Id", "code"),
         Column("state", "State", "state"),
-        Column("pool", "Pool", hint="Which workers may host it; none: the process that made it."),
-        Column("behaviour", "Behaviour", hint="What it does with mail."),
-        Column("owner", "Worker", "code", "Who works on it now."),
+        # What waits stands beside the state: it is what the page is for, and where room is short the rest gives way.
         Column("waiting", "Mailbox", "number", "Mails to be handled, in order."),
         Column("inbox", "Inbox", "number", "Delivered, not yet received (manual delivery).", rare=True),
         Column("outgoing", "Outbox", "number", "Mail out that waits for a round (manual delivery).", rare=True),
         Column("retrying", "Retrying", "number", "Mail that has failed and waits to be tried again.", rare=True),
         Column("delayed", "Delayed", "number", "Mail that is to be delivered later.", rare=True),
+        Column("pool", "Pool", hint="Which workers may host it; none: the process that made it."),
+        Column("behaviour", "Behaviour", hint="What it does with mail."),
+        Column("owner", "Worker", "code", "Who works on it now."),
         Column("version", "Turns", "number", "How many times it has committed."),
         Column("paused", "Why paused", rare=True),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lion_broker.mail import verbs as v
 from lion_broker.mail.deployment import Due, Enrolled, Order, PoolRecord, Roll, Tally
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import place_of
+from lion_broker.mail.records import OVER, place_of
 
 from .store import Branch, Pool, Store
 
@@ -50,10 +50,11 @@ def read_pools(store: Store, verb: v.ReadPools) -> tuple[PoolRecord, ...]:
     now = store.now()
     found = []
     for name, pool in sorted(store.pools.items()):
-        if not pool.unread and not pool.read and pool.wanted is None:
+        since = [place_of(ready.id.removeprefix(OVER))[0] for ready in pool.waiting]
+        if not since and not pool.read and pool.wanted is None:
             continue
-        oldest = max(0, now - place_of(pool.unread[0].id)[0]) if pool.unread else 0
-        found.append(PoolRecord(name, len(pool.unread), len(pool.read), oldest, pool.wanted))
+        oldest = max(0, now - min(since)) if since else 0
+        found.append(PoolRecord(name, len(since), len(pool.read), oldest, pool.wanted))
     return tuple(found[: verb.count])
 
 
@@ -65,7 +66,7 @@ def set_wanted(store: Store, verb: v.SetWanted) -> None:
 def tidy(store: Store, verb: v.Tidy) -> None:
     """In process a reader is known by what it holds, and by nothing else."""
     for name, pool in list(store.pools.items()):
-        if not pool.unread and not pool.read and pool.wanted is None:
+        if not any(pool.waiting) and not pool.read and pool.wanted is None:
             del store.pools[name]
 
 

@@ -92,7 +92,8 @@ def _describe(store: Store, branch: Branch) -> BranchRecord:
 def read_ready(store: Store, verb: v.ReadReady) -> tuple[ReadyEntry, ...]:
     """Entries that nobody has read; now they are this reader's, until a sweep gives them away."""
     ahead = verb.seats is not None and verb.seats < verb.count
-    return store.pools.setdefault(verb.pool, Pool()).take(verb.count, "" if ahead else verb.owner)
+    pool = store.pools.setdefault(verb.pool, Pool())
+    return pool.take(verb.count, "" if ahead else verb.owner, overflow=verb.overflow)
 
 
 def read_log(store: Store, verb: v.ReadLog) -> tuple[LogRecord, ...]:

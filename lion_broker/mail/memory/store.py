@@ -17,6 +17,7 @@ from typing import Any, Final
 from lion_broker.mail.deployment import Enrolled
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import (
+    OVER,
     START,
     AuditEntry,
     BranchSeed,
@@ -35,7 +36,7 @@ from lion_broker.mail.records import (
 )
 from lion_broker.mail.wire import WireMail
 
-from .pool import Pool
+from .pool import GIVEN_READY, Pool, Side
 from .stream import Stream
 
 __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with_owner"]
@@ -43,8 +44,7 @@ __all__ = ["Branch", "Lane", "Pool", "Session", "Store", "Stream", "page", "with
 _EVENTS_KEPT: Final = 2000
 _BYTES_AT_ONCE: Final = 1024 * 1024
 _GIVEN_BYTES: Final = 4096
-_GIVEN_READY: Final = 128
-"""A larger mail, or one behind so many branches, is not handed out with the mark."""
+"""A larger mail is not handed out with the mark."""
 _REFUSALS: Final = {
     Outcome.UNKNOWN: ("unknown_branch", "There is no such branch in the session."),
     Outcome.CLOSED: ("closed", "The branch was removed before it took this mail."),
@@ -199,6 +199,8 @@ class Session:
     """The nonce and the answer of the last moving verb that had one."""
     due: dict[str, int] = field(default_factory=dict)
     """When delayed mail that is still on its way is to be delivered, by its id."""
+    sides: dict[str, Side] = field(default_factory=dict)
+    """By pool, which of its branches let others pass."""
 
     @property
     def auto(self) -> bool:
@@ -283,13 +285,16 @@ class Store:
             return
         pool = self.pools.setdefault(branch.seed.pool, Pool())
         idle = len(branch.mailbox) == 1 and not (branch.token or branch.lane or branch.lanes or branch.steps)
-        given = None
+        given, side = None, session.sides.setdefault(branch.seed.pool, Side())
+        before = session.branches.get(side.first.branch) if side.first else None
         branch.mark = self.new_id()
-        if first and idle and _is_small(first.mail) and len(pool.unread) + len(pool.read) < _GIVEN_READY:
+        if pool.lets_pass(side, begun=before is not None and before.token != ""):
+            branch.mark = OVER + branch.mark
+        elif first and idle and _is_small(first.mail) and pool.length < GIVEN_READY:
             came = place_of(branch.mark)[0]
             given = Claimed(Outcome.OK, branch.cursor, branch.version, 1, branch.seed.behaviour, (first,), came)
             branch.token, branch.lease_end, branch.handed, branch.tries = branch.mark, 0.0, first.id, 1
-        pool.unread.append(ReadyEntry(branch.mark, session.id, branch.id, given))
+        pool.put(ReadyEntry(branch.mark, session.id, branch.id, given), side)
 
     def owner_of(self, branch: Branch) -> str:
         """The owner of a branch; of one that was handed out with its mark the reader, until a commit has named it."""

@@ -64,11 +64,14 @@ class ReadBranches(Verb[tuple[BranchRecord, ...]]):
 
 @lean(frozen=True, slots=True)
 class ReadReady(Verb[tuple[ReadyEntry, ...]]):
-    """Wait up to `wait_ms` for branches of a pool that have work; at most `count`, each given to one `owner` only.
+    """Wait up to `wait_ms` for branches of a pool that have work, each given to one `owner` only.
+
+    At most `count`, and with `overflow` as many again of that: where many branches are ready, a session lets those of
+    others pass but for some of its own. Those of the ready stream come first.
 
     The first mail of a branch that was idle may come with it (see `ReadyEntry`), and is then an attempt of this owner.
-    `seats` is how many branches the owner begins with at once, None for all of them: where more may come than that,
-    none brings its mail, and each is to be claimed.
+    `seats` is how many branches the owner begins with at once, None for all of them: where more than that may come
+    from the ready stream, none brings its mail, and each is to be claimed, as those of the overflow always are.
     """
 
     pool: str
@@ -76,6 +79,7 @@ class ReadReady(Verb[tuple[ReadyEntry, ...]]):
     count: int
     wait_ms: int = 0
     seats: int | None = None
+    overflow: bool = True
 
 
 @lean(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class Release(Verb[tuple[Outcome, ...]]):
 
 @lean(frozen=True, slots=True)
 class Sweep(Verb[Swept]):
-    """Look at up to `limit` ready entries that were read at least `idle_ms` ago.
+    """Look at ready entries that were read at least `idle_ms` ago: up to `limit`, and as many of the overflow.
 
     An entry whose owner's lease is over goes to others when the branch still has work, else it is dropped.
     Any number of sweepers may run at once.

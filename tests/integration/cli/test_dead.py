@@ -1,4 +1,4 @@
-"""Dead letters and paused branches on the command line: looked at, sent again, edited, dropped, resumed."""
+"""Dead letters on the command line: looked at, sent again, edited, dropped."""
 
 from io import StringIO
 from pathlib import Path
@@ -174,35 +174,6 @@ def test_what_cannot_be_done(
     assert len(session.dead_letters) == 2
 
 
-def test_a_branch_is_paused_and_resumed(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
-    """By its name; the list says why it does nothing."""
-    remote = session.new_branch(name="remote", pool="p")
-    told("branch", "pause", session.id, "remote", "--reason", "a rest")
-    (row,) = [row for row in told("branch", "ls", session.id) if row["name"] == "remote"]
-    assert (row["paused"], row["retrying"], row["delayed"]) == ("a rest", 0, 0)
-    assert told("branch", "resume", session.id[:13], remote.id) == {
-        "branch": remote.id,
-        "paused": "",
-        "changed": True,
-    }
-    assert main(["branch", "pause", session.id, session.default_branch.id]) == Code.USAGE
-    assert "lives in a process" in capsys.readouterr().err
-
-
-def test_a_whole_session_rests(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
-    """All of its branches on workers at once, and nothing by accident."""
-    remotes = [session.new_branch(name=name, pool="p") for name in ("first", "second")]
-    assert told("branch", "pause", "mine", "--all", "--reason", "too dear") == [
-        {"branch": one.id, "paused": "too dear", "changed": True} for one in remotes
-    ]
-    assert [row["paused"] for row in told("branch", "ls", "mine")] == ["", "too dear", "too dear"]
-    assert main(["branch", "resume", "mine", "--all"]) == Code.OK
-    assert capsys.readouterr().out == "Resumed 2 branches.\n"
-    for words in (["branch", "pause", "mine"], ["branch", "resume", "mine", "first", "--all"]):
-        assert main(words) == Code.USAGE
-        assert "one of the two" in capsys.readouterr().err
-
-
 def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture[str]) -> None:
     """Columns, and a sentence about what was done."""
     assert main(["dead", "retry", session.id, "--all", "--dry-run"]) == Code.OK
@@ -218,19 +189,13 @@ def test_what_is_paused_already_or_not_paused_is_said(
     session: Session, told: Told, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing has changed then, and it is no error: the reason that was given first stays."""
-    assert main(["branch", "resume", "mine", "--all"]) == Code.OK
-    assert capsys.readouterr().out == "The session has no branches on workers, and only these take turns.\n"
     first, second = (session.new_branch(name=name, pool="p") for name in ("first", "second"))
     assert session.pause(first, "for lunch") is True
     assert main(["branch", "pause", "mine", "first", "--reason", "too dear"]) == Code.OK
     assert capsys.readouterr().out == f"{first.id} was paused already (for lunch).\n"
     assert told("branch", "pause", "mine", "first") == {"branch": first.id, "paused": "for lunch", "changed": False}
-    assert main(["branch", "pause", "mine", "--all", "--reason", "too dear"]) == Code.OK
-    assert capsys.readouterr().out == "Paused 1 branch. 1 was paused already.\n"
     assert session.resume(first) is True
     assert session.resume(first) is False
     assert main(["branch", "resume", "mine", "first"]) == Code.OK
     assert capsys.readouterr().out == f"{first.id} was not paused.\n"
-    assert main(["branch", "resume", "mine", "--all"]) == Code.OK
-    assert capsys.readouterr().out == "Resumed 1 branch. 1 was not paused.\n"
     assert told("branch", "resume", "mine", "second") == {"branch": second.id, "paused": "", "changed": False}

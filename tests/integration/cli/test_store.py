@@ -8,7 +8,7 @@ from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from tests.integration.cli.conftest import Told
-from tests.stage import Stage
+from tests.stage import Stage, short_folder
 
 pytestmark = pytest.mark.redis
 
@@ -77,3 +77,21 @@ def test_the_embedded_server_is_shown_and_stopped(own_stage: Stage, capsys: pyte
     assert "that still use it start it again with their next call." in capsys.readouterr().out
     assert main(["server", "stop"]) == main(["server", "status"]) == Code.NO_SERVER
     assert "No server runs in" in capsys.readouterr().out
+
+
+def test_the_server_that_a_url_names_is_the_one_that_is_meant(
+    own_stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever works on another embedded server than the user's own is shown that one, and stops that one."""
+    with short_folder() as folder:
+        monkeypatch.setenv("LION_BROKER_URL", f"embedded://{folder}")
+        assert main(["server", "status"]) == Code.NO_SERVER
+        for words in (["server", "stop", "--json"], ["down", "--server", "--json"]):
+            assert main(["init"]) == Code.OK
+            assert main(["server", "status"]) == Code.OK
+            assert str(folder) in capsys.readouterr().out
+            assert main(words) == Code.OK
+            told = json.loads(capsys.readouterr().out)
+            assert told.get("server_stopped", told["stopped"])
+            assert main(["server", "status"]) == Code.NO_SERVER
+            capsys.readouterr()

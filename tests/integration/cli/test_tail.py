@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -60,6 +61,62 @@ def test_a_tail_to_the_end(session: Session, capsys: pytest.CaptureFixture[str])
     assert lines(capsys, "tail", "--until-idle", "--since", "2100-01-01T00:00") == []
     assert main(["tail", session.id, "--until-idle"]) == Code.OK
     assert "ada  message: one" in capsys.readouterr().out
+
+
+def test_it_goes_on_in_all_sessions(
+    session: Session, stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a file: with what has come since in each, with sessions that have come since, and without any doubles."""
+    state = str(tmp_path / "tail.json")
+    words = ("tail", "--until-idle", "--state", state)
+    with Session(exchange=stage.exchange, delivery="auto") as other:
+        other.new_branch(name="ada")
+        say(session, "one")
+        say(other, "two")
+        say(session, "three")
+        found = lines(capsys, *words)
+        assert [one["text"] for one in found if one["kind"] == "applied"] == ["one", "two", "three"]
+        assert lines(capsys, *words) == []
+        say(other, "four")
+        say(session, "five")
+        with Session(exchange=stage.exchange, delivery="auto") as third:
+            third.new_branch(name="ada")
+            say(third, "six")
+            more = lines(capsys, *words)
+        assert [one["text"] for one in more if one["kind"] == "applied"] == ["four", "five", "six"]
+        assert len({(one["session"], one["id"]) for one in (*found, *more)}) == len(found) + len(more)
+        # One of them alone, and then all again: each keeps its place.
+        say(other, "seven")
+        alone = lines(capsys, "tail", session.id, "--until-idle", "--state", state)
+        assert alone == []
+        last = lines(capsys, *words)
+        assert [one["text"] for one in last if one["kind"] == "applied"] == ["seven"]
+    (tmp_path / "tail.json").write_text("no positions")
+    assert main(list(words)) == Code.USAGE
+    assert "is no file of a tail" in capsys.readouterr().err
+    assert main(["tail", "--until-idle", "--state", str(tmp_path / "nowhere" / "tail.json")]) == Code.USAGE
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.processes
+def test_a_tail_that_ends_goes_on_in_all_sessions(session: Session, stage: Stage, tmp_path: Path) -> None:
+    """SIGTERM comes at any moment; nothing is lost, and no more than the line that it came at is there twice."""
+    say(session, *(f"{number}" for number in range(50)))
+    words = ("-m", "lion_broker", "tail", "--json", "--category", "message", "--state", str(tmp_path / "tail.json"))
+    first = stage.start(*words, "--since", "1h")
+    seen = [first.told() for _ in range(7)]
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.stdout is not None
+    seen += [json.loads(line) for line in first.process.stdout]
+    assert first.wait() == 0
+    second = stage.start(*words)
+    say(session, "the last")
+    while seen[-1]["text"] != "the last":
+        seen.append(second.told())
+    assert second.stop() == 0
+    ids = [one["id"] for one in seen]
+    assert len(set(ids)) == 102
+    assert len(ids) <= 103
 
 
 @pytest.mark.processes

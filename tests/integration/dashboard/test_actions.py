@@ -85,7 +85,10 @@ async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncC
     assert scene.far.record.paused == HOSTILE
     again = (await client.post(f"{here}/pause", data={})).headers["location"]
     assert "count=0&left=1" in again
-    assert "<strong>1 stayed as it was</strong>: paused already" in (await client.get(again, headers=HTML)).text
+    assert (
+        "<strong>1 stayed as it was</strong>: paused before, for a reason of their own"
+        in (await client.get(again, headers=HTML)).text
+    )
     assert (await client.post(f"{here}/resume", data={})).status_code == 303
     assert scene.far.record.paused == ""
     again = (await client.post(f"{here}/resume", data={})).headers["location"]
@@ -109,6 +112,42 @@ async def test_a_session_is_paused_and_resumed(scene: Scene, stage: Stage, clien
     assert (await client.post(nobody, data={})).status_code == 404
     page = await client.get(f"/sessions/{scene.id}/branches", headers=HTML)
     assert "Pause all" in page.text
+
+
+@pytest.mark.parametrize("path", ["/mailboxes", "/sessions/{session}/branches"])
+async def test_each_row_of_mailboxes_has_its_acts(scene: Scene, client: httpx.AsyncClient, path: str) -> None:
+    """On the page of all sessions and on that of one alike; whoever acts comes back to where they were."""
+    await scene.session.default_branch.asend(scene.far, "message", "zero")
+    here = path.format(session=scene.id)
+    act = f"/sessions/{scene.id}/branches/{scene.far.id}"
+    page = (await client.get(f"{here}?state=waiting", headers=HTML)).text
+    assert (f'action="{act}/pause"' in page, f'formaction="{act}/withdraw"' in page) == (True, True)
+    done = await client.post(f"{act}/pause", data={"back": f"{here}?state=waiting"})
+    assert done.headers["location"].startswith(f"{here}?state=waiting&did=paused")
+    assert f'action="{act}/resume"' in (await client.get(here, headers=HTML)).text
+
+
+async def test_a_pool_is_paused_and_resumed(scene: Scene, stage: Stage, client: httpx.AsyncClient) -> None:
+    """Its branches of all sessions with one act; who was paused alone stays so, and the page says that it did."""
+    json = {"Accept": "application/json"}
+    other = await scene.session.anew_branch(name="other", pool="p")
+    elsewhere = await scene.session.anew_branch(name="elsewhere", pool="q")
+    await client.post(f"/sessions/{scene.id}/branches/{other.id}/pause", data={"reason": "by itself"})
+    done = await client.post("/pools/pause", data={"pool": "p", "reason": HOSTILE}, headers=json)
+    assert done.json() == {"did": "paused", "count": 1, "left": 1, "more": False}
+    assert [one.record.paused for one in (scene.far, other, elsewhere)] == [f"pool p: {HOSTILE}", "by itself", ""]
+    done = await client.post("/pools/resume", data={"pool": "p"})
+    page = await client.get(done.headers["location"], headers=HTML)
+    assert "1 resumed." in page.text
+    assert "paused for a reason of their own" in page.text
+    assert [one.record.paused for one in (scene.far, other)] == ["", "by itself"]
+    entries = [(one.what, one.target) for one in stage.exchange.call(ReadAudit())]
+    assert entries[:2] == [("resume pool", "pool p"), ("pause pool", "pool p")]
+    assert (await client.post("/pools/pause", data={"pool": "no pool"})).status_code == 400
+    await client.post("/pools/scale", data={"pool": "p", "wanted": "1"})
+    page = await client.get("/workers", headers=HTML)
+    assert 'href="/mailboxes?q=p"' in page.text
+    assert 'formaction="/pools/pause"' in page.text
 
 
 async def test_a_worker_is_drained_and_a_pool_scaled(

@@ -7,9 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright, expect
 
 from lion_broker import iModel
+from lion_broker.mail.verbs import SetWanted
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
 from lion_broker.testing import await_until
@@ -84,6 +85,15 @@ async def test_every_page_opens(page: Page, scene: Scene) -> None:
     assert await page.evaluate("window.pwned") is None
 
 
+async def test_the_whole_address_signs_in_who_is_at_the_door_already(page: Page, stage: Stage) -> None:
+    """A browser does not load a page anew of which only what follows the # is another one."""
+    _, url = start(stage, token=None)
+    await page.goto(url.partition("#")[0])
+    await expect(page.locator("#login")).to_be_visible()
+    await page.goto(url)
+    await expect(page.locator("h1")).to_have_text("Overview")
+
+
 async def test_a_live_mail_appears(page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker) -> None:
     """Without anybody loading the page again."""
     await page.goto(f"/sessions/{scene.id}/conversation?branch={scene.far.id}")
@@ -94,6 +104,21 @@ async def test_a_live_mail_appears(page: Page, scene: Scene, stage: Stage, runni
     async with running_worker(scene.registry, stage.exchange, pool="p"):
         await expect(page.locator(".says .text")).to_have_text(["zero", "<b>live</b>"])
     assert await page.evaluate("window.here") is True
+
+
+async def test_what_letters_died_of_can_be_read(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """The whole first line of an error of usual length, in a table of groups on a screen of usual width."""
+    scene.trouble.add(long := f"an invoice whose ledger has no page {'of that number ' * 4}".strip())
+    await scene.session.default_branch.asend(scene.far, "message", long)
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await scene.session.await_idle()
+    await page.goto("/dead/groups")
+    words = page.locator("#table-groups .column-error .words", has_text="invoice")
+    await expect(words).to_contain_text(long)
+    assert await words.evaluate("one => one.scrollHeight <= one.clientHeight + 1 && one.scrollWidth <= one.clientWidth")
 
 
 async def test_a_dead_letter_is_retried(page: Page, scene: Scene) -> None:
@@ -183,6 +208,47 @@ async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
         await page.goto(path)
         await expect(page.locator("h1")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    await page.goto("/audit")
+    # The row of places is longer than the screen; it stands where one is.
+    await expect(page.locator('.side nav [aria-current="page"]')).to_be_in_viewport(ratio=1)
+
+
+async def test_a_pool_is_paused_by_its_buttons(page: Page, scene: Scene) -> None:
+    """Asked for once more before, told of afterwards, shown where one is sent for it, and taken back."""
+    scene.session.exchange.call(SetWanted("p", 1))
+    asked: list[str] = []
+
+    async def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.accept()
+
+    page.on("dialog", agree)
+    await page.goto("/workers")
+    pool = page.locator("#table-pools tbody tr", has_text="p")
+    await pool.get_by_role("button", name="Pause").click()
+    await expect(page.locator(".told")).to_contain_text("1 paused.")
+    assert len(asked) == 1
+    assert "of the pool p?" in asked[0]
+    await page.locator(".note a", has_text="Mailboxes").click()
+    await expect(page.locator("tbody tr")).to_contain_text("far")
+    await page.goto("/workers")
+    await pool.get_by_role("button", name="Resume").click()
+    await expect(page.locator(".told")).to_contain_text("1 resumed.")
+
+
+@pytest.mark.parametrize(("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s")])
+async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str) -> None:
+    """On a screen of usual width: the buttons of a row stay at its right end, over what is beside them if need be."""
+    await scene.session.anew_branch(name="other", pool=f"desk-{'b' * 12}")
+    await scene.session.default_branch.asend(scene.far, "message", "zero")
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await page.goto(path)
+    row = page.locator("tbody tr", has=page.locator(".acts button")).first
+    figure = await page.locator("th", has_text=heading).first.bounding_box()
+    buttons = await row.locator(".acts").bounding_box()
+    assert figure is not None
+    assert buttons is not None
+    assert figure["x"] + figure["width"] <= buttons["x"]
 
 
 class Storyteller:

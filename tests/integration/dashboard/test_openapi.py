@@ -95,6 +95,8 @@ async def test_acts_and_refusals_are_as_it_says(scene: Scene, client: httpx.Asyn
         ("/sessions/{session}/branches/{branch}/resume", 200, ()),
         ("/sessions/{session}/pause", 200, ()),
         ("/sessions/{session}/resume", 200, ()),
+        ("/pools/pause", 200, ("pool",)),
+        ("/pools/resume", 200, ("pool",)),
         ("/pools/scale", 200, ("pool", "wanted")),
         ("/dead/{session}/{letter}/edit", 200, ("item",)),
         ("/dead/drop", 200, ("key",)),

@@ -1,11 +1,16 @@
 """What Prometheus reads of real workers, and of a namespace as a whole."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from lion_broker import Session
+from lion_broker.insight.metrics import NamespaceMetrics
 from lion_broker.telemetry.names import DEFINITIONS
 from lion_broker.testing import wait_until
 from tests.integration.telemetry.probes import probed, scraped
@@ -66,3 +71,47 @@ def test_a_worker_says_who_it_is(stage: Stage) -> None:
     assert worker.count("lion_broker_worker_last_heartbeat_timestamp_seconds") > 1.7e9
     assert any(name == "lion_broker_build_info" for name, _ in samples)
     assert any(name == "process_resident_memory_bytes" for name, _ in samples)
+
+
+def test_a_linter_would_have_nothing_to_say(session: Session, stage: Stage) -> None:
+    """Of a worker's figures, of those of a namespace: help for each, names by kind, base units, whole histograms."""
+    echo = session.new_branch(name="echo", pool="p", behaviour="echo")
+    worker = probed(stage, APP, "p")
+    session.default_branch.send(echo, "message", "hello")
+    session.wait_idle()
+    wait_until(lambda: worker.count("lion_broker_mail_process_seconds_count") >= 1)
+    with urlopen(f"{worker.url}/metrics", timeout=10) as answer:  # noqa: S310 - a port of the test's own worker
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        of_worker = answer.read().decode()
+    for text in (of_worker, NamespaceMetrics(stage.exchange).text().decode()):
+        families = list(text_string_to_metric_families(text))
+        assert len({family.name for family in families}) == len(families)
+        assert text.endswith("\n")
+        for family in families:
+            assert family.documentation
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", family.name)
+            assert not re.search(
+                r"_(milliseconds|ms|minutes|kilobytes|kb|mb|percent|counter|gauge|histogram)\b", family.name
+            )
+            series = [(one.name, *sorted(one.labels.items())) for one in family.samples]
+            assert len(set(series)) == len(series)
+            # The parser takes the `_total` of a counter away, and of nothing else.
+            assert all(one.name == f"{family.name}_total" for one in family.samples if family.type == "counter")
+            assert family.type == "counter" or not family.name.endswith(("_total", "_count", "_sum", "_bucket"))
+            if family.type == "histogram":
+                _check_histogram(family.samples)
+
+
+def _check_histogram(samples: Sequence[Sample]) -> None:
+    """The buckets of each set of labels rise, and the last one, without an end, has as many as were counted."""
+    counts = {tuple(one.labels.items()): one.value for one in samples if one.name.endswith("_count")}
+    buckets: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
+    for one in samples:
+        if one.name.endswith("_bucket"):
+            of = tuple((name, value) for name, value in one.labels.items() if name != "le")
+            buckets.setdefault(of, []).append((float(one.labels["le"]), one.value))
+    assert buckets.keys() == counts.keys()
+    for of, found in buckets.items():
+        assert found == sorted(found)
+        assert [value for _, value in found] == sorted(value for _, value in found)
+        assert found[-1] == (float("inf"), counts[of])

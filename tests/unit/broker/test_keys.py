@@ -78,7 +78,8 @@ def test_the_server_builds_the_same_keys(stage: Stage) -> None:
     road.commit("far", "t1", at, take=0, replies=(Reply("client", "asked", b"1"),))
     keys = Keys(stage.exchange.namespace)
     one, far = keys.session(road.session), keys.branch(road.session, "far")
-    expected = {keys.meta(), keys.sessions(0), keys.pools(0), keys.ready("p", 0), keys.reply(road.session, "client")}
+    expected = {keys.meta(), keys.sessions(0), keys.pools(0), keys.ready("p", 0), keys.overflow("p", 0)}
+    expected |= {keys.reply(road.session, "client")}
     expected |= {one, keys.events(road.session), keys.dead(road.session)}
     expected |= {f"{one}:{part}" for part in ("branches", "producers", "outboxes", "transits", "inboxes")}
     expected |= {keys.branch(road.session, branch) for branch in (road.session, "home", "far", "gone")}

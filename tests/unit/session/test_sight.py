@@ -139,6 +139,20 @@ def test_html_for_notebooks(mailed: Session, ada: Branch) -> None:
     assert "closed" in mailed._repr_html_()
 
 
+def test_html_says_who(session: Session, ada: Branch, ben: Branch) -> None:
+    """The branch that stands for the session, why one rests, and a branch's own name instead of its id."""
+    far = session.new_branch(name="far", pool="p")
+    session.pause(far, "for lunch")
+    shown = session._repr_html_()
+    assert "<td style='text-align:left'>(default)</td>" in shown
+    assert "<td style='text-align:left'>for lunch</td>" in shown
+    ada.msgs.add_message(assistant_response="Well.", sender=ada.id)
+    ada.msgs.add_message(assistant_response="Hm.", sender=ben.id)
+    said = ada._repr_html_()
+    assert "<td style='text-align:left'>ada</td>" in said
+    assert str(ben.id) in said
+
+
 async def test_watching_without_a_terminal(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each happening, and an end when nothing happens any more."""
     out = ""
