@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from lion_broker import Session
-from lion_broker.mail.verbs import ReadBranches
+from lion_broker.broker.keys import Keys
 from lion_broker.session.withdrawing import TakenOut
 from lion_broker.testing import wait_until
 from tests.ledger import Ledger
@@ -83,8 +83,10 @@ def test_the_mail_of_a_worker_that_hangs(session: Session, stage: Stage, tmp_pat
     session.default_branch.send(remote, "message", "one")
     session.flush()
     wait_until((tmp_path / "one.begun").exists)
-    # What came with the ready entry is owned from the first renewal on.
-    wait_until(lambda: session.exchange.call(ReadBranches(session.id, (remote.id,)))[0].leased)
+    # What came with the ready entry has a lease from the first renewal on. Before that only a sweep takes it away, and
+    # the worker that hangs is the only one that sweeps here.
+    key = Keys(stage.exchange.namespace).branch(session.id, remote.id)
+    wait_until(lambda: stage.server.client.hexists(key, "lease"))
     worker.freeze()
     done = wait_until(lambda: one if (one := session.withdraw(None, branch=remote)).count else None)
     assert done.left == {}
