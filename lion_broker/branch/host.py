@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import readable
-from lion_broker.errors import LeaseLost, MailboxFull, MailMalformed
+from lion_broker.errors import BranchError, LeaseLost, MailboxFull, MailMalformed
 from lion_broker.mail.exchange import Steps, ask_all
 from lion_broker.mail.mail import Mail, party
 from lion_broker.mail.outcome import Outcome
@@ -41,6 +41,7 @@ __all__ = ["Host"]
 _PAGE = 1000
 _RECORDS = 1000
 """Records of one commit outside a turn; more would hold the server for too long."""
+_RETIRED: Final = "its turn has ended, and its worker has let go of it"
 _CATEGORIES: Final = {str(category): category for category in PackageCategory}
 """What an Enum does to find one takes several calls, and each mail has one."""
 
@@ -67,6 +68,17 @@ class Host(Sender):
         self.branch.bind(self)
         self.branch.msgs.observe(self._on_messages)
         self.branch.logs.observe(self._on_logs)
+
+    def retire(self) -> None:
+        """Let go of the branch for good.
+
+        Whoever still has it can read it, and neither send nor store anything. It and the host know each other no
+        longer, so that both are freed when nobody has them, without a collection.
+        """
+        self.branch.leave(_RETIRED)
+        self.branch.msgs.observe(_refuse)
+        self.branch.logs.observe(_refuse)
+        self.ledger = None
 
     def load_steps(self) -> Steps[Chronicle]:
         """Read the history of a branch that nobody else uses yet into it, silently; returns what its log says."""
@@ -366,3 +378,7 @@ class Host(Sender):
             begun, mails = sum(len(part.mails) for _, part in self._open), self._draft.mails
             mails[begun:] = [wire for wire in mails[begun:] if wire.id in mailbox]
             self._withdrawn = mailbox.withdrawn
+
+
+def _refuse(change: object) -> None:
+    raise BranchError(f"Nothing more is stored for the branch: {_RETIRED}.")

@@ -110,7 +110,10 @@ class Workplace:
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
         host = self._warm.take(branch)
-        return host if host is not None and host.version == version and not host.dirty else None
+        if host is None or (host.version == version and not host.dirty):
+            return host
+        host.retire()
+        return None
 
     def keep_warm(self, host: Host) -> None:
         """Keep a branch for its next turn; those used longest ago make room."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import OrderedDict
 from typing import Final
 
@@ -19,14 +18,14 @@ class WarmBranches:
     """Hosts of branches that have no turn, up to so many branches and so many messages of them all.
 
     Those used longest ago make room; one that has more messages than that alone is kept alone, since it is the most
-    costly to read again. What made room is freed when it is as much as may be kept, a few milliseconds at a time.
+    costly to read again. What makes room is retired, and freed at once: a worker has the collector look at old objects
+    hardly ever, and a collection holds all branches up.
     """
 
     def __init__(self, branches: int = BRANCHES, messages: int = MESSAGES) -> None:
         self._most = branches, messages
         self._kept: OrderedDict[str, tuple[Host, int]] = OrderedDict()
         self._messages = 0
-        self._dropped = self._dropped_messages = 0
 
     def keep(self, host: Host) -> None:
         """Keep a branch until it is taken or has to make room."""
@@ -36,20 +35,12 @@ class WarmBranches:
         self._messages += size
         branches, messages = self._most
         while len(self._kept) > branches or (self._messages > messages and len(self._kept) > 1):
-            self._drop(next(iter(self._kept)))
+            longest_ago = self.take(next(iter(self._kept)))
+            if longest_ago is not None:
+                longest_ago.retire()
 
     def take(self, branch: str) -> Host | None:
         """Return a branch, which is kept no longer; None when it is not here."""
         host, size = self._kept.pop(branch, (None, 0))
         self._messages -= size
         return host
-
-    def _drop(self, branch: str) -> None:
-        self._dropped_messages += self._kept[branch][1]
-        self._dropped += 1
-        self.take(branch)
-        branches, messages = self._most
-        if self._dropped >= branches or self._dropped_messages >= messages:
-            self._dropped = self._dropped_messages = 0
-            # A host and its branch know each other, and a worker has the collector look at old objects hardly ever.
-            gc.collect()
