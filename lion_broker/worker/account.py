@@ -49,7 +49,7 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_began", "_commits", "_error", "_handled", "_last", "_shared", "_together")
+    __slots__ = ("_began", "_commits", "_error", "_handled", "_last", "_shared", "_together", "_writing")
 
     def __init__(self) -> None:
         self._handled = 0
@@ -58,6 +58,7 @@ class Account:
         self._last: Processing | None = None
         self._shared: Processing | None = None
         self._together: Together | None = None
+        self._writing: Processing | None = None
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
         """Return what is to be entered while a mail is handled."""
@@ -118,14 +119,12 @@ class Account:
     def writing_down(
         self, exchange: Exchange, ready: ReadyEntry, owner: str, entries: Sequence[Entry]
     ) -> Iterator[None]:
-        """Within this, mails are written down, all in one go."""
+        """Within this, mails are written down, all in one go; their span lasts until that is committed."""
         began = time.perf_counter()
         if otel() is not None:
             headers = headers_of(entries)
-            self._last = process(exchange, ready.session, ready.branch, owner, headers)
+            self._writing = process(exchange, ready.session, ready.branch, owner, headers)
         yield
-        if self._last is not None:
-            self._last.end()
         if (counts := counts_here()) is not None:
             each = (time.perf_counter() - began) / len(entries)
             counts.observe("lion_broker_mail_process_seconds", each, times=len(entries))
@@ -134,6 +133,12 @@ class Account:
         """Note that the turn is written down from now on."""
         if self._last is not None:
             self._commits = time.time()
+
+    def written(self, error: str = "") -> None:
+        """Note that a commit was answered, or why it failed: that is the end of mail that is only written down."""
+        if self._writing is not None:
+            self._writing.end(error)
+            self._writing = None
 
     def committed(self, exchange: Exchange, ready: ReadyEntry, owner: str, turn: Worked) -> None:
         """Note what became of the turn's mails, now that it is written down."""

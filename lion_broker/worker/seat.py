@@ -36,6 +36,8 @@ __all__ = ["Seat", "Workplace"]
 
 log = logger("worker")
 
+_DONE: Final = frozenset((Outcome.OK, Outcome.ALREADY, Outcome.DRAINED))
+"""The answers to a commit that has been made."""
 _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
 _NEW_MS: Final = 50
@@ -213,7 +215,12 @@ class Seat:
         turn.new = self._new
         while True:
             host = await self._work(turn)
-            verb, answer = await self._commit(turn, host)
+            try:
+                verb, answer = await self._commit(turn, host)
+            except BaseException as error:
+                turn.account.written(type(error).__name__)
+                raise
+            turn.account.written("" if answer.outcome in _DONE else answer.outcome)
             if verb.deferred and self._place.until_idle:
                 self._place.retrying.add((self._ready.session, self._ready.branch))
             if not self._absorb(verb, answer, turn, host):

@@ -11,8 +11,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from lion_broker import Branch, Mail, Registry, Session
 from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.records import Entry, ReadyEntry
+from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.names import ATTRIBUTES, INSTRUMENTS, SCHEMA_URL, SPANS, TEMPLATE
 from lion_broker.testing import ScriptedModel, tool_calls
+from lion_broker.worker.account import Account
 from lion_broker.worker.schedule import Schedule
 from tests.conftest import RunningWorker
 from tests.unit.telemetry.seen import Seen, watched
@@ -99,12 +102,11 @@ async def test_a_mail_and_its_answer_are_one_trace(
     (written,) = [span for span in seen.named("process ") if parent_of(span) == id_of(answered)]
     assert [link.context.span_id for link in written.links] == [id_of(answered)]
     assert {parent_of(span) for span in seen.named("receive ")} == {id_of(sent), id_of(answered)}
-    acks = seen.named("ack ")
-    assert {parent_of(span) for span in acks} == {id_of(processed), id_of(written)}
-    assert {told_by(span)["messaging.operation.type"] for span in acks} == {"settle"}
-    assert {told_by(span)["messaging.message.id"] for span in acks} == {
-        told_by(span)["messaging.message.id"] for span in (processed, written)
-    }
+    # To write a mail down is to commit it, and no span of its own.
+    ack = seen.one("ack ")
+    assert parent_of(ack) == id_of(processed)
+    assert told_by(ack)["messaging.operation.type"] == "settle"
+    assert told_by(ack)["messaging.message.id"] == told_by(processed)["messaging.message.id"]
     assert len(traces(seen.spans)) == 1
     assert parent_of(sent) == id_of(seen.one("invoke_workflow"))
     for span in spans:
@@ -161,8 +163,20 @@ async def test_many_mails_share_a_span(seen: Seen, registry: Registry, running_w
     assert (processed.attributes or {})["messaging.batch.message_count"] == 6
     assert {link.context.span_id for link in processed.links} == {id_of(together), id_of(alone)}
     assert parent_of(processed) is None
-    assert parent_of(seen.one("ack ")) == id_of(processed)
-    assert told_by(seen.one("ack "))["messaging.batch.message_count"] == 6
+    assert seen.named("ack ") == []
+
+
+@pytest.mark.parametrize("error", ["", "FENCED"])
+async def test_to_write_down_is_to_commit(seen: Seen, error: str) -> None:
+    """The span of mail that is only written down ends with the commit, and says whether that was made."""
+    exchange, account = MemoryExchange(), Account()
+    ready, mail = ReadyEntry("1-0", "s", "b"), WireMail(Header("s", "a", "b", "message"), b"{}")
+    with account.writing_down(exchange, ready, "owner", (Entry("1-0", mail),)):
+        assert seen.named("process ") == []
+    assert seen.named("process ") == []
+    account.written(error)
+    account.written("nothing is open any more")
+    assert told_by(seen.one("process ")).get("error.type", "") == error
 
 
 @pytest.mark.parametrize("longest", [0.0, 3600.0])
