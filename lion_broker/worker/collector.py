@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["settle"]
 
 _YOUNG: Final = 50_000
-"""Containers that are made and not dropped before the youngest are looked through: what twenty large turns have in hand.
+"""Containers made and not dropped before the youngest are looked through: what twenty large turns have in hand.
 
 A tenth of that held all branches up for 7 to 30 ms some ten times in five seconds of a crowd of branches.
 """
