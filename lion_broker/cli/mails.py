@@ -211,6 +211,8 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "sent", f"{moment(one.sent)} ({since(moment(one.sent))} ago)"
     if one.where:
         yield "where", one.where + (f", until {moment(one.due)}" if one.due else "")
+    if one.expires:
+        yield "expires", moment(one.expires)
     if one.owner:
         yield "worker", cell(one.owner)
     if one.reason:

@@ -17,7 +17,7 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
 from lion_broker.dashboard.tables import Row, Table
 from lion_broker.dashboard.views.letters import MEANINGS, item_text, letter_fields, letter_row, letter_table
-from lion_broker.dashboard.views.sessions import session_name
+from lion_broker.dashboard.views.sessions import default_branch, session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.deaths import Behaviours
@@ -76,7 +76,7 @@ async def _in_turn(
             more = following(request, after="/".join((found[-1][0], found[-1][1].id)))
             break
         found.append(one)
-    names = await console.ask(names_steps(_ends(found)))
+    names = await console.ask(names_steps(_ends(found), map(default_branch, chosen)))
     table = replace(letter_table(found, names, more), sorts=True, size=size)
     return table, {letter.reason for _, letter in found}
 
@@ -86,11 +86,12 @@ async def _in_order(
 ) -> tuple[Table, set[str]]:
     """All letters, of which a page is cut out once they are in order, and their reasons."""
     rows, names, piece = list[Row](), dict[str, str](), list[Found]()
+    defaults = frozenset(map(default_branch, chosen))
 
     async def add() -> None:
         # A row is small; the letters, with their mail, are let go of a piece at a time.
         nonlocal names
-        names |= await console.ask(names_steps(end for end in _ends(piece) if end[1] not in names))
+        names |= await console.ask(names_steps((end for end in _ends(piece) if end[1] not in names), defaults))
         rows.extend(letter_row(session, letter, names) for session, letter in piece)
         piece.clear()
 
@@ -110,7 +111,7 @@ async def letter(request: Request, console: Console) -> Page:
     """One letter: what it says, why it is dead, who has tried it, and what led to it."""
     record = await console.session(request.path_params["session"])
     found = await console.ask(find_letter_steps(record.id, request.path_params["letter"]))
-    names = await console.ask(names_steps(_ends([(record.id, found)])))
+    names = await console.ask(names_steps(_ends([(record.id, found)]), [default_branch(record)]))
     fields = letter_fields(found, names)
     table = letter_table([(record.id, found)], names)
     context = {

@@ -94,6 +94,8 @@ def letter_fields(letter: DeadLetter, names: Mapping[str, str]) -> dict[str, Any
         "Error": letter.error,
         "What was said": letter.detail,
         "Attempts": letter.attempts,
+        "Sent": header.created if header else "",
+        "Died": died_at(letter),
         "Tried by": ", ".join(letter.owners),
         "Sent while handling": letter.caused_by or "",
     }
