@@ -264,6 +264,20 @@ async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width
     assert cell["x"] + cell["width"] <= table["x"] + table["width"]
 
 
+async def test_a_mail_with_which_nobody_has_begun_has_no_picture(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """But words, until something has happened to it: then the picture comes by itself."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "later")
+    await page.goto(f"/sessions/{scene.id}/trace?state=waiting&branch={scene.far.id}")
+    await page.locator("tbody tr", has_text="later").locator(".column-sent a").click()
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await expect(page.locator("#waterfall")).to_contain_text("Nobody has begun with it.")
+    await expect(page.locator("svg.waterfall")).to_have_count(0)
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await expect(page.locator("svg.waterfall")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [400, 900, 1400])
 async def test_no_figure_is_wider_than_its_place(page: Page, scene: Scene, width: int) -> None:
     """Also where something has waited for almost an hour, or there are millions."""
