@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from lion_broker import Session
+from lion_broker import Session, iModel
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import Promote
@@ -148,6 +148,28 @@ def test_mail_is_found_by_who_has_sent_it(session: Session, told: Told) -> None:
     assert texts("--to", "ada") == ["from ben"]
     assert texts("--from", "(default)") == texts("--branch", "(default)") == ["from the session's own"]
     assert texts("--from", "ada", "--to", "ada") == texts("--from", "nobody") == []
+
+
+def weather(city: str) -> str:
+    """Say what the sky looks like over a city."""
+    return f"clear over {city}"
+
+
+def test_what_was_shared_is_named_once_it_is_there(session: Session, told: Told) -> None:
+    """A tool or a model that has come by mail is no message that says something, but it has a name."""
+    ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
+    ada.send(ben, "tool", weather)
+    ada.send(ben, "imodel", iModel(model="offline/extractive"))
+    ada.send(ben, "message", "Is it fine?")
+    ben.receive_all()
+    session.flush()
+    rows = told("mail", "ls", "--state", "applied")
+    assert [(row["category"], row["text"]) for row in rows] == [
+        ("tool", "weather"),
+        ("imodel", "extractive"),
+        ("message", "Is it fine?"),
+    ]
+    assert told("mail", "ls", "--text", "weather")[0]["category"] == "tool"
 
 
 def test_mail_that_is_not_shown_is_told_of(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
