@@ -10,11 +10,10 @@ from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
-from lion_broker.errors import BrokerError
 from lion_broker.mail.checks import check
-from lion_broker.mail.exchange import Convoy, Exchange
+from lion_broker.mail.exchange import Convoy, Exchange, Heard
 from lion_broker.mail.verbs import ReadReady, Verb
 
 from . import patience
@@ -30,7 +29,7 @@ from .copies import Copies
 from .errand import PROMISING, Asked, Errand, answer_of, request_of
 from .keys import Keys
 from .library import PROTOCOL, library
-from .opening import KEY_ADVICE, partitions_of
+from .opening import KEY_ADVICE, insist_on_functions, partitions_of
 from .outage import outage_of
 from .reads import create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
@@ -41,7 +40,6 @@ __all__ = ["RedisExchange"]
 
 _ABSENT_FUNCTION: Final = "Function not found"
 
-A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -103,6 +101,14 @@ class RedisExchange(Exchange):
             return await self._ask_once(line, verbs, request)
         deadline = self._deadline(verbs)
         return await self._adrive(self._errand(verbs, deadline), deadline)
+
+    async def acall(self, verb: Verb[T], /, *, heard: Heard | None = None) -> T:
+        """Do one verb and return its answer; see `Exchange`."""
+        line = self._lines.get(asyncio.get_running_loop())
+        if heard is None or line is None or (request := self._single(verb)) is None:
+            return await super().acall(verb, heard=heard)
+        answer: T = (await self._ask_once(line, (verb,), request, heard))[0]
+        return answer
 
     async def ainspect(self) -> str:
         """Look again at what the server promises; see `Exchange`."""
@@ -215,12 +221,16 @@ class RedisExchange(Exchange):
         del replies  # an error and what it was raised in are not to hold each other
         return done if isinstance(done, list) else self._drive(done, deadline)
 
-    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+    async def _ask_once(
+        self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request, heard: Heard | None = None
+    ) -> list[Any]:
         """Do the same without blocking the event loop."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
         try:
             replies: Any = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
+            if heard is not None:
+                await heard()
         except (RedisError, OSError) as error:
             replies = error
         done = self._concluded(verbs, request, replies, deadline)
@@ -355,13 +365,7 @@ class RedisExchange(Exchange):
 
     def _load(self) -> Errand[None]:
         (reply,) = yield Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
-        if isinstance(reply, NoPermissionError):
-            raise BrokerError(
-                f"The server at {self.url} lacks the functions of this version, and this user may not load them. Use"
-                " it once as a user who may (`lion-broker session ls`), or allow this one +function|load."
-            )
-        if isinstance(reply, ResponseError):
-            raise reply
+        insist_on_functions(reply, self.url)
 
     def _inspect(self) -> Errand[None]:
         """Ask the server what it promises; what is new is kept in the namespace, if it is open, for others to see."""
