@@ -30,7 +30,8 @@ def partitions_of(answer: Sequence[Any], where: str, signer: Signer, accepted: S
     if protocol != PROTOCOL:
         raise ProtocolMismatch(
             f"The {where} speaks protocol {protocol}, this program {PROTOCOL}."
-            " Use another namespace, or the version of lion-broker that made it."
+            " Use another namespace, or the version of lion-broker that made it: its sessions come along with"
+            " `lion-broker session export` of that version and `session import` of this one."
         )
     newest = answer[2].decode("utf-8", "replace")
     if newest not in accepted:
