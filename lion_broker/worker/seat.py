@@ -257,9 +257,6 @@ class Seat:
         host = await self._loaded()
         with host.turns.enter(), turn.account:
             await work_through(turn, host, self._behaviour, self._place)
-        if turn.failed is not None:
-            name = type(turn.failed.error).__name__
-            log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
         if turn.pause:
             log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
