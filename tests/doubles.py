@@ -28,10 +28,10 @@ class _Bounded(MemoryExchange):
         self._count(verbs)
         return super().call_all(verbs)
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs."""
         self._count(verbs)
-        return await super().acall_all(verbs)
+        return await super().acall_all(verbs, **way)
 
     def _count(self, verbs: Sequence[Verb[Any]]) -> None:
         self.asked += 1
@@ -67,9 +67,9 @@ class Interrupted(_Bounded):
         """Call `act` before the next answer to a verb of this kind is known."""
         self._kind, self._act = kind, act
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs."""
-        answers = await super().acall_all(verbs)
+        answers = await super().acall_all(verbs, **way)
         if self._kind is not None and any(isinstance(verb, self._kind) for verb in verbs):
             self._kind = None
             self._act()
@@ -80,10 +80,10 @@ class Interrupted(_Bounded):
 class Jittery(_Bounded):
     """Answers sooner or later, so that tasks which ask at the same time get mixed up."""
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs, after and before some turns of the event loop."""
         await self._dawdle()
-        answers = await super().acall_all(verbs)
+        answers = await super().acall_all(verbs, **way)
         await self._dawdle()
         return answers
 

@@ -93,21 +93,16 @@ class RedisExchange(Exchange):
         deadline = self._deadline(verbs)
         return self._drive(self._errand(verbs, deadline), deadline)
 
-    async def acall_all(self, verbs: Verbs, /) -> list[Any]:
+    async def acall_all(self, verbs: Verbs, /, *, heard: Heard | None = None) -> list[Any]:
         """Do the same without blocking the event loop."""
         line = self._lines.get(asyncio.get_running_loop())
         if len(verbs) == 1 and line is not None and (request := self._single(verbs[0])) is not None:
-            return await self._ask_once(line, verbs, request)
+            return await self._ask_once(line, verbs, request, heard)
         deadline = self._deadline(verbs)
-        return await self._adrive(self._errand(verbs, deadline), deadline)
-
-    async def acall(self, verb: Verb[T], /, *, heard: Heard | None = None) -> T:
-        """Do one verb and return its answer; see `Exchange`."""
-        line = self._lines.get(asyncio.get_running_loop())
-        if heard is None or line is None or (request := self._single(verb)) is None:
-            return await super().acall(verb, heard=heard)
-        answer: T = (await self._ask_once(line, (verb,), request, heard))[0]
-        return answer
+        answers = await self._adrive(self._errand(verbs, deadline), deadline)
+        if heard is not None:
+            await heard()
+        return answers
 
     async def ainspect(self) -> str:
         """Look again at what the server promises; see `Exchange`."""
@@ -220,14 +215,14 @@ class RedisExchange(Exchange):
         del replies  # an error and what it was raised in are not to hold each other
         return done if isinstance(done, list) else self._drive(done, deadline)
 
-    async def _ask_once(self, line: AsyncLine, verbs: Verbs, request: Request, *heard: Heard) -> list[Any]:
+    async def _ask_once(self, line: AsyncLine, verbs: Verbs, request: Request, heard: Heard | None) -> list[Any]:
         """Do the same without blocking the event loop."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
         try:
             replies: Any = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
-            for hear in heard:
-                await hear()
+            if heard is not None:
+                await heard()
         except (RedisError, OSError) as error:
             replies = error
         done = self._concluded(verbs, request, replies, deadline)

@@ -57,8 +57,12 @@ class Exchange(ABC):
         """
 
     @abstractmethod
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
-        """Do the same without blocking the event loop."""
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, *, heard: Heard | None = None) -> list[Any]:
+        """Do the same without blocking the event loop.
+
+        `heard` is awaited when the answers have come, if it can be before they are read: reading many mails takes a
+        while, in which the next verb may be on its way. It is left out where there are difficulties.
+        """
 
     def call(self, verb: Verb[A], /) -> A:
         """Do one verb and return its answer; blocks."""
@@ -66,14 +70,8 @@ class Exchange(ABC):
         return answer
 
     async def acall(self, verb: Verb[A], /, *, heard: Heard | None = None) -> A:
-        """Do one verb and return its answer.
-
-        `heard` is awaited when the answer has come, if it can be before it is read: reading many mails takes a while,
-        in which the next verb may be on its way. It is left out where there are difficulties.
-        """
-        answer: A = (await self.acall_all((verb,)))[0]
-        if heard is not None:
-            await heard()
+        """Do one verb and return its answer; `heard` as for `acall_all`."""
+        answer: A = (await self.acall_all((verb,), heard=heard))[0]
         return answer
 
     def convoy(self) -> Convoy:

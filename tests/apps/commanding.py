@@ -119,7 +119,7 @@ def lead(order: dict[str, Any], told: int) -> None:
     os._exit(0)
 
 
-async def _acall_all(self: RedisExchange, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+async def _acall_all(self: RedisExchange, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
     return await asyncio.to_thread(self.call_all, verbs)
 
 

@@ -40,13 +40,13 @@ def end() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-async def ask_and_die(self: RedisExchange, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+async def ask_and_die(self: RedisExchange, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
     """Ask the exchange, unless this is the end."""
     moment, name = os.environ["CRASH_AT"].split()
     last = any(name in (type(verb).__name__, name_of(verb)) for verb in verbs)
     if last and moment == "before":
         end()
-    answers = await ask(self, verbs)
+    answers = await ask(self, verbs, **way)
     if name == "ReadReady":
         last = last and any(ready.given for ready in answers[0])
     if last and moment == "after":

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from lion_broker.mail import verbs as v
 from lion_broker.mail.checks import check
-from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.exchange import Exchange, Heard
 
 from . import archive, audit, budgets, delivery, deployment, reads, roster, turns, waiting, withdrawing
 from .store import Store
@@ -96,11 +96,14 @@ class MemoryExchange(Exchange):
             check(verb)
         return [self._answer(verb, _wait_of(verb)) for verb in verbs]
 
-    async def acall_all(self, verbs: Sequence[v.Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[v.Verb[Any]], /, *, heard: Heard | None = None) -> list[Any]:
         """Do the same without blocking the event loop."""
         for verb in verbs:
             check(verb)
-        return [await self._answer_later(verb) for verb in verbs]
+        answers = [await self._answer_later(verb) for verb in verbs]
+        if heard is not None:
+            await heard()
+        return answers
 
     def close(self) -> None:
         """Do nothing: there are no connections, and what was accepted stays."""

@@ -290,7 +290,7 @@ class Failing(Exchange):
             raise BrokerUnavailable("gone for a moment")
         return self._exchange.call_all(verbs)
 
-    async def acall_all(self, verbs: Any, /) -> list[Any]:
+    async def acall_all(self, verbs: Any, /, **way: Any) -> list[Any]:
         """Not used here."""
         raise NotImplementedError
 

@@ -106,11 +106,11 @@ class Faulty(MemoryExchange):
 
     branch = ""
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs, or break."""
         if any(isinstance(verb, Commit) and verb.branch == self.branch for verb in verbs):
             raise RuntimeError("nobody has thought of this")
-        return await super().acall_all(verbs)
+        return await super().acall_all(verbs, **way)
 
 
 async def test_a_seat_that_fails(

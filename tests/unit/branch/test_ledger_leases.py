@@ -30,7 +30,7 @@ class Slow(MemoryExchange):
         self.asked: list[list[type[Verb[Any]]]] = []
         self._answers = list(answers)
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Answer every verb alike."""
         self.asked.append([type(verb) for verb in verbs])
         if not self._answers:

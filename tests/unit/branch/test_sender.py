@@ -22,16 +22,16 @@ class Counting(Jittery):
     dispatches = 0
     fails = ""
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs."""
         if not any(isinstance(verb, Dispatch) for verb in verbs):
-            return await super().acall_all(verbs)
+            return await super().acall_all(verbs, **way)
         self.dispatches += 1
         how, self.fails = self.fails, ""
         if how == "before":
             await self._dawdle()
             raise BrokerUnavailable("The question was lost on the way.")
-        answers = await super().acall_all(verbs)
+        answers = await super().acall_all(verbs, **way)
         if how:
             raise BrokerUnavailable("The answer was lost on the way.")
         return answers

@@ -65,7 +65,7 @@ async def test_a_signal_while_nobody_has_answered_ends_the_waiting() -> None:
     reached = anyio.Event()
 
     class Slow(MemoryExchange):
-        async def acall_all(self, verbs: Any, /) -> list[Any]:
+        async def acall_all(self, verbs: Any, /, **way: Any) -> list[Any]:
             reached.set()
             await anyio.sleep_forever()
             return []

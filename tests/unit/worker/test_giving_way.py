@@ -25,10 +25,10 @@ class Asked(MemoryExchange):
         super().__init__()
         self.looks = 0
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs."""
         self.looks += sum(isinstance(verb, ReadCancelled) for verb in verbs)
-        return await super().acall_all(verbs)
+        return await super().acall_all(verbs, **way)
 
 
 class Desk:

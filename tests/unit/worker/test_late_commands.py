@@ -1,6 +1,7 @@
 """A command that nobody waits for any more: dropped when its time is over, also when nobody was left to cancel it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ class Deaf(MemoryExchange):
         """Do all but that."""
         return super().call_all([verb for verb in verbs if not isinstance(verb, Cancel)] or [Promote()])
 
-    async def acall_all(self, verbs: "list[Verb[object]]", /) -> "list[object]":  # type: ignore[override]
+    async def acall_all(self, verbs: "list[Verb[object]]", /, **way: Any) -> "list[object]":  # type: ignore[override]
         """Do all but that."""
-        return await super().acall_all([verb for verb in verbs if not isinstance(verb, Cancel)] or [Promote()])
+        return await super().acall_all([verb for verb in verbs if not isinstance(verb, Cancel)] or [Promote()], **way)
 
 
 def test_a_late_command_is_not_done() -> None:

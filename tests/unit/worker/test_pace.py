@@ -28,10 +28,10 @@ class Asked(MemoryExchange):
         super().__init__()
         self.batches: list[int] = []
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs."""
         self.batches += [verb.batch for verb in verbs if isinstance(verb, Commit) and verb.after != START]
-        return await super().acall_all(verbs)
+        return await super().acall_all(verbs, **way)
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ class Away(MemoryExchange):
         super().__init__()
         self.kind, self.left, self.quiet = kind, 0, True
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         """Do the verbs; raises BrokerUnavailable while it is away."""
         if self.left and self.quiet and verbs and isinstance(verbs[0], self.kind):
             self.left -= 1
             raise BrokerUnavailable("Nobody is there.")
-        answers = await super().acall_all(verbs)
+        answers = await super().acall_all(verbs, **way)
         if verbs and isinstance(verbs[0], ReadReady):
             self.quiet = not answers[0]
         return answers
