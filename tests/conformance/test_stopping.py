@@ -285,10 +285,13 @@ def test_what_a_branch_is_at(auto: Road) -> None:
     assert auto.renew("ada", "not mine", at=("another",)) is Outcome.FENCED
     assert auto.renew("ada", "t1", at=("",)) is Outcome.OK
     assert auto.branch("ada").at == ""
-    auto.renew("ada", "t1", at=(mail,))
-    auto.release("ada", "t1")
-    assert auto.branch("ada").at == ""
+    auto.renew("ada", "t1", at=(mail,), lease_ms=1)
+    wait_until(lambda: not auto.branch("ada").leased)
+    auto.give_away()
     auto.take("ada", "t2")
+    assert auto.branch("ada").at == ""
+    auto.renew("ada", "t2", at=(mail,))
+    auto.release("ada", "t2")
     assert auto.branch("ada").at == ""
 
 
