@@ -305,7 +305,9 @@ class Seat:
         except asyncio.CancelledError:
             if self._task is None or not self._dropped or self._task.uncancel() > 0:
                 raise
-            raise LeaseLost(f"What branch {self._ready.branch} was at is stopped: its lease is no more.") from None
+            raise LeaseLost(
+                f"The branch {self._ready.branch} is hosted elsewhere now, or its turn was stopped; it is cancelled."
+            ) from None
         finally:
             self._turn = None
         if turn.failed is not None:

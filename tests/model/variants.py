@@ -350,6 +350,27 @@ class WithdrawsTheHeadOnly(Server):
         return (after._replace(mark=0, ready=()) if after.mark and not s.mark else after), answer
 
 
+class StopsWithoutFencing(Server):
+    """Whoever is at a mail that is stopped keeps the branch."""
+
+    def fence_living(self, s: State) -> State:
+        return s
+
+
+class StopsAndHandsOn(Server):
+    """A branch whose turn was stopped is free at once, though its worker is still at it."""
+
+    def fence_living(self, s: State) -> State:
+        return self.let_go(s, Request("stop"), work=self.has_work(s))
+
+
+class StopsWhatNobodyHas(Server):
+    """What waits is stopped, as if somebody had it: its mark goes on handing it out."""
+
+    def stop(self, s: State, ask: Request) -> tuple[State, Answer]:
+        return self.fence_living(self.take_out(s, ask.mail)), Answer("OK")
+
+
 VARIANTS: dict[type[Server], tuple[str, str]] = {
     HeldAcknowledges: ("small", "one_entry"),
     BooleanMark: ("small", "one_entry"),
@@ -392,5 +413,8 @@ VARIANTS: dict[type[Server], tuple[str, str]] = {
     WithdrawsWithoutFencing: ("withdrawing", "each_mail_once"),
     WithdrawsWithItsMark: ("withdrawing", "each_mail_once"),
     WithdrawsTheHeadOnly: ("withdrawing from lanes", "work_is_marked"),
+    StopsWithoutFencing: ("stopping", "each_mail_once"),
+    StopsAndHandsOn: ("stopping", "the_living_keep_what_they_have"),
+    StopsWhatNobodyHas: ("stopping", "owners_are_marked"),
 }
 """Each variant with the world in which it fails, and the law that it breaks there."""

@@ -1,4 +1,4 @@
-"""Mail that a worker has in hand is stopped by whoever has its session open: it is a dead letter, and the rest goes on."""
+"""Mail that a worker has in hand is stopped by whoever has its session open: it is a dead letter, the rest goes on."""
 
 from __future__ import annotations
 
