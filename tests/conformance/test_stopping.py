@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lion_broker.errors import ConfigError
@@ -14,7 +16,7 @@ from tests.conformance.road import Road, texts, wait_until
 from tests.conformance.withdrawals import GONE, HELD, at, deferred, first, named, withdraw, words
 
 
-def stop(road: Road, where: WaitsAt = WaitsAt.MAILBOX, place: int = 0, **options: object) -> Withdrawn:
+def stop(road: Road, where: WaitsAt = WaitsAt.MAILBOX, place: int = 0, **options: Any) -> Withdrawn:
     """Stop the mail at a place of a station of ada."""
     (answer,) = withdraw(road, named(where, at(road, where)[place]), stop=True, **options)
     return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -126,7 +126,8 @@ def test_one_that_changes_hands_meanwhile(auto: Session, monkeypatch: pytest.Mon
     one, two = say(auto, "One.", "Two.")
     given = take(auto)
     station = Station(auto.id, auto.get_branch("far").id, "t1")
-    ask, turns = auto.exchange.call_all, [lambda: auto.exchange.call(Release((station,))), lambda: take(auto)]
+    ask = auto.exchange.call_all
+    turns: list[Callable[[], Any]] = [lambda: auto.exchange.call(Release((station,))), lambda: take(auto)]
 
     def call_all(verbs: Any) -> Any:
         if turns and type(verbs[0]).__name__ == "Withdraw":
