@@ -13,7 +13,18 @@ from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.verbs import ReadBranches, ReadEvents, ReadSession
 
 from .estate import Estate
-from .withdrawing import Act, Standing, TakenOut, ids_of, note_steps, pieces_steps, standing_steps, told_of, why_steps
+from .withdrawing import (
+    Act,
+    Standing,
+    TakenOut,
+    held_steps,
+    ids_of,
+    note_steps,
+    pieces_steps,
+    standing_steps,
+    told_of,
+    why_steps,
+)
 
 __all__ = ["at_work_steps", "stop_mail_steps", "stop_steps"]
 
@@ -81,9 +92,9 @@ def at_work_steps(session: str, branch: str) -> Steps[list[Standing]]:
     tip = (yield from ask(ReadEvents(session, "$")))[0].id
     while True:
         record = yield from _record_steps(session, branch)
-        if record is None or not record.leased or record.stopped:
+        if record is None:
             return []
-        held = [one for one in (yield from standing_steps(session, branch)) if one.held]
+        held = yield from held_steps(session, record)
         chosen = [one for one in held if one.mail == record.at] or held
         if len(chosen) <= 1 or time.monotonic() > deadline:
             return chosen

@@ -31,6 +31,7 @@ __all__ = [
     "Act",
     "Standing",
     "TakenOut",
+    "held_steps",
     "ids_of",
     "note_steps",
     "pieces_steps",
@@ -129,12 +130,24 @@ def _stations_of(branch: BranchRecord, rounds: bool) -> Iterator[tuple[BranchRec
     return ((branch, where) for where, count in counts.items() if count)
 
 
-def _station_steps(session: str, branch: BranchRecord, where: WaitsAt) -> Steps[list[Standing]]:
+def held_steps(session: str, branch: BranchRecord) -> Steps[list[Standing]]:
+    """Read what the worker of a branch has in hand: the beginning of its mailbox, or of a lane."""
+    if not branch.leased or branch.stopped:
+        return []
+    found = yield from _station_steps(session, branch, WaitsAt.MAILBOX, branch.handed)
+    if branch.lane:
+        found += yield from _station_steps(session, branch, WaitsAt.LANES)
+    return [one for one in found if one.held]
+
+
+def _station_steps(session: str, branch: BranchRecord, where: WaitsAt, upto: str = "") -> Steps[list[Standing]]:
     found: list[Standing] = []
     after, lane = START, ""
     while page := (yield from ask(ReadWaiting(session, branch.id, where, after, lane, _PAGE))):
         found += (_standing(branch, where, row, row.mail) for row in page if isinstance(row.mail, WireMail))
         after, lane = page[-1].place, page[-1].lane
+        if upto and not is_after(upto, after):
+            break
         yield PAUSE
     return found
 
