@@ -25,13 +25,12 @@ from lion_broker.mail.verbs import (
 )
 from lion_broker.mail.wire import WireMail
 
-from .source import Piece
+from .source import IMPORTED, Piece
 
 __all__ = ["Target"]
 
 V = TypeVar("V")
 
-_RESTING: Final = "being imported"
 _AT_ONCE: Final = 100
 """Branches that are made, or set free, in one round trip."""
 _ROWS: Final = 200
@@ -68,7 +67,7 @@ class Target:
 
     def _made(self, branch: BranchRecord) -> list[Verb[Outcome]]:
         create = CreateBranch(self.session, branch.seed, (), copies=branch.copies)
-        return [create, Pause(self.session, branch.id, branch.paused or _RESTING)] if branch.seed.pool else [create]
+        return [create, Pause(self.session, branch.id, branch.paused or IMPORTED)] if branch.seed.pool else [create]
 
     def take_steps(self, piece: Piece) -> Steps[None]:
         """Put a piece back, in parts that do not hold the server for long."""
