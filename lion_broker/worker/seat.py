@@ -311,9 +311,6 @@ class Seat:
             ) from None
         finally:
             self._turn = None
-        if turn.failed is not None:
-            name = type(turn.failed.error).__name__
-            log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
         if turn.pause:
             log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
