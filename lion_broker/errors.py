@@ -193,7 +193,7 @@ class BranchOwned(BranchError):
 
 
 class OperationCancelled(BranchError):
-    """Raised when an operation is stopped because whoever asked for it no longer waits."""
+    """Raised when an operation is stopped, by a person or because whoever asked for it no longer waits."""
 
 
 class LeaseLost(BranchError):

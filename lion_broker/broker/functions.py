@@ -165,7 +165,7 @@ def cancel(road: Road, verb: v.Cancel) -> Request:
 
 def renew(road: Road, verb: v.Renew) -> Request:
     """`renew.lua`, once for each partition."""
-    return _by_partition(road, verb.stations, "renew", verb.lease_ms)
+    return _by_partition(road, verb.stations, "renew", verb.lease_ms, at=verb.at)
 
 
 def release(road: Road, verb: v.Release) -> Request:
@@ -224,7 +224,8 @@ def drop(road: Road, verb: v.Drop) -> Request:
 
 def withdraw(road: Road, verb: v.Withdraw) -> Request:
     """`withdraw.lua`."""
-    args: list[Argument] = [verb.branch, verb.detail, verb.answer, verb.nonce, len(verb.mails)]
+    args: list[Argument] = [verb.branch, verb.detail, verb.answer, verb.nonce, int(verb.stop), verb.lease_ms]
+    args.append(len(verb.mails))
     for one in verb.mails:
         args += (str(one.where), one.lane, one.place, one.mail, one.client)
 
@@ -319,7 +320,9 @@ def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str, *more: Arg
     return call(function, [road.keys.limit(verb.budget)], *args, *more)
 
 
-def _by_partition(road: Road, stations: Sequence[v.Station], function: str, *args: Argument) -> Request:
+def _by_partition(
+    road: Road, stations: Sequence[v.Station], function: str, *args: Argument, at: Sequence[str] = ()
+) -> Request:
     places: dict[int, list[int]] = {}
     for place, station in enumerate(stations):
         places.setdefault(road.keys.partition(station.session), []).append(place)
@@ -329,6 +332,7 @@ def _by_partition(road: Road, stations: Sequence[v.Station], function: str, *arg
             [road.keys.branch(stations[place].session, stations[place].branch) for place in group],
             *args,
             *(stations[place].token for place in group),
+            *(at[place] for place in group if at),
         )
         for group in places.values()
     )

@@ -28,12 +28,18 @@ class LeaseKeeper:
 
     Renewals that fail are told of once a minute, for all leases that this process has at the server.
     `on_cancelled` is called, in the keeper's thread, with each station of which somebody has cancelled a command; a
-    second at most passes before it is. The thread starts with the first lease and stops with `close`, which may be
-    called twice.
+    second at most passes before it is. So is `on_lost`, once, with each whose lease is its no more: somebody has taken
+    the branch, or stopped its turn. `at` says which mail a station is at. The thread starts with the first lease and
+    stops with `close`, which may be called twice.
     """
 
     def __init__(
-        self, exchange: Exchange, lease_ms: int, on_cancelled: Callable[[Station], None] | None = None
+        self,
+        exchange: Exchange,
+        lease_ms: int,
+        on_cancelled: Callable[[Station], None] | None = None,
+        on_lost: Callable[[Station], None] | None = None,
+        at: Callable[[Station], str] | None = None,
     ) -> None:
         self._exchange = exchange
         self._outage = outage_of(exchange.url)
@@ -41,6 +47,8 @@ class LeaseKeeper:
         self._pause = lease_ms / 3000 if on_cancelled is None else min(lease_ms / 3000, _NOTICE_SECONDS)
         self._lease_ms = lease_ms
         self._on_cancelled = on_cancelled
+        self._on_lost = on_lost
+        self._at = at
         self._stations: dict[Station, None] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -87,8 +95,9 @@ class LeaseKeeper:
                 self._renew(stations)
 
     def _renew(self, stations: tuple[Station, ...]) -> None:
+        at = tuple(map(self._at, stations)) if self._at is not None else ()
         try:
-            outcomes = self._exchange.call(Renew(stations, self._lease_ms))
+            outcomes = self._exchange.call(Renew(stations, self._lease_ms, at))
         except LionError as error:
             if concerned := self._outage.tell(len(stations)):
                 log.warning("leases of %d branches could not be renewed: %s", concerned, error)
@@ -96,6 +105,8 @@ class LeaseKeeper:
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
                 self.remove(station)
+                if self._on_lost is not None:
+                    self._on_lost(station)
             elif outcome == Outcome.CANCELLED and self._on_cancelled is not None:
                 self._on_cancelled(station)
 

@@ -26,7 +26,7 @@ from lion_broker.mail.records import (
     is_after,
     place_of,
 )
-from lion_broker.mail.waiting import Waiting
+from lion_broker.mail.waiting import STOPPED, Waiting
 from lion_broker.mail.wire import WireMail
 
 from .codec import unpacked_record
@@ -257,6 +257,7 @@ def _texts(fields: Sequence[bytes]) -> dict[str, str]:
 def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: int, delayed: int) -> BranchRecord:
     stored = _texts(raw)
     fields = {name[2:]: value for name, value in stored.items() if name.startswith("x:")}
+    token, (at, _, whose) = stored.get("token", ""), stored.get("at", "").rpartition(" ")
     return BranchRecord(
         BranchSeed(stored["id"], stored["name"], stored["pool"], stored["behaviour"], fields),
         state=stored["state"],
@@ -274,6 +275,9 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         handed=stored.get("handed", START),
         tries=int(stored.get("tries", 0)),
         tried_by=tuple(stored.get("tried_by", "").split("\n")) if stored.get("tried_by") else (),
+        lane=stored.get("lane", ""),
+        at=at if whose == token else "",
+        stopped=token.endswith(STOPPED),
     )
 
 

@@ -52,7 +52,7 @@ _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     ),
     "mail": (
         "Find mail and what happened to it; send some, take some back.",
-        {"ls": "mails", "show": "mails", "send": "mail", "withdraw": "withdrawing"},
+        {"ls": "mails", "show": "mails", "send": "mail", "withdraw": "withdrawing", "stop": "stopping"},
     ),
     "dead": (BRIEF["dead"], dict.fromkeys(("ls", "show", "retry", "edit", "drop"), "dead")),
     "config": ("What a program is set to, and what there is to set.", dict.fromkeys(("show", "env"), "config")),

@@ -45,6 +45,7 @@ BRIEF: Final = {
     "resume": "Let them take turns again, and try failed mail afresh.",
     "mail show": "Show what happened to a mail, and what to do.",
     "withdraw": "Take mail out that waits; it becomes a dead letter.",
+    "mail stop": "Stop what a worker is at; it becomes a dead letter.",
     "dead ls": "List dead letters with their reasons.",
     "dead show": "Show a dead letter, why it is one, and what it says.",
     "dead retry": "Send dead letters again, as they are.",

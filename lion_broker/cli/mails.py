@@ -286,5 +286,7 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     if reason is not None:
         text = cell(reason.text)
         yield f"{text.removesuffix('.')}: {reason.command}" if reason.command else text
+    if one.state == "working":
+        yield f"To stop it: lion-broker mail stop {one.mail} --session {found.session}"
     if one.state in ("waiting", "retrying", "delayed"):
         yield f"To take it back: lion-broker mail withdraw {one.mail} --session {found.session}"

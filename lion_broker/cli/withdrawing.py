@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.session.withdrawing import Standing, TakenOut
 
-__all__ = ["withdraw"]
+__all__ = ["branch_of", "found_of", "named", "tell", "withdraw", "would"]
 
 _BEFORE_ENDS: Final = (Column("mail", kind="id"), Column("session", kind="id", wide=True))
 _AFTER_ENDS: Final = (
@@ -58,8 +58,8 @@ def withdraw(
 ) -> None:
     """Withdraw mail that waits, before a worker handles it: it becomes a dead letter and can be sent again.
 
-    Mail that is to be tried again or delivered later, too. What a worker has in hand stays. Exit code 1 when some
-    stay. Example: lion-broker mail withdraw --session desk --branch reader --dry-run
+    Mail that is to be tried again or delivered later, too. What a worker has in hand stays: see mail stop. Exit code 1
+    when some stay. Example: lion-broker mail withdraw --session desk --branch reader --dry-run
     """
     chosen = mails or []
     filters = everything or branch is not None or category is not None
@@ -74,19 +74,20 @@ def withdraw(
     with exchange_at(url, namespace) as exchange:
         where = None if session is None else session_id(exchange, session)
         if chosen:
-            wanted: dict[str, list[str] | None] = dict(_named(exchange, chosen, where))
+            wanted: dict[str, list[str] | None] = dict(named(exchange, chosen, where))
             to = ""
         else:
             wanted = {str(where): None}
-            to = _branch(exchange, str(where), branch) if branch is not None else ""
+            to = branch_of(exchange, str(where), branch) if branch is not None else ""
         if dry_run:
-            _would(exchange, wanted, to, category or "", as_json, alone=where is not None)
+            found = found_of(exchange, wanted, to, category or "")
+            would(exchange, found, as_json, alone=where is not None)
             return
         done = {one: _take_out(exchange, one, ids, to, category or "", reason) for one, ids in wanted.items()}
-    _tell(done, as_json, alone=where is not None)
+    tell(done, as_json, alone=where is not None)
 
 
-def _named(exchange: Exchange, texts: list[str], session: str | None) -> dict[str, list[str]]:
+def named(exchange: Exchange, texts: list[str], session: str | None) -> dict[str, list[str]]:
     """The mails that are meant, by session; raises ItemNotFoundError where none is, or several are."""
     from lion_broker.insight.seek import find_mail_steps, pieces
     from lion_broker.mail.exchange import run
@@ -116,7 +117,8 @@ def _standing(exchange: Exchange, session: str, branch: str = "", category: str 
     return found
 
 
-def _branch(exchange: Exchange, session: str, branch: str) -> str:
+def branch_of(exchange: Exchange, session: str, branch: str) -> str:
+    """The id of a branch, by its id or name."""
     from lion_broker.session.session import Session as Sessions
 
     return Sessions.open(session, exchange=exchange).locate(branch)
@@ -132,21 +134,35 @@ def _take_out(
     return done
 
 
-def _would(
-    exchange: Exchange, wanted: dict[str, list[str] | None], branch: str, category: str, as_json: bool, *, alone: bool
-) -> None:
-    rows: dict[str, list[dict[str, Any]]] = {}
+def found_of(
+    exchange: Exchange, wanted: dict[str, list[str] | None], branch: str, category: str
+) -> dict[str, list[Standing]]:
+    """What waits of what is wanted, by session."""
+    found: dict[str, list[Standing]] = {}
     for session, ids in wanted.items():
-        found = _standing(exchange, session, branch, category)
-        rows[session] = [_row(session, one) for one in found if ids is None or one.mail in ids]
+        found[session] = [
+            one for one in _standing(exchange, session, branch, category) if ids is None or one.mail in ids
+        ]
+    return found
+
+
+def would(
+    exchange: Exchange, found: dict[str, list[Standing]], as_json: bool, *, alone: bool, stop: bool = False
+) -> None:
+    """Tell which mails would be withdrawn, or stopped."""
+    rows = {session: [_row(session, one) for one in each] for session, each in found.items()}
     if as_json:
-        answers = [{"session": session, "would": found} for session, found in rows.items()]
+        answers = [{"session": session, "would": each} for session, each in rows.items()]
         print_json(answers[0] if alone else answers)
         return
-    listed = [row for found in rows.values() for row in found]
+    listed = [row for each in rows.values() for row in each]
     columns = (*_BEFORE_ENDS, *end_columns(bare_defaults(exchange, rows, {})), *_AFTER_ENDS)
-    told(Listing(listed, columns, "No such mail waits."), "table")
+    told(Listing(listed, columns, "No such mail waits." if not stop else "Nothing is at work there."), "table")
     held = sum(row["held"] for row in listed)
+    if stop:
+        waits = f", {len(listed) - held} that wait withdrawn" if held < len(listed) else ""
+        typer.echo(f"{held} would be stopped{waits}.")
+        return
     typer.echo(f"{len(listed) - held} would be withdrawn{f', {held} are in hand and would stay' if held else ''}.")
 
 
@@ -164,15 +180,19 @@ def _row(session: str, one: Standing) -> dict[str, Any]:
     }
 
 
-def _tell(done: dict[str, TakenOut], as_json: bool, *, alone: bool) -> None:
+def tell(done: dict[str, TakenOut], as_json: bool, *, alone: bool, stop: bool = False) -> None:
+    """Tell what was withdrawn or stopped, and what stays and why; exit code 1 when something does."""
+    word = "stopped" if stop else "withdrawn"
     if as_json:
-        answers = [{"session": one, "withdrawn": each.letters, "left": each.left} for one, each in done.items()]
+        answers = [{"session": one, word: each.letters, "left": each.left} for one, each in done.items()]
         print_json(answers[0] if alone else answers)
     else:
-        typer.echo(f"{sum(each.count for each in done.values())} withdrawn.")
+        typer.echo(f"{sum(each.count for each in done.values())} {word}.")
         for session, each in done.items():
             if each.count:
-                typer.echo(f"To look at them, and send them again: lion-broker dead ls {session} --reason withdrawn")
+                # What waited when it was to be stopped was withdrawn.
+                chosen = "" if stop else " --reason withdrawn"
+                typer.echo(f"To look at them, and send them again: lion-broker dead ls {session}{chosen}")
             for mail, why in each.left.items():
                 typer.echo(f"{cell(mail)} stays: {why}")
     if any(each.left for each in done.values()):

@@ -44,6 +44,7 @@ from .routes import (
     pausing,
     sending,
     sessions,
+    stopping,
     streams,
     withdrawing,
     workers,
@@ -113,6 +114,7 @@ def _routes() -> list[BaseRoute]:
     # What names more of a path goes before what names less.
     pages = (
         withdrawing,
+        stopping,
         pausing,
         sending,
         deaths,

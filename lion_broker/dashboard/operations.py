@@ -247,6 +247,20 @@ ACTS: Final[tuple[ActPath, ...]] = (
         {"reason": _WHY},
     ),
     ActPath(
+        "/sessions/{session}/branches/{branch}/stop",
+        "stopBranch",
+        "Make the mail that a branch is at a dead letter",
+        "stopped",
+        {"reason": _WHY},
+    ),
+    ActPath(
+        "/sessions/{session}/mail/{mail}/stop",
+        "stopMail",
+        "Make a mail that a worker is at a dead letter",
+        "stopped",
+        {"reason": _WHY},
+    ),
+    ActPath(
         "/sessions/{session}/branches/{branch}/send",
         "sendMail",
         "Send a mail to a branch, from the session itself",

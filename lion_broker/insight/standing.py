@@ -126,10 +126,12 @@ class Standing:
             yield PAUSE
 
     def _found(self, record: BranchRecord, where: WaitsAt, one: Waiting, *, first: bool) -> None:
-        held = first and record.leased and where is WaitsAt.MAILBOX
         if not isinstance(one.mail, WireMail):
             return
         header = one.mail.header
+        # Its worker is at the first one, or at the one that it has named.
+        at_work = (first and where is WaitsAt.MAILBOX) or header.id == record.at
+        held = at_work and record.leased and not record.stopped
         story = self._history.standing(header.id)
         if story is None:
             return

@@ -365,6 +365,12 @@ def _check_stations(verb: v.Renew | v.Release) -> None:
     for station in verb.stations:
         if not (is_id(station.session) and is_id(station.branch) and station.token):
             raise ConfigError(f"{type(verb).__name__} needs two ids and a token for each branch, not {station}.")
+    if (
+        isinstance(verb, v.Renew)
+        and verb.at
+        and not (len(verb.at) == len(verb.stations) and all(map(_is_text, verb.at)))
+    ):
+        raise ConfigError(f"Renew.at needs the id of a mail, or none, for each branch, not {verb.at!r:.200}.")
 
 
 _EXTRA: Final[Mapping[type[v.Verb[Any]], Callable[[Any], None]]] = {

@@ -171,6 +171,12 @@ class BranchRecord:
     before anybody has read that."""
     tried_by: tuple[str, ...] = ()
     """Who had that mail before and made no commit."""
+    lane: str = ""
+    """The sender whose mail, that waited to be tried again, was handed out last."""
+    at: str = ""
+    """The mail that its owner said it is at, by its id, up to a second ago."""
+    stopped: bool = False
+    """Whether a turn was stopped whose worker has not let go of the branch yet."""
 
     @property
     def id(self) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from lion_broker.core.lean import lean
 
 from .records import Rejected
 from .wire import WireMail
 
-__all__ = ["Waiting", "WaitsAt", "Withdrawal"]
+__all__ = ["STOPPED", "Waiting", "WaitsAt", "Withdrawal"]
+
+STOPPED: Final = ":stopped"
+"""How the token of a branch ends whose turn was stopped, until who did it has let go or the lease is over."""
 
 
 class WaitsAt(StrEnum):

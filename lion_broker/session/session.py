@@ -22,11 +22,10 @@ from . import views
 from .estate import Estate, Limits
 from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
 from .mail import SessionMailManager
+from .recall import SessionRecall
 from .remote import mailbox_steps
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
-from .sight import SessionSight
-from .withdrawing import TakenOut, withdraw_steps
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(SessionSight):
+class Session(SessionRecall):
     """Branches that exchange mail, kept by an exchange, wherever the branches live.
 
     The methods without an `a` in front block for a round trip or two, in a plain script as well as inside a running
@@ -317,26 +316,6 @@ class Session(SessionSight):
     async def adrop_dead_letters(self, letters: Any = None) -> Retried:
         """Drop dead letters without blocking the event loop."""
         done: Retried = await self._arun(drop_steps(self._estate, letters))
-        return done
-
-    def withdraw(
-        self, mails: Any, *, branch: ID.Ref | None = None, category: str = "", reason: str = "", by: str = ""
-    ) -> TakenOut:
-        """Withdraw mail that waits, given as itself or by id (None: all that waits for `branch`, or of `category`).
-
-        Each becomes a dead letter, `withdrawn`, before anybody handles it; whoever waits for an answer to it gets
-        OperationCancelled. What a worker has in hand stays there. The result says which letter each mail became, and
-        why others stay. `by` and `reason` go into the audit. Blocks for a round trip a hundred. Raises ConfigError, and
-        ItemNotFoundError for an unknown branch.
-        """
-        done: TakenOut = self._run(withdraw_steps(self._estate, mails, branch, category, reason, by))
-        return done
-
-    async def awithdraw(
-        self, mails: Any, *, branch: ID.Ref | None = None, category: str = "", reason: str = "", by: str = ""
-    ) -> TakenOut:
-        """Withdraw mail without blocking the event loop."""
-        done: TakenOut = await self._arun(withdraw_steps(self._estate, mails, branch, category, reason, by))
         return done
 
     def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 from secrets import token_hex
@@ -26,7 +27,20 @@ from lion_broker.mail.wire import Header, WireMail
 
 from .estate import Estate
 
-__all__ = ["Standing", "TakenOut", "standing_steps", "take_out_steps", "withdraw_steps"]
+__all__ = [
+    "Act",
+    "Standing",
+    "TakenOut",
+    "held_steps",
+    "ids_of",
+    "note_steps",
+    "pieces_steps",
+    "standing_steps",
+    "take_out_steps",
+    "told_of",
+    "why_steps",
+    "withdraw_steps",
+]
 
 _PIECE: Final = 100
 _PAGE: Final = 200
@@ -35,6 +49,13 @@ _TOGETHER: Final = 20
 _ROUNDS: Final = 3
 """How often a mail is looked for again that has moved on to another station meanwhile."""
 _LONGEST: Final = 500
+
+
+class Act(StrEnum):
+    """What is done to mail, as letters tell it: what waits is withdrawn, what a worker has in hand stopped."""
+
+    WITHDRAW = "Withdrawn"
+    STOP = "Stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +130,34 @@ def _stations_of(branch: BranchRecord, rounds: bool) -> Iterator[tuple[BranchRec
     return ((branch, where) for where, count in counts.items() if count)
 
 
-def _station_steps(session: str, branch: BranchRecord, where: WaitsAt) -> Steps[list[Standing]]:
+def held_steps(session: str, branch: BranchRecord) -> Steps[list[Standing]]:
+    """Read what the worker of a branch has in hand: the beginning of its mailbox, or of a lane."""
+    if not branch.leased or branch.stopped:
+        return []
+    found = yield from _station_steps(session, branch, WaitsAt.MAILBOX, branch.handed)
+    if branch.lane:
+        found += yield from _station_steps(session, branch, WaitsAt.LANES)
+    return [one for one in found if one.held]
+
+
+def _station_steps(session: str, branch: BranchRecord, where: WaitsAt, upto: str = "") -> Steps[list[Standing]]:
     found: list[Standing] = []
     after, lane = START, ""
     while page := (yield from ask(ReadWaiting(session, branch.id, where, after, lane, _PAGE))):
         found += (_standing(branch, where, row, row.mail) for row in page if isinstance(row.mail, WireMail))
         after, lane = page[-1].place, page[-1].lane
+        if upto and not is_after(upto, after):
+            break
         yield PAUSE
     return found
 
 
 def _standing(branch: BranchRecord, where: WaitsAt, row: Waiting, mail: WireMail) -> Standing:
-    held = where is WaitsAt.MAILBOX and branch.leased and not is_after(row.place, branch.handed)
+    given = {
+        WaitsAt.MAILBOX: not is_after(row.place, branch.handed),
+        WaitsAt.LANES: row.lane == branch.lane,
+    }
+    held = branch.leased and not branch.stopped and given.get(where, False)
     due = row.due / 1000 if row.due else None
     text = beginning_of(mail.body)
     return Standing(mail.id, branch.id, where, row.place, row.lane, mail.header, text, due, held)
@@ -149,35 +186,47 @@ def take_out_steps(
         raise ConfigError(f"There is no category {category!r:.80}; there are {', '.join(PackageCategory)}.")
     if (yield from ask(ReadSession(session))) is None:
         raise gone(session)
-    wanted = None if mails is None else _ids_of(mails)
-    who = readable(by, _LONGEST) or "a program"
-    why = readable(reason.strip().rstrip("."), _LONGEST)
-    told = f"Withdrawn by {who}{f': {why}' if why else ''}."
+    wanted = None if mails is None else ids_of(mails)
+    who, why, told = told_of(Act.WITHDRAW, by, reason)
     found = yield from standing_steps(session, recipient, category)
     chosen = [one for one in found if wanted is None or one.mail in wanted]
     if chosen:
-        yield from _note_steps(session, who, chosen, why)
+        yield from note_steps(Act.WITHDRAW, session, who, chosen, why)
     done = TakenOut()
     for _ in range(_ROUNDS):
-        moved = yield from _pieces_steps(session, chosen, told, done)
+        moved = yield from pieces_steps(Act.WITHDRAW, session, chosen, told, done)
         if not moved:
             break
         # It has gone on to another station since it was read, or has been handled.
         found = yield from standing_steps(session, recipient, category)
         chosen = [one for one in found if one.mail in moved]
     missing = [one for one in wanted or () if one not in done.letters and one not in done.left]
-    done.left.update((yield from _why_steps(session, missing)))
+    done.left.update((yield from why_steps(session, missing)))
     return done
 
 
-def _note_steps(session: str, who: str, chosen: Sequence[Standing], why: str) -> Steps[None]:
+def told_of(act: Act, by: str, reason: str) -> tuple[str, str, str]:
+    """Who does it and why, and the sentence that tells both, as texts that may be shown."""
+    who = readable(by, _LONGEST) or "a program"
+    why = readable(reason.strip().rstrip("."), _LONGEST)
+    return who, why, f"{act} by {who}{f': {why}' if why else ''}."
+
+
+def note_steps(act: Act, session: str, who: str, chosen: Sequence[Standing], why: str) -> Steps[None]:
+    """Write into the audit which mails are to be taken out."""
     ids = ", ".join(one.mail for one in chosen[:20])
     detail = f"{len(chosen)}: {ids}{' …' if len(chosen) > 20 else ''}{f' ({why})' if why else ''}"
-    yield from ask(WriteAudit(who, "withdraw mail", f"session {session}", nonce=IDType.create(), detail=detail))
+    what = "stop mail" if act is Act.STOP else "withdraw mail"
+    yield from ask(WriteAudit(who, what, f"session {session}", nonce=IDType.create(), detail=detail))
 
 
-def _pieces_steps(session: str, chosen: Iterable[Standing], told: str, done: TakenOut) -> Steps[set[str]]:
-    """Withdraw, a hundred mails of a branch a call; returns those that were not where they had been read."""
+def pieces_steps(
+    act: Act, session: str, chosen: Iterable[Standing], told: str, done: TakenOut, *, held: bool = False
+) -> Steps[set[str]]:
+    """Withdraw or stop, a hundred mails of a branch a call; returns those that were not where they had been read.
+
+    With `held` those as well that a worker has in hand by now.
+    """
     moved: set[str] = set()
     answer = to_json({"ok": False, "error": {"class": OperationCancelled.__name__, "message": told}})
     for home, group in groupby(chosen, attrgetter("home")):
@@ -185,11 +234,14 @@ def _pieces_steps(session: str, chosen: Iterable[Standing], told: str, done: Tak
         for first in range(0, len(mails), _PIECE):
             piece = mails[first : first + _PIECE]
             named = tuple(one.named() for one in piece)
-            words = yield from ask(Withdraw(session, home, named, told, answer, token_hex(8)))
+            verb = Withdraw(session, home, named, told, answer, token_hex(8), stop=act is Act.STOP)
+            words = yield from ask(verb)
             for one, word in zip(piece, words, strict=True):
                 if word.outcome is Outcome.OK:
                     done.letters[one.mail] = word.letter
-                elif word.outcome is Outcome.UNKNOWN:
+                elif word.outcome is Outcome.UNKNOWN or (
+                    held and word.outcome is Outcome.HELD and one.where is not WaitsAt.INBOX
+                ):
                     moved.add(one.mail)
                 else:
                     done.left[one.mail] = _why(session, one, word.outcome)
@@ -201,16 +253,10 @@ def _why(session: str, one: Standing, word: Outcome) -> str:
         return f"its branch was removed: `lion-broker dead ls {session}` lists what waited for it"
     if one.where is WaitsAt.INBOX:
         return "the program that has its branch open may have read it; it can be withdrawn when that program has gone"
-    cancelled = (
-        " A command is cancelled when who asked for it stops waiting." if one.header.category == "command" else ""
-    )
-    return (
-        f"a worker has it in hand: `lion-broker branch pause {session} {one.header.recipient}` keeps it from being"
-        f" tried again, `lion-broker mail show {one.mail}` tells what becomes of it.{cancelled}"
-    )
+    return f"a worker has it in hand: `lion-broker mail stop {one.mail} --session {session}` stops it"
 
 
-def _why_steps(session: str, missing: Sequence[str]) -> Steps[dict[str, str]]:
+def why_steps(session: str, missing: Sequence[str]) -> Steps[dict[str, str]]:
     """What is known of mails that do not wait: they are dead letters already, or were handled, or never were."""
     left = {
         one: f"it does not wait here: it was handled, or there is no such mail; `lion-broker mail show {one:.80}` tells"
@@ -226,7 +272,7 @@ def _why_steps(session: str, missing: Sequence[str]) -> Steps[dict[str, str]]:
     return left
 
 
-def _ids_of(mails: Any) -> dict[str, None]:
+def ids_of(mails: Any) -> dict[str, None]:
     """The ids of mails that are given as themselves or by id, each once."""
     many: Iterable[Any] = [mails] if isinstance(mails, str) or hasattr(mails, "id") else mails
     try:

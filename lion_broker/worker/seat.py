@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,11 +21,12 @@ from lion_broker.branch.registry import Behaviour, Registry
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
-from lion_broker.errors import BehaviourUnknown, LionError
+from lion_broker.errors import BehaviourUnknown, LeaseLost, LionError
 from lion_broker.mail.exchange import Exchange, arun
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, ReadyEntry
-from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Station
+from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Release, Station
+from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry import logger
 
 from .account import Account
@@ -62,6 +65,8 @@ class Workplace:
     until_idle: bool = False
     retrying: set[tuple[str, str]] = field(default_factory=set)
     """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
+    seats: dict[Station, Seat] = field(default_factory=dict)
+    """The branches at work here, by their leases."""
     _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
     _warm: WarmBranches = field(default_factory=WarmBranches)
 
@@ -91,6 +96,16 @@ class Workplace:
         for command in cancelled:
             if command in running:
                 running[command].cancel()
+
+    def drop(self, station: Station) -> None:
+        """Stop what is done under a lease that is no more."""
+        if station in self.seats:
+            self.seats[station].drop()
+
+    def at(self, station: Station) -> str:
+        """The mail that a branch is at, by its id, or nothing; may be asked for in any thread."""
+        seat = self.seats.get(station)
+        return seat.at if seat is not None else ""
 
     @property
     def slice_seconds(self) -> float:
@@ -139,6 +154,9 @@ class Seat:
         self._version = 0
         self._served = 0
         self._new = ""
+        self._turn: Turn | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._dropped = self._lost = False
 
     async def serve(self) -> None:
         """Claim the branch, take turns until it is drained, and hand it back."""
@@ -150,13 +168,39 @@ class Seat:
             log.debug("branch %s not claimed: %s", self._ready.branch, claimed.outcome)
             return
         station = self._station()
+        self._place.seats[station] = self
         self._place.keeper.add(station)
         try:
             await self._take_turns(claimed)
+        except LeaseLost:
+            self._lost = True
+            raise
         finally:
+            del self._place.seats[station]
             # A worker that stops hands back by itself what its keeper still holds.
             if not self._place.stopping:
                 self._place.keeper.remove(station)
+            if self._lost:
+                await self._leave(station)
+
+    @property
+    def at(self) -> str:
+        """The mail that is worked on, by its id, or nothing."""
+        turn = self._turn
+        mail = turn.entries[turn.done].mail if turn is not None and turn.done < len(turn.entries) else None
+        return mail.id if isinstance(mail, WireMail) else ""
+
+    def drop(self) -> None:
+        """Stop the turn that is worked on: it is not going to be committed. One that is written already is left."""
+        if self._turn is not None and self._task is not None and not self._dropped:
+            self._dropped = True
+            self._task.cancel()
+
+    async def _leave(self, station: Station) -> None:
+        """Let go of a branch whose turn was stopped, so that it goes on at once; one that another has is theirs."""
+        with suppress(LionError):  # its lease ends by itself
+            if await self._place.exchange.acall(Release((station,))) == (Outcome.OK,):
+                log.warning("branch %s: its turn was stopped", station.branch)
 
     async def _accept(self) -> Claimed | None:
         """Begin with what has come with the ready entry; None where nothing has, or nobody knows how long ago."""
@@ -255,8 +299,18 @@ class Seat:
                 write_down(turn)
             return None
         host = await self._loaded()
-        with host.turns.enter(), turn.account:
-            await work_through(turn, host, self._behaviour, self._place)
+        self._turn, self._task = turn, asyncio.current_task()
+        try:
+            with host.turns.enter(), turn.account:
+                await work_through(turn, host, self._behaviour, self._place)
+        except asyncio.CancelledError:
+            if self._task is None or not self._dropped or self._task.uncancel() > 0:
+                raise
+            raise LeaseLost(
+                f"The branch {self._ready.branch} is hosted elsewhere now, or its turn was stopped; it is cancelled."
+            ) from None
+        finally:
+            self._turn = None
         if turn.pause:
             log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host
@@ -303,7 +357,8 @@ class Seat:
             elif answer.outcome in (Outcome.FENCED, Outcome.STALE):
                 raise lease_lost(self._ready.branch, answer)
         except LionError as error:
-            # Somebody else took over: this copy is void, and so is everything it did here.
+            # Somebody else took over, or has stopped it: this copy is void, and so is everything it did here.
+            self._lost = answer.outcome == Outcome.FENCED
             log.warning("%s", error)
             return False
         self._cursor, self._version = verb.consumed, verb.version + 1

@@ -100,7 +100,7 @@ class Worker:
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
-            keeper=LeaseKeeper(self._exchange, self._lease_ms, self._heed),
+            keeper=LeaseKeeper(self._exchange, self._lease_ms, self._heed, self._lose, self._at),
             pool=pool,
             owner=self.owner,
             lease_ms=self._lease_ms,
@@ -187,6 +187,15 @@ class Worker:
         if self._notify is not None:
             with suppress(RuntimeError):  # the loop has ended
                 self._notify(self._look_after, station)
+
+    def _lose(self, station: Station) -> None:
+        """Take note, in the keeper's thread, that a branch is another's, or that its turn was stopped."""
+        if self._notify is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._notify(self._place.drop, station)
+
+    def _at(self, station: Station) -> str:
+        return self._place.at(station)
 
     def _obey(self, order: Order) -> None:
         """Do what the register says, in the heartbeat's thread."""

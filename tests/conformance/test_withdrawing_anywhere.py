@@ -27,7 +27,7 @@ def test_calls_of_a_cut_turn_go_with_their_mail(auto: Road) -> None:
         auto.call(Step(auto.session, "ada", "t1", f"{mail.id}:tool", b"done"))
     assert auto.release("ada", "t1") is Outcome.OK
     assert words(withdraw(auto, first(auto, WaitsAt.MAILBOX))) == [Outcome.OK]
-    assert auto.dead()[0].detail == "By a test. A turn of it was cut after 1 calls outside, which are done."
+    assert auto.dead()[0].detail == "By a test. Calls outside that its turn had begun, and that are not undone: 1."
     auto.take("ada", "t2")
     assert auto.call(Step(auto.session, "ada", "t2", f"{one.id}:tool")).body == b""
     assert auto.call(Step(auto.session, "ada", "t2", f"{two.id}:tool")).body == b"done"

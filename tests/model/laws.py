@@ -10,7 +10,7 @@ from tests.model.world import Step
 __all__ = ["OF_STATES", "OF_STEPS"]
 
 
-_OF_OTHERS = ("claim", "sweep", "withdraw")
+_OF_OTHERS = ("claim", "sweep", "withdraw", "stop")
 
 
 def each_mail_once(s: State) -> bool:
@@ -54,8 +54,8 @@ def owners_are_marked(s: State) -> bool:
 
 def what_is_held_is_counted(s: State) -> bool:
     """What the owner has in its hands is known to have been handed out: when it dies, that was an attempt."""
-    owners = (worker for worker in s.workers if worker.hosts and worker.token == s.token and not worker.sent)
-    return all(s.handed >= owner.held for owner in owners if owner.version == s.version and not owner.lane)
+    owners = [worker for worker in s.workers if worker.hosts and worker.token == s.token and not worker.sent]
+    return s.stopped or all(s.handed >= owner.held for owner in owners if owner.version == s.version and not owner.lane)
 
 
 def closed_is_clear(s: State) -> bool:
@@ -72,13 +72,19 @@ def strangers_change_nothing(before: State, step: Step) -> bool:
     request = step.request
     if request is None or request.half or request.verb not in ("commit", "renew", "release"):
         return True
-    return request.token == before.token or before.served == step.state.served
+    owns = request.token == before.token and (not before.stopped or request.verb == "release")
+    return owns or before.served == step.state.served
 
 
 def the_living_keep_what_they_have(before: State, step: Step) -> bool:
-    """While a lease lives, nobody else's claim, no sweep and no withdrawal takes the branch or its entry away."""
+    """While a lease lives, nobody else's claim, no sweep and no withdrawal takes the branch or its entry away.
+
+    Nor does a stop: who was stopped is still at it for a moment, and nobody begins anything beside it.
+    """
     request, after = step.request, step.state
-    if not before.alive or request is None or request.verb not in _OF_OTHERS or request.token == before.token:
+    if not before.alive or request is None or request.verb not in _OF_OTHERS:
+        return True
+    if request.token == before.token and not before.stopped:
         return True
     return (after.token, after.alive, after.mark) == (before.token, True, before.mark)
 

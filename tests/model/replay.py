@@ -118,21 +118,22 @@ class Twin:
                 assert self.road.call(Pause(self.road.session, "ada", "a rest")) == answer.word
             case "resume":
                 assert self.road.call(Resume(self.road.session, "ada")) == answer.word
-            case "withdraw":
-                assert self._withdraw(before.arrived[request.mail - 1]) == answer.word
+            case "withdraw" | "stop" as verb:
+                assert self._take_out(before.arrived[request.mail - 1], stop=verb == "stop") == answer.word
             case "promote":
                 self.road.call(Promote(self.road.session))
             case verb:
                 raise AssertionError(f"{verb} cannot be replayed")
 
-    def _withdraw(self, mail: str) -> str:
-        """Withdraw a mail wherever it waits; what became of it."""
+    def _take_out(self, mail: str, *, stop: bool) -> str:
+        """Withdraw or stop a mail wherever it is; what became of it."""
         for where in (WaitsAt.MAILBOX, WaitsAt.LANES):
             rows = self.road.call(ReadWaiting(self.road.session, "ada", where))
             for row in rows:
                 if isinstance(row.mail, WireMail) and row.mail.item() == mail:
                     named = Withdrawal(row.mail.id, where, row.place, row.lane)
-                    return self.road.call(Withdraw(self.road.session, "ada", (named,)))[0].outcome
+                    verb = Withdraw(self.road.session, "ada", (named,), stop=stop, lease_ms=LATER)
+                    return self.road.call(verb)[0].outcome
         raise AssertionError(f"{mail} waits nowhere")
 
     def _turn(self, before: State, request: Request) -> Commit:
@@ -187,7 +188,7 @@ class Twin:
 
     def _compare_given(self, worker: Worker, given: Claimed | None) -> None:
         assert given is not None
-        assert texts(given.entries) == [self.state.arrived[worker.cursor]]
+        assert texts(given.entries) == [self.state.arrived[worker.held - 1]]
         self.places[worker.held] = given.entries[0].id
         assert (given.cursor, given.version) == (self.places[worker.cursor], worker.version + 1)
 

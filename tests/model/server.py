@@ -51,7 +51,7 @@ class Server:
         """Make the bearer of a token the owner, and hand out the first mails."""
         if s.standing == CLOSED:
             return self.drop(s, ask.entry), self.answer("CLOSED", s)
-        if s.alive and s.token != ask.token:
+        if s.alive and not self.owns(s, ask):
             return self.held(s, ask), self.answer("HELD", s)
         if not s.alive and not self.is_mark(s, ask.entry):
             return self.drop(s, ask.entry), self.answer("GONE", s)
@@ -61,7 +61,7 @@ class Server:
         lane = next((lane for lane in s.lanes if lane.sender == s.lane), None) if s.alive else due(s.lanes)
         if lane:
             s, answer = self.hand_out_lane(s, lane, again=s.alive)
-            return s._replace(token=ask.token, alive=True), answer
+            return s._replace(token=ask.token, alive=True, stopped=False), answer
         if not s.waiting:
             return self.let_go(s, ask, work=False), self.answer("EMPTY", s)
         # A head that was handed out before, without a commit, comes alone; not where the reader has not used it.
@@ -70,7 +70,7 @@ class Server:
         if handed < held:
             held = self.upto(s, s.cursor, self.batch)
         answer = self.answer("OK", s)._replace(first=s.cursor, held=held)
-        s = s._replace(token=ask.token, alive=True, unused=False)
+        s = s._replace(token=ask.token, alive=True, unused=False, stopped=False)
         return s._replace(handed=max(handed, held), lane=""), answer
 
     def commit(self, s: State, turn: Request) -> tuple[State, Answer]:
@@ -86,8 +86,8 @@ class Server:
         return s._replace(alive=True, unused=False), Answer("OK")
 
     def release(self, s: State, ask: Request) -> tuple[State, Answer]:
-        """Hand the branch back; what waits is ready for others."""
-        if not self.owns(s, ask):
+        """Hand the branch back, also after a turn that was stopped; what waits is ready for others."""
+        if s.token != ask.token:
             return s, Answer("FENCED")
         return self.let_go(s, ask, work=self.has_work(s)), Answer("OK")
 
@@ -144,10 +144,23 @@ class Server:
         holder, given = self.holder(s), self.is_given(s, ask.mail)
         if given and holder == "alive":
             return s, Answer("HELD")
+        return self.take(s, ask, holder, given=given)
+
+    def stop(self, s: State, ask: Request) -> tuple[State, Answer]:
+        """Make a mail that its owner has in hand a dead letter; the owner loses the branch, and its lease goes on."""
+        holder, given = self.holder(s), self.is_given(s, ask.mail)
+        if not given or holder == "unread":
+            return s, Answer("UNKNOWN")
+        if holder == "over":
+            return self.take(s, ask, holder, given=given)
+        return self.fence_living(self.take_out(s, ask.mail)), Answer("OK")
+
+    def take(self, s: State, ask: Request, holder: str, *, given: bool) -> tuple[State, Answer]:
+        """Take a mail out that nobody is at work at, and see to the mark."""
         s = self.take_out(s, ask.mail)
         if given and holder == "over":
             s, holder = self.fence(s), ""
-        if holder in ("alive", "over"):
+        if holder in ("alive", "over", "leaving"):
             return s, Answer("OK")
         left = bool(s.waiting) or due(s.lanes) is not None
         if (given and holder == "unread") or (s.mark and not left):
@@ -166,7 +179,7 @@ class Server:
 
     def owns(self, s: State, ask: Request) -> bool:
         """Whether the caller is the owner: the token says so, never the clock."""
-        return s.token == ask.token
+        return s.token == ask.token and not s.stopped
 
     def made(self, s: State, turn: Request) -> bool:
         """Whether the last commit was this very one."""
@@ -234,13 +247,15 @@ class Server:
         """Who has what was handed out: nobody, one that is alive or whose lease is over, or the mark: it is unread."""
         if not s.token:
             return ""
+        if s.stopped:
+            return "leaving"
         if s.unused:
             return "alive" if any(one.seen == "read" for one in s.ready if one.id == s.mark) else "unread"
         return "alive" if s.alive else "over"
 
     def is_given(self, s: State, place: int) -> bool:
         """Whether the owner may have a mail in hand."""
-        if not s.token:
+        if not s.token or s.stopped:
             return False
         sender = next((lane.sender for lane in s.lanes if place in lane.mails), "")
         return s.lane == sender if sender else place <= s.handed
@@ -256,6 +271,10 @@ class Server:
     def fence(self, s: State) -> State:
         """Take the branch from an owner whose lease is over."""
         return s._replace(token=0)
+
+    def fence_living(self, s: State) -> State:
+        """Take the branch from an owner at work; its lease goes on."""
+        return s._replace(stopped=True, alive=True, unused=False)
 
     def upto(self, s: State, first: int, count: int) -> int:
         """The place of the last of so many mails after another place; that one where there are none."""
@@ -301,7 +320,7 @@ class Server:
 
     def let_go(self, s: State, ask: Request, *, work: bool) -> State:
         """End a lease and clear the mark, with the entry that it names; with work left there is a new one."""
-        s = self.drop(s, s.mark)._replace(mark=0, token=0, alive=False, unused=False, handed=0)
+        s = self.drop(s, s.mark)._replace(mark=0, token=0, alive=False, unused=False, handed=0, stopped=False)
         return self.mark(s) if work else s
 
     def paused(self, s: State, ask: Request) -> State:

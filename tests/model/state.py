@@ -38,7 +38,8 @@ class Request(NamedTuple):
     `cursor`, `consumed` and `after` count mailbox entries. `nonce` is the place of the worker that made the commit.
     `effects` and `defers` are the mails that took effect and those that are to be tried again, as places of entries. A
     turn of a `lane` has done its first `done` mails; then the next has `failed` so often. `mail` is the place of an
-    entry that is to be withdrawn. A `half` is the second call of what the protocol does in one; only variants have it.
+    entry that is to be withdrawn or stopped. A `half` is the second call of what the protocol does in one; only
+    variants have it.
     """
 
     verb: str
@@ -103,6 +104,7 @@ class State(NamedTuple):
     `coming` has not been posted, `trouble` is what the server suffers from. `lane` is the one that was handed out last,
     `planned` the one at whose time somebody is to look at the branch. `unused`: the mark hands out the first mail, and
     of whoever has it nothing was heard. `gone` are the places of entries that were withdrawn from the mailbox.
+    `stopped`: the turn of the token's bearer was, and nobody else begins one as long as its lease lives.
     """
 
     coming: Mails
@@ -127,6 +129,7 @@ class State(NamedTuple):
     lane: str = ""
     planned: str = ""
     gone: tuple[int, ...] = ()
+    stopped: bool = False
 
     @property
     def waiting(self) -> Mails:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from tests.model.server import Answer, Server
 from tests.model.state import PAUSED, Ready, Request, State
+from tests.model.taking_out import (
+    StopsAndHandsOn,
+    StopsWhatNobodyHas,
+    StopsWithoutFencing,
+    WithdrawsTheHeadOnly,
+    WithdrawsWhatIsHeld,
+    WithdrawsWithItsMark,
+    WithdrawsWithoutFencing,
+)
 
 __all__ = ["VARIANTS"]
 
@@ -319,37 +328,6 @@ class PausedHandsOut(Server):
         return s._replace(standing=PAUSED), Answer("OK")
 
 
-class WithdrawsWhatIsHeld(Server):
-    """Mail is withdrawn that its owner has in hand."""
-
-    def is_given(self, s: State, place: int) -> bool:
-        return False
-
-
-class WithdrawsWithoutFencing(Server):
-    """An owner whose lease is over keeps the branch when mail that it has is withdrawn."""
-
-    def fence(self, s: State) -> State:
-        return s
-
-
-class WithdrawsWithItsMark(Server):
-    """A mark goes on handing out a mail that was withdrawn."""
-
-    def withdraw(self, s: State, ask: Request) -> tuple[State, Answer]:
-        if self.holder(s) == "unread" and self.is_given(s, ask.mail):
-            return self.take_out(s, ask.mail), Answer("OK")
-        return super().withdraw(s, ask)
-
-
-class WithdrawsTheHeadOnly(Server):
-    """A lane whose head was withdrawn is due, and nobody is told of it."""
-
-    def withdraw(self, s: State, ask: Request) -> tuple[State, Answer]:
-        after, answer = super().withdraw(s, ask)
-        return (after._replace(mark=0, ready=()) if after.mark and not s.mark else after), answer
-
-
 VARIANTS: dict[type[Server], tuple[str, str]] = {
     HeldAcknowledges: ("small", "one_entry"),
     BooleanMark: ("small", "one_entry"),
@@ -392,5 +370,8 @@ VARIANTS: dict[type[Server], tuple[str, str]] = {
     WithdrawsWithoutFencing: ("withdrawing", "each_mail_once"),
     WithdrawsWithItsMark: ("withdrawing", "each_mail_once"),
     WithdrawsTheHeadOnly: ("withdrawing from lanes", "work_is_marked"),
+    StopsWithoutFencing: ("stopping", "each_mail_once"),
+    StopsAndHandsOn: ("stopping", "the_living_keep_what_they_have"),
+    StopsWhatNobodyHas: ("stopping", "owners_are_marked"),
 }
 """Each variant with the world in which it fails, and the law that it breaks there."""

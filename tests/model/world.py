@@ -41,15 +41,15 @@ class Step(NamedTuple):
     answer: Answer | None = None
 
 
-HARM = frozenset({"post", "crash", "fork", "close", "pause", "suffer", "retire", "withdraw"})
+HARM = frozenset({"post", "crash", "fork", "close", "pause", "suffer", "retire", "withdraw", "stop"})
 """What a world may be spared from some moment on: without it, all mail is to be handled in the end."""
 
 
 @dataclass(frozen=True)
 class World:
     """How much there is of everything, and which faults there are: `crash`, `lost`, `late`, `fork`, `close`, `pause`,
-    `full`, `broken`, `retire` or `withdraw`. The mails that are `failing` do so when they are tried for the first time,
-    those that are named twice also the second time, and so on.
+    `full`, `broken`, `retire`, `withdraw` or `stop`. The mails that are `failing` do so when they are tried for the
+    first time, those that are named twice also the second time, and so on.
     """
 
     name: str
@@ -102,7 +102,7 @@ class World:
                 yield Action("commit", place, take, fate=fate)
             yield Action("commit", place, most, leave=True, fate=fate)
             yield Action("release", place, fate=fate)
-        if worker.hosts and not (s.alive and s.token == worker.token):
+        if worker.hosts and not (s.alive and s.token == worker.token and not s.stopped):
             yield Action("renew", place)
         if worker.hosts and "fork" in self.faults and IDLE in s.workers:
             yield Action("fork", place)
@@ -112,9 +112,10 @@ class World:
             yield Action("close")
         if "pause" in self.faults and s.standing != CLOSED:
             yield Action("resume" if s.standing == PAUSED else "pause")
-        if "withdraw" in self.faults and s.standing != CLOSED:
-            waiting = s.between(max(s.cursor, s.trimmed), len(s.arrived))
-            yield from (Action("withdraw", at) for at in (*waiting, *(one for lane in s.lanes for one in lane.mails)))
+        for act in ("withdraw", "stop"):
+            if act in self.faults and s.standing != CLOSED:
+                waiting = s.between(max(s.cursor, s.trimmed), len(s.arrived))
+                yield from (Action(act, at) for at in (*waiting, *(one for lane in s.lanes for one in lane.mails)))
         if any(not lane.due for lane in s.lanes):
             yield Action("ripen")
         if any(lane.due for lane in s.lanes if lane.sender == s.planned):
@@ -158,8 +159,8 @@ class World:
                 return _asked(server.sweep, s, Request("sweep", s.ready[action.place].id))
             case "close" | "pause" | "resume" | "promote" as verb:
                 return _asked(getattr(server, verb), s, Request(verb))
-            case "withdraw":
-                return _asked(server.withdraw, s, Request("withdraw", mail=action.place))
+            case "withdraw" | "stop" as verb:
+                return _asked(getattr(server, verb), s, Request(verb, mail=action.place))
             case "ripen":
                 return Step(s._replace(lanes=promoted_by_time(s.lanes)))
             case "retire":

@@ -30,6 +30,11 @@ WORLDS: dict[str, World] = {
         World("withdrawing", ("a1", "a2"), faults=_DEATH | {"withdraw"}),
         World("withdrawing and pausing", ("a1", "a2"), faults=frozenset({"crash", "pause", "withdraw"})),
         World("withdrawing from lanes", ("a1", "a2", "b1"), workers=1, faults=_HANDS, failing=("a1",)),
+        World("stopping", ("a1", "a2"), faults=_DEATH | {"stop"}),
+        World("stopping late", ("a1",), faults=frozenset({"crash", "late", "stop"})),
+        World("stopping and withdrawing", ("a1", "a2"), workers=1, faults=_HANDS | {"stop"}),
+        World("stopping and pausing", ("a1", "a2"), workers=1, faults=frozenset({"crash", "pause", "stop"})),
+        World("stopping in lanes", ("a1", "a2", "b1"), workers=1, faults=frozenset({"crash", "stop"}), failing=("a1",)),
         World("retiring", ("a1", "a2"), faults=frozenset({"crash", "retire"})),
     )
 }

@@ -195,7 +195,7 @@ local function drop_ready(ready_key, q)
   if id ~= LAST then redis.pcall('XDEL', key, id) end
 end
 
-local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice'}
+local LEASE_FIELDS = {'token', 'owner', 'lease', 'handed', 'tries', 'tried_by', 'notice', 'at'}
 
 -- Ends a lease. With work left the branch gets a new ready entry at the end of its pool's queue.
 local function let_go(root, key, branch, session_id, pool, q, work)

@@ -4,7 +4,8 @@
 -- ARGV n × token
 -- -> n × (OK | FENCED)
 --
--- Who hands back by itself has not failed: no attempt is counted, neither in the mailbox nor in a lane.
+-- Who hands back by itself has not failed: no attempt is counted, neither in the mailbox nor in a lane. Nor has one whose
+-- turn was stopped, which owns the branch no more and lets go of it all the same.
 
 local function uncount(key, lane)
   if not lane or not is_kind(key .. ':tries', 'hash') then return end
@@ -16,7 +17,7 @@ register('release', function(keys, args)
   local words = {}
   for i, key in ipairs(keys) do
     local values = redis.call('HMGET', key, 'token', 'pool', 'q', 'id', 'session', 'deferred', 'paused', 'lane')
-    if values[1] ~= args[i] then
+    if values[1] ~= args[i] and values[1] ~= args[i] .. STOPPED then
       words[i] = 'FENCED'
     elseif values[2] == '' then
       redis.call('HDEL', key, unpack(LEASE_FIELDS))

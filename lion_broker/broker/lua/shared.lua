@@ -6,6 +6,7 @@
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
+--                                                               at <mail> <token>: what an owner said it is at
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>, and where it hands out a mail
 --                                                               e <entry> m <mail> c <cursor> v <version> f <behaviour>
 --   overflow         lion:{t}:overflow:<pool>             entries: s <session> b <branch>; the mark's name is o<entry>
@@ -42,6 +43,8 @@ local LAST = '18446744073709551615-18446744073709551615'
 -- How the name of a reader ends whose entries wait in line: it claims, whatever they hand out.
 local AHEAD = ':ahead'
 local ROOMY = 'stream with room'
+-- How a token ends of which the turn was stopped: it is nobody's, but for who had it and lets go.
+local STOPPED = ':stopped'
 
 local function register(name, callback, flags)
   redis.register_function{function_name = PREFIX .. name, callback = callback, flags = flags or {}}

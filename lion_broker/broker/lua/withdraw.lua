@@ -1,7 +1,8 @@
--- withdraw: mail that waits at a station of a branch becomes dead letters before anybody handles it.
+-- withdraw: mail that waits at a station of a branch becomes dead letters before anybody handles it; or (stop) mail that
+-- its owner has in hand does.
 --
 -- KEYS 1: session key
--- ARGV branch, detail, answer, nonce,
+-- ARGV branch, detail, answer, nonce, stop (0|1), lease_ms,
 --      n, n × (outbox | transit | inbox | mailbox | lanes | delayed, lane, place, mail id, client or nothing)
 -- -> n × (OK | UNKNOWN | HELD | CLOSED, dead letter or nothing)
 --
@@ -10,10 +11,15 @@
 --
 -- An owner whose lease is over loses the branch when mail that it has is withdrawn, as by a claim. A mark that hands out
 -- such a mail and that nobody has read is taken back, as by a pause.
+--
+-- To stop is to take the token from an owner at work: what it would commit is not made. Its lease goes on, so that nobody
+-- begins the next mail beside it, until it lets go or the lease ends. UNKNOWN: nobody has the mail in hand.
 
--- Who has the mail that was handed out: ALIVE, or OVER (a claim would take it away), UNREAD (it is still with the mark).
+-- Who has the mail that was handed out: ALIVE, or OVER (a claim would take it away), UNREAD (it is still with the mark);
+-- nobody has it where a turn was stopped, and who did the turn is LEAVING.
 local function holder_of(session, was)
   if not was.token then return nil end
+  if string.sub(was.token, -#STOPPED) == STOPPED then return 'LEAVING' end
   if was.token ~= was.q or was.lease then return (tonumber(was.lease) or 0) > session.now and 'ALIVE' or 'OVER' end
   local reader = reader_of(session.root .. 'ready:' .. was.pool, was.q)
   -- A reader ahead uses nothing of what it has read: it claims.
@@ -37,7 +43,7 @@ end
 
 -- Whether the owner was given what is at a place, or may have read it there.
 local function is_given(was, one)
-  if not was.holder then return false end
+  if not was.holder or was.holder == 'LEAVING' then return false end
   if one.where == 'mailbox' then return was.handed and not after(one.place, was.handed) end
   if one.where == 'lanes' then return was.lane == one.lane end
   return one.where == 'inbox' and was.pool == ''
@@ -82,7 +88,9 @@ local function word_for(key, was, one)
   one.mail = find(key, one)
   if not one.mail then return 'UNKNOWN' end
   one.given = is_given(was, one)
-  return one.given and was.holder == 'ALIVE' and 'HELD' or 'OK'
+  if was.stop and (not one.given or was.holder == 'UNREAD') then return 'UNKNOWN' end
+  -- A program has read more than it is at.
+  return one.given and was.holder == 'ALIVE' and (not was.stop or was.pool == '') and 'HELD' or 'OK'
 end
 
 -- Who has tried a mail and how often, as its dead letter says.
@@ -96,7 +104,8 @@ local function tries_at(key, was, one)
   if one.where ~= 'mailbox' or one.place ~= was.head or not was.handed or after(one.place, was.handed) then return 0, '' end
   was.headless = true
   if was.holder == 'UNREAD' then return 0, '' end
-  return was.tries, was.holder == 'OVER' and was.owner and with_owner(was.tried_by, was.owner) or was.tried_by
+  local had_it = was.holder == 'OVER' or was.holder == 'LEAVING'
+  return was.tries, had_it and was.owner and with_owner(was.tried_by, was.owner) or was.tried_by
 end
 
 -- Calls outside that a cut turn has recorded for a mail go with it; how many those were.
@@ -127,11 +136,13 @@ end
 local function withdraw(session, key, branch, was, one, detail, answer)
   local attempts, owners = tries_at(key, was, one)
   local calls = forget_calls(key, was, one)
-  if calls > 0 then detail = detail .. ' A turn of it was cut after ' .. calls .. ' calls outside, which are done.' end
+  if calls > 0 then detail = detail .. ' Calls outside that its turn had begun, and that are not undone: ' .. calls .. '.' end
+  -- What is stopped was begun, also behind the first mail of its turn.
+  if was.stop and attempts == 0 then attempts, owners = 1, was.owner or '' end
   take_out(session, key, was, one)
   if one.client ~= '' then answer_client(session.root, one.client, one.id, answer) end
   return bury(session, one.where == 'outbox' and one.mail.r or branch, one.mail,
-    {reason = 'withdrawn', detail = detail, attempts = attempts, owners = owners})
+    {reason = was.stop and 'stopped' or 'withdrawn', detail = detail, attempts = attempts, owners = owners})
 end
 
 -- A lane without mail is none; one whose head has gone goes on at once.
@@ -157,11 +168,14 @@ end
 -- What is known of the head of the mailbox, and of a turn that was cut, where nobody is at work.
 local function settle_turn(key, was, given)
   if was.holder == 'ALIVE' then return end
+  if was.stopped then
+    redis.call('HSET', key, 'token', was.token .. STOPPED, 'owner', was.owner, 'lease', was.lease or was.stopped)
+  end
   if given and was.holder == 'OVER' then
     if was.tries > 0 and not was.lane and was.owner then
       redis.call('HSET', key, 'tried_by', with_owner(was.tried_by, was.owner))
     end
-    redis.call('HDEL', key, 'token', 'owner', 'lease', 'notice')
+    redis.call('HDEL', key, 'token', 'owner', 'lease', 'notice', 'at')
     was.holder = nil
   end
   if was.headless then
@@ -175,7 +189,7 @@ end
 
 -- What is left has a mark, and nothing has none; an owner sees to it with its commit, or a sweep where it is gone.
 local function settle_mark(session, key, branch, was, given)
-  if was.holder == 'ALIVE' or was.holder == 'OVER' or was.pool == '' or was.state ~= 'open' then return end
+  if was.holder and was.holder ~= 'UNREAD' or was.pool == '' or was.state ~= 'open' then return end
   local left = has_work(key, session.now, was.deferred > 0, nil)
   if (given and was.holder == 'UNREAD') or (was.q and not left) then
     let_go(session.root, key, branch, session.id, was.pool, was.q, left and not was.paused)
@@ -192,8 +206,9 @@ local function check_keys(session, key)
 end
 
 register('withdraw', function(keys, args)
-  local text, _, list = reader(args)
+  local text, number, list = reader(args)
   local branch, detail, answer, nonce = text(), text(), text(), text()
+  local stop, lease_ms = text() == '1', number()
   local wanted = list(function()
     return {where = text(), lane = text(), place = text(), id = text(), client = text()}
   end)
@@ -202,6 +217,7 @@ register('withdraw', function(keys, args)
   if before then return before end
   local key = branch_key(keys[1], branch)
   local was = session and stands(session, key) or {}
+  was.stop = stop
   local broken = was.state and check_keys(session, key)
   if broken then return broken end
   local answers, chosen, given, moved = {}, {}, false, false
@@ -212,6 +228,10 @@ register('withdraw', function(keys, args)
     given = given or (word == 'OK' and one.given)
   end
   if not moved then return answers end
+  if stop and was.holder == 'ALIVE' then
+    was.owner = owner_of(session.root, was.pool, was.q, was.token, was.owner)
+    was.holder, was.stopped = 'LEAVING', session.now + lease_ms
+  end
   for i, one in ipairs(wanted) do
     if answers[i * 2 - 1] == 'OK' then
       answers[i * 2] = withdraw(session, key, branch, was, one, detail, answer)

@@ -36,6 +36,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "too_large": "It is larger than a mail may be.",
     "lost_blob": "Its large body is not there any more, or is another.",
     "withdrawn": "Somebody took it out while it waited. Nothing was done with it: retry it if that was a slip.",
+    "stopped": "Somebody stopped it at work. Calls that it made outside stay made: look at them, then retry.",
     "duplicate": "A mail with the same id waits already, or has taken effect before: somebody has copied it.",
 }
 _BEGINNING: Final = 120

@@ -19,7 +19,7 @@ from lion_broker.mail.records import (
     gap,
     is_after,
 )
-from lion_broker.mail.waiting import Waiting, WaitsAt
+from lion_broker.mail.waiting import STOPPED, Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Pool, Store, Stream, page
@@ -69,6 +69,7 @@ def read_branches(store: Store, verb: v.ReadBranches) -> tuple[BranchRecord, ...
 
 def _describe(store: Store, branch: Branch) -> BranchRecord:
     owner = store.owner_of(branch)
+    at, _, whose = branch.at.rpartition(" ")
     return BranchRecord(
         seed=branch.seed,
         state="open" if branch.open else "closed",
@@ -86,6 +87,9 @@ def _describe(store: Store, branch: Branch) -> BranchRecord:
         delayed=len(branch.delayed),
         paused=branch.paused,
         copies=branch.copies,
+        lane=branch.lane,
+        at=at if whose == branch.token else "",
+        stopped=branch.token.endswith(STOPPED),
     )
 
 

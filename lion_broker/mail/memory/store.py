@@ -80,7 +80,8 @@ class Branch:
     """Where a branch stands.
 
     `handed` is the newest entry ever given out, `tries` how often the first was, before by `tried_by`; `lane` is the
-    lane that the owner is working off; `notice` says that a command was cancelled during this lease.
+    lane that the owner is working off; `notice` says that a command was cancelled during this lease, `at` which mail
+    the bearer of which token is at.
     """
 
     seed: BranchSeed
@@ -105,6 +106,7 @@ class Branch:
     steps: dict[str, bytes] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     notice: bool = False
+    at: str = ""
     nonce: str | None = None
     closer: str = ""
     copies: str = ""

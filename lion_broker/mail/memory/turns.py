@@ -8,6 +8,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.answers import Stepped, Swept
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, Claimed, Committed, Deferral, Dispatched, Entry, Reply, Stamp, is_after
+from lion_broker.mail.waiting import STOPPED
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Lane, Session, Store, Stream, page, with_owner
@@ -325,14 +326,19 @@ def _go_on(store: Store, session: Session, branch: Branch, verb: v.Commit, now: 
 
 def renew(store: Store, verb: v.Renew) -> tuple[Outcome, ...]:
     """An equal token is enough, also when the lease is over and nobody else has come."""
-    return tuple(_renew(store, station, verb.lease_ms) for station in verb.stations)
+    return tuple(
+        _renew(store, station, verb.lease_ms, verb.at[place] if verb.at else None)
+        for place, station in enumerate(verb.stations)
+    )
 
 
-def _renew(store: Store, station: v.Station, lease_ms: int) -> Outcome:
+def _renew(store: Store, station: v.Station, lease_ms: int, at: str | None) -> Outcome:
     found = store.find(station.session, station.branch)
     if found is None or found[1].token != station.token:
         return Outcome.FENCED
     found[1].lease(station.token, found[1].owner, lease_ms)
+    if at is not None:
+        found[1].at = f"{at} {station.token}"
     return Outcome.CANCELLED if found[1].notice else Outcome.OK
 
 
@@ -343,7 +349,7 @@ def release(store: Store, verb: v.Release) -> tuple[Outcome, ...]:
 
 def _release(store: Store, station: v.Station) -> Outcome:
     found = store.find(station.session, station.branch)
-    if found is None or found[1].token != station.token:
+    if found is None or found[1].token not in (station.token, station.token + STOPPED):
         return Outcome.FENCED
     if lane := found[1].lanes.get(found[1].lane):
         lane.attempts = max(0, lane.attempts - 1)

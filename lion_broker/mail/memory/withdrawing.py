@@ -1,4 +1,4 @@
-"""Mail that waits is withdrawn: it becomes a dead letter before anybody handles it."""
+"""Mail that waits is withdrawn, or what an owner has in hand stopped: it becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lion_broker.mail import verbs as v
 from lion_broker.mail.answers import Withdrawn
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, Burial, Reply, is_after
-from lion_broker.mail.waiting import WaitsAt, Withdrawal
+from lion_broker.mail.waiting import STOPPED, WaitsAt, Withdrawal
 from lion_broker.mail.wire import WireMail
 
 from .store import Branch, Session, Store, Stream, with_owner
@@ -20,11 +20,15 @@ _UNKNOWN = Withdrawn(Outcome.UNKNOWN)
 
 
 class Holder(Enum):
-    """Who has the mail that was handed out: somebody at work, somebody whose lease is over, or still the mark."""
+    """Who has the mail that was handed out: somebody at work, somebody whose lease is over, or still the mark.
+
+    Nobody has it where a turn was stopped, and who did the turn is leaving.
+    """
 
     ALIVE = auto()
     OVER = auto()
     UNREAD = auto()
+    LEAVING = auto()
 
 
 def withdraw(store: Store, verb: v.Withdraw) -> tuple[Withdrawn, ...]:
@@ -39,13 +43,16 @@ def withdraw(store: Store, verb: v.Withdraw) -> tuple[Withdrawn, ...]:
     holder = _holder_of(store, branch)
     named = [one.mail for one in verb.mails]
     words = [
-        Outcome.UNKNOWN if one.mail in named[:place] else _word_for(session, branch, holder, one)
+        Outcome.UNKNOWN if one.mail in named[:place] else _word_for(session, branch, holder, one, stop=verb.stop)
         for place, one in enumerate(verb.mails)
     ]
     chosen = [one for one, word in zip(verb.mails, words, strict=True) if word is Outcome.OK]
     if not chosen:
         return tuple(map(Withdrawn, words))
     given = any(_is_given(branch, holder, one) for one in chosen)
+    stopped = verb.stop and holder is Holder.ALIVE
+    if stopped:
+        branch.owner, holder = store.owner_of(branch), Holder.LEAVING
     head = branch.mailbox.after(limit=1)
     first = head[0][0] if head and not is_after(head[0][0], branch.handed) else ""
     # What is told of a lane's head is told of the one that was there before.
@@ -55,6 +62,8 @@ def withdraw(store: Store, verb: v.Withdraw) -> tuple[Withdrawn, ...]:
         for one in chosen
     }
     _settle_lanes(store, branch, chosen, heads)
+    if stopped:
+        _take_token(branch, verb.lease_ms)
     if holder is not Holder.ALIVE:
         _settle_turn(branch, holder if given else None, headless=any(one.place == first for one in _in_mailbox(chosen)))
     _settle_mark(store, session, branch, holder, given=given)
@@ -70,6 +79,8 @@ def withdraw(store: Store, verb: v.Withdraw) -> tuple[Withdrawn, ...]:
 def _holder_of(store: Store, branch: Branch) -> Holder | None:
     if not branch.token:
         return None
+    if branch.token.endswith(STOPPED):
+        return Holder.LEAVING
     if branch.unused:
         return Holder.ALIVE if store.pools[branch.seed.pool].reader(branch.mark) else Holder.UNREAD
     return Holder.ALIVE if branch.leased else Holder.OVER
@@ -81,7 +92,7 @@ def _in_mailbox(chosen: Iterable[Withdrawal]) -> list[Withdrawal]:
 
 def _is_given(branch: Branch, holder: Holder | None, one: Withdrawal) -> bool:
     """Whether the owner was given what is at a place, or may have read it there."""
-    if holder is None:
+    if holder in (None, Holder.LEAVING):
         return False
     if one.where is WaitsAt.MAILBOX:
         return not is_after(one.place, branch.handed)
@@ -90,14 +101,26 @@ def _is_given(branch: Branch, holder: Holder | None, one: Withdrawal) -> bool:
     return one.where is WaitsAt.INBOX and not branch.seed.pool
 
 
-def _word_for(session: Session, branch: Branch, holder: Holder | None, one: Withdrawal) -> Outcome:
+def _take_token(branch: Branch, lease_ms: int) -> None:
+    """What the owner would commit is not made; its lease goes on until it lets go."""
+    if branch.lease_end:
+        branch.token += STOPPED
+    else:
+        branch.lease(branch.token + STOPPED, branch.owner, lease_ms)
+
+
+def _word_for(session: Session, branch: Branch, holder: Holder | None, one: Withdrawal, *, stop: bool) -> Outcome:
     # What a removed branch has sent still goes out.
     if not branch.open and one.where is not WaitsAt.OUTBOX:
         return Outcome.CLOSED
     found = _find(session, branch, one)
     if found is None or found.id != one.mail:
         return Outcome.UNKNOWN
-    return Outcome.HELD if holder is Holder.ALIVE and _is_given(branch, holder, one) else Outcome.OK
+    given = _is_given(branch, holder, one)
+    if stop and (not given or holder is Holder.UNREAD):
+        return Outcome.UNKNOWN
+    # A program has read more than it is at.
+    return Outcome.HELD if given and holder is Holder.ALIVE and not (stop and branch.seed.pool) else Outcome.OK
 
 
 def _station(session: Session, branch: Branch, one: Withdrawal) -> Stream[WireMail]:
@@ -131,7 +154,7 @@ def _tries_at(
         return (lane.attempts, lane.owners) if one.place == heads[one.lane] else (0, ())
     if one.where is not WaitsAt.MAILBOX or one.place != first or holder is Holder.UNREAD:
         return 0, ()
-    return branch.tries, with_owner(branch.tried_by, branch.owner if holder is Holder.OVER else "")
+    return branch.tries, with_owner(branch.tried_by, branch.owner if holder in (Holder.OVER, Holder.LEAVING) else "")
 
 
 def _bury(
@@ -148,12 +171,17 @@ def _bury(
         del branch.steps[name]
     detail = verb.detail
     if calls:
-        detail += f" A turn of it was cut after {len(calls)} calls outside, which are done."
+        detail += f" Calls outside that its turn had begun, and that are not undone: {len(calls)}."
+    if verb.stop and not tried[0]:
+        # What is stopped was begun, also behind the first mail of its turn.
+        tried = (1, with_owner((), branch.owner))
     mail = _take_out(session, branch, one)
     if one.client:
         store.reply(session, Reply(one.client, one.mail, verb.answer))
     home = mail.header.recipient if one.where is WaitsAt.OUTBOX else branch.id
-    return store.bury(session, home, Burial(START, "withdrawn", detail, tried[0]), mail, tried[1])
+    return store.bury(
+        session, home, Burial(START, "stopped" if verb.stop else "withdrawn", detail, tried[0]), mail, tried[1]
+    )
 
 
 def _take_out(session: Session, branch: Branch, one: Withdrawal) -> WireMail:
@@ -182,7 +210,7 @@ def _settle_turn(branch: Branch, given: Holder | None, *, headless: bool) -> Non
     if given is Holder.OVER:
         if branch.tries and not branch.lane:
             branch.tried_by = with_owner(branch.tried_by, branch.owner)
-        branch.token = branch.owner = ""
+        branch.token = branch.owner = branch.at = ""
         branch.notice = False
     if headless:
         branch.tries, branch.tried_by = 0, ()
@@ -192,7 +220,8 @@ def _settle_turn(branch: Branch, given: Holder | None, *, headless: bool) -> Non
 
 def _settle_mark(store: Store, session: Session, branch: Branch, holder: Holder | None, *, given: bool) -> None:
     """What is left has a mark, and nothing has none; an owner sees to it with its commit, or a sweep after it."""
-    if holder is Holder.ALIVE or (holder is Holder.OVER and not given) or not branch.open or not branch.seed.pool:
+    at_work = holder in (Holder.ALIVE, Holder.LEAVING) or (holder is Holder.OVER and not given)
+    if at_work or not branch.open or not branch.seed.pool:
         return
     left = bool(branch.mailbox or branch.due_lane(store.now()))
     if (given and holder is Holder.UNREAD) or (branch.mark and not left):

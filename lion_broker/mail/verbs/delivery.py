@@ -9,7 +9,7 @@ from lion_broker.mail.records import Moved, Posted
 from lion_broker.mail.waiting import Withdrawal
 from lion_broker.mail.wire import WireMail
 
-from .verb import MOVED, Verb
+from .verb import LEASE_MS, MOVED, Verb
 
 __all__ = ["Collect", "Drop", "Exhume", "Post", "Receive", "Send", "Withdraw"]
 
@@ -74,12 +74,16 @@ class Receive(Verb[Moved]):
 
 @lean(frozen=True, slots=True)
 class Withdraw(Verb[tuple[Withdrawn, ...]]):
-    """Make mails that wait at a branch dead letters with the reason `withdrawn`; for each, in order, what became of it.
+    """Make mails that wait at a branch dead letters, `withdrawn`, or `stopped`; for each, in order, what became of it.
 
     OK with the letter, before anybody handles the mail. UNKNOWN: it is not at that place (any more), or named before in
     this verb. HELD: its owner may have it in hand. CLOSED: the branch was removed. An owner whose lease is over loses
     the branch with the mail that it had. Clients that wait for a mail get `answer`. The very same verb with a `nonce`,
     within a minute, answers the same again.
+
+    With `stop` mails that its owner has in hand are meant, and no others: UNKNOWN where nobody has a mail in hand. The
+    owner, also one at work, commits nothing any more and is told FENCED. Nobody else begins what is left before it has
+    released the branch or its lease is over, one of `lease_ms` where it has none yet. HELD for a branch of a program.
     """
 
     session: str
@@ -88,6 +92,8 @@ class Withdraw(Verb[tuple[Withdrawn, ...]]):
     detail: str = ""
     answer: bytes = b""
     nonce: str = ""
+    stop: bool = False
+    lease_ms: int = LEASE_MS
 
 
 @lean(frozen=True, slots=True)

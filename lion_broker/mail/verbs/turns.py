@@ -111,16 +111,21 @@ class Station:
 class Renew(Verb[tuple[Outcome, ...]]):
     """Prolong leases; for each station, in order: OK, FENCED, or CANCELLED.
 
-    CANCELLED is OK as well: the lease is prolonged, and somebody has cancelled a command of the branch.
+    CANCELLED is OK as well: the lease is prolonged, and somebody has cancelled a command of the branch. `at` may say
+    which mail each branch is at, by its id, or nothing where it is at none; `ReadBranches` tells it.
     """
 
     stations: tuple[Station, ...]
     lease_ms: int = LEASE_MS
+    at: tuple[str, ...] = ()
 
 
 @lean(frozen=True, slots=True)
 class Release(Verb[tuple[Outcome, ...]]):
-    """Hand branches back at once: what waits is ready for others. OK or FENCED for each station, in order."""
+    """Hand branches back at once: what waits is ready for others. OK or FENCED for each station, in order.
+
+    OK also for one whose turn was stopped under this token: it is free then.
+    """
 
     stations: tuple[Station, ...]
 

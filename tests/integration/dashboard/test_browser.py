@@ -9,7 +9,7 @@ import anyio
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright, expect
 
-from lion_broker import iModel
+from lion_broker import Branch, Mail, Registry, iModel
 from lion_broker.dashboard.pages import environment
 from lion_broker.mail.verbs import SetWanted
 from lion_broker.models.endpoint import ChatMessage
@@ -345,3 +345,37 @@ async def test_a_mail_is_sent_once_and_answered_on_the_page(
     async with running_worker(scene.registry, stage.exchange, pool="p"):
         await expect(page.locator(".says .text")).to_have_text(["zero", "<b>by hand</b>"])
     await expect(page.locator("#say textarea")).to_have_value("half a word")
+
+
+async def test_what_a_branch_is_at_is_stopped(page: Page, scene: Scene, running_worker: RunningWorker) -> None:
+    """The button asks first; the worker lets go, the mail is a dead letter, and what is behind it is answered."""
+    asked: list[str] = []
+
+    async def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.accept()
+
+    page.on("dialog", agree)
+    begun, registry = anyio.Event(), Registry()
+
+    @registry.behaviour("teller")
+    async def linger(branch: Branch, mail: Mail) -> None:
+        if mail.package.item.instruction == "slow":
+            begun.set()
+            await anyio.sleep_forever()
+
+    async with running_worker(registry, scene.session.exchange, pool="p", lease=600):
+        for word in ("slow", "quick"):
+            await scene.session.default_branch.asend(scene.far, "message", word)
+        await begun.wait()
+        await page.goto(f"/sessions/{scene.id}/branches")
+        await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+        row = page.locator("tbody tr", has_text="far")
+        await row.get_by_role("button", name="Stop").click()
+        await expect(page.locator(".told")).to_contain_text("1 stopped: dead letters now.")
+        await scene.session.await_idle()
+    assert len(asked) == 1
+    assert "Stop the mail that far is at?" in asked[0]
+    assert scene.session.dead_letters[-1].reason == "stopped"
+    await scene.far.sync()
+    assert [message.text for message in scene.far.messages][-1] == "quick"

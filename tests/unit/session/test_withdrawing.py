@@ -97,8 +97,7 @@ def test_each_that_stays_is_told_why(auto: Session) -> None:
     (letter,) = auto.dead_letters
     assert done.letters == {}
     assert done.left == {
-        one: f"a worker has it in hand: `lion-broker branch pause {auto.id} {far.id}` keeps it from being tried again,"
-        f" `lion-broker mail show {one}` tells what becomes of it.",
+        one: f"a worker has it in hand: `lion-broker mail stop {one} --session {auto.id}` stops it",
         two: f"it is a dead letter already (withdrawn): `lion-broker dead show {auto.id} {letter.id}`",
         "no such mail": "it does not wait here: it was handled, or there is no such mail;"
         " `lion-broker mail show no such mail` tells",
