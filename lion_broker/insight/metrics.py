@@ -88,6 +88,7 @@ class NamespaceMetrics:
             gauge("lion_broker_dlq_depth", (overview.dead, ())),
             gauge("lion_broker_sessions_open", (overview.sessions, ())),
             gauge("lion_broker_branches_open", (overview.branches, ())),
+            gauge("lion_broker_branches_paused", *[(pool.paused, (pool.pool,)) for pool in pools]),
         )
 
 
