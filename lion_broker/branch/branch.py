@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Branch"]
 
 T = TypeVar("T")
+_set = object.__setattr__  # past pydantic, which looks every name up: a worker makes a branch for many a turn
 
 
 class Branch(LocalBranch):
@@ -50,7 +51,7 @@ class Branch(LocalBranch):
     operation, `flush` or the end of the session.
     """
 
-    # Slots rather than pydantic's private attributes, which take a microsecond to be found, several times a mail.
+    # Not private attributes of pydantic, which take a microsecond to be found, several times a mail.
     __slots__ = ("_acts", "_host", "_left", "_logs", "_mailbox", "_mdls", "_msgs")
 
     if TYPE_CHECKING:
@@ -91,11 +92,11 @@ class Branch(LocalBranch):
         if unknown := fields.keys() - Branch.model_fields.keys():
             raise ConfigError(f"Branch does not know {', '.join(sorted(unknown))}.")
         super().__init__(user=user, name=name, **fields)
-        self._host, self._left = None, ""
-        self._logs, self._mailbox = LogPile(), Mailbox()
-        self._acts = tool_manager if tool_manager is not None else ActionManager()
-        self._mdls = iModelManager(chat=as_model(chat_model or imodel), parse=as_model(parse_model))
-        self._msgs = MessageManager(messages=messages, progression=progress)
+        for slot, value in (("_host", None), ("_left", ""), ("_logs", LogPile()), ("_mailbox", Mailbox())):
+            _set(self, slot, value)
+        _set(self, "_acts", tool_manager if tool_manager is not None else ActionManager())
+        _set(self, "_mdls", iModelManager(chat=as_model(chat_model or imodel), parse=as_model(parse_model)))
+        _set(self, "_msgs", MessageManager(messages=messages, progression=progress))
         if system is not None:
             self.set_system(system, sender=system_sender, system_datetime=system_datetime)
         if tools is not None:

@@ -6,15 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
-from lion_broker.errors import BrokerError
 from lion_broker.mail.checks import check
-from lion_broker.mail.exchange import Convoy, Exchange
+from lion_broker.mail.exchange import Convoy, Exchange, Heard
 from lion_broker.mail.verbs import ReadReady, Verb
 
 from . import patience
@@ -30,7 +29,7 @@ from .copies import Copies
 from .errand import PROMISING, Asked, Errand, answer_of, request_of
 from .keys import Keys
 from .library import PROTOCOL, library
-from .opening import KEY_ADVICE, partitions_of
+from .opening import KEY_ADVICE, insist_on_functions, partitions_of
 from .outage import outage_of
 from .reads import create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
@@ -39,10 +38,8 @@ from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
 
-_ABSENT_FUNCTION: Final = "Function not found"
-
-A = TypeVar("A")
 T = TypeVar("T")
+Verbs = Sequence[Verb[Any]]
 
 
 class RedisExchange(Exchange):
@@ -89,20 +86,28 @@ class RedisExchange(Exchange):
         self._sync: SyncLine | None = None
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncLine] = WeakKeyDictionary()
 
-    def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    def call_all(self, verbs: Verbs, /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
         if len(verbs) == 1 and (request := self._single(verbs[0])) is not None:
             return self._ask_now(verbs, request)
         deadline = self._deadline(verbs)
         return self._drive(self._errand(verbs, deadline), deadline)
 
-    async def acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def acall_all(self, verbs: Verbs, /) -> list[Any]:
         """Do the same without blocking the event loop."""
         line = self._lines.get(asyncio.get_running_loop())
         if len(verbs) == 1 and line is not None and (request := self._single(verbs[0])) is not None:
             return await self._ask_once(line, verbs, request)
         deadline = self._deadline(verbs)
         return await self._adrive(self._errand(verbs, deadline), deadline)
+
+    async def acall(self, verb: Verb[T], /, *, heard: Heard | None = None) -> T:
+        """Do one verb and return its answer; see `Exchange`."""
+        line = self._lines.get(asyncio.get_running_loop())
+        if heard is None or line is None or (request := self._single(verb)) is None:
+            return await super().acall(verb, heard=heard)
+        answer: T = (await self._ask_once(line, (verb,), request, heard))[0]
+        return answer
 
     async def ainspect(self) -> str:
         """Look again at what the server promises; see `Exchange`."""
@@ -203,7 +208,7 @@ class RedisExchange(Exchange):
         request = request_of(self._road, verb)
         return request if request.again is never else None
 
-    def _ask_now(self, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+    def _ask_now(self, verbs: Verbs, request: Request) -> list[Any]:
         """Do one verb on the shortest way; where it does not end there, the same verb goes the way of all others."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
@@ -215,12 +220,14 @@ class RedisExchange(Exchange):
         del replies  # an error and what it was raised in are not to hold each other
         return done if isinstance(done, list) else self._drive(done, deadline)
 
-    async def _ask_once(self, line: AsyncLine, verbs: Sequence[Verb[Any]], request: Request) -> list[Any]:
+    async def _ask_once(self, line: AsyncLine, verbs: Verbs, request: Request, *heard: Heard) -> list[Any]:
         """Do the same without blocking the event loop."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
         try:
             replies: Any = await line.call(request.commands, seconds + patience.SLACK, held=request.wait_ms > 0)
+            for hear in heard:
+                await hear()
         except (RedisError, OSError) as error:
             replies = error
         done = self._concluded(verbs, request, replies, deadline)
@@ -228,7 +235,7 @@ class RedisExchange(Exchange):
         return done if isinstance(done, list) else await self._adrive(done, deadline)
 
     def _concluded(
-        self, verbs: Sequence[Verb[Any]], request: Request, replies: Any, deadline: float
+        self, verbs: Verbs, request: Request, replies: Any, deadline: float
     ) -> list[Any] | Errand[list[Any]]:
         """Return the answers that replies are, or where these are an error or not all, what brings them."""
         if isinstance(replies, Exception):
@@ -247,12 +254,12 @@ class RedisExchange(Exchange):
         left = max(deadline - time.monotonic(), patience.SLACK / 2)
         return Copies(self._replicas, int(left * 1000))
 
-    def _deadline(self, verbs: Sequence[Verb[Any]]) -> float:
+    def _deadline(self, verbs: Verbs) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""
         held_ms = max((getattr(verb, "wait_ms", 0) for verb in verbs), default=0)
         return time.monotonic() + held_ms / 1000 + self._patience
 
-    def _errand(self, verbs: Sequence[Verb[Any]], deadline: float) -> Errand[list[Any]]:
+    def _errand(self, verbs: Verbs, deadline: float) -> Errand[list[Any]]:
         """Do the verbs, and repeat them while no server answers."""
         for verb in verbs:
             check(verb)
@@ -285,7 +292,7 @@ class RedisExchange(Exchange):
             yield pause
             self.revive()
 
-    def _attempt(self, verbs: Sequence[Verb[Any]]) -> Errand[list[Any]]:
+    def _attempt(self, verbs: Verbs) -> Errand[list[Any]]:
         road = self._road or (yield from self._open_namespace())
         if not verbs:
             # Nothing is asked but whether the namespace is open to us.
@@ -309,7 +316,7 @@ class RedisExchange(Exchange):
                 yield from self._finish(road, verbs, request, part)
         return (yield from self._with_blobs(verbs, answers)) if missing(verbs, answers) else answers
 
-    def _with_blobs(self, verbs: Sequence[Verb[Any]], answers: list[Any]) -> Errand[list[Any]]:
+    def _with_blobs(self, verbs: Verbs, answers: list[Any]) -> Errand[list[Any]]:
         """Return answers with the bodies of their mails that travel as blobs."""
         road = self._road or (yield from self._open_namespace())
         wanted = missing(verbs, answers)
@@ -320,14 +327,14 @@ class RedisExchange(Exchange):
     def _read(self, request: Request, replies: Sequence[Any]) -> Any:
         return answer_of(request, replies, self.url)
 
-    def _finish(self, road: Road, verbs: Sequence[Verb[Any]], request: Request, replies: Sequence[Any]) -> Errand[None]:
+    def _finish(self, road: Road, verbs: Verbs, request: Request, replies: Sequence[Any]) -> Errand[None]:
         while request.again(replies):
             replies = yield from self._send(road, verbs, request.commands, request.wait_ms)
 
     def _send(
         self,
         road: Road,
-        verbs: Sequence[Verb[Any]],
+        verbs: Verbs,
         commands: tuple[Command, ...],
         wait_ms: int,
         then: Later | None = None,
@@ -339,7 +346,7 @@ class RedisExchange(Exchange):
         errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
         if not errors:
             return replies
-        no_functions = any(_ABSENT_FUNCTION in text for text in errors)
+        no_functions = any("Function not found" in text for text in errors)
         no_group = any(text.startswith("NOGROUP") for text in errors)
         if no_functions:
             yield from self._load()
@@ -355,13 +362,7 @@ class RedisExchange(Exchange):
 
     def _load(self) -> Errand[None]:
         (reply,) = yield Asked((("FUNCTION", "LOAD", "REPLACE", library().source),))
-        if isinstance(reply, NoPermissionError):
-            raise BrokerError(
-                f"The server at {self.url} lacks the functions of this version, and this user may not load them. Use"
-                " it once as a user who may (`lion-broker session ls`), or allow this one +function|load."
-            )
-        if isinstance(reply, ResponseError):
-            raise reply
+        insist_on_functions(reply, self.url)
 
     def _inspect(self) -> Errand[None]:
         """Ask the server what it promises; what is new is kept in the namespace, if it is open, for others to see."""

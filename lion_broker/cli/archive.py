@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "fork", "import_"]
 
-_RESTING: Final = "being exported"
 _PAGE: Final = 200
 
 
@@ -210,11 +209,12 @@ def _resting(exchange: Exchange, session: str, seconds: float | None) -> Iterato
         yield
         return
     from lion_broker.mail.verbs import Pause, Resume
+    from lion_broker.session.source import EXPORTED
 
     ids = [one.id for one in _branches(exchange, session) if one.seed.pool and not one.paused]
     try:
         for first in range(0, len(ids), _PAGE):
-            exchange.call_all([Pause(session, one, _RESTING) for one in ids[first : first + _PAGE]])
+            exchange.call_all([Pause(session, one, EXPORTED) for one in ids[first : first + _PAGE]])
         _await_rest(exchange, session, seconds)
         yield
     finally:

@@ -14,13 +14,13 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from . import completion
 from .deaths import group_listing
-from .finding import Maybe
-from .letters import Shelf, Wanted, is_letter, letter_row, one_letter, shelves
+from .finding import Maybe, called
+from .letters import Shelf, Wanted, is_letter, letter_row, names_of, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail import said_in
 from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, cell, paint, print_json
+from .printing import ago, cell, moment, paint, print_json, since
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -136,11 +136,15 @@ def show(
             {"id": one.id, "from": one.sender, "to": one.recipient, "category": one.category}
             for one in _open(exchange, shelf.session).lineage(found)
         ]
-    mail = found.mail
+        mail = found.mail
+        sender = mail.header.sender if mail else ""
+        names = called(exchange, shelf.session, names_of(exchange, shelf.session, [sender]))
     row = {
         **letter_row(shelf, found),
         "owners": list(found.owners),
-        "from": mail and mail.header.sender,
+        "from": sender or None,
+        "from_name": names.get(sender, ""),
+        "sent": mail and mail.header.created,
         "says": mail and mail.item(),
     }
     if as_json:
@@ -303,8 +307,10 @@ def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
 def _show(row: dict[str, Any], letter: DeadLetter) -> None:
     says = row["says"]
     said = said_in(says["item"] if isinstance(says, dict) and "item" in says else says)
-    for name in ("id", "session", "session_name", "branch", "branch_name", "mail", "category", "from"):
+    for name in ("id", "session", "session_name", "branch", "branch_name", "mail", "category", "from", "from_name"):
         typer.echo(f"{name.replace('_', ' ') + ':':<14}{cell(row[name])}")
+    if row["sent"]:
+        typer.echo(f"{'sent:':<14}{moment(row['sent'])} ({since(moment(row['sent']))} ago)")
     typer.echo(f"{'died:':<14}{ago(max(0.1, time.time() - row['at']))} ago")
     typer.echo(f"{'attempts:':<14}{letter.attempts}, by {', '.join(letter.owners) or 'nobody that is known'}")
     typer.echo(f"{'reason:':<14}{paint('dead', letter.reason)}")

@@ -292,9 +292,9 @@ class Deployment:
 
     def _standing(self) -> Standing:
         plan = self._plan
-        return Standing(
-            os.getpid(), self._started, self._exchange.url, self._dashboard.plain, plan.registry, tuple(plan.pools)
-        )
+        plain, address = self._dashboard.plain, self._dashboard.address
+        pools = tuple(plan.pools)
+        return Standing(os.getpid(), self._started, self._exchange.url, plain, plan.registry, pools, address)
 
 
 async def serve(

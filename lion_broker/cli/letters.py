@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import DeadLetter, SessionRecord
 
-__all__ = ["Shelf", "Wanted", "is_letter", "letter_records", "letter_row", "one_letter", "shelves"]
+__all__ = ["Shelf", "Wanted", "is_letter", "letter_records", "letter_row", "names_of", "one_letter", "shelves"]
 
 _LETTER: Final = re.compile(r"\d+-\d+")
 
@@ -101,6 +101,16 @@ def letter_row(shelf: Shelf, letter: DeadLetter) -> dict[str, Any]:
         "error": letter.error,
         "detail": letter.detail,
     }
+
+
+def names_of(exchange: Exchange, session: str, branches: Iterable[str]) -> dict[str, str]:
+    """Return what branches of a session are called, and the session itself; those that are not there are left out."""
+    from lion_broker.mail.checks import is_id
+    from lion_broker.mail.verbs import ReadBranches
+
+    ids = tuple(one for one in branches if is_id(one) and one != session)
+    found = exchange.call(ReadBranches(session, ids)) if ids else ()
+    return {session: "session", **{one.id: one.seed.name for one in found}}
 
 
 def letter_records(exchange: Exchange, session: str | None) -> Iterator[SessionRecord]:

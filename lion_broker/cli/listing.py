@@ -136,7 +136,7 @@ def told(listing: Listing, form: Form, whole: str = "--json") -> None:
         typer.echo(found.text())
         if found.left_out:
             typer.echo(f"No room for {', '.join(found.left_out)}: {whole} has all.", err=True)
-    if listing.note and form in ("table", "wide"):
+    if listing.note:
         typer.echo(listing.note, err=True)
 
 

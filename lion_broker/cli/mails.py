@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -13,7 +13,7 @@ import typer
 from lion_broker.errors import ConfigError
 
 from .age import seconds_of
-from .finding import Maybe, bare_defaults, called, session_id
+from .finding import DEFAULT, Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, counted, moment, paint, print_json, since
@@ -61,12 +61,20 @@ def ls(
     branch: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="Only mail from or to this branch; an id or a name.")
     ] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", metavar="BRANCH", help="Only mail that this branch has sent.")
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option("--to", metavar="BRANCH", help="Only mail that was sent to this branch.")
+    ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
     reason: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="Only mail that failed or died with this in its reason: a class, a code."),
     ] = None,
-    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Only mail that begins to say this.")] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only mail with these words in the beginning of what it says.")
+    ] = None,
     older_than: Annotated[str | None, typer.Option(metavar="AGE", help="Only mail sent so long ago: 5m, 2h.")] = None,
     newer_than: Annotated[str | None, typer.Option(metavar="AGE", help="Only mail sent since then: 5m, 2h.")] = None,
     sort: Annotated[
@@ -83,8 +91,9 @@ def ls(
 ) -> None:
     """List mail with where it stands: of a session, or of all.
 
-    The newest 20 that fit, unless --limit says otherwise; the newest last. Of all sessions, those in which something
-    has happened last are looked at first, and stderr says how many were not. `--state open` is what is not done.
+    The newest 20 that fit, unless --limit says otherwise, and whether there are more; the newest last. Of all
+    sessions, those in which something has happened last are looked at first, and stderr says how many were not.
+    `--state open` is what is not done.
     Example: lion-broker mail ls --state open --older-than 5m
     """
     most = limit or _SHOWN
@@ -93,10 +102,17 @@ def ls(
             f"At most {_MOST:,} mails can be listed at once, not {most:,}; choose them by --state or age."
         )
     states = tuple(dict.fromkeys(one for name in state or () for one in (_OPEN if name is State.OPEN else (name,))))
-    fits = _filter(branch, category, reason, text, older_than, newer_than)
-    with exchange_at(url, namespace) as exchange:
+    ends = Ends(branch, sender, recipient)
+    others = _filter(category, reason, text, older_than, newer_than)
+    is_narrow = any((states, branch, sender, recipient, category, reason, text, older_than, newer_than))
+    empty = "No mail matches." if is_narrow or session is None else "There is no mail."
+
+    def look() -> Listing:
         chosen = None if session is None else session_id(exchange, session)
-        watched(lambda: _listing(exchange, chosen, fits, states, sort, most), form_of(output, as_json), watch, interval)
+        return _listing(exchange, chosen, ends, others, states, sort, most, empty)
+
+    with exchange_at(url, namespace) as exchange:
+        watched(look, form_of(output, as_json), watch, interval)
 
 
 def show(
@@ -135,22 +151,44 @@ def show(
         typer.echo(f"\n{line}")
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whose mail is wanted: from or to a branch, from one, to one; each by its id, its name, or as `(default)`."""
+
+    either: str | None
+    sender: str | None
+    recipient: str | None
+
+    def is_default_asked(self) -> bool:
+        """Whether a branch is meant that stands for its session and has no name."""
+        return DEFAULT in (self.either, self.sender, self.recipient)
+
+    def fit(self, one: Passage, names: Mapping[str, str], defaults: Collection[str]) -> bool:
+        """Whether a mail has such ends."""
+
+        def is_meant(wanted: str | None, end: str) -> bool:
+            return wanted in (None, end, names.get(end)) or (wanted == DEFAULT and end in defaults)
+
+        return (
+            (is_meant(self.either, one.sender) or is_meant(self.either, one.recipient))
+            and is_meant(self.sender, one.sender)
+            and is_meant(self.recipient, one.recipient)
+        )
+
+
 def _filter(
-    branch: str | None,
     category: str | None,
     reason: str | None,
     text: str | None,
     older_than: str | None,
     newer_than: str | None,
-) -> Callable[[Passage, dict[str, str]], bool]:
+) -> Callable[[Passage], bool]:
     old, new = (None if one is None else seconds_of(one) for one in (older_than, newer_than))
 
-    def fits(one: Passage, names: dict[str, str]) -> bool:
+    def fits(one: Passage) -> bool:
         age = time.time() - one.sent
-        ends = (one.sender, one.recipient)
         return (
-            (branch is None or branch in (*ends, *(names.get(end) for end in ends)))
-            and category in (None, one.category)
+            category in (None, one.category)
             and (reason is None or reason.lower() in one.reason.lower())
             and (text is None or text.lower() in one.text.lower())
             and (old is None or age >= old)
@@ -163,30 +201,40 @@ def _filter(
 def _listing(
     exchange: Exchange,
     session: str | None,
-    fits: Callable[[Passage, dict[str, str]], bool],
+    ends: Ends,
+    others: Callable[[Passage], bool],
     states: tuple[str, ...],
     sort: str,
     most: int,
+    empty: str,
 ) -> Listing:
     from lion_broker.insight.seek import list_mails_steps, lively_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ListSessions
 
     chosen = (session,) if session else run(exchange, lively_steps(exchange.call(ListSessions())[-_SESSIONS:]))
-    # What is sorted by a number is chosen by it: then all that fit are looked at.
-    found = run(exchange, list_mails_steps(chosen, fits, most if sort == "sent" else _MOST, states))
+    defaults = bare_defaults(exchange, chosen, {}) if ends.is_default_asked() else ()
+
+    def fits(one: Passage, names: dict[str, str]) -> bool:
+        return others(one) and ends.fit(one, names, defaults)
+
+    # One more than is shown tells whether there are more. What is sorted by a number is chosen by it: then all that fit
+    # are looked at.
+    found = run(exchange, list_mails_steps(chosen, fits, most + 1 if sort == "sent" else _MOST, states))
     rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
     if sort != "sent":
         field = {"tries": "attempts", "took": "seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
-        rows = rows[:most]
-    empty = "There is no mail." if not states and session is not None else "No mail matches."
+    is_more = len(rows) > most
+    rows = rows[-most:] if sort == "sent" else rows[:most]
     bare = bare_defaults(exchange, {where for where, _ in found.mails}, found.names)
-    return Listing(rows, mail_columns(bare), empty, " ".join(_left_out(found)))
+    return Listing(rows, mail_columns(bare), empty, " ".join(_left_out(found, most, is_more=is_more)))
 
 
-def _left_out(found: Sought) -> Iterator[str]:
-    """What was not looked at, a sentence each, with what to do about it."""
+def _left_out(found: Sought, most: int, *, is_more: bool) -> Iterator[str]:
+    """What is not shown, and what was not looked at, a sentence each, with what to do about it."""
+    if is_more:
+        yield f"More than {most:,} fit: --limit N shows them."
     if found.left:
         yield f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N."
     if found.older:
@@ -211,6 +259,8 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "sent", f"{moment(one.sent)} ({since(moment(one.sent))} ago)"
     if one.where:
         yield "where", one.where + (f", until {moment(one.due)}" if one.due else "")
+    if one.expires:
+        yield "expires", moment(one.expires)
     if one.owner:
         yield "worker", cell(one.owner)
     if one.reason:

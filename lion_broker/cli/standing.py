@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,10 @@ _PAUSE_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A running `up`: its process, since when, where its exchange is, and its dashboard without its token."""
+    """A running `up`: its process, since when, where its exchange is, and its dashboard.
+
+    `address` is what a browser opens; it has the token where `up` has made one.
+    """
 
     pid: int
     started: float
@@ -31,6 +34,7 @@ class Standing:
     dashboard: str
     app: str
     pools: tuple[str, ...]
+    address: str = field(default="", repr=False)
 
 
 class Place:
@@ -58,7 +62,10 @@ class Place:
         if lock is None:
             other = self.read()
             who = f" (process {other.pid})" if other else ""
-            raise LionError(f"It is up already{who}: `lion-broker down` stops it, `lion-broker status` shows it.")
+            raise LionError(
+                f"It is up already{who}: `lion-broker down` stops it, `lion-broker status` shows it,"
+                " and `lion-broker up --address` says where its dashboard is."
+            )
         try:
             yield self._write
         finally:
@@ -114,5 +121,7 @@ class Place:
         from pydantic_core import to_json
 
         draft = self.directory / f"{self._stem}.{os.getpid()}"
-        draft.write_bytes(to_json(asdict(standing)))
+        # It may have the token of the dashboard.
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(to_json(asdict(standing)))
         draft.replace(self._record)

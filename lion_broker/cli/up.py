@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.errors import ItemNotFoundError
+
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
 from .printing import print_json
@@ -70,6 +72,9 @@ def up(
     port: Port = None,
     dashboard: Dashboard = True,
     detach: Detach = False,
+    address: Annotated[
+        bool, typer.Option("--address", help="Start nothing; print where the dashboard of what is up can be opened.")
+    ] = False,
     url: Url = None,
     namespace: Namespace = None,
     log_level: Level = "info",
@@ -93,6 +98,9 @@ def up(
     pools = list(dict.fromkeys(pool or ["default"]))
     check_pools(pools)
     place = Place(settings)
+    if address:
+        _tell_address(place, as_json)
+        return
     if detach:
         _detach(context, settings, place, as_json)
         return
@@ -143,6 +151,19 @@ def _stop_server(url: str, settings: Settings) -> bool:
     from lion_broker.broker.server.directory import directory_of
 
     return stop(directory_of(url, settings.environ), environ=settings.environ)
+
+
+def _tell_address(place: Place, as_json: bool) -> None:
+    """Print where a browser enters, for whoever has lost sight of what `up` printed."""
+    running = place.read()
+    if running is None:
+        raise ItemNotFoundError("Nothing that `up` has started runs here; `lion-broker up` starts it.")
+    if not running.address:
+        raise ItemNotFoundError("What is up here has no dashboard, or not yet; `lion-broker gateway` serves one.")
+    if as_json:
+        print_json({"dashboard": running.address})
+    else:
+        typer.echo(running.address)
 
 
 def _unfinished(place: Place, timeout: float, as_json: bool) -> int:

@@ -128,7 +128,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         with self._lock:
             for item in self._items.values():
                 self._unwatch(item)
-            self._observer = callback
+            _set(self, "_observer", callback)
             self._watch(self._items.values())
 
     def __enter__(self) -> Self:

@@ -54,6 +54,7 @@ __all__ = ["TOKEN_SETTING", "dashboard"]
 log = logger("dashboard")
 
 TOKEN_SETTING: Final = f"{PREFIX}DASHBOARD_TOKEN"
+_WORDS: Final = {404: "There is no page of this address.", 405: "This address does not take such a request."}
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (BrokerUnavailable, 503),
     (ItemNotFoundError, 404),
@@ -159,7 +160,7 @@ def _lifespan(console: Console, owned: bool):  # type: ignore[no-untyped-def]
 async def _failed(request: Request, error: Exception) -> Response:
     """Say what went wrong, in the form that was asked for."""
     if isinstance(error, HTTPException):
-        status, text = error.status_code, error.detail
+        status, text = error.status_code, _WORDS.get(error.status_code, error.detail)
     else:
         status, text = next(code for kind, code in _STATUS if isinstance(error, kind)), str(error)
     if "text/html" not in request.headers.get("accept", "") or request.url.path.endswith((".json", ".csv")):

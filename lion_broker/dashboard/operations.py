@@ -130,7 +130,7 @@ PAGES: Final[tuple[PagePath, ...]] = (
         "deadLetters",
         "Dead letters",
         (_LETTERS,),
-        ("session", "reason", "branch", "group", "after", *_PAGED),
+        ("session", "reason", "branch", "group", "q", "after", *_PAGED),
     ),
     PagePath(
         "/dead/groups",
@@ -183,6 +183,7 @@ _LETTERS_MEANT: Final = {
     "reason": "With `matching`: only with this reason.",
     "branch": "With `matching`: only of this branch.",
     "group": "With `matching`: only of this group, as `/dead/groups` names it.",
+    "q": "With `matching`: only with these words in the beginning of what it says, its error or its id.",
     "until": "With `matching`: only up to this letter.",
 }
 

@@ -125,10 +125,10 @@ def _before(entry: str) -> str:
     return f"{int(head)}-{int(tail) - 1}" if int(tail) else f"{max(0, int(head) - 1)}-{2**64 - 1}"
 
 
-def names_steps(wanted: Iterable[tuple[str, str]], default: str = "") -> Steps[dict[str, str]]:
+def names_steps(wanted: Iterable[tuple[str, str]], defaults: Iterable[str] = ()) -> Steps[dict[str, str]]:
     """Return what people call branches, given as (session, branch); unknown ones are left out.
 
-    `default` is the id of a session's default branch.
+    `defaults` are the ids of the sessions' default branches.
     """
     by_session: dict[str, list[str]] = {}
     for session, branch in dict.fromkeys(wanted):
@@ -140,7 +140,9 @@ def names_steps(wanted: Iterable[tuple[str, str]], default: str = "") -> Steps[d
         for first in range(0, len(ids), _IDS)
     ]
     pages = yield from ask_all(verbs)
-    names = {record.id: branch_name(record, default) for page in pages for record in page}
+    standing = frozenset(defaults)
+    records = [record for page in pages for record in page]
+    names = {one.id: branch_name(one, one.id if one.id in standing else "") for one in records}
     return {**names, **dict.fromkeys(by_session, "the session")}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import from_json
 
@@ -17,7 +17,7 @@ from lion_broker.mail.records import BranchRecord, LogRecord, Stamp
 from lion_broker.mail.verbs import ReadBranches, ReadLog, ReadSession
 from lion_broker.mail.wire import Header, decode_header
 
-from .wording import beginning_of
+from .wording import beginning, beginning_of
 
 __all__ = ["MOST", "History", "LogReader", "Story"]
 
@@ -25,6 +25,8 @@ MOST: Final = 20_000
 """Mails that are kept in memory, about a kilobyte each; of more, the oldest go."""
 _PAGE: Final = 500
 _LAST_PLACE: Final = 2**53
+_SHARED: Final = ("tool", "imodel")
+"""Categories of mail by which a branch gets tools and models: what it was is known by what the branch has since."""
 _TOGETHER: Final = 10
 """Logs that are read side by side: at most so many pages are in memory."""
 
@@ -208,6 +210,8 @@ class LogReader:
         self._before = 0.0
         self._times: Times | None = None
         self._came: Iterator[float | None] = iter(())
+        self._shared: list[str] = []
+        """What the branch has got by the mail that the next record names: tools, or a model."""
 
     def read_steps(self) -> Steps[None]:
         """Read what is new in the log."""
@@ -235,7 +239,7 @@ class LogReader:
 
     def _begin(self, row: LogRecord) -> None:
         self._before = self._at or self._before
-        self._stamp, self._times, self._came = row.stamp, None, iter(())
+        self._stamp, self._times, self._came, self._shared = row.stamp, None, iter(()), []
         self.since = self._at if self.since is None else self.since
         if self.reached is None and row.stamp is not None:
             self.reached = delivered_at(row.stamp.consumed)
@@ -253,8 +257,12 @@ class LogReader:
                 story.know(header)
                 story.text = story.text or beginning_of(record.body)
                 story.written = (self._branch, row.version, row.place)
+            self._shared = []
         elif record.kind == Kind.TOOK:
             self._took(from_json(record.body))
+            self._shared = []
+        elif record.kind in (Kind.TOOL, Kind.MODEL):
+            self._shared += _name_in(from_json(record.body))
         elif record.kind == Kind.SENT:
             for mail, recipient, category in from_json(record.body)["mails"]:
                 self._sent(mail, recipient, category)
@@ -289,6 +297,8 @@ class LogReader:
         if isinstance(mail, str) and mail and (story := self._applied(mail, sender, category)) is not None:
             story.recipient, story.category = story.recipient or self._branch, category
             story.sender = sender or story.sender
+            if category in _SHARED:
+                story.text = story.text or beginning(", ".join(self._shared))
             created, cause = body.get("created"), body.get("cause")
             story.sent = created if isinstance(created, float) else story.sent
             story.cause = cause if isinstance(cause, str) else story.cause
@@ -314,3 +324,10 @@ class LogReader:
         if story is not None:
             story.sender, story.recipient, story.category = self._branch, recipient, category
             story.posted = self._at
+
+
+def _name_in(body: dict[str, Any]) -> list[str]:
+    """What a person knows a tool or a model by, of the record of either."""
+    settings = body.get("settings")
+    names = (body.get("name"), body.get("ref"), settings.get("model") if isinstance(settings, dict) else None)
+    return [name for name in names if isinstance(name, str) and name][:1]

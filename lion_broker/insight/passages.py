@@ -101,6 +101,7 @@ class Passages:
             where=str(waits.where) if waits and not story.done else "",
             due=waits.due if waits and not story.done else None,
             letter=dead.letter if dead and not story.done else "",
+            expires=waits.expires if waits and not story.done else None,
         )
 
     def state_of(self, story: Story) -> str:

@@ -76,7 +76,8 @@ class Passage:
     `sent` is by the sender's clock. `state` is `waiting`, `working`, `applied`, `retrying`, `delayed` or `dead`, and
     `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `sent` is mail
     of which only the sending was read: what became of it stands where a bounded look does not reach. `where` is the
-    station at which it waits, `due` until when if it is for a time; `text` is the beginning of what it says.
+    station at which it waits, `due` until when if it is for a time, `expires` by when a worker must have it, if its
+    sender has said so; `text` is the beginning of what it says.
     """
 
     mail: str
@@ -96,6 +97,7 @@ class Passage:
     where: str = ""
     due: float | None = None
     letter: str = ""
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lion_broker.mail.deployment import mark_of_pool
@@ -14,6 +15,7 @@ from .pictures import Passage, PoolPicture, WorkerPicture
 
 __all__ = ["Reason", "paused_in", "reason_of"]
 
+_LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
 
@@ -44,14 +46,25 @@ def _branches(number: int) -> str:
 
 
 def reason_of(
-    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture]
+    session: str,
+    passage: Passage,
+    record: BranchRecord | None,
+    workers: Sequence[WorkerPicture],
+    now: float | None = None,
 ) -> Reason | None:
     """Return why a mail has not taken effect, by where it and its branch (`record`) stand and who is at work.
 
-    None for mail that has taken effect, and for dead mail, whose letter says why.
+    `now` is the present moment unless it is said, in seconds since the epoch. None for mail that has taken effect, and
+    for dead mail, whose letter says why.
     """
     if passage.state in ("applied", "dead"):
         return None
+    found = _why(session, passage, record, workers)
+    is_late = passage.expires is not None and passage.expires < (time.time() if now is None else now)
+    return replace(found, text=f"{_LATE} {found.text}") if is_late and passage.state == "waiting" else found
+
+
+def _why(session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture]) -> Reason:
     if passage.state == "gone":
         return Reason(
             "Nothing of it is kept any more: its dead letter was dropped, or sent again in other words, or its branch"

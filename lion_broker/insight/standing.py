@@ -28,6 +28,7 @@ _LOOKS: Final = 50
 class Waits:
     """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand.
 
+    `expires` is by when it must be taken up, where its sender has said so.
     `attempts` counts those that were begun, the present one included; `tried` are workers that had it and are gone.
     `place` and `lane` are its own at that station.
     """
@@ -40,6 +41,7 @@ class Waits:
     tried: tuple[str, ...] = ()
     place: str = ""
     lane: str = ""
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ class Standing:
             attempts = record.tries if record.owner else len(tried)
             tried = (*tried, record.owner) if attempts and record.owner and not held else tried
         due = one.due / 1000 if one.due else None
-        self.waits[header.id] = Waits(where, record.id, due, held, attempts, tried, one.place, one.lane)
+        self.waits[header.id] = Waits(
+            where, record.id, due, held, attempts, tried, one.place, one.lane, _end_of(one, where)
+        )
 
     def _dead_steps(self) -> Steps[None]:
         after = START
@@ -176,6 +180,15 @@ class Standing:
             letter.owners,
             letter.branch,
         )
+
+
+def _end_of(one: Waiting, where: WaitsAt) -> float | None:
+    """By when a mail must be taken up: it counts from when it came to where it can be."""
+    if not isinstance(one.mail, WireMail) or one.mail.header.ttl is None:
+        return None
+    if where not in (WaitsAt.MAILBOX, WaitsAt.INBOX):
+        return None
+    return int(one.place.partition("-")[0]) / 1000 + one.mail.header.ttl
 
 
 def _stations_of(record: BranchRecord, rounds: bool) -> Iterator[tuple[BranchRecord, WaitsAt]]:

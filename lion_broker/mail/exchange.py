@@ -15,7 +15,7 @@ Programs that need several verbs are written once, as generators that yield verb
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -24,13 +24,16 @@ from anyio.lowlevel import checkpoint
 
 from .verbs import Verb
 
-__all__ = ["PAUSE", "Convoy", "Exchange", "Steps", "arun", "ask", "ask_all", "run", "together"]
+__all__ = ["PAUSE", "Convoy", "Exchange", "Heard", "Steps", "arun", "ask", "ask_all", "run", "together"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 Steps = Generator[Sequence[Verb[Any]], list[Any], T]
 """A program over an exchange: yields verbs that may go together, is sent their answers, returns a T."""
+
+Heard = Callable[[], Awaitable[None]]
+"""What somebody does who hears that an answer has come."""
 
 PAUSE: Final[Sequence[Verb[Any]]] = ()
 """What a program yields that asks nothing, but has worked for a while: in an event loop others have their turn then."""
@@ -62,9 +65,15 @@ class Exchange(ABC):
         answer: A = self.call_all((verb,))[0]
         return answer
 
-    async def acall(self, verb: Verb[A], /) -> A:
-        """Do one verb and return its answer."""
+    async def acall(self, verb: Verb[A], /, *, heard: Heard | None = None) -> A:
+        """Do one verb and return its answer.
+
+        `heard` is awaited when the answer has come, if it can be before it is read: reading many mails takes a while,
+        in which the next verb may be on its way. It is left out where there are difficulties.
+        """
         answer: A = (await self.acall_all((verb,)))[0]
+        if heard is not None:
+            await heard()
         return answer
 
     def convoy(self) -> Convoy:

@@ -27,7 +27,7 @@ from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.waiting import WaitsAt
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, read_json
 
-from .source import Piece
+from .source import EXPORTED, IMPORTED, Piece
 
 __all__ = [
     "FORMAT",
@@ -82,9 +82,9 @@ def branch_of(row: Row) -> BranchRecord:
     _insist(is_id(seed.id) and (row["copies"] == "" or is_id(row["copies"])), "an id is none")
     _insist(all(type(one) is str for pair in seed.fields.items() for one in pair), "a field is no text")
     _insist(type(row["paused"]) is str and type(row["version"]) is int, "paused or version is of the wrong type")
-    return BranchRecord(
-        seed, state, "", False, "0-0", row["version"], 0, 0, 0, paused=row["paused"], copies=row["copies"]
-    )
+    # It rested for the copy, which is made: for itself it has no reason to.
+    paused = "" if row["paused"] in (EXPORTED, IMPORTED) else row["paused"]
+    return BranchRecord(seed, state, "", False, "0-0", row["version"], 0, 0, 0, paused=paused, copies=row["copies"])
 
 
 def lines_of(piece: Piece) -> list[Row]:

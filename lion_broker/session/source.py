@@ -15,7 +15,11 @@ from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Piece", "Source", "Survey"]
+__all__ = ["EXPORTED", "IMPORTED", "Piece", "Source", "Survey"]
+
+EXPORTED: Final = "being exported"
+IMPORTED: Final = "being imported"
+"""Reasons for which branches rest while a copy is made: no reasons of their own, so no copy has them."""
 
 _MOST_ROWS: Final = 1000
 _BYTES: Final = 2 * 1024 * 1024

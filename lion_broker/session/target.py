@@ -26,13 +26,12 @@ from lion_broker.mail.verbs import (
 )
 from lion_broker.mail.wire import WireMail
 
-from .source import Piece
+from .source import IMPORTED, Piece
 
 __all__ = ["Target"]
 
 V = TypeVar("V")
 
-_RESTING: Final = "being imported"
 _AT_ONCE: Final = 100
 """Branches that are made, or set free, in one round trip."""
 _ROWS: Final = 200
@@ -69,7 +68,7 @@ class Target:
 
     def _made(self, branch: BranchRecord) -> list[Verb[Outcome]]:
         create = CreateBranch(self.session, branch.seed, (), copies=branch.copies)
-        return [create, Pause(self.session, branch.id, branch.paused or _RESTING)] if branch.seed.pool else [create]
+        return [create, Pause(self.session, branch.id, branch.paused or IMPORTED)] if branch.seed.pool else [create]
 
     def take_steps(self, piece: Piece) -> Steps[None]:
         """Put a piece back, in parts that do not hold the server for long."""
@@ -95,7 +94,7 @@ class Target:
         for first in range(0, len(resting), _AT_ONCE):
             stand = yield from ask(ReadBranches(self.session, tuple(resting[first : first + _AT_ONCE])))
             # Those of a pool that is paused began so, and stay.
-            yield from ask_all([Resume(self.session, one.id) for one in stand if one.paused == _RESTING])
+            yield from ask_all([Resume(self.session, one.id) for one in stand if one.paused == IMPORTED])
 
     def give_up_steps(self) -> Steps[None]:
         """Remove what has been made so far, unless it can be seen already."""

@@ -19,12 +19,15 @@ from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry
 from lion_broker.mail.wire import WireMail
+from lion_broker.telemetry import logger
 from lion_broker.telemetry.lines import without_credentials
 
 from .account import Account
 from .commands import answer_command
 
 __all__ = ["Failure", "attempt"]
+
+log = logger("worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,16 @@ async def attempt(
     if host.ledger is not None:
         host.ledger.begin(wire.id)
     with turn.account.handling(host, wire, turn.attempts) as handling:
-        handling.failure = failure = await _apply(turn, entry, host, behaviour, wire, category)
+        failure = await _apply(turn, entry, host, behaviour, wire, category)
+        if failure is not None and host.ledger is not None and host.ledger.cut is not None:
+            # Whatever ended the attempt: another one would make the call a second time.
+            failure = Failure(host.ledger.cut, "unknown_outcome", final=True)
+        handling.failure = failure
+        if failure is not None:
+            # Here, where a line names session, branch, mail and attempt.
+            log.warning("a mail failed (%s): %s", failure.reason, type(failure.error).__name__)
     if failure is not None:
         host.rollback(mark)
-        if host.ledger is not None and host.ledger.cut is not None:
-            # Whatever ended the attempt: another one would make the call a second time.
-            return Failure(host.ledger.cut, "unknown_outcome", final=True)
     return failure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -29,25 +30,33 @@ _AT_ONCE: Final = _AtOnce()
 class Passage:
     """The way of one turn to the server and back, entered with `async with`.
 
-    `mails` is how many came with the answer; whoever knows it writes it down.
+    `heard` is for when the answer has come and was not read yet. `mails` is how many came with it; whoever knows it
+    writes it down.
     """
 
-    __slots__ = ("_ends_turn", "_schedule", "expected", "free", "mails", "session")
+    __slots__ = ("_schedule", "ends_turn", "expected", "free", "mails", "session", "travels")
 
     def __init__(self, schedule: Schedule, session: str, expected: float, ends_turn: bool) -> None:
         self._schedule = schedule
-        self._ends_turn = ends_turn
         self.session = session
+        self.ends_turn = ends_turn
         self.expected = expected
         self.mails = 0
+        self.travels = False
+        """Whether it is on its way now, and takes room there."""
         self.free: anyio.Event | None = None
         """What it waits for, where it has to wait."""
 
     def __aenter__(self) -> Awaitable[None]:
         return _AT_ONCE if self._schedule.sets_out(self) else self._schedule.set_out_later(self)
 
+    async def heard(self) -> None:
+        """Make room for others, and let those that waited for it set out: reading the answer takes a while."""
+        if self._schedule.arrive(self):
+            await asyncio.sleep(0)
+
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> Awaitable[None]:
-        self._schedule.come_back(self, ends_turn=self._ends_turn)
+        self._schedule.come_back(self)
         return _AT_ONCE

@@ -16,6 +16,47 @@ _MOST_BEHIND: Final = 16
 """Rounds that a session stays out at most for what it has cost: that may have been while nobody else was there."""
 
 
+class _Line(Generic[T]):
+    """The items of one session: of those that end something and those that begin something, the first in turn.
+
+    So what was begun is done before all else has begun, and nothing waits for what goes on and on.
+    """
+
+    __slots__ = ("_beginning", "_ending", "_ends_next")
+
+    def __init__(self) -> None:
+        self._beginning: deque[T] = deque()
+        self._ending: deque[T] = deque()
+        self._ends_next = True
+
+    def __len__(self) -> int:
+        return len(self._beginning) + len(self._ending)
+
+    @property
+    def _next(self) -> deque[T]:
+        first, other = (self._ending, self._beginning) if self._ends_next else (self._beginning, self._ending)
+        return first or other
+
+    @property
+    def head(self) -> T:
+        return self._next[0]
+
+    def put(self, item: T, ends: bool) -> None:
+        (self._ending if ends else self._beginning).append(item)
+
+    def take(self) -> T:
+        line = self._next
+        self._ends_next = line is self._beginning
+        return line.popleft()
+
+    def drop(self, item: T) -> bool:
+        for line in (self._ending, self._beginning):
+            if item in line:
+                line.remove(item)
+                return True
+        return False
+
+
 class RoundRobin(Generic[T]):
     """Lines of items, one a session, served in turn: each round lets a session cost `quantum` more.
 
@@ -26,7 +67,7 @@ class RoundRobin(Generic[T]):
 
     def __init__(self, quantum: float) -> None:
         self._quantum = quantum
-        self._lines: OrderedDict[str, deque[T]] = OrderedDict()
+        self._lines: OrderedDict[str, _Line[T]] = OrderedDict()
         self._credit: OrderedDict[str, float] = OrderedDict()
         self._given = 0
         self._known: dict[str, int] = {}
@@ -47,19 +88,19 @@ class RoundRobin(Generic[T]):
         """Whether another session has anything in line."""
         return len(self._lines) > (session in self._lines)
 
-    def put(self, session: str, item: T) -> None:
-        """Put an item at the end of its session's line."""
+    def put(self, session: str, item: T, *, ends: bool = False) -> None:
+        """Put an item at the end of its session's line; `ends` says that it ends something."""
         line = self._lines.get(session)
         if line is None:
-            line = self._lines[session] = deque()
+            line = self._lines[session] = _Line()
             if self.credit(session) > 0:
                 self._lines.move_to_end(session, last=False)
-        line.append(item)
+        line.put(item, ends)
 
     def head(self) -> T | None:
         """Return the item that `take` would, or None when nothing is in line."""
         session = self._turn()
-        return None if session is None else self._lines[session][0]
+        return None if session is None else self._lines[session].head
 
     def take(self) -> tuple[str, T] | None:
         """Return the next item and its session, or None when nothing is in line."""
@@ -67,7 +108,7 @@ class RoundRobin(Generic[T]):
         if session is None:
             return None
         line = self._lines[session]
-        item = line.popleft()
+        item = line.take()
         if not line:
             del self._lines[session]
         return session, item
@@ -86,10 +127,8 @@ class RoundRobin(Generic[T]):
     def drop(self, session: str, item: T) -> None:
         """Take an item out of its line; one that is not there is ignored."""
         line = self._lines.get(session)
-        if line is not None and item in line:
-            line.remove(item)
-            if not line:
-                del self._lines[session]
+        if line is not None and line.drop(item) and not line:
+            del self._lines[session]
 
     def charge(self, session: str, cost: float) -> None:
         """Note what an item of a session has cost."""

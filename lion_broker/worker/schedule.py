@@ -18,13 +18,16 @@ import anyio
 
 from lion_broker.mail.records import OVER, ReadyEntry
 
+from .forecast import Forecast
 from .passage import Passage
 from .robin import RoundRobin
 
 __all__ = ["Schedule"]
 
-_TURNS_ON_THEIR_WAY: Final = 2
-"""The window in turns."""
+_TURNS_ON_THEIR_WAY: Final = 3
+"""The window in turns: the server is at one, and the answer of another is being read; the third is never waited for."""
+_TURNS_WHERE_SHARED: Final = 2
+"""The same while sessions share the worker: what else there is, a quiet one's mail would wait behind."""
 _LARGE_BATCH: Final = 200
 """Mails of a turn while one session has the worker for itself, as far as the window goes."""
 _SMALL_BATCH: Final = 16
@@ -46,9 +49,6 @@ _SHARED_SECONDS: Final = 10.0
 _AHEAD_SECONDS: Final = 0.1
 """For how long a turn that has ended lets a saturated worker read one more ready branch."""
 _MOST_AHEAD: Final = 1024
-_SESSIONS_KNOWN: Final = 1024
-_LEARNING: Final = 0.5
-"""The weight of the latest turn in what is expected of a session's next one."""
 
 
 class Schedule:
@@ -71,7 +71,7 @@ class Schedule:
         self._seats: RoundRobin[ReadyEntry] = RoundRobin(1)
         self._ways: RoundRobin[Passage] = RoundRobin(_SMALL_BATCH)
         self._under_way = 0.0
-        self._usual: OrderedDict[str, float] = OrderedDict()
+        self._forecast = Forecast(batch)
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._little_asked = -math.inf
         self._turns: deque[float] = deque(maxlen=_MOST_AHEAD)
@@ -211,12 +211,16 @@ class Schedule:
         """Let whoever waits for room look again."""
         self._changed.set()
 
-    def passage(self, session: str, *, ends_turn: bool = False) -> Passage:
-        """Go to the server and back when there is room in the window; where a turn ends, its seat may go to another."""
+    def passage(self, session: str, *, commits: int | None = None) -> Passage:
+        """Go to the server and back when there is room in the window, to claim a branch, or to commit so many mails.
+
+        Where a turn ends, its seat may go to another. A commit holds the server with the mails that it writes as much
+        as with those that it brings.
+        """
         self._note(session)
-        # Of a session that is new nothing is known but how much it may be.
-        usual, most = self._usual.get(session, self._batch), self.batch
-        return Passage(self, session, 1.0 if usual < 1 else min(most, usual), ends_turn)
+        ends_turn = commits is not None
+        brings = min(self.batch, self._forecast.expected(session, commits=ends_turn))
+        return Passage(self, session, max(1, brings, commits or 0), ends_turn)
 
     def brought(self, session: str, mails: int) -> bool:
         """Note mails that came without being asked for; returns False where their session has to wait for its turn.
@@ -225,37 +229,38 @@ class Schedule:
         """
         if self._ways and self._waits_its_turn(session):
             return False
-        self._account(session, mails)
+        self._account(session, mails, commits=False)
         return True
 
     def sets_out(self, passage: Passage) -> bool:
         """Begin a passage if there is room for it now; returns whether it has begun."""
         if self._has_to_wait(passage.session, passage.expected):
             return False
-        self._depart(passage.session, passage)
+        self._depart(passage)
         return True
 
     async def set_out_later(self, passage: Passage) -> None:
         """Wait until there is room for a passage; one that is not waited for is taken out of line."""
         session = passage.session
         free = passage.free = anyio.Event()
-        self._ways.put(session, passage)
+        self._ways.put(session, passage, ends=passage.ends_turn)
         self._parked += 1
         self._fill()
         try:
             await free.wait()
         except BaseException:
             if free.is_set():
-                self._arrive(session, passage)
+                self.arrive(passage)
             else:
                 self._ways.drop(session, passage)
                 self._parked -= 1
             raise
 
-    def come_back(self, passage: Passage, *, ends_turn: bool) -> None:
-        """Make room for others; with a turn that has ended, one more branch may be read."""
-        self._arrive(passage.session, passage)
-        if ends_turn:
+    def come_back(self, passage: Passage) -> None:
+        """Note what a passage has brought; with a turn that has ended, one more branch may be read."""
+        self.arrive(passage)
+        self._account(passage.session, passage.mails, commits=passage.ends_turn)
+        if passage.ends_turn:
             # A large turn lets as many free seats be filled as small ones would: or who is new here waited behind all
             # ready branches of a backlog, each of them read for a large turn.
             seats = min(self._concurrency - self.active, passage.mails // _SMALL_BATCH)
@@ -274,7 +279,9 @@ class Schedule:
 
     @property
     def _window(self) -> int:
-        return _TURNS_ON_THEIR_WAY * (self._small_batch if self.shared else _LARGE_BATCH)
+        if self.shared:
+            return _TURNS_WHERE_SHARED * self._small_batch
+        return _TURNS_ON_THEIR_WAY * _LARGE_BATCH
 
     @property
     def _small_batch(self) -> int:
@@ -291,12 +298,18 @@ class Schedule:
     def _fits(self, expected: float) -> bool:
         return self._under_way == 0 or self._under_way + expected <= self._window
 
-    def _depart(self, session: str, passage: Passage) -> None:
+    def _depart(self, passage: Passage) -> None:
+        passage.travels = True
         self._under_way += passage.expected
-        self._travelling[session] += 1
+        self._travelling[passage.session] += 1
 
-    def _arrive(self, session: str, passage: Passage) -> None:
+    def arrive(self, passage: Passage) -> bool:
+        """Make room for others, once; returns whether any of them may set out now."""
+        if not passage.travels:
+            return False
+        passage.travels = False
         self._under_way -= passage.expected
+        session = passage.session
         travelling = self._travelling[session] - 1
         if travelling:
             self._travelling[session] = travelling
@@ -304,26 +317,20 @@ class Schedule:
             del self._travelling[session]
         if self._under_way < 1:
             self._under_way = 0  # halves do not add up exactly
-        self._account(session, passage.mails)
+        others = False
         while self._ways and (following := self._ways.head()) is not None and self._fits(following.expected):
-            taken = self._ways.take()
+            self._ways.take()
             self._parked -= 1
-            if taken is not None:
-                self._depart(*taken)
+            self._depart(following)
             if following.free is not None:
                 following.free.set()
+            others = True
+        return others
 
-    def _account(self, session: str, mails: int) -> None:
+    def _account(self, session: str, mails: int, *, commits: bool) -> None:
         self._ways.charge(session, mails or 1)
-        usual = self._usual.get(session)
-        if usual is None:
-            usual = float(self._batch)
-            if len(self._usual) >= _SESSIONS_KNOWN:
-                self._usual.popitem(last=False)
-        self._usual[session] = usual = usual + _LEARNING * (mails - usual)
-        if usual < _LITTLE:
+        if self._forecast.learn(session, mails, commits=commits) < _LITTLE:
             self._little_asked = self._clock()
-        self._usual.move_to_end(session)
 
     @property
     def _share(self) -> int:

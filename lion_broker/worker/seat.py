@@ -188,7 +188,8 @@ class Seat:
                     owner=place.owner,
                     lease_ms=place.lease_ms,
                     batch=place.schedule.batch,
-                )
+                ),
+                heard=passage.heard,
             )
             passage.mails = len(claimed.entries)
         Account.received(place.exchange, self._ready, place.owner, claimed, began)
@@ -197,14 +198,14 @@ class Seat:
     async def _commit(self, turn: Turn, host: Host | None) -> tuple[Commit, Claimed]:
         """Commit a turn when it is this session's time; what it asks for is decided then, not before the wait."""
         place = self._place
-        passage = place.schedule.passage(self._ready.session, ends_turn=True)
+        passage = place.schedule.passage(self._ready.session, commits=turn.done)
         async with passage:
             crowds = place.schedule.crowds(self._ready.session)
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else turn.ahead(place.schedule.batch)
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
             turn.account.commits()
-            answer: Claimed = await place.exchange.acall(verb)
+            answer: Claimed = await place.exchange.acall(verb, heard=passage.heard)
             passage.mails = len(answer.entries)
         return verb, answer
 
@@ -256,9 +257,6 @@ class Seat:
         host = await self._loaded()
         with host.turns.enter(), turn.account:
             await work_through(turn, host, self._behaviour, self._place)
-        if turn.failed is not None:
-            name = type(turn.failed.error).__name__
-            log.warning("branch %s: a mail failed (%s): %s", self._ready.branch, turn.failed.reason, name)
         if turn.pause:
             log.error("branch %s is paused until somebody resumes it", self._ready.branch)
         return host

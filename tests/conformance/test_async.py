@@ -47,6 +47,20 @@ async def test_verbs_have_the_same_answers(road: Road) -> None:
     assert (sessions, none, nothing) == ((road.session,), None, ())
 
 
+async def test_who_asks_hears_that_the_answer_has_come(road: Road) -> None:
+    """Once, and before it is theirs."""
+    road.local("ada")
+    road.say("x", "ada", 1)
+    heard: list[str] = []
+
+    async def hear() -> None:
+        heard.append("heard")
+
+    for _ in range(3):
+        assert texts(await road.exchange.acall(ReadInbox(road.session, "ada"), heard=hear)) == [1]
+    assert heard == ["heard"] * 3
+
+
 async def test_senseless_verbs_are_refused(road: Road) -> None:
     """What is wrong with a verb is said here too before anything is done."""
     with pytest.raises(ConfigError):

@@ -10,6 +10,7 @@ import pytest
 from lion_broker import Session
 from lion_broker.broker.library import PROTOCOL
 from lion_broker.errors import ProtocolMismatch
+from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import wait_until
 from tests.faults.load import Load, check, flowing
 from tests.faults.place import Site
@@ -20,6 +21,9 @@ pytestmark = [pytest.mark.redis, pytest.mark.processes]
 BEFORE = os.environ.get("LION_FAULTS_BEFORE", "b4d3d84")
 """A revision of an earlier version: the last one of protocol 1, or whatever else is to be tried."""
 
+EXPORTS = "c96d323"
+"""A revision of an earlier version whose sessions can be exported: the last one of protocol 4."""
+
 OLD = """
 import runpy, sys
 sys.path.insert(0, sys.argv[1])
@@ -28,16 +32,30 @@ runpy.run_module("lion_broker", run_name="__main__", alter_sys=True)
 """
 """A program that finds another version of the package first, and then is its `lion-broker`."""
 
+LEAVES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from lion_broker import Session
+with Session(name="moved", delivery="auto") as session:
+    far = session.new_branch(name="far", pool="p", behaviour="echo")
+    session.default_branch.send(far, "message", "wait for the next version")
+"""
+"""A program that finds another version first, and leaves a session in which a mail waits."""
+
 WORKER = ("worker", "--app", "tests.apps.desk:registry", "--pool", "p", "--json", "--until-eof", "--lease", "1")
 
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an earlier version, and what its tests ask of workers."""
-    folder = tmp_path_factory.mktemp("earlier")
-    archive = subprocess.run(["git", "-C", ROOT, "archive", BEFORE, "lion_broker", "tests"], capture_output=True)
+    return checked_out(tmp_path_factory.mktemp("earlier"), BEFORE)
+
+
+def checked_out(folder: Path, revision: str) -> Path:
+    """Put a revision into a folder, which is returned."""
+    archive = subprocess.run(["git", "-C", ROOT, "archive", revision, "lion_broker", "tests"], capture_output=True)
     if archive.returncode:
-        pytest.skip(f"the history of this checkout has no revision {BEFORE}")
+        pytest.skip(f"the history of this checkout has no revision {revision}")
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
     return folder
 
@@ -109,3 +127,22 @@ def test_a_namespace_of_an_earlier_version(site: Site, earlier: Path) -> None:
     newer = site.worker()
     assert newer.wait() != 0
     assert "another namespace" in newer.errors
+
+
+def test_sessions_of_an_earlier_protocol_come_along(site: Site, tmp_path: Path) -> None:
+    """Exported by that version and imported by this one, into another namespace: what waited is handled there."""
+    folder, file = checked_out(tmp_path, EXPORTS), tmp_path / "moved.jsonl"
+    left = site.start("-c", LEAVES, str(folder), **site.environ())
+    assert left.wait() == 0, left.errors
+    words = ("session", "export", "moved", "--pause", "--output", str(file))
+    export = site.start("-c", OLD, str(folder), *words, **site.environ())
+    assert export.wait() == 0, export.errors
+    site.namespace += "-next"
+    imported = site.start("-m", "lion_broker", "session", "import", str(file), "--same-ids", **site.environ())
+    assert imported.wait() == 0, imported.errors
+    site.worker(**site.environ()).ready()
+    exchange = site.connect()
+    (moved,) = exchange.call(ListSessions())
+    with Session.open(moved, exchange=exchange) as session:
+        wait_until(lambda: len(session.branches["far"].messages) > 0)
+        assert session.branches["far"].messages[0].text == "wait for the next version"

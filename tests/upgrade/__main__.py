@@ -25,6 +25,12 @@ def upgraded(folder: Path, revision: str) -> int:
     """Play it in a folder; returns the exit code."""
     environ = environ_of(folder)
     old, new = build(folder, environ, revision), build(folder, environ, version="99.0.0")
+    if old.protocol != new.protocol:
+        say(
+            f"{revision or old.version} speaks protocol {old.protocol} and this source {new.protocol}: they share no"
+            " namespace. How sessions move says docs/operating.md, under “To another protocol”."
+        )
+        return 2
     say(f"{old.version} and {new.version} are installed, each in an environment of its own")
     play = Play(folder, old, new, say)
     with play.stage():

@@ -21,6 +21,7 @@ __all__ = ["Release", "build"]
 
 _SOURCE: Final = ("lion_broker", "pyproject.toml", "README.md", "LICENSE")
 _VERSION: Final = re.compile(r'^version = "(.*)"$', re.MULTILINE)
+_PROTOCOL: Final = re.compile(r"^PROTOCOL: Final = (\d+)$", re.MULTILINE)
 _SECONDS: Final = 90.0
 
 
@@ -31,6 +32,7 @@ class Release:
     version: str
     folder: Path
     environ: Mapping[str, str]
+    protocol: int
 
     @property
     def python(self) -> Path:
@@ -95,7 +97,8 @@ def build(folder: Path, environ: Mapping[str, str], revision: str = "", version:
     (wheel,) = (source / "dist").glob("*.whl")
     installed = folder / f"release-{version}"
     _install(wheel, installed)
-    return Release(version, installed, environ)
+    (protocol,) = _PROTOCOL.findall((source / "lion_broker/broker/library.py").read_text())
+    return Release(version, installed, environ, int(protocol))
 
 
 def _check_out(folder: Path, revision: str) -> None:

@@ -112,7 +112,10 @@ def namespace_findings(facts: NamespaceFacts, wanted: int, profile: Profile) -> 
         return
     if facts.protocol != PROTOCOL:
         text = f"The namespace {facts.name} speaks protocol {facts.protocol}, and this version {PROTOCOL}."
-        fix = "another LION_BROKER_NAMESPACE, or the version of lion-broker that made it"
+        fix = (
+            "another LION_BROKER_NAMESPACE, or the version of lion-broker that made it;"
+            " `session export` of that version and `session import` of this one take its sessions along"
+        )
         yield Finding("namespace", Severity.ERROR, text, fix)
         return
     text = f"The namespace {facts.name} speaks protocol {facts.protocol} and has {_count(facts.partitions)}."

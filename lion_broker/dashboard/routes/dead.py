@@ -16,11 +16,19 @@ from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
 from lion_broker.dashboard.tables import Row, Table
-from lion_broker.dashboard.views.letters import MEANINGS, item_text, letter_fields, letter_row, letter_table
-from lion_broker.dashboard.views.sessions import session_name
+from lion_broker.dashboard.views.letters import (
+    MEANINGS,
+    NO_SUCH_LETTER,
+    item_text,
+    letter_fields,
+    letter_row,
+    letter_table,
+)
+from lion_broker.dashboard.views.sessions import default_branch, session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.deaths import Behaviours
+from lion_broker.insight.wording import beginning_of
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import LAST, START, DeadLetter, SessionRecord, is_after
@@ -40,13 +48,13 @@ _MOST: Final = 5000
 _SESSIONS: Final = 1000
 _LOOKED_AT: Final = 20_000
 _NAMED: Final = 100
-_TERMS: Final = ("session", "reason", "branch", "group")
+_TERMS: Final = ("session", "reason", "branch", "group", "q")
 
 Found = tuple[str, DeadLetter]
 
 
 async def dead(request: Request, console: Console) -> Page:
-    """Dead letters of one session or all, of one reason, branch or group or all, a page at a time.
+    """Dead letters of one session or all, of one reason, branch or group or all, with some words, a page at a time.
 
     In the order of a column they are put all together, of very many the first twenty thousand.
     """
@@ -54,6 +62,8 @@ async def dead(request: Request, console: Console) -> Page:
     chosen = await letter_sessions(console, wanted["session"])
     letters = _in_order if is_order_asked(request) else _in_turn
     table, met = await letters(request, console, chosen, wanted)
+    if any(wanted.values()):
+        table = replace(table, empty=NO_SUCH_LETTER)
     total = sum(record.counters["dead"] for record in chosen)
     reasons = sorted(met | set(filter(None, [wanted["reason"]])))
     context = {
@@ -76,7 +86,7 @@ async def _in_turn(
             more = following(request, after="/".join((found[-1][0], found[-1][1].id)))
             break
         found.append(one)
-    names = await console.ask(names_steps(_ends(found)))
+    names = await console.ask(names_steps(_ends(found), map(default_branch, chosen)))
     table = replace(letter_table(found, names, more), sorts=True, size=size)
     return table, {letter.reason for _, letter in found}
 
@@ -86,11 +96,12 @@ async def _in_order(
 ) -> tuple[Table, set[str]]:
     """All letters, of which a page is cut out once they are in order, and their reasons."""
     rows, names, piece = list[Row](), dict[str, str](), list[Found]()
+    defaults = frozenset(map(default_branch, chosen))
 
     async def add() -> None:
         # A row is small; the letters, with their mail, are let go of a piece at a time.
         nonlocal names
-        names |= await console.ask(names_steps(end for end in _ends(piece) if end[1] not in names))
+        names |= await console.ask(names_steps((end for end in _ends(piece) if end[1] not in names), defaults))
         rows.extend(letter_row(session, letter, names) for session, letter in piece)
         piece.clear()
 
@@ -110,7 +121,7 @@ async def letter(request: Request, console: Console) -> Page:
     """One letter: what it says, why it is dead, who has tried it, and what led to it."""
     record = await console.session(request.path_params["session"])
     found = await console.ask(find_letter_steps(record.id, request.path_params["letter"]))
-    names = await console.ask(names_steps(_ends([(record.id, found)])))
+    names = await console.ask(names_steps(_ends([(record.id, found)]), [default_branch(record)]))
     fields = letter_fields(found, names)
     table = letter_table([(record.id, found)], names)
     context = {
@@ -156,7 +167,13 @@ async def _letters(
 
 
 def _matches(found: DeadLetter, wanted: dict[str, str]) -> bool:
-    return wanted.get("reason", "") in ("", found.reason) and wanted.get("branch", "") in ("", found.branch)
+    is_meant = wanted.get("reason", "") in ("", found.reason) and wanted.get("branch", "") in ("", found.branch)
+    low = wanted.get("q", "").casefold()
+    if not is_meant or not low:
+        return is_meant
+    mail = found.mail
+    told = (found.id, found.detail, found.error, *((mail.id, beginning_of(mail.body)) if mail else ()))
+    return any(low in text.casefold() for text in told)
 
 
 def _ends(found: list[Found]) -> list[tuple[str, str]]:
@@ -215,7 +232,7 @@ async def _chosen(console: Console, form: Form) -> tuple[dict[str, list[str]], b
 
 def _told(letters: list[str], form: Form) -> str:
     if form.get("scope") == "matching":
-        terms = [f"{name} {form.get(name)}" for name in _TERMS[1:] if form.get(name)]
+        terms = [f"{'words' if name == 'q' else name} {form.get(name)}" for name in _TERMS[1:] if form.get(name)]
         return f"{len(letters)} letters: all {' and '.join(terms)}".strip()
     return f"{len(letters)}: {', '.join(letters[:20])}{' …' if len(letters) > 20 else ''}"
 

@@ -23,8 +23,8 @@ _TITLE: Final = "Dead letters by what they died of"
 COLUMNS: Final = (
     Column("letters", "Letters", "number"),
     Column("reason", "Reason", "state"),
-    Column("behaviour", "Behaviour"),
     Column("error", "Error", hint="The first line of the error, with # for numbers and <id> for ids"),
+    Column("behaviour", "Behaviour"),
     Column("example", "Example", data_only=True),
     Column("first", "First", "moment"),
     Column("last", "Last", "moment"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -12,8 +13,9 @@ from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes, patience
 from lion_broker.dashboard.reading import find_letter_steps
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
-from lion_broker.dashboard.views.sessions import branch_name, session_name
+from lion_broker.dashboard.views.sessions import branch_name, branch_names, session_name
 from lion_broker.errors import ItemNotFoundError
+from lion_broker.insight.pictures import Passage
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches
@@ -31,8 +33,12 @@ _ID_PART: Final = re.compile(r"[0-9a-f-]{6,36}")
 COLUMNS: Final = (
     Column("kind", "What"),
     Column("name", "Name"),
-    Column("id", "Id", "code"),
+    Column("state", "State", "state", "Where a mail stands now.", rare=True),
+    Column("sent", "Sent", "moment", rare=True),
+    Column("sender", "From", rare=True),
+    Column("recipient", "To", rare=True),
     Column("session", "Session"),
+    Column("id", "Id", "code"),
 )
 
 
@@ -60,8 +66,14 @@ def _is_meant(wanted: str, identity: str, name: str) -> bool:
 
 
 def _session(record: SessionRecord) -> Row:
-    name, home = session_name(record), f"/sessions/{record.id}"
-    return Row({"kind": "session", "name": name, "id": record.id, "session": name}, {"name": home, "id": home})
+    home = f"/sessions/{record.id}"
+    return Row(_values("session", session_name(record), record.id, record), {"name": home, "id": home})
+
+
+def _values(kind: str, name: str, identity: str, record: SessionRecord, **told: Any) -> dict[str, Any]:
+    """What a row says: of mail more than of anything else."""
+    first = {"kind": kind, "name": name, "id": identity, "session": session_name(record)}
+    return {**first, **{one.name: told.get(one.name) for one in COLUMNS if one.name not in first}}
 
 
 async def _branches(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
@@ -82,8 +94,7 @@ async def _branches(console: Console, records: list[SessionRecord], wanted: str)
 
 def _branch(record: SessionRecord, branch: str, name: str) -> Row:
     home = f"/sessions/{record.id}/conversation?branch={branch}"
-    values = {"kind": "branch", "name": name, "id": branch, "session": session_name(record)}
-    return Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"})
+    return Row(_values("branch", name, branch, record), {"name": home, "id": home, "session": f"/sessions/{record.id}"})
 
 
 async def _letters(console: Console, records: list[SessionRecord], wanted: str) -> list[Row]:
@@ -97,7 +108,7 @@ async def _letters(console: Console, records: list[SessionRecord], wanted: str) 
         except ItemNotFoundError:
             continue
         home = f"/dead/{record.id}/{letter.id}"
-        values = {"kind": "dead letter", "name": letter.reason, "id": letter.id, "session": session_name(record)}
+        values = _values("dead letter", letter.reason, letter.id, record, state="dead")
         rows.append(Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"}))
     return rows
 
@@ -120,11 +131,16 @@ async def _mails(console: Console, records: list[SessionRecord], wanted: str, se
         for mail, story in sorted(known.passages.history.stories.items(), reverse=True):
             named = is_id_part and (mail.startswith(part) or mail.endswith(part))
             if len(rows) < _MOST and (named or words in story.text.casefold()):
-                home = f"/sessions/{record.id}/trace?mail={mail}"
-                name = story.text[:_LONGEST] or story.category
-                values = {"kind": "mail", "name": name, "id": mail, "session": session_name(record)}
-                rows.append(Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"}))
+                rows.append(_mail(record, known.passages.of(story), branch_names(known.passages, record)))
     return rows
+
+
+def _mail(record: SessionRecord, one: Passage, names: Mapping[str, str]) -> Row:
+    home = f"/sessions/{record.id}/trace?mail={one.mail}"
+    sender, recipient = (names.get(end, end) for end in (one.sender, one.recipient))
+    told = {"state": one.state, "sent": one.sent, "sender": sender, "recipient": recipient}
+    values = _values("mail", one.text[:_LONGEST] or one.category, one.mail, record, **told)
+    return Row(values, {"name": home, "id": home, "session": f"/sessions/{record.id}"})
 
 
 ROUTES = page_routes("/find", find)

@@ -23,7 +23,7 @@ from lion_broker.dashboard.reading import mail_steps
 from lion_broker.dashboard.tables import Empty, Table
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, last_moment, mail_table, moment_sent
-from lion_broker.dashboard.views.sessions import branch_name, branch_state, default_branch
+from lion_broker.dashboard.views.sessions import branch_names, branch_state
 from lion_broker.dashboard.views.waterfall import draw_trace, span_table
 from lion_broker.dashboard.window import Window, Zoom, window_asked, zoom_of
 from lion_broker.errors import ItemNotFoundError
@@ -58,7 +58,7 @@ async def flow(request: Request, console: Console) -> Page:
     record = await console.session(request.path_params["session"])
     known = await console.histories.read(record.id, seconds=patience(request))
     found = flow_of(known.passages)
-    names = {**found.names, **_names(known.passages, record)}
+    names = {**found.names, **branch_names(known.passages, record)}
     shown = type(found)({one: names[one] for one in found.names}, found.edges)
     table = _ways(request, shown, known.progress.note)
     states = {one: branch_state(kept) for one, kept in known.passages.history.records.items() if one != record.id}
@@ -143,7 +143,7 @@ async def trace(request: Request, console: Console) -> Page:
             f"The mail {wanted} is not among the newest of the session, which are kept here."
             f" `lion-broker session trace {record.id} {wanted}` reads all."
         ) from None
-    names = _names(known.passages, record)
+    names = branch_names(known.passages, record)
     window = window_asked(request)
     drawing = draw_trace(told, names, window)
     asked = window is not None
@@ -177,7 +177,7 @@ def _mails(request: Request, known: Known, record: SessionRecord) -> Page:
     """The mails that there are, newest first; `state`, `branch` and `q` choose."""
     asked = {name: text_asked(request, name) for name in ("state", "branch")}
     words, size = text_asked(request, "q"), size_asked(request, _MAILS)
-    names = _names(known.passages, record) if words else {}
+    names = branch_names(known.passages, record) if words else {}
 
     def fits(one: Passage) -> bool:
         return asked["state"] in ("", one.state) and _is_said(one, words.casefold(), names)
@@ -241,15 +241,8 @@ def _page(
     """A page of mails with what people call their branches; those before what was asked for, or `before`."""
     before = text_asked(request, "before") if before is None else before
     found = lanes_of(passages, branch=text_asked(request, "branch"), before=before, count=count, only=only)
-    names = _names(passages, record)
+    names = branch_names(passages, record)
     return Lanes({one: names.get(one, one) for one in found.names}, found.passages, found.more)
-
-
-def _names(passages: Passages, record: SessionRecord) -> dict[str, str]:
-    history, default = passages.history, default_branch(record)
-    removed = {one: name or f"…{one[-8:]}" for one, name in history.names.items()}
-    known = {one: branch_name(kept, default) for one, kept in history.records.items()}
-    return {**removed, **known, history.session: "the session"}
 
 
 ROUTES = [

@@ -133,7 +133,7 @@ async def _of_all(console: Console, record: SessionRecord, roster: tuple[BranchR
 
 async def _names(console: Console, record: SessionRecord, said: list[Utterance]) -> dict[str, str]:
     ids = {end for one in said for end in (one.branch, one.sender, one.recipient) if end}
-    names: dict[str, str] = await console.ask(names_steps(((record.id, end) for end in ids), default_branch(record)))
+    names: dict[str, str] = await console.ask(names_steps(((record.id, end) for end in ids), [default_branch(record)]))
     return names
 
 

@@ -123,18 +123,19 @@ def draw_lanes(lanes: Lanes, window: Window | None = None) -> Chart:
 def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", empty: Empty = NO_MAIL) -> Table:
     """Mails with their way, newest first."""
     columns = (
+        # Where it stands is what most come for, so a phone has it without a finger's move.
         Column("sent", "Sent", "moment"),
-        Column("mail", "Mail", "code"),
+        Column("state", "State", "state"),
         Column("sender", "From"),
         Column("recipient", "To"),
         Column("text", "It says"),
-        Column("state", "State", "state"),
+        Column("reason", "What went wrong", rare=True),
         Column("waited", "Waited", "seconds", "From its delivery until somebody began with it."),
         Column("took", "Took", "seconds", "From then until its effect was committed."),
         Column("attempts", "Attempts", "number"),
+        Column("mail", "Mail", "code"),
         Column("category", "Category"),
         Column("owner", "Worker", "code"),
-        Column("reason", "What went wrong", rare=True),
         Column("delivered", "Delivered", "moment", data_only=True),
         Column("applied", "Applied", "moment", data_only=True),
         Column("in_reply_to", "Sent while handling", "code", rare=True),
@@ -163,7 +164,8 @@ def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:
         "in_reply_to": one.in_reply_to,
     }
     home = f"/sessions/{session}/trace?mail="
-    links = {"mail": home + one.mail} | ({"in_reply_to": home + one.in_reply_to} if one.in_reply_to else {})
+    here = home + one.mail
+    links = {"sent": here, "mail": here} | ({"in_reply_to": home + one.in_reply_to} if one.in_reply_to else {})
     return Row(values, links, one.mail)
 
 

@@ -16,6 +16,7 @@ from .words import text_of, words_of
 __all__ = ["MEANINGS", "item_text", "letter_fields", "letter_table", "said"]
 
 NO_LETTERS: Final = Empty("There are no dead letters: everything was delivered and applied, or still waits.")
+NO_SUCH_LETTER: Final = Empty("No dead letter is like that.")
 MEANINGS: Final[Mapping[str, str]] = {
     "failed": "Its behaviour has raised as often as it may.",
     "poison": "It was handed out as often as it may be, and its worker died each time.",
@@ -94,6 +95,8 @@ def letter_fields(letter: DeadLetter, names: Mapping[str, str]) -> dict[str, Any
         "Error": letter.error,
         "What was said": letter.detail,
         "Attempts": letter.attempts,
+        "Sent": header.created if header else "",
+        "Died": died_at(letter),
         "Tried by": ", ".join(letter.owners),
         "Sent while handling": letter.caused_by or "",
     }

@@ -10,12 +10,14 @@ from pydantic_core import from_json
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import one_line
 from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
+from lion_broker.insight.passages import Passages
 from lion_broker.mail.records import BranchRecord, SessionRecord
 
 __all__ = [
     "NO_BRANCHES",
     "NO_SESSIONS",
     "branch_name",
+    "branch_names",
     "branch_state",
     "branch_table",
     "created_at",
@@ -109,6 +111,14 @@ def default_branch(record: SessionRecord) -> str:
     return str(session_fields(record).get("default_branch") or "")
 
 
+def branch_names(passages: Passages, record: SessionRecord) -> dict[str, str]:
+    """Return what people call the branches of a session, those that were removed included, and the session itself."""
+    history, default = passages.history, default_branch(record)
+    removed = {one: name or f"…{one[-8:]}" for one, name in history.names.items()}
+    known = {one: branch_name(kept, default) for one, kept in history.records.items()}
+    return {**removed, **known, history.session: "the session"}
+
+
 def branch_state(record: BranchRecord) -> str:
     """One word for where a branch stands: closed, paused, working, retrying, waiting, held or idle."""
     if record.state != "open":
@@ -138,7 +148,6 @@ def branch_table(
     columns = (
         *((Column("session", "Session"),) if of is not None else ()),
         Column("name", "Branch"),
-        Column("id", "Id", "code"),
         Column("state", "State", "state"),
         # What waits stands beside the state: it is what the page is for, and where room is short the rest gives way.
         Column("waiting", "Mailbox", "number", "Mails to be handled, in order."),
@@ -151,6 +160,7 @@ def branch_table(
         Column("owner", "Worker", "code", "Who works on it now."),
         Column("version", "Turns", "number", "How many times it has committed."),
         Column("paused", "Why paused", rare=True),
+        Column("id", "Id", "code"),
     )
     rows = [branch_row(session, record, of or {}, default) for record in records]
     return Table("branches", "Mailboxes", columns, rows, empty, following, note, sorts=True)

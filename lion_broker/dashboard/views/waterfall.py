@@ -22,6 +22,8 @@ _MOST: Final = 200
 _INDENT: Final = 16
 _WORDS: Final = 90
 _DEEPEST: Final = 8
+_NOTHING: Final = 1e-6
+"""How long that takes which has not happened yet, in seconds: an axis needs some length."""
 NO_SPANS: Final = Empty("Nothing has happened to this mail yet: it waits for its branch.")
 
 
@@ -92,6 +94,11 @@ class Waterfall:
     left_out: int
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened to the mail yet that has a length, and it has led to nothing."""
+        return self.whole.seconds <= _NOTHING and len(self.lines) <= 1 and not any(line.bars for line in self.lines)
+
+    @property
     def points(self) -> tuple[tuple[float, float], ...]:
         """Where the first and the last moment stand."""
         return (LEFT, self.shown.begin), (LEFT + BARS, self.shown.end)
@@ -102,7 +109,7 @@ def draw_trace(trace: Trace, names: Mapping[str, str], window: Window | None = N
     rows = list(_rows(trace, 0))[:_MOST]
     begun = min((_begin(one) for one, _ in rows), default=0.0)
     ended = max((_end(one) for one, _ in rows), default=begun)
-    whole = Window(0.0, max(ended - begun, 1e-6))
+    whole = Window(0.0, max(ended - begun, _NOTHING))
     shown = window.within(whole) if window else whole
     axis = Window(begun + shown.begin, begun + shown.end)
     lines: list[Line] = []

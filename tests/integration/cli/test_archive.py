@@ -200,6 +200,10 @@ def test_an_export_of_one_moment(stage: Stage, told: Told, tmp_path: Path, monke
         assert told("export", session.id, "--pause", "--output", file)["steady"] is True
         session.default_branch.send(busy, "message", "second")
         wait_until(lambda: len(busy.messages) == 2)
+        copy = told("import", file)["session"]
+        with Session.open(copy, exchange=stage.exchange) as moved:
+            assert moved.branches["busy"].record.paused == ""
+            moved.delete()
         session.delete()
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from lion_broker import Session
+from lion_broker import Session, iModel
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import Promote
@@ -131,6 +131,69 @@ def test_mail_is_chosen(session: Session, told: Told) -> None:
     assert len(texts("--reason", "expired")) == 2
     assert texts("--older-than", "1h") == texts("--newer-than", "0s") == texts("--state", "applied") == []
     assert len(texts("--sort", "tries")) == len(texts("--sort", "took")) == 4
+
+
+def test_mail_is_found_by_who_has_sent_it(session: Session, told: Told) -> None:
+    """By name, id, or what tables call a branch that has no name; a way that nothing went finds nothing."""
+    ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
+    session.default_branch.send(ben, "message", "from the session's own")
+    ada.send(ben, "message", "from ada")
+    ben.send(ada, "message", "from ben")
+    session.flush()
+
+    def texts(*words: str) -> list[str]:
+        return [row["text"] for row in told("mail", "ls", *words)]
+
+    assert texts("--from", "ada") == texts("--from", str(ada.id), "--to", "ben") == ["from ada"]
+    assert texts("--to", "ada") == ["from ben"]
+    assert texts("--from", "(default)") == texts("--branch", "(default)") == ["from the session's own"]
+    assert texts("--from", "ada", "--to", "ada") == texts("--from", "nobody") == []
+
+
+def weather(city: str) -> str:
+    """Say what the sky looks like over a city."""
+    return f"clear over {city}"
+
+
+def test_what_was_shared_is_named_once_it_is_there(session: Session, told: Told) -> None:
+    """A tool or a model that has come by mail is no message that says something, but it has a name."""
+    ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
+    ada.send(ben, "tool", weather)
+    ada.send(ben, "imodel", iModel(model="offline/extractive"))
+    ada.send(ben, "message", "Is it fine?")
+    ben.receive_all()
+    session.flush()
+    rows = told("mail", "ls", "--state", "applied")
+    assert [(row["category"], row["text"]) for row in rows] == [
+        ("tool", "weather"),
+        ("imodel", "extractive"),
+        ("message", "Is it fine?"),
+    ]
+    assert told("mail", "ls", "--text", "weather")[0]["category"] == "tool"
+
+
+def test_mail_that_is_not_shown_is_told_of(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever sees the newest knows that there are more, and whoever sees all that there are is told nothing."""
+    ben = session.new_branch(name="ben")
+    for number in range(3):
+        session.default_branch.send(ben, "message", f"number {number}")
+    session.flush()
+    for words in (["-n", "2"], ["-n", "2", "--sort", "tries"], ["-n", "2", "--json"]):
+        assert main(["mail", "ls", session.id, *words]) == Code.OK
+        assert "More than 2 fit: --limit N shows them." in capsys.readouterr().err
+    assert main(["mail", "ls", session.id, "-n", "3"]) == Code.OK
+    assert "fit" not in capsys.readouterr().err
+
+
+def test_a_letter_names_its_sender(session: Session, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """And when it was sent, for whoever looks why it came too late."""
+    expired(session, "ada")
+    (row,) = told("dead", "ls")
+    capsys.readouterr()
+    assert main(["dead", "show", row["id"]]) == Code.OK
+    out = capsys.readouterr().out
+    assert "from name:    (default)" in out
+    assert "sent:  " in out
 
 
 def test_letters_of_all_sessions(stage: Stage, told: Told) -> None:

@@ -107,6 +107,9 @@ def test_up_on_its_own_until_down(stage: Stage, told: Told, capsys: pytest.Captu
         assert httpx.get(address).status_code == 401
         assert httpx.get(address, headers={"Authorization": f"Bearer {token}"}).status_code == 200
         assert token not in Path(ready["log"]).read_text()
+        assert told("up", "--address") == {"dashboard": ready["dashboard"]}
+        for file in Path(ready["log"]).parent.glob("up-*"):
+            assert file.stat().st_mode & 0o077 == 0, file
         again = stage.start("-m", "lion_broker", *words)
         assert again.wait() == Code.ERROR
         assert f"It is up already (process {ready['pid']})" in again.errors
@@ -114,6 +117,7 @@ def test_up_on_its_own_until_down(stage: Stage, told: Told, capsys: pytest.Captu
         assert told("down") == {"stopped": True, "server_stopped": False}
     assert running(told) == set()
     assert told("down") == {"stopped": False, "server_stopped": False}
+    assert "`lion-broker up` starts it" in told("up", "--address", code=Code.NOT_FOUND)["message"]
     assert main(["down"]) == Code.OK
     assert capsys.readouterr().out == "Nothing that `up` has started runs here.\n"
 

@@ -55,6 +55,22 @@ async def test_all_that_match_are_retried_or_dropped(scene: Scene, client: httpx
     assert await letters(client) == []
 
 
+async def test_letters_with_some_words_are_dealt_with_alone(scene: Scene, client: httpx.AsyncClient) -> None:
+    """What one sees is what an act means; the other letter stays."""
+    rows = (await client.get("/dead.json?q=NOT%20ONE")).json()["rows"]
+    assert [row["text"] for row in rows] == ["one"]
+    page = (await client.get("/dead?q=nothing+like+it", headers={"Accept": "text/html"})).text
+    assert "No dead letter is like that." in page
+    done = await client.post(
+        "/dead/drop", data={"scope": "matching", "q": "not one"}, headers={"Accept": "application/json"}
+    )
+    assert (done.json()["did"], done.json()["count"]) == ("dropped", 1)
+    (left,) = (await client.get("/dead.json")).json()["rows"]
+    assert left["text"] != "one"
+    (act,) = (await client.get("/audit.json")).json()["rows"]
+    assert "all words not one" in act["detail"]
+
+
 async def test_what_stays_is_counted(scene: Scene, client: httpx.AsyncClient) -> None:
     """Letters that are gone meanwhile, or whose branch was removed, are told of and left alone."""
     keys = [f"{scene.id}/{one['id']}" for one in await letters(client)]

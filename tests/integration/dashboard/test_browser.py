@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright, expect
 
 from lion_broker import iModel
+from lion_broker.dashboard.pages import environment
 from lion_broker.mail.verbs import SetWanted
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
@@ -249,6 +250,46 @@ async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, hea
     assert figure is not None
     assert buttons is not None
     assert figure["x"] + figure["width"] <= buttons["x"]
+
+
+@pytest.mark.parametrize(("width", "path", "column"), [(900, "/trace", "state"), (400, "/branches", "state")])
+async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width: int, path: str, column: str) -> None:
+    """Where mail stands, and how much waits, on a screen that has no room for all columns."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto(f"/sessions/{scene.id}{path}")
+    cell = await page.locator(f"tbody .column-{column}").first.bounding_box()
+    table = await page.locator(".scroll").first.bounding_box()
+    assert cell is not None
+    assert table is not None
+    assert cell["x"] + cell["width"] <= table["x"] + table["width"]
+
+
+async def test_a_mail_with_which_nobody_has_begun_has_no_picture(
+    page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """But words, until something has happened to it: then the picture comes by itself."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "later")
+    await page.goto(f"/sessions/{scene.id}/trace?state=waiting&branch={scene.far.id}")
+    await page.locator("tbody tr", has_text="later").locator(".column-sent a").click()
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await expect(page.locator("#waterfall")).to_contain_text("Nobody has begun with it.")
+    await expect(page.locator("svg.waterfall")).to_have_count(0)
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await expect(page.locator("svg.waterfall")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [400, 900, 1400])
+async def test_no_figure_is_wider_than_its_place(page: Page, scene: Scene, width: int) -> None:
+    """Also where something has waited for almost an hour, or there are millions."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    shown = environment().from_string(
+        '{% import "macros.html" as ui %}{{ ui.figure("oldest wait", "59 min 59 s") }}{{ ui.figure("waiting", value) }}'
+    )
+    await page.locator("#figures").evaluate(
+        "(one, html) => { one.innerHTML += html; }", shown.render(value="8,888,888")
+    )
+    wider = "all => all.filter(one => one.scrollWidth > one.parentElement.clientWidth - 20).map(one => one.innerText)"
+    assert await page.locator("#figures .figure-value").evaluate_all(wider) == []
 
 
 class Storyteller:

@@ -221,6 +221,43 @@ async def test_somebody_is_found(scene: Scene, client: httpx.AsyncClient) -> Non
     assert (found["kind"], found["name"], found["id"]) == ("mail", "zero", zero)
 
 
+async def test_a_mail_that_is_found_says_where_it_stands(scene: Scene, client: httpx.AsyncClient) -> None:
+    """Whoever looks for words sees at once what became of them, who has sent them, and to whom."""
+    for words, state in (("zero", "applied"), ("one", "dead")):
+        rows = (await client.get("/find.json", params={"q": words})).json()["rows"]
+        told = {(row["name"], row["state"], row["sender"], row["recipient"]) for row in rows if row["kind"] == "mail"}
+        assert (words, state, "ada", "far") in told
+
+
+async def test_a_mail_that_nobody_takes_says_that_its_time_is_over(scene: Scene, client: httpx.AsyncClient) -> None:
+    """With its page: until when somebody had to take it up."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "soon", ttl=0.001)
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json?state=waiting")).json()["rows"]
+    (soon,) = (row["mail"] for row in mails if row["text"] == "soon")
+    page = await client.get(f"/sessions/{scene.id}/trace?mail={soon}", headers=HTML)
+    assert "Its time to live is over" in page.text
+    assert "to be taken up by" in page.text
+
+
+async def test_a_letter_names_who_has_sent_it_and_when(scene: Scene, client: httpx.AsyncClient) -> None:
+    """A session's own branch has no name, and is called what it is everywhere else."""
+    await scene.session.default_branch.asend(scene.far, "message", "unheard")
+    await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/withdraw")
+    (letter,) = (await client.get("/dead.json?reason=withdrawn")).json()["rows"]
+    assert letter["sender"] == "default branch"
+    fields = (await client.get(f"/dead/{scene.id}/{letter['id']}.json")).json()["letter"]
+    assert (fields["From"], fields["To"]) == ("default branch", "far")
+    assert 0 < fields["Sent"] <= fields["Died"] + 60
+    page = (await client.get(f"/dead/{scene.id}/{letter['id']}", headers=HTML)).text
+    assert f'/sessions/{scene.id}/trace?mail={fields["Mail"]}"><bdi>' in page
+
+
+async def test_an_address_that_no_page_has_is_said(client: httpx.AsyncClient) -> None:
+    """In words, and not in those of a protocol."""
+    page = await client.get("/nowhere", headers=HTML)
+    assert "There is no page of this address." in page.text
+
+
 async def test_mails_are_chosen_by_state_and_branch(scene: Scene, client: httpx.AsyncClient) -> None:
     """And what does not exist is no error."""
     here = f"/sessions/{scene.id}/trace.json"

@@ -88,3 +88,22 @@ async def test_a_body_that_travels_beside_its_mail(ask: Ask) -> None:
     (entry,) = claimed.entries
     assert isinstance(entry.mail, WireMail)
     assert entry.mail.item() == {"item": large}
+
+
+async def test_others_have_their_turn_before_an_answer_is_read(
+    exchange: RedisExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that it has come may let them go on while many mails are read."""
+    order: list[str] = []
+    read = exchange._read
+
+    def note(*words: Any) -> Any:
+        order.append("read")
+        return read(*words)
+
+    async def hear() -> None:
+        order.append("heard")
+
+    monkeypatch.setattr(exchange, "_read", note)
+    assert await exchange.acall(ReadSession(SESSION), heard=hear) is not None
+    assert order == ["heard", "read"]

@@ -65,3 +65,11 @@ def test_it_says_why(
 def test_it_says_nothing_of_what_is_done(state: str) -> None:
     """A dead letter has a page that says why."""
     assert reason_of("s", Passage("m", "a", "b", "message", "hello", state, 1.0), branch(), []) is None
+
+
+def test_mail_that_waits_beyond_its_time_says_so() -> None:
+    """It looks like any other that waits, and yet nobody will handle it."""
+    mail = Passage("m", "a", "b", "message", "hello", "waiting", 1.0, where="mailbox", expires=5.0)
+    found = [reason_of("s", mail, branch(), [], now) for now in (4.0, 6.0)]
+    assert ["time to live is over" in one.text for one in found if one] == [False, True]
+    assert all(one is not None and "Nobody serves" in one.text for one in found)

@@ -36,7 +36,7 @@ class Reader:
 
     async def turn_ends(self) -> None:
         """A turn comes back, after which one more branch may be read."""
-        async with self.schedule.passage("s", ends_turn=True):
+        async with self.schedule.passage("s", commits=0):
             pass
 
 

@@ -37,7 +37,7 @@ class Office:
 
     async def turn(self, session: str, mails: int, *, ends: bool = False) -> None:
         """Go to the server and come back with so many mails."""
-        passage = self.schedule.passage(session, ends_turn=ends)
+        passage = self.schedule.passage(session, commits=mails if ends else None)
         async with passage:
             passage.mails = mails
 
@@ -189,60 +189,60 @@ async def test_two_turns_are_on_their_way_while_a_session_asks_for_little() -> N
 
 async def test_who_waits_for_the_server_needs_no_seat_meanwhile() -> None:
     """A session with few branches at work begins at once; then too many are at work, and one has to give way."""
-    office = Office(4)
-    office.arrive("a", 4)
+    office = Office(5)
+    office.arrive("a", 5)
     begun = anyio.Event()
     done: list[str] = []
 
     async def go() -> None:
-        passage = office.schedule.passage("a", ends_turn=True)
+        passage = office.schedule.passage("a", commits=0)
         async with passage:
             await begun.wait()
             passage.mails = BATCH
             done.append("a")
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(4):
+        for _ in range(5):
             tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
         office.arrive("b", 4)
-        assert office.started[4:] == ["b5", "b6"]
+        assert office.started[5:] == ["b6", "b7"]
         begun.set()
-    assert len(done) == 4
+    assert len(done) == 5
     assert [office.schedule.crowds(session) for session in "ab"] == [True, True]
-    office.schedule.leave("a")
-    office.schedule.leave("a")
+    for _ in range(3):
+        office.schedule.leave("a")
     assert [office.schedule.crowds(session) for session in "ab"] == [False, False]
 
 
 async def test_no_branch_begins_beside_more_than_there_are_seats() -> None:
     """Some began beside turns that waited, which are on their way by now: none more is to be read with its mail."""
-    office = Office(4)
-    office.arrive("a", 4)
+    office = Office(5)
+    office.arrive("a", 5)
     go_on = anyio.Event()
 
     async def go() -> None:
-        passage = office.schedule.passage("a", ends_turn=True)
+        passage = office.schedule.passage("a", commits=0)
         async with passage:
             await go_on.wait()
             passage.mails = BATCH
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(4):
+        for _ in range(5):
             tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
         office.arrive("b", 2)
-        assert office.started[4:] == ["b5", "b6"]
+        assert office.started[5:] == ["b6", "b7"]
         go_on.set()
-    assert office.schedule.active == 6
+    assert office.schedule.active == 7
     assert office.schedule.free == 0
     assert office.schedule.room > 0
 
 
 async def test_what_may_begin_beside_turns_that_wait_is_read_with_its_mail() -> None:
     """One at a time: it has no seat of its own, and may be of a session that has to wait for one in line."""
-    office = Office(4)
-    office.arrive("a", 4)
+    office = Office(5)
+    office.arrive("a", 5)
     for _ in range(3):
         await office.turn("a", BATCH, ends=True)
     assert (office.schedule.free, office.schedule.room) == (0, 3)
@@ -252,7 +252,7 @@ async def test_what_may_begin_beside_turns_that_wait_is_read_with_its_mail() -> 
             await anyio.sleep_forever()
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(4):
+        for _ in range(5):
             tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
         assert (office.schedule.free, office.schedule.room) == (2, 1)
@@ -293,7 +293,7 @@ async def count_under_way(office: Office, session: str, turns: int) -> int:
 async def test_the_window_holds_few_large_turns_or_many_small_ones() -> None:
     """What a session's turns usually bring is learnt; of a new one the most is expected."""
     office = Office(1000)
-    assert await count_under_way(office, "a", 100) == 2
+    assert await count_under_way(office, "a", 100) == 3
     for _ in range(20):
         await office.turn("a", 1)
     assert await count_under_way(office, "a", 1000) > 100
@@ -347,10 +347,10 @@ async def test_mails_in_hand_wait_behind_nothing_that_is_on_its_way(lonely: bool
     """Large turns set out before another session came, and fill more than the window that is now."""
     office = Office(1000)
     async with anyio.create_task_group() as tasks:
-        for _ in range(2 if lonely else 10):
+        for _ in range(3 if lonely else 10):
             tasks.start_soon(office.set_out, "flood")
         await anyio.wait_all_tasks_blocked()
-        assert office.gone == ["flood"] * 2
+        assert office.gone == ["flood"] * 3
         office.arrive("quiet")
         tasks.start_soon(office.set_out, "quiet")
         await anyio.wait_all_tasks_blocked()

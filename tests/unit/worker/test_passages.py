@@ -1,0 +1,150 @@
+"""The way of a turn: what it may hold there, when it makes room, and which of those that wait goes next."""
+
+import anyio
+import pytest
+
+from lion_broker.worker.forecast import Forecast
+from lion_broker.worker.passage import Passage
+from lion_broker.worker.schedule import Schedule
+
+pytestmark = pytest.mark.anyio
+
+BATCH = 200
+
+
+@pytest.fixture
+def schedule() -> Schedule:
+    """A schedule with seats enough, for one session that has it for itself."""
+    return Schedule(1000, BATCH, lambda ready: None, lambda: 0.0)
+
+
+class Way:
+    """Passages that have set out, in order; each comes back when it is told to."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self.gone: list[str] = []
+        self.back: dict[str, anyio.Event] = {}
+
+    async def go(self, name: str, commits: int | None = None) -> None:
+        """Go to the server when there is room; what comes back is a large turn."""
+        self.back[name] = anyio.Event()
+        passage = self._schedule.passage("s", commits=commits)
+        async with passage:
+            self.gone.append(name)
+            await self.back[name].wait()
+            passage.mails = BATCH
+
+
+async def test_claims_and_commits_that_wait_set_out_in_turn(schedule: Schedule) -> None:
+    """Or all branches would be claimed before the first is done, and all be done before the next is claimed."""
+    way = Way(schedule)
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(way.go, f"first {number}")
+        await anyio.wait_all_tasks_blocked()
+        for number in range(3):
+            tasks.start_soon(way.go, f"claim {number}")
+        await anyio.wait_all_tasks_blocked()
+        for number in range(2):
+            tasks.start_soon(way.go, f"commit {number}", BATCH)
+        await anyio.wait_all_tasks_blocked()
+        for place in range(8):
+            way.back[way.gone[place]].set()
+            await anyio.wait_all_tasks_blocked()
+    assert way.gone[3:] == ["commit 0", "claim 0", "commit 1", "claim 1", "claim 2"]
+
+
+async def test_who_is_heard_makes_room_before_the_answer_is_read(schedule: Schedule) -> None:
+    """Once, and what waited has set out when whoever was heard goes on."""
+    gone = 0
+
+    async def go() -> None:
+        nonlocal gone
+        async with schedule.passage("s"):
+            gone += 1
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        async with schedule.passage("s") as _, schedule.passage("s") as _:
+            passage = schedule.passage("s")
+            async with passage:
+                for _ in range(3):
+                    tasks.start_soon(go)
+                await anyio.wait_all_tasks_blocked()
+                assert gone == 0, "the way is full"
+                await passage.heard()
+                assert gone == 1
+                await passage.heard()
+                assert gone == 1
+            await anyio.wait_all_tasks_blocked()
+            assert gone == 1, "it has made room already"
+        tasks.cancel_scope.cancel()
+
+
+async def test_nobody_waits_for_others_where_nobody_is_in_line(schedule: Schedule) -> None:
+    """A mail alone is read in the same pass of the event loop."""
+    passes = 0
+
+    async def count() -> None:
+        nonlocal passes
+        while True:
+            passes += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await anyio.lowlevel.checkpoint()
+        passage = schedule.passage("s")
+        async with passage:
+            before = passes
+            await passage.heard()
+            assert passes == before
+        tasks.cancel_scope.cancel()
+
+
+def expected_of(schedule: Schedule, commits: int | None = None) -> float:
+    """How much room a passage would take."""
+    passage: Passage = schedule.passage("s", commits=commits)
+    return passage.expected
+
+
+async def test_a_claim_takes_room_as_claims_do(schedule: Schedule) -> None:
+    """Commits that bring nothing, as those of branches that are drained, say nothing about it."""
+    for _ in range(10):
+        for commits, mails in ((None, BATCH), (BATCH, 0)):
+            passage = schedule.passage("s", commits=commits)
+            async with passage:
+                passage.mails = mails
+    assert expected_of(schedule) == BATCH
+
+
+async def test_a_commit_takes_room_for_what_it_writes(schedule: Schedule) -> None:
+    """And for what it brings, whichever is more."""
+    for _ in range(20):
+        passage = schedule.passage("s", commits=3)
+        async with passage:
+            passage.mails = 0
+    assert [expected_of(schedule, commits) for commits in (0, 1, 150)] == [1, 1, 150]
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_the_first_turn_of_a_session_tells_at_once(commits: bool) -> None:
+    """Before that the most is expected, and later turns count half."""
+    forecast = Forecast(100)
+    assert forecast.expected("s", commits=commits) == 100
+    assert forecast.learn("s", 4, commits=commits) == 4
+    assert forecast.expected("s", commits=commits) == 4
+    assert forecast.expected("s", commits=not commits) == 100
+    assert forecast.learn("s", 0, commits=commits) == 2
+
+
+def test_sessions_of_long_ago_are_forgotten() -> None:
+    """Those that were here most recently are known."""
+    forecast = Forecast(100)
+    for number in range(1025):
+        forecast.learn(f"s{number}", 1, commits=False)
+        forecast.learn("s0", 1, commits=False)
+    found = [number for number in range(1025) if forecast.expected(f"s{number}", commits=False) == 1]
+    assert len(found) == 1024
+    assert 1 not in found
