@@ -127,7 +127,7 @@ def apply_edit(msgs: MessageManager, name: str, arguments: Mapping[str, Any]) ->
     edit = EDITS.get(name)
     if edit is None:
         raise BranchError(f"There is no edit {name!r}; there are {', '.join(sorted(EDITS))}.")
-    plain = to_portable(arguments)
+    plain = to_portable(arguments, what="What is changed")
     try:
         inspect.signature(edit).bind(msgs, **plain)
     except TypeError as error:

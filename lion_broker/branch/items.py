@@ -75,7 +75,7 @@ def encode_item(
     if request_source is not None:
         # A branch or session stands for its id: what it holds is not asked for.
         named = isinstance(request_source, Communicatable)
-        body["source"] = str(request_source.id) if named else to_portable(request_source)
+        body["source"] = str(request_source.id) if named else to_portable(request_source, what="The request source")
     return encode_json(body, f"The {category} item")
 
 
@@ -192,7 +192,7 @@ def _encode_node_id(item: Any, objects: LocalObjects | None) -> Any:
 
 
 def _encode_value(item: Any, objects: LocalObjects | None) -> Any:
-    return item.to_dict() if isinstance(item, Element) else to_portable(item)
+    return item.to_dict() if isinstance(item, Element) else to_portable(item, what="The item")
 
 
 _ENCODERS: dict[PackageCategory, Callable[[Any, LocalObjects | None], Any]] = {

@@ -272,6 +272,17 @@ def set_wanted(road: Road, verb: v.SetWanted) -> Request:
     return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
 
 
+def pause_pool(road: Road, verb: v.PausePool | v.ResumePool) -> Request:
+    """`pause_pool.lua`, once for each partition: a branch finds out in that of its session."""
+    reason = verb.reason if isinstance(verb, v.PausePool) else ""
+    calls = (call("pause_pool", [road.keys.paused(one)], verb.pool, reason) for one in range(road.keys.partitions))
+
+    def parse(replies: Sequence[Any]) -> Outcome:
+        return Outcome.OK if Outcome.OK.encode() in replies else Outcome.ALREADY
+
+    return Request(tuple(calls), parse)
+
+
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
@@ -304,6 +315,8 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
     v.Enrol: enrol,
     v.OrderWorkers: order_workers,
     v.SetWanted: set_wanted,
+    v.PausePool: pause_pool,
+    v.ResumePool: pause_pool,
     v.Tidy: tidy,
     v.Restore: restore,
 }

@@ -51,6 +51,10 @@ class Keys:
         """Hash: the pools that there are, and in partition 0 how many workers each is to have."""
         return f"{self.root(partition)}pools"
 
+    def paused(self, partition: int) -> str:
+        """Hash: how many branches of a pool are paused, and why those that are made for it are."""
+        return f"{self.root(partition)}paused"
+
     def workers(self) -> str:
         """Hash with expiry: reports of workers, when each was heard, and orders for it; beside it `heartbeats`."""
         return f"{self.root(0)}workers"

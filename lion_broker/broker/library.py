@@ -58,6 +58,7 @@ VERBS: Final = (
     "order_workers",
     "read_pools",
     "set_wanted",
+    "pause_pool",
     "count_mail",
     "read_due",
     "restore",

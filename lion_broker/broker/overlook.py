@@ -33,12 +33,20 @@ def read_pools(road: Road, verb: v.ReadPools) -> Request:
     def parse(replies: Sequence[Any]) -> tuple[PoolRecord, ...]:
         found: dict[str, PoolRecord] = {}
         for partition, rows in enumerate(replies):
-            for raw, ready, claimed, oldest, asked in rows:
+            for raw, ready, claimed, oldest, asked, paused, pause in rows:
                 name = raw.decode("utf-8", "replace")
                 before = found.get(name, PoolRecord(name))
                 wanted = int(asked) if partition == 0 and asked.isdigit() else before.wanted
                 oldest_ms = max(oldest, before.oldest_ms)
-                found[name] = PoolRecord(name, before.ready + ready, before.claimed + claimed, oldest_ms, wanted)
+                found[name] = PoolRecord(
+                    name,
+                    before.ready + ready,
+                    before.claimed + claimed,
+                    oldest_ms,
+                    wanted,
+                    before.paused + paused,
+                    before.pause or pause.decode("utf-8", "replace"),
+                )
         return tuple(found[name] for name in sorted(found)[: verb.count])
 
     return Request(tuple(call("read_pools", [road.keys.pools(one)], verb.count) for one in partitions), parse)

@@ -146,8 +146,9 @@ def pause(
 ) -> None:
     """Have a branch, all of a session, or all of a pool, take no more turns: their mail waits.
 
-    A turn that is going on ends first. Of a pool those branches are meant that are there now, of all sessions or of the
-    one that is named. Example: lion-broker branch pause --pool readers --reason "the model is down"
+    A turn that is going on ends first. A pool stays paused until it is resumed: branches that are made for it later
+    are paused, too. Where a session is named beside it, and with --all, those are meant that are there now. `status`
+    shows what is paused. Example: lion-broker branch pause --pool readers --reason "the model is down"
     """
     with exchange_at(url, namespace) as exchange:
         if branch is not None:
@@ -167,7 +168,8 @@ def resume(
 ) -> None:
     """Let a branch, all of a session, or all of a pool, take turns again; failed mail is tried afresh, at once.
 
-    With --pool those that were paused with --pool; the others, which were paused for reasons of their own, are named.
+    With --pool those that were paused with --pool, and what is made for it from now on; the others, which were paused
+    for reasons of their own, are named.
     Example: lion-broker branch resume --pool readers
     """
     with exchange_at(url, namespace) as exchange:
@@ -213,20 +215,26 @@ def _switch_many(
     exchange: Exchange, session: str | None, everything: bool, pool: str | None, reason: str, as_json: bool
 ) -> None:
     """Pause all of a session or a pool for a reason, or without one let them go on."""
+    from lion_broker.insight.overview import pools_steps
     from lion_broker.mail.exchange import run
-    from lion_broker.session.pausing import Crowd, pause_steps, resume_steps
+    from lion_broker.session.pausing import Crowd, lives_steps, pause_steps, resume_steps
 
     if (pool is None) != everything or (everything and session is None) or pool == "":
         raise ConfigError(_WHICH)
     crowd = Crowd("" if session is None else session_id(exchange, session), pool or "")
-    done = run(exchange, pause_steps(crowd, reason, who()) if reason else resume_steps(crowd, who()))
-    if pool is not None and reason and not done.done and not done.left:
+    known = not pool or any(one.pool == pool for one in run(exchange, pools_steps()))
+    if reason and not known and not run(exchange, lives_steps(crowd)):
         raise ItemNotFoundError(f"No branch lives in the pool {pool} there; `lion-broker scale` shows the pools.")
+    done = run(exchange, pause_steps(crowd, reason, who()) if reason else resume_steps(crowd, who()))
     if as_json:
         both = (*done.done.items(), *done.left.items())
         print_json([{"session": at, "branch": one, "paused": paused} for (at, one), paused in both])
         return
     typer.echo(f"{'Paused' if reason else 'Resumed'} {counted(len(done.done), 'branch')}.")
+    if reason and crowd.lasting:
+        typer.echo(
+            f"Those that are made for the pool later are paused, too, until: lion-broker branch resume --pool {pool}"
+        )
     if done.left:
         stay = "stays as it was" if len(done.left) == 1 else "stay as they were"
         typer.echo(f"{counted(len(done.left), 'branch')} {stay}, paused for another reason:")

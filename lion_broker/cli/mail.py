@@ -10,12 +10,13 @@ import typer
 from . import completion
 from .exits import in_time
 from .finding import One, session_id
-from .noting import note
+from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
 
 if TYPE_CHECKING:
-    from lion_broker.session.note import Answer
+    from lion_broker.mail.exchange import Exchange
+    from lion_broker.session.note import Answer, Note
 
 __all__ = ["said_in", "send"]
 
@@ -50,9 +51,10 @@ def send(
     """Send a mail into a session, from the session itself.
 
     Where mail moves by hand it is delivered at once, with what else waits for the branch. With --wait the first mail
-    that is sent back while it is handled goes to stdout; it stays in the session's mailbox for a program that has the
-    session open. Exit code 7 when nothing comes back in time, 1 when the mail becomes a dead letter, 4 for an unknown
-    session or branch. Example: lion-broker mail send desk reader "How many words?" --wait 30
+    that is sent back while it is handled goes to stdout, and then into the session's own history: it is received. A
+    tool or model stays in the session's inbox, for a program that has the session open. Exit code 7 when nothing comes
+    back in time, 1 when the mail becomes a dead letter, 4 for an unknown session or branch.
+    Example: lion-broker mail send desk reader "How many words?" --wait 30
     """
     from lion_broker.mail.exchange import run
     from lion_broker.session.note import note_to
@@ -70,7 +72,21 @@ def send(
             return
         if not as_json:
             typer.echo(f"Sent {mail.id}; waiting for what comes back.", err=True)
-        _tell(mail.id, home, run(exchange, mail.answer_steps(wait)), as_json)
+        answer = run(exchange, mail.answer_steps(wait))
+        _tell(mail.id, home, answer, as_json)
+        # Afterwards: who is interrupted in between has lost nothing, for it is still in the inbox.
+        _take(exchange, mail, answer)
+
+
+def _take(exchange: Exchange, mail: Note, answer: Answer) -> None:
+    """Receive the answer; it was printed already, so that it cannot be is no error."""
+    from lion_broker.errors import BrokerError
+    from lion_broker.mail.exchange import run
+
+    try:
+        run(exchange, mail.take_steps(answer, who()))
+    except BrokerError as error:
+        typer.echo(f"The answer stays in the session's inbox, until a program receives it: {error}", err=True)
 
 
 def _tell(mail: str, branch: str, answer: Answer | None, as_json: bool) -> None:

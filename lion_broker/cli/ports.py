@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.mail.exchange import Exchange
     from lion_broker.telemetry.counts import Family
-    from lion_broker.telemetry.port import Page
+    from lion_broker.telemetry.port import Page, Pages
     from lion_broker.worker.health import Pulse
     from lion_broker.worker.worker import Worker
 
@@ -80,12 +80,13 @@ def open_ports(settings: Settings, worker: Worker, exchange: Exchange) -> Iterat
     pulse = Pulse(lambda: worker.state, exchange, patience=settings.patience, stalled_after=settings.stalled_after)
     ports = Ports(pulse=pulse)
 
-    def metrics() -> Page:
-        return _metrics(worker, pulse)
+    def metrics(accept: str) -> Page:
+        return _metrics(worker, pulse, accept)
 
+    health: Pages = {"/livez": lambda _: pulse.live(), "/readyz": lambda _: pulse.ready(), "/metrics": metrics}
     wanted = {
         "metrics": (settings.metrics_port, {"/metrics": metrics}),
-        "health": (settings.health_port, {"/livez": pulse.live, "/readyz": pulse.ready, "/metrics": metrics}),
+        "health": (settings.health_port, health),
     }
     if settings.metrics_port:
         check_prometheus()
@@ -100,13 +101,13 @@ def open_ports(settings: Settings, worker: Worker, exchange: Exchange) -> Iterat
         yield ports
 
 
-def _metrics(worker: Worker, pulse: Pulse) -> Page:
+def _metrics(worker: Worker, pulse: Pulse, accept: str) -> Page:
     from lion_broker.errors import ConfigError
-    from lion_broker.telemetry.exposition import CONTENT_TYPE, metrics_text
+    from lion_broker.telemetry.exposition import metrics_page
     from lion_broker.telemetry.port import Page
 
     try:
-        return Page(metrics_text(lambda: _gauges(worker, pulse)), CONTENT_TYPE)
+        return Page(*metrics_page(accept, lambda: _gauges(worker, pulse)))
     except ConfigError as error:
         return Page(f"{error}\n".encode(), "text/plain; charset=utf-8", 501)
 

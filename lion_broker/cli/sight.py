@@ -10,6 +10,7 @@ from typing import Any, Final
 from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import WorkerPicture
+from lion_broker.insight.reasons import paused_in
 from lion_broker.mail.deployment import Tally
 
 from .listing import Column, Listing, fitted
@@ -23,6 +24,7 @@ _POOLS: Final = (
     Column("claimed", kind="number", spare=2),
     Column("oldest", lambda row: ago(row["oldest_seconds"]), kind="number"),
     Column("workers", kind="number"),
+    Column("paused", kind="number", rare=True),
     Column("wanted", kind="number", spare=1),
     Column("seats", "capacity", kind="number", spare=3),
 )
@@ -83,6 +85,7 @@ class Sight:
             "mail": {name: getattr(seen, name) for name in _MAIL},
             "waiting": seen.waiting,
             "oldest_seconds": seen.oldest_seconds,
+            "paused": seen.paused,
             "rates": self.rates and asdict(self.rates),
             "pools": [asdict(pool) for pool in seen.pools],
             "workers": [asdict(worker) for worker in seen.workers],
@@ -118,7 +121,9 @@ class Sight:
         parts = [f"{seen.posted} mails posted", f"{seen.applied} applied", f"{seen.inflight} in flight"]
         parts += [f"{number} {word}" for word, number in odd.items() if number]
         more = "more than " if seen.more else ""
-        return f"{more}{counted(seen.sessions, 'session')}, {counted(seen.branches, 'branch')}: {', '.join(parts)}"
+        paused = f" ({seen.paused} paused)" if seen.paused else ""
+        branches = f"{counted(seen.branches, 'branch')}{paused}"
+        return f"{more}{counted(seen.sessions, 'session')}, {branches}: {', '.join(parts)}"
 
     def speed(self) -> Iterator[str]:
         """Yield a line about how fast mail moves, when that is known."""
@@ -142,6 +147,8 @@ class Sight:
 
     def advice(self) -> Iterator[str]:
         """Yield what is to be done, each with the command that does it."""
+        for reason in filter(None, map(paused_in, self.seen.pools)):
+            yield f"{reason.text.removesuffix('.')}: {reason.command}"
         for pool in self.seen.pools:
             if pool.ready and not pool.workers and pool.wanted == 0:
                 yield (

@@ -70,4 +70,6 @@ class Event(Element):
 
     @classmethod
     def _revive(cls, values: dict[str, Any]) -> Self:
-        raise NotPortable(f"a {cls.__name__} records something that was done and cannot be made again")
+        raise NotPortable(
+            f"A {cls.__name__} records something that was done and cannot be made again; keep its to_dict() instead."
+        )

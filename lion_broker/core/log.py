@@ -20,7 +20,7 @@ class Log(Element):
     @field_validator("content", mode="before")
     @classmethod
     def _plain_content(cls, value: Any) -> Any:
-        return to_portable(value)
+        return to_portable(value, what="The content of a log")
 
     @classmethod
     def create(cls, content: Element | Mapping[str, Any] | str, /) -> "Log":

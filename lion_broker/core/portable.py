@@ -1,7 +1,7 @@
 """Turning values into plain JSON values and text: the one place that decides what can be written down."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -9,20 +9,24 @@ from lion_broker.errors import NotPortable
 
 __all__ = ["one_line", "plain_dict", "readable", "to_portable"]
 
+_INSTEAD: Final = "Use text, numbers, lists, dicts, dataclasses or pydantic models instead."
 
-def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None) -> Any:
+
+def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None, what: str = "The value") -> Any:
     """Return a copy of `value` made of str, int, float, bool, None, list and dict with str keys only.
 
     Elements become their `to_dict()`, pydantic models and dataclasses a dict, dates ISO text, enums their
     value, sets and tuples lists. `fallback` turns what is left into something known.
-    Raises NotPortable for what cannot be written, such as a function or an open file.
+    Raises NotPortable for what cannot be written, such as a function or an open file; it is called `what`.
     """
     try:
         return to_jsonable_python(value, fallback=fallback or _refuse)
-    except NotPortable:
-        raise
+    except _Refused as error:
+        raise NotPortable(f"{what} cannot be written as JSON: {error}. {_INSTEAD}") from None
+    except NotPortable as error:  # of an element inside, which has said of itself what is the matter
+        raise NotPortable(f"{what} cannot be written as JSON: {error}") from error
     except (PydanticSerializationError, TypeError, ValueError) as error:  # bytes, circles, odd serializers
-        raise NotPortable(f"cannot be written as JSON: {error}") from error
+        raise NotPortable(f"{what} cannot be written as JSON: {str(error).rstrip(' .')}. {_INSTEAD}") from error
 
 
 def plain_dict(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -31,10 +35,7 @@ def plain_dict(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
         plain: dict[str, Any] = to_portable(values)
     except NotPortable:
         for key, value in values.items():
-            try:
-                to_portable(value)
-            except NotPortable as error:
-                raise NotPortable(f"'{key}' of {owner} {error}") from error
+            to_portable(value, what=f"'{key}' of {owner}")
         raise
     return plain
 
@@ -75,8 +76,9 @@ def _shown(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
+class _Refused(NotPortable):
+    """Says what of a value is the matter, to whoever knows what the value is."""
+
+
 def _refuse(value: Any) -> Any:
-    raise NotPortable(
-        f"cannot be written as JSON: {value!r:.80} of type {type(value).__name__}; use text, numbers, lists,"
-        " dicts, dataclasses or pydantic models"
-    )
+    raise _Refused(f"{value!r:.80} is of type {type(value).__name__}")

@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from lion_broker.insight.metrics import CONTENT_TYPE
-
 from .console import Console
+from .routes.metrics import scraped
 
 __all__ = ["gateway"]
 
@@ -40,7 +39,7 @@ def gateway(pages: Starlette, *, open_metrics: bool = False) -> Starlette:
         )
 
     async def metrics(request: Request) -> Response:
-        return Response(await console.metrics.atext(), headers={"Content-Type": CONTENT_TYPE})
+        return await scraped(console, request)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:

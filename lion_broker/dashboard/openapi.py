@@ -164,7 +164,12 @@ def _figures() -> dict[str, Any]:
             "mail", "pages", "One mail as it is kept: header and body", {_JSON: {"schema": mail}}, 404
         ),
         "/scale/{pool}": _get("scale", "figures", told, scale, 400),
-        "/metrics": _get("metrics", "figures", "Metrics in Prometheus' format", {"text/plain": {"schema": TEXT}}),
+        "/metrics": _get(
+            "metrics",
+            "figures",
+            "Metrics in Prometheus' format, or in OpenMetrics by the Accept header",
+            {"text/plain": {"schema": TEXT}, "application/openmetrics-text": {"schema": TEXT}},
+        ),
         "/openapi.json": _get("openapi", "figures", "This document", document),
     }
 

@@ -210,7 +210,7 @@ ACTS: Final[tuple[ActPath, ...]] = (
     ActPath(
         "/pools/pause",
         "pausePool",
-        "Have all branches of a pool take no more turns, whichever sessions they are of",
+        "Have all branches of a pool take no more turns, whichever sessions they are of, and those made later",
         "paused",
         {"pool": "The pool.", "reason": "Why, for others to see; at most 200 characters."},
         ("pool",),
@@ -218,7 +218,7 @@ ACTS: Final[tuple[ActPath, ...]] = (
     ActPath(
         "/pools/resume",
         "resumePool",
-        "Let branches take turns again that were paused with their pool",
+        "Let branches take turns again that were paused with their pool, and those made later",
         "resumed",
         {"pool": "The pool."},
         ("pool",),

@@ -14,7 +14,7 @@ from lion_broker.mail.exchange import Exchange, Steps, ask, run
 from lion_broker.mail.verbs import ReadBranches
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.counts import Family
-from lion_broker.telemetry.exposition import CONTENT_TYPE, gauge, metrics_text
+from lion_broker.telemetry.exposition import CONTENT_TYPE, gauge, metrics_page, metrics_text
 
 from .overview import Overview, overview_steps
 
@@ -64,6 +64,17 @@ class NamespaceMetrics:
         """Return the same without blocking the event loop."""
         return await anyio.to_thread.run_sync(self.text)
 
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """Return the metrics in the format that an Accept header prefers, and its type: OpenMetrics, or as `text` does.
+
+        Blocks. Raises ConfigError where prometheus-client is not installed.
+        """
+        return metrics_page(accept, self.families)
+
+    async def apage(self, accept: str) -> tuple[bytes, str]:
+        """Return the same without blocking the event loop."""
+        return await anyio.to_thread.run_sync(self.page, accept)
+
     def families(self) -> Sequence[Family]:
         """Return what is known of the namespace, read anew if that is too old; blocks."""
         with self._lock:
@@ -88,6 +99,7 @@ class NamespaceMetrics:
             gauge("lion_broker_dlq_depth", (overview.dead, ())),
             gauge("lion_broker_sessions_open", (overview.sessions, ())),
             gauge("lion_broker_branches_open", (overview.branches, ())),
+            gauge("lion_broker_branches_paused", *[(pool.paused, (pool.pool,)) for pool in pools]),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from lion_broker.mail.deployment import Enrolled, PoolRecord, Roll, Tally, WorkerPhase
+from lion_broker.mail.deployment import Enrolled, PoolRecord, Roll, Tally, WorkerPhase, mark_of_pool
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.verbs import CountMail, ReadDue, ReadPools, ReadWorkers
 
@@ -101,6 +101,11 @@ class Overview:
     def waiting(self) -> int:
         """Branches that have work and no worker."""
         return sum(pool.ready for pool in self.pools)
+
+    @property
+    def paused(self) -> int:
+        """Branches on workers that take no turns until somebody resumes them."""
+        return sum(pool.paused for pool in self.pools)
 
     @property
     def oldest_seconds(self) -> float:
@@ -208,6 +213,8 @@ def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
         workers=len(workers),
         capacity=sum(worker.concurrency for worker in workers),
         wanted=record.wanted,
+        paused=record.paused,
+        pause=record.pause.removeprefix(mark_of_pool(record.pool)),
     )
 
 

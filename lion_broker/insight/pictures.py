@@ -36,7 +36,8 @@ class WorkerPicture:
 class PoolPicture:
     """A pool: branches that wait for a worker and that are being worked on, the oldest wait, and who serves it.
 
-    `wanted` is how many workers `scale` has asked for; None when nobody has.
+    `wanted` is how many workers `scale` has asked for; None when nobody has. `paused` of its branches take no turns;
+    `pause` is why the whole pool is paused, with what is made for it later, if it is.
     """
 
     pool: str
@@ -46,6 +47,8 @@ class PoolPicture:
     workers: int
     capacity: int
     wanted: int | None = None
+    paused: int = 0
+    pause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
 
-from .pictures import Passage, WorkerPicture
+from .pictures import Passage, PoolPicture, WorkerPicture
 
-__all__ = ["Reason", "mark_of_pool", "reason_of"]
+__all__ = ["Reason", "paused_in", "reason_of"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
@@ -27,9 +28,21 @@ class Reason:
     about: str = ""
 
 
-def mark_of_pool(pool: str) -> str:
-    """Return how the reason of a pause begins that was meant for all of a pool, so that it is known again."""
-    return f"pool {pool}: "
+def paused_in(pool: PoolPicture) -> Reason | None:
+    """Return what is paused of a pool, and what resumes it; None where nothing is."""
+    command = f"lion-broker branch resume --pool {pool.pool}"
+    if pool.pause:
+        here = f", with {_branches(pool.paused)}" if pool.paused else ""
+        return Reason(f"The pool {pool.pool} is paused ({pool.pause}){here}.", command, "workers")
+    if pool.paused:
+        # The command resumes those that were paused with the pool, and names that of each of the others.
+        are = "is" if pool.paused == 1 else "are"
+        return Reason(f"{_branches(pool.paused)} of the pool {pool.pool} {are} paused.", command, "workers")
+    return None
+
+
+def _branches(number: int) -> str:
+    return f"{number:,} branch" if number == 1 else f"{number:,} branches"
 
 
 def reason_of(

@@ -17,7 +17,13 @@ __all__ = [
     "Tally",
     "WorkerPhase",
     "WorkerReport",
+    "mark_of_pool",
 ]
+
+
+def mark_of_pool(pool: str) -> str:
+    """Return how the reason of a pause begins that was meant for all of a pool, so that it is known again."""
+    return f"pool {pool}: "
 
 
 class WorkerPhase(StrEnum):
@@ -81,7 +87,8 @@ class Roll:
 class PoolRecord:
     """A pool: branches that wait for a worker, branches that a worker has taken, and the ms the oldest has waited.
 
-    `wanted` is how many workers it is to have; None when nobody has said so.
+    `wanted` is how many workers it is to have; None when nobody has said so. `paused` of its branches take no turns;
+    `pause` is why all of it is paused, also what is made for it later, if it is.
     """
 
     pool: str
@@ -89,6 +96,8 @@ class PoolRecord:
     claimed: int = 0
     oldest_ms: int = 0
     wanted: int | None = None
+    paused: int = 0
+    pause: str = ""
 
 
 @lean(frozen=True, slots=True)

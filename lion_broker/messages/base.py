@@ -108,7 +108,7 @@ class RoledMessage(Node, Sendable, Watchable):
     @field_validator("content", mode="before")
     @classmethod
     def _plain_content(cls, value: Any) -> Any:
-        return to_portable(value)
+        return to_portable(value, what="The content of a message")
 
     @field_validator("role", mode="before")
     @classmethod

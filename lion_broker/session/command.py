@@ -131,7 +131,8 @@ class Commander:
     def _command(
         self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, patience: Patience
     ) -> WireMail:
-        body = encode_json({"item": {"op": operation, "args": to_portable(arguments)}}, f"The command {operation}")
+        plain = to_portable(arguments, what=f"What {operation} is given")
+        body = encode_json({"item": {"op": operation, "args": plain}}, f"The command {operation}")
         session = self._around.session
         # Should nobody be left to cancel it, it is dropped when nobody waits for it any more.
         mail = IDType.create()

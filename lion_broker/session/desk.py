@@ -19,7 +19,7 @@ from lion_broker.messages import RoledMessage
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "commit_steps"]
 
 
 class Desk:
@@ -65,7 +65,10 @@ class Desk:
                 records.append(record)
         if not taken and not buried:
             return 0
-        return (yield from self._commit(tuple(records), tuple(taken), tuple(buried)))
+        around = self._around
+        outcome = yield from commit_steps(around.session, around.owner, tuple(records), tuple(taken), tuple(buried))
+        # STALE: another process was quicker with the same mail; it is applied either way.
+        return len(taken) if outcome in (Outcome.OK, Outcome.ALREADY) else 0
 
     def _apply(self, mail: WireMail) -> Record | None:
         category, around, header = PackageCategory(mail.header.category), self._around, mail.header
@@ -82,29 +85,34 @@ class Desk:
             self.models[item.name] = item
         return took_record(header)
 
-    def _commit(self, records: tuple[Record, ...], taken: tuple[str, ...], buried: tuple[Burial, ...]) -> Steps[int]:
-        around = self._around
-        token = IDType.create()
-        claimed = yield from ask(Claim(around.session, around.session, token, owner=around.owner))
-        if claimed.outcome != Outcome.OK:
-            return 0
-        answer = yield from ask(
-            Commit(
-                session=around.session,
-                branch=around.session,
-                token=token,
-                cursor=claimed.cursor,
-                consumed=claimed.cursor,
-                version=claimed.version,
-                records=records or (nothing_record(),),
-                taken=taken,
-                buried=buried,
-                handled=len(taken),
-            )
+
+def commit_steps(
+    session: str, owner: str, records: tuple[Record, ...], taken: tuple[str, ...], buried: tuple[Burial, ...] = ()
+) -> Steps[Outcome]:
+    """Write down what became of entries of the session's own inbox, which go with it: all of it, or nothing.
+
+    OK; STALE when one of them is gone, or the history was written to meanwhile; HELD while somebody else does so.
+    """
+    token = IDType.create()
+    claimed = yield from ask(Claim(session, session, token, owner=owner))
+    if claimed.outcome != Outcome.OK:
+        return claimed.outcome
+    answer = yield from ask(
+        Commit(
+            session=session,
+            branch=session,
+            token=token,
+            cursor=claimed.cursor,
+            consumed=claimed.cursor,
+            version=claimed.version,
+            records=records or (nothing_record(),),
+            taken=taken,
+            buried=buried,
+            handled=len(taken),
         )
-        yield from ask(Release((Station(around.session, around.session, token),)))
-        # STALE: another process was quicker with the same mail; it is applied either way.
-        return len(taken) if answer.outcome in (Outcome.OK, Outcome.ALREADY) else 0
+    )
+    yield from ask(Release((Station(session, session, token),)))
+    return answer.outcome
 
 
 def _heed(change: PileChange[RoledMessage]) -> None:

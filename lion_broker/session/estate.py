@@ -260,9 +260,9 @@ class Estate:
         records = message_records(model.messages)
         records += [tool_record(tool) for tool in tools]
         records += [model_record(slot, one) for slot, one in models.items() if one is not None]
-        fields = {"metadata": to_json(to_portable(metadata or {})).decode()}
+        fields = {"metadata": to_json(to_portable(metadata or {}, what="The metadata of the branch")).decode()}
         if model.user is not None:
-            fields["user"] = str(to_portable(model.user))
+            fields["user"] = str(to_portable(model.user, what="The user of the branch"))
         seed = BranchSeed(model.id, model.name or "", pool, behaviour, fields)
         return (yield from self.plant_steps(seed, tuple(records)))
 
@@ -337,4 +337,4 @@ def _written(name: str, value: Any) -> str:
     try:
         return to_json(to_portable(value)).decode()
     except ValueError as error:
-        raise ConfigError(f"The session's {name} cannot be stored: {error}.") from None
+        raise ConfigError(f"The session's {name} cannot be stored: {str(error).rstrip(' .')}.") from None

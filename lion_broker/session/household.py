@@ -166,4 +166,4 @@ class Household:
 
 
 def _fields(branch: Branch) -> dict[str, str]:
-    return {"user": str(to_portable(branch.user))} if branch.user is not None else {}
+    return {"user": str(to_portable(branch.user, what="The user of the branch"))} if branch.user is not None else {}

@@ -10,14 +10,18 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.branch.directory import gone
-from lion_broker.branch.items import encode_item
+from lion_broker.branch.items import decode_item, encode_item
+from lion_broker.branch.journal import Kind
+from lion_broker.branch.registry import Registry
 from lion_broker.errors import BranchClosed, ConfigError, ItemNotFoundError, MailError, RoundTimeout
 from lion_broker.mail.exchange import Steps, ask, ask_all
+from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.records import START, DeadLetter, LogRecord
+from lion_broker.mail.records import START, DeadLetter, LogRecord, Record
 from lion_broker.mail.verbs import ReadBranches, ReadDead, ReadEvents, ReadInbox, ReadLog, ReadSession, Send, Verb
 from lion_broker.mail.wire import Header, WireMail
 
+from .desk import commit_steps
 from .postbox import Postbox
 from .settle import move_steps
 
@@ -29,6 +33,8 @@ CATEGORIES: Final = (PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCateg
 _ELSEWHERE: Final = "workers"
 """Stands for any pool: what is sent must be able to leave this process."""
 _WAIT_MS: Final = 500
+_TRIES: Final = 20
+_TRY_MS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,16 @@ class Answer:
     sender: str
     category: str
     item: Any
+    after: str | None = None
+    """The entry of the session's inbox behind which it was found; None for one that had been taken already."""
 
 
 @dataclass(slots=True)
 class Note:
     """A mail to one branch, and how far the stations at which its answer may turn up have been read.
 
-    The answer stays where it is: it is mail for the session, which a program that has it open may take at any time.
+    The answer is mail for the session: a program that has it open may take it at any time, and who has waited for it
+    does so with `take_steps`.
     """
 
     session: str
@@ -110,14 +119,44 @@ class Note:
             happened = yield from ask(ReadEvents(self.session, self.events, wait_ms=min(left_ms, _WAIT_MS), gaps=False))
             self.events = happened[-1].id if happened else self.events
 
+    def take_steps(self, answer: Answer, by: str) -> Steps[bool]:
+        """Receive an answer, as a program that has the session open would: it goes over into the session's history.
+
+        Says whether it is there now. A tool or a model stays in the inbox, for a program that can use it; and so does
+        what cannot be read, or what others keep from being taken for some seconds.
+        """
+        if answer.after is None:
+            return True
+        if answer.category != PackageCategory.MESSAGE:
+            return False
+        for _ in range(_TRIES):
+            entries = yield from ask(ReadInbox(self.session, self.session, answer.after))
+            found = [(one.id, one.mail) for one in entries if isinstance(one.mail, WireMail)]
+            place, mail = next(((place, mail) for place, mail in found if mail.id == answer.mail), (START, None))
+            if mail is None:
+                # A program has taken it, or the session is gone.
+                return True
+            try:
+                record = _record(mail)
+            except (MailError, LookupError, ValueError):
+                return False
+            outcome = yield from commit_steps(self.session, by, (record,), (place,))
+            if outcome in (Outcome.OK, Outcome.ALREADY):
+                return True
+            # Somebody else is at it, and has ended when something happens, or a little later.
+            yield from ask(ReadEvents(self.session, self.events, wait_ms=_TRY_MS, gaps=False))
+        return False
+
     def _read_steps(self) -> Steps[DeadLetter | None]:
         """Read on at all stations; returns the dead letter that the mail has become."""
         if self.events == "$":
             self.events = (yield from ask(ReadEvents(self.session, "$")))[0].id
         while entries := (yield from ask(ReadInbox(self.session, self.session, self.inbox))):
-            self.inbox = entries[-1].id
+            before, self.inbox = self.inbox, entries[-1].id
             mails = [entry.mail for entry in entries if isinstance(entry.mail, WireMail)]
-            self.found += [_answer(mail.header, mail.item()) for mail in mails if mail.header.in_reply_to == self.id]
+            self.found += [
+                _answer(mail.header, mail.item(), before) for mail in mails if mail.header.in_reply_to == self.id
+            ]
         while rows := (yield from ask(ReadLog(self.session, self.session, *self.log))):
             self.log = (rows[-1].version, rows[-1].place)
             self.found += self._logged(rows)
@@ -149,5 +188,13 @@ def note_to(session: str, branch: str, category: str, text: str, user: str | Non
     return Note(session, branch, WireMail(Header(session, session, branch, kind.value), body))
 
 
-def _answer(header: Header, body: Any) -> Answer:
-    return Answer(header.id, header.sender, header.category, body.get("item") if isinstance(body, dict) else body)
+def _answer(header: Header, body: Any, after: str) -> Answer:
+    item = body.get("item") if isinstance(body, dict) else body
+    return Answer(header.id, header.sender, header.category, item, after)
+
+
+def _record(mail: WireMail) -> Record:
+    """A message of the session's own history; raises what `decode_item` does for one that is none."""
+    header = mail.header
+    decode_item(PackageCategory.MESSAGE, mail.item(), Registry(), None, header.id, float(header.created))
+    return Record(Kind.MAIL, mail.body, mail.head)

@@ -1,4 +1,7 @@
-"""Many branches pause and go on with one act: those of a session, those of a pool whichever session they are of."""
+"""Many branches pause and go on with one act: those of a session, those of a pool whichever session they are of.
+
+A pool that is paused for all sessions stays so: what is made for it later is paused, too.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,28 @@ from typing import Final
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import readable
-from lion_broker.insight.reasons import mark_of_pool
+from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord
-from lion_broker.mail.verbs import ListSessions, Pause, ReadBranches, Resume, Verb, WriteAudit
+from lion_broker.mail.verbs import (
+    ListSessions,
+    Pause,
+    PausePool,
+    ReadBranches,
+    ReadPools,
+    Resume,
+    ResumePool,
+    Verb,
+    WriteAudit,
+)
 
-__all__ = ["Crowd", "Switched", "pause_steps", "resume_steps"]
+__all__ = ["Crowd", "Switched", "lives_steps", "pause_steps", "resume_steps"]
 
 _READ: Final = 200
 _TOGETHER: Final = 10
 _LONGEST: Final = 500
+_POOLS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,11 @@ class Crowd:
     def mark(self) -> str:
         """How the reason begins for which they are paused, if with their pool."""
         return mark_of_pool(self.pool) if self.pool else ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether branches that are made later are meant as well: those of a pool, of whichever session."""
+        return self.pool != "" and self.session == ""
 
     @property
     def target(self) -> str:
@@ -59,7 +78,8 @@ class Switched:
 def pause_steps(crowd: Crowd, reason: str, by: str, most: int | None = None) -> Steps[Switched]:
     """Have branches take no more turns; one that is paused already keeps its reason. At most `most` of them.
 
-    Written down in the audit before the first. Branches that are made afterwards are not meant.
+    Written down in the audit before the first. A pool is paused for branches that are made later, too, if those of all
+    sessions are meant.
     """
     told = crowd.mark + (readable(reason.strip(), _LONGEST) or f"paused by {by}")
 
@@ -70,12 +90,41 @@ def pause_steps(crowd: Crowd, reason: str, by: str, most: int | None = None) -> 
 
 
 def resume_steps(crowd: Crowd, by: str, most: int | None = None) -> Steps[Switched]:
-    """Let branches take turns again. Of a pool those that were paused with it; who was paused alone has a reason."""
+    """Let branches take turns again, and those that are made later.
+
+    Of a pool those that were paused with it; who was paused alone has a reason.
+    """
 
     def verb_of(session: str, record: BranchRecord) -> Verb[Outcome] | None:
         return Resume(session, record.id) if record.paused and record.paused.startswith(crowd.mark) else None
 
     return (yield from _switch_steps(crowd, "resume", "", by, verb_of, most))
+
+
+def lives_steps(crowd: Crowd) -> Steps[bool]:
+    """Say whether any branch is one of them; reads until the first."""
+    for session in [crowd.session] if crowd.session else list(reversed((yield from ask(ListSessions())))):
+        starts = {session: 0}
+        while starts:
+            if (yield from _read_steps(crowd, starts)):
+                return True
+    return False
+
+
+def _last_steps(crowd: Crowd, word: str, detail: str, by: str) -> Steps[bool]:
+    """Say what goes for branches of a pool that are made later; whether that is new, and was written down."""
+    pools = yield from ask(ReadPools(_POOLS))
+    is_new = any(one.pool == crowd.pool and one.pause for one in pools) == (detail == "")
+    if is_new:
+        yield from _note_steps(crowd, word, detail, by)
+    # Also where it is said already: of several partitions one may not have heard of it.
+    yield from ask(PausePool(crowd.pool, detail) if detail else ResumePool(crowd.pool))
+    return is_new
+
+
+def _note_steps(crowd: Crowd, word: str, detail: str, by: str) -> Steps[None]:
+    who, kind = readable(by, _LONGEST), "pool" if crowd.pool else "session"
+    yield from ask(WriteAudit(who, f"{word} {kind}", crowd.target, nonce=IDType.create(), detail=detail))
 
 
 def _switch_steps(
@@ -86,9 +135,10 @@ def _switch_steps(
     verb_of: Callable[[str, BranchRecord], Verb[Outcome] | None],
     most: int | None,
 ) -> Steps[Switched]:
+    # First: what is made while the others are looked at is one of them.
+    noted = crowd.lasting and (yield from _last_steps(crowd, word, detail, by))
     sessions = [crowd.session] if crowd.session else list(reversed((yield from ask(ListSessions()))))
     switched = Switched()
-    noted = False
     for first in range(0, len(sessions), _TOGETHER):
         starts = dict.fromkeys(sessions[first : first + _TOGETHER], 0)
         while starts:
@@ -101,10 +151,7 @@ def _switch_steps(
                 if record.paused and (session, record.id) not in changed
             }
             if verbs and not noted:
-                who = readable(by, _LONGEST)
-                yield from ask(
-                    WriteAudit(who, f"{word} {_kind(crowd)}", crowd.target, nonce=IDType.create(), detail=detail)
-                )
+                yield from _note_steps(crowd, word, detail, by)
                 noted = True
             for piece in _pieces(verbs, None if most is None else most - len(switched.done)):
                 outcomes = yield from ask_all([verb for _, _, verb in piece])
@@ -117,10 +164,6 @@ def _switch_steps(
                 switched.more = True
                 return switched
     return switched
-
-
-def _kind(crowd: Crowd) -> str:
-    return "pool" if crowd.pool else "session"
 
 
 def _read_steps(crowd: Crowd, starts: dict[str, int]) -> Steps[list[tuple[str, BranchRecord]]]:

@@ -66,9 +66,9 @@ class Session(SessionRecall):
         branches live unless they say otherwise: None is this process. `registry` finds tools and models that are
         named by text. `timeout` is how many seconds rounds and remote operations may take. `mailbox_limit` is how many
         mails, `mailbox_bytes` how many bytes of them may wait for one branch before `send` raises MailboxFull; what
-        branches send in turns may fill twice as much. `estate` is for `open`. Raises ConfigError, BrokerUnavailable,
-        ServerNotFound.
+        branches send in turns may fill twice as much. Raises ConfigError, BrokerUnavailable, ServerNotFound.
         """
+        # `estate` is for `open`, and left out of the reference, as all is that only the package has.
         super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
         if estate is not None:
             self._take(estate, pool)

@@ -19,6 +19,7 @@ from lion_broker.mail.verbs import (
     CreateSession,
     DeleteSession,
     Pause,
+    ReadBranches,
     Restore,
     Resume,
     Verb,
@@ -89,9 +90,11 @@ class Target:
             yield from ask(CloseBranch(self.session, one.id))
         yield from self._part_steps(Restore(self.session, self.session, self.part + 1, done=True))
         self.seen = True
-        resting = [one for one in self.branches if one.seed.pool and one.state == "open" and not one.paused]
+        resting = [one.id for one in self.branches if one.seed.pool and one.state == "open" and not one.paused]
         for first in range(0, len(resting), _AT_ONCE):
-            yield from ask_all([Resume(self.session, one.id) for one in resting[first : first + _AT_ONCE]])
+            stand = yield from ask(ReadBranches(self.session, tuple(resting[first : first + _AT_ONCE])))
+            # Those of a pool that is paused began so, and stay.
+            yield from ask_all([Resume(self.session, one.id) for one in stand if one.paused == IMPORTED])
 
     def give_up_steps(self) -> Steps[None]:
         """Remove what has been made so far, unless it can be seen already."""

@@ -1,8 +1,9 @@
-"""Metrics as the text that Prometheus scrapes."""
+"""Metrics as the text that Prometheus scrapes: in its own format, or in OpenMetrics for who prefers that."""
 
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +16,12 @@ from .names import DEFINITIONS
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-__all__ = ["CONTENT_TYPE", "Source", "check_prometheus", "gauge", "metrics_text"]
+__all__ = ["CONTENT_TYPE", "Source", "check_prometheus", "gauge", "metrics_page", "metrics_text", "prefers_openmetrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS: Final = "1.0.0"
+_QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+_LONGEST_ACCEPT: Final = 4096
 
 Source = Callable[[], Iterable[Family]]
 """Where metrics come from: asked at every scrape."""
@@ -43,14 +47,40 @@ def metrics_text(*sources: Source) -> bytes:
 
     This process counts from the first call on. Raises ConfigError where prometheus-client is not installed.
     """
+    text, _ = metrics_page("", *sources)
+    return text
+
+
+def metrics_page(accept: str, *sources: Source) -> tuple[bytes, str]:
+    """Return the same in the format that somebody prefers by an Accept header, and the type that the text is of.
+
+    That is OpenMetrics 1.0 for who asks for it, such as Prometheus, and else Prometheus' own.
+    """
     check_prometheus()
     from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.openmetrics import exposition as openmetrics
     from prometheus_client.process_collector import ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Once([*counting().families(), _build(), *(one for source in sources for one in source())]))
     ProcessCollector(registry=registry)
-    return generate_latest(registry)
+    if prefers_openmetrics(accept):
+        write: Any = openmetrics.generate_latest
+        return write(registry), openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether an Accept header prefers OpenMetrics 1.0 to plain text; what cannot be read of it counts for nothing."""
+    best = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for one in accept[:_LONGEST_ACCEPT].split(","):
+        kind, *parts = (part.strip().lower() for part in one.split(";"))
+        said = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
+        fits = kind == "text/plain" or said.get("version", _OPENMETRICS) == _OPENMETRICS
+        quality = _QUALITY.fullmatch(said.get("q", "1"))
+        if kind in best and fits and quality is not None:
+            best[kind] = max(best[kind], float(quality[0]))
+    return best["application/openmetrics-text"] > 0 and best["application/openmetrics-text"] >= best["text/plain"]
 
 
 class _Once:

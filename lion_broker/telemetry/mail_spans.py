@@ -327,9 +327,13 @@ def _of_metrics(operation: str) -> dict[str, str]:
 def _of_different_spans(mails: Sequence[Carrier], most: int = _MOST_LINKS) -> list[Carrier]:
     """One mail of each sending, as many as a span may link to."""
     found: dict[str, Carrier] = {}
+    last = None
     for mail in mails:
-        if mail.traceparent is not None and mail.traceparent not in found:
-            found[mail.traceparent] = mail
+        sender = mail.traceparent
+        # Most mails of a turn were sent together: to compare costs less than to look up.
+        if sender != last and sender is not None and sender not in found:
+            found[sender] = mail
             if len(found) == most:
                 break
+        last = sender
     return list(found.values())

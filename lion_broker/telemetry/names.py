@@ -185,6 +185,9 @@ DEFINITIONS: Final = {
         Definition("lion_broker_dlq_depth", "gauge", "Dead letters."),
         Definition("lion_broker_sessions_open", "gauge", "Sessions of the namespace."),
         Definition("lion_broker_branches_open", "gauge", "Branches of the namespace."),
+        Definition(
+            "lion_broker_branches_paused", "gauge", "Branches that take no turns until they are resumed.", ("pool",)
+        ),
     )
 }
 """The metrics of Prometheus by name."""

@@ -37,8 +37,8 @@ class Page:
     status: int = 200
 
 
-Pages = Mapping[str, Callable[[], Page]]
-"""What is answered at each path."""
+Pages = Mapping[str, Callable[[str], Page]]
+"""What is answered at each path, to an Accept header, which may be empty."""
 
 
 def checked_address(text: str, option: str) -> tuple[str, int]:
@@ -137,7 +137,7 @@ class _Answer(BaseHTTPRequestHandler):
             there = ", ".join(sorted(pages))
             return Page(f"There is no such page; there are {there}.\n".encode(), "text/plain; charset=utf-8", 404)
         try:
-            return page()
+            return page(", ".join(self.headers.get_all("Accept") or ()))
         except Exception:
             log.exception("a page could not be made")
             return Page(b"This page cannot be shown; the log of the process says why.\n", "text/plain", 500)
@@ -147,6 +147,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Type", page.kind)
         self.send_header("Content-Length", str(len(page.body)))
         self.send_header("Cache-Control", "no-store")
+        self.send_header("Vary", "Accept")
         self.end_headers()
         if body:
             self.wfile.write(page.body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from opentelemetry import baggage as baggages
@@ -118,12 +119,11 @@ class Otel:
 
     def sent_in(self, mail: Carrier) -> Context:
         """Return the context that a mail carries; an empty one where that is nothing, or nonsense."""
-        usual = _TRACEPARENT.fullmatch(mail.traceparent or "")
-        if usual is None or mail.tracestate or mail.baggage:
-            fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
-            return propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
-        sender = SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
-        return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
+        usual = None if mail.tracestate or mail.baggage else _sent_in(mail.traceparent or "")
+        if usual is not None:
+            return usual
+        fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
+        return propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
 
     def begun_by(self, contexts: Sequence[Context]) -> Context:
         """Return the context to go on with: that of the only sender, or an empty one, which begins a trace."""
@@ -140,6 +140,16 @@ class Otel:
         span.set_status(Status(StatusCode.ERROR, name))
         span.set_attribute("error.type", name)
         return name
+
+
+@lru_cache(maxsize=256)
+def _sent_in(traceparent: str) -> Context | None:
+    """The context that a usual `traceparent` says; None for one to be read with care. A turn asks more than once."""
+    usual = _TRACEPARENT.fullmatch(traceparent)
+    if usual is None:
+        return None
+    sender = SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
+    return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
 
 
 def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:

@@ -41,7 +41,7 @@ async def answer_command(host: Host, wire: WireMail, *, new: bool = False) -> Un
     failed: Exception | None = None
     try:
         value = await _do_unless_cancelled(host, wire, new)
-        body = encode_json({"ok": True, "value": to_portable(value)}, "The answer")
+        body = encode_json({"ok": True, "value": to_portable(value, what="The answer")}, "The answer")
     except (BrokerUnavailable, LeaseLost):
         # Whoever takes the branch next does the command, with what was recorded.
         raise

@@ -22,8 +22,8 @@ SECRET = b"a secret of the conformance suite"
 
 KEYS = re.compile(
     r"""lion:\{[^{}]+:\d+\}:(
-        meta | sessions | audit | (ready|overflow):[^{}\s]+ | due | pools | workers | heartbeats | reply:[^{}\s]+
-        | limit:[^{}\s]+ | limits
+        meta | sessions | audit | (ready|overflow):[^{}\s]+ | due | pools | paused | workers | heartbeats
+        | reply:[^{}\s]+ | limit:[^{}\s]+ | limits
         | s:[\w.-]+
         | s:[\w.-]+:(branches|events|dead|producers(:before)?|outboxes|transits|inboxes|blobs|blob:[0-9a-f]{64})
         | s:[\w.-]+:b:[\w.-]+

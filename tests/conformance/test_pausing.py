@@ -4,8 +4,18 @@ from dataclasses import replace
 
 from lion_broker.mail.answers import Swept
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import START, Deferral
-from lion_broker.mail.verbs import Pause, Promote, Resume
+from lion_broker.mail.records import START, BranchSeed, Deferral
+from lion_broker.mail.verbs import (
+    CreateBranch,
+    DeleteSession,
+    Pause,
+    PausePool,
+    Promote,
+    ReadPools,
+    Resume,
+    ResumePool,
+    Tidy,
+)
 from tests.conformance.road import Road, texts, wait_until
 
 
@@ -159,3 +169,66 @@ def test_a_closed_branch_is_paused_no_more(auto: Road) -> None:
     pause(auto)
     auto.close("ada")
     assert (auto.branch("ada").paused, texts(auto.dead())) == ("", [1])
+
+
+def pool_of(road: Road) -> tuple[int, str] | None:
+    """How many branches of the pool are paused, and why all of them are; None when nothing is to be said of it."""
+    return next(((one.paused, one.pause) for one in road.call(ReadPools()) if one.pool == road.pool), None)
+
+
+def test_what_is_paused_is_counted_by_pool(auto: Road) -> None:
+    """Pausing, resuming, closing and removing keep the number; a pool of which nothing is paused is not shown."""
+    for name in ("ada", "ben", "cleo"):
+        auto.pooled(name)
+    assert pool_of(auto) is None
+    pause(auto), pause(auto), pause(auto, "ben"), pause(auto, "cleo")
+    assert pool_of(auto) == (3, "")
+    resume(auto), resume(auto)
+    auto.close("ben")
+    assert pool_of(auto) == (1, "")
+    while auto.call(DeleteSession(auto.session)):
+        pass
+    assert pool_of(auto) is None
+
+
+def test_a_commit_that_pauses_is_counted_once(auto: Road) -> None:
+    """Also where somebody has paused the branch while the turn went on."""
+    auto.pooled("ada")
+    auto.say("ben", "ada", 1, 2)
+    stand = auto.take("ada")
+    pause(auto)
+    auto.commit("ada", "t1", stand, 1, pause="no answer to 2")
+    assert pool_of(auto) == (1, "")
+    resume(auto)
+    auto.commit("ada", "t2", auto.take("ada", "t2"), 0, pause="no answer to 2")
+    assert pool_of(auto) == (1, "")
+
+
+def test_what_is_made_for_a_paused_pool_is_paused(auto: Road) -> None:
+    """With the first reason, and told; those that were there stay as they are, and so do those of other pools."""
+    auto.pooled("ada")
+    assert [auto.call(PausePool(auto.pool, why)) for why in ("no model", "another")] == [Outcome.OK, Outcome.ALREADY]
+    auto.pooled("ben")
+    assert auto.call(CreateBranch(auto.session, BranchSeed("cleo", pool=f"{auto.pool}-of-others"), ())) is Outcome.OK
+    assert [auto.branch(name).paused for name in ("ada", "ben", "cleo")] == ["", "no model", ""]
+    assert [event.fields["reason"] for event in auto.events("paused")] == ["no model"]
+    auto.say("ada", "ben", 1)
+    assert (auto.ready(), pool_of(auto)) == ((), (1, "no model"))
+    assert [auto.call(ResumePool(auto.pool)) for _ in range(2)] == [Outcome.OK, Outcome.ALREADY]
+    auto.pooled("dan")
+    assert (auto.branch("dan").paused, pool_of(auto)) == ("", (1, ""))
+    resume(auto, "ben")
+    assert texts(auto.take("ben").entries) == [1]
+
+
+def test_a_paused_pool_outlasts_its_branches(auto: Road) -> None:
+    """Nobody need use it: what is tidied up is not that."""
+    auto.call(PausePool(auto.pool, "no model"))
+    auto.call(Tidy(auto.pool, 0))
+    auto.call(Tidy("elsewhere", 0))
+    assert pool_of(auto) == (0, "no model")
+    auto.pooled("ada")
+    auto.close("ada")
+    assert pool_of(auto) == (0, "no model")
+    auto.call(ResumePool(auto.pool))
+    assert pool_of(auto) is None

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import lion_broker
 
+from .api_rule import foreign_in, is_inside, kept
+
 __all__ = ["FOLDER", "pages"]
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "api"
@@ -81,7 +83,7 @@ def _blocks(name: str, value: Any) -> Iterator[str]:
     if bases:
         yield f"A kind of {', '.join(f'`{base}`' for base in bases)}."
     if not issubclass(value, (BaseException, enum.Enum)):
-        yield _signature(name, value)
+        yield "The package makes it." if foreign_in(value) else _signature(name, value)
     yield _text(value)
     made = vars(value).get("__init__")
     if made is not None and made.__doc__ and _is_ours(value):
@@ -89,7 +91,7 @@ def _blocks(name: str, value: Any) -> Iterator[str]:
     if issubclass(value, enum.Enum):
         yield ", ".join(f"`{one.value}`" for one in value)
     for kind, member, found in _members(value):
-        if not _is_told_before(value, member):
+        if not _is_told_before(value, member) and not is_inside(value, member, found):
             yield f"### {name}.{member}"
             yield _signature(member, found) if kind == "method" else "A property."
             yield _text(found)
@@ -128,11 +130,11 @@ def _signature(name: str, value: Callable[..., Any]) -> str:
         given = inspect.signature(value)
     except (TypeError, ValueError):
         return f"```text\n{name}\n```"
-    kept = [one for one in given.parameters.values() if one.name not in ("self", "cls")]
+    given = kept(given)
     prefix = "async " if inspect.iscoroutinefunction(value) else ""
-    shown = f"{prefix}{name}{_clean(str(given.replace(parameters=kept)))}"
+    shown = f"{prefix}{name}{_clean(str(given))}"
     if len(shown) > _WIDTH:
-        inner = given.replace(parameters=kept, return_annotation=inspect.Signature.empty)
+        inner = given.replace(return_annotation=inspect.Signature.empty)
         returned = shown.rpartition(") -> ")[2] if ") -> " in shown else ""
         lines = ",\n    ".join(_parted(_clean(str(inner))[1:-1]))
         shown = f"{prefix}{name}(\n    {lines},\n)" + (f" -> {returned}" if returned else "")

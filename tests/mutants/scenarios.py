@@ -286,11 +286,12 @@ def a_step_moves_about_a_mebibyte(rig: Rig) -> None:
 
 
 def a_person_can_mend_a_full_server(rig: Rig) -> None:
-    """A branch that was paused with its mail is resumed, and sessions that nobody needs are deleted."""
+    """A branch that was paused with its mail is resumed, of which nothing is left, and sessions are deleted."""
     rig.road.pooled("ada")
     with rig.full():
         assert rig.road.call(Pause(rig.road.session, "ada", "a rest")) is Outcome.OK
         assert rig.road.call(Resume(rig.road.session, "ada")) is Outcome.OK
+        assert list(rig.client.scan_iter("lion:*:paused")) == []
         rig.road.call(DeleteSession(rig.road.session))
     assert rig.client.exists(rig.key("ada")) == 0
 

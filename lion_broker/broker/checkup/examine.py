@@ -31,6 +31,7 @@ from .namespace import (
     key_findings,
     library_findings,
     namespace_findings,
+    pause_findings,
 )
 from .profile import SURVIVES, Profile, profile_of
 from .server import server_findings
@@ -40,6 +41,7 @@ __all__ = ["examine"]
 
 _SECONDS: Final = 2.0
 """What a server may take beyond the patience of the settings."""
+_PARTITIONS: Final = 1024
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
@@ -123,6 +125,19 @@ def _server(url: str, shown: str, settings: Settings, keyring: Keyring | None) -
     yield from namespace_findings(namespace, settings.partitions, profile_of(facts, settings.replicas))
     if keyring is not None:
         yield from key_findings(namespace, keyring)
+    if namespace.protocol is not None:
+        yield from pause_findings(_paused(url, settings, namespace.partitions))
+
+
+def _paused(url: str, settings: Settings, partitions: int) -> list[dict[bytes, bytes]]:
+    """Read what is paused in each partition; what cannot be read is said elsewhere."""
+    keys = Keys(settings.namespace)
+    try:
+        replies = _call(url, settings, [("HGETALL", keys.paused(one)) for one in range(min(partitions, _PARTITIONS))])
+    except (RedisError, OSError):
+        return []
+    found = [one for one in replies if isinstance(one, list)]
+    return [dict(zip(flat[0::2], flat[1::2], strict=True)) for flat in found]
 
 
 def _ask(url: str, settings: Settings) -> list[Any]:
@@ -137,6 +152,10 @@ def _ask(url: str, settings: Settings) -> list[Any]:
         ("XADD", f"{keys.root(0)}doctor", "NOMKSTREAM", "*", "doctor", ""),
         ("HMGET", keys.meta(), "protocol", "partitions", "keys", "profile"),
     )
+    return _call(url, settings, commands)
+
+
+def _call(url: str, settings: Settings, commands: Sequence[Command]) -> list[Any]:
     seconds = settings.patience + _SECONDS
     line = SyncLine(url, seconds)
     try:

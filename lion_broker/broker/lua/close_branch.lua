@@ -77,7 +77,7 @@ register('close_branch', function(keys, args)
   local branch, token, delete, limit = args[1], args[2], args[3] == '1', tonumber(args[4])
   local session = open_session(keys[1])
   local key = branch_key(keys[1], branch)
-  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q', 'closer')
+  local values = redis.call('HMGET', key, 'state', 'pool', 'token', 'lease', 'q', 'closer', 'paused')
   if not session or not values[1] then return {'UNKNOWN', 0} end
   local pool, holder, q = values[2], values[3], values[5]
   local closed = values[1] ~= 'open'
@@ -95,6 +95,7 @@ register('close_branch', function(keys, args)
   if not closed then
     redis.call('HSET', key, 'state', 'closed', 'closer', args[5])
     redis.call('HDEL', key, 'q', 'paused', 'deferred', 'bytes', unpack(LEASE_FIELDS))
+    if values[7] then count_paused(session.root, pool, -1) end
     if q then drop_ready(session.root .. 'ready:' .. pool, q) end
     redis.call('ZADD', keys[1] .. ':branches', -redis.call('ZSCORE', keys[1] .. ':branches', branch), branch)
     tell(session, 'k', 'closed', 'branch', branch)

@@ -288,7 +288,10 @@ register('commit', function(keys, args)
   local stamp = stamp_of(session.now_text, turn.consumed ~= turn.cursor and turn.consumed or '', turn.owners)
   if not write_records(key, turn.version + 1, turn.records, stamp) then return answer_of('STALE', was, now, 0) end
   if was.stepped then forget_steps(key) end
-  if turn.pause ~= '' then redis.call('HSET', key, 'paused', turn.pause) end
+  if turn.pause ~= '' then
+    redis.call('HSET', key, 'paused', turn.pause)
+    if not was.paused then count_paused(session.root, was.pool, 1) end
+  end
   settle(session, key, turn, was)
   local deferred = advance(session, key, turn, was, now)
   send_out(session, turn)

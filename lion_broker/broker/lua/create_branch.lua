@@ -15,7 +15,8 @@ register('create_branch', function(keys, args)
   if not session then return 'UNKNOWN' end
   if redis.call('EXISTS', key) == 1 then return 'DUPLICATE' end
   if copies ~= '' and redis.call('EXISTS', branch_key(keys[1], copies)) == 0 then return 'UNKNOWN' end
-  local broken = check_kinds({[keys[1] .. ':branches'] = 'zset', [session.root .. 'pools'] = 'hash'})
+  local broken = check_kinds({[keys[1] .. ':branches'] = 'zset', [session.root .. 'pools'] = 'hash',
+    [session.root .. 'paused'] = 'hash'})
   if broken then return broken end
   if not is_stream(key .. ':log') then return redis.error_reply('The log of ' .. id .. ' is no stream.') end
   local place = redis.call('HINCRBY', keys[1], 'places', 1)
@@ -37,5 +38,11 @@ register('create_branch', function(keys, args)
     redis.call('RENAME', key .. ':copied', key .. ':log')
   end
   tell(session, 'k', 'created', 'branch', id, 'name', name, 'pool', pool)
+  local reason = pool ~= '' and redis.call('HGET', session.root .. 'paused', 'r:' .. pool)
+  if reason then
+    redis.call('HSET', key, 'paused', reason)
+    count_paused(session.root, pool, 1)
+    tell(session, 'k', 'paused', 'branch', id, 'reason', reason)
+  end
   return 'OK'
 end)

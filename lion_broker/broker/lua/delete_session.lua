@@ -9,8 +9,9 @@ local STATIONS = {
 }
 
 local function remove_branch(root, key, name)
-  local values = redis.pcall('HMGET', key, 'q', 'pool')
+  local values = redis.pcall('HMGET', key, 'q', 'pool', 'paused')
   if values[1] then drop_ready(root .. 'ready:' .. values[2], values[1]) end
+  if values[3] and values[2] then count_paused(root, values[2], -1) end
   if redis.call('TYPE', key .. ':lanes')['ok'] == 'zset' then
     for _, lane in ipairs(lanes_of(key)) do redis.call('UNLINK', lane_key(key, lane)) end
   end

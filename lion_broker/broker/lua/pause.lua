@@ -4,8 +4,9 @@
 -- ARGV branch, reason; an empty reason resumes it
 -- -> OK | ALREADY | CLOSED | UNKNOWN
 
-local function resume(session, key, branch, now)
+local function resume(session, key, branch, pool, now)
   redis.call('HDEL', key, 'paused')
+  count_paused(session.root, pool, -1)
   local recipient = look(session, branch)
   local deferred = deferred_of(recipient)
   -- What has failed before is tried afresh, at once.
@@ -38,11 +39,12 @@ register('pause', function(keys, args)
   })
   if broken then return broken end
   if reason == '' then
-    resume(session, key, branch, now_ms())
+    resume(session, key, branch, values[2], now_ms())
     tell(session, 'k', 'resumed', 'branch', branch)
   else
     -- The mark of an owner stays until its commit; that of nobody is cleared by whoever claims it.
     redis.call('HSET', key, 'paused', reason)
+    count_paused(session.root, values[2], 1)
     take_back(session, key, branch, values)
     tell(session, 'k', 'paused', 'branch', branch, 'reason', reason)
   end

@@ -12,6 +12,8 @@
 --   overflow         lion:{t}:overflow:<pool>             entries: s <session> b <branch>; the mark's name is o<entry>
 --   due              lion:{t}:due                         zset: <session>/<branch> by the ms at which it has something due
 --   pools            lion:{t}:pools                       hash: pool to wanted workers, or to nothing
+--   paused           lion:{t}:paused                      hash: n:<pool> how many of its branches are paused,
+--                                                               r:<pool> why those that are made for it are
 --   workers          lion:{t}:workers                     hash with expiry: report heard order, each :<owner>
 --   heartbeats       lion:{t}:heartbeats                  zset with expiry: owners by the ms at which they are forgotten
 --   mailbox, inbox   <branch key>:mailbox|inbox           entries: m <mail> [x <blob>]
@@ -96,6 +98,12 @@ end
 local function overflow_of(ready_key)
   local root = root_of(ready_key)
   return root .. 'overflow:' .. string.sub(ready_key, #root + #'ready:' + 1)
+end
+
+-- How many branches of a pool are paused, for whoever looks at all of them; it never fails a verb.
+local function count_paused(root, pool, by)
+  local left = pool ~= '' and redis.pcall('HINCRBY', root .. 'paused', 'n:' .. pool, by)
+  if type(left) == 'number' and left <= 0 then redis.call('HDEL', root .. 'paused', 'n:' .. pool) end
 end
 
 local function branch_key(session_key, branch)

@@ -6,15 +6,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lion_broker.dashboard.console import console_of
-from lion_broker.insight.metrics import CONTENT_TYPE
+from lion_broker.dashboard.console import Console, console_of
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "scraped"]
+
+
+async def scraped(console: Console, request: Request) -> Response:
+    """Return the metrics in the format that is asked for: OpenMetrics, or Prometheus' own."""
+    text, kind = await console.metrics.apage(", ".join(request.headers.getlist("accept")))
+    return Response(text, headers={"Content-Type": kind, "Vary": "Accept"})
 
 
 async def metrics(request: Request) -> Response:
-    """The metrics of the namespace and of this process, in Prometheus' text format."""
-    return Response(await console_of(request).metrics.atext(), headers={"Content-Type": CONTENT_TYPE})
+    """The metrics of the namespace and of this process."""
+    return await scraped(console_of(request), request)
 
 
 ROUTES = [Route("/metrics", metrics, methods=["GET"])]

@@ -74,6 +74,8 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
         Column("capacity", "Places", "number", "Branches that its workers serve side by side at most."),
         Column("ready", "Waiting", "number", "Branches that have work and no worker."),
         Column("claimed", "At work", "number", "Branches that a worker has."),
+        Column("paused", "Paused", "number", "Branches that take no turns until somebody resumes them."),
+        Column("pause", "Why paused", hint="Why all of it is paused, with what is made for it later.", rare=True),
         Column("oldest_seconds", "Oldest", "seconds", "How long the branch that has waited longest has waited."),
         Column(
             "handled",
@@ -92,6 +94,8 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
                 "capacity": one.capacity,
                 "ready": one.ready,
                 "claimed": one.claimed,
+                "paused": one.paused,
+                "pause": one.pause,
                 "oldest_seconds": one.oldest_seconds if one.ready else None,
                 "handled": [step[1] for step in past.get(one.pool, ())] or None,
                 "waited": [step[0] for step in past.get(one.pool, ())] or None,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.insight.overview import LOST, Overview
+from lion_broker.insight.reasons import paused_in
 
 __all__ = ["Notice", "notices"]
 
 _LONG_SECONDS: Final = 60.0
 _MOST: Final = 6
+_MOST_PAUSED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class Notice:
 
 def notices(seen: Overview) -> list[Notice]:
     """Return what needs somebody, the worst first; nothing where all is well."""
-    found: list[Notice] = []
+    # What somebody has meant is said before what is wrong, which may come of it.
+    resting = [paused for pool in seen.pools if (paused := paused_in(pool)) is not None]
+    found = [Notice(one.text, one.command, "/mailboxes?state=paused") for one in resting[:_MOST_PAUSED]]
     for pool in seen.pools:
         if pool.ready and not pool.workers:
             waits = _count(pool.ready, "branch waits", "branches wait")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from lion_broker.mail import verbs as v
@@ -11,7 +12,18 @@ from lion_broker.mail.records import OVER, place_of
 
 from .store import Branch, Pool, Store
 
-__all__ = ["count_mail", "enrol", "order_workers", "read_due", "read_pools", "read_workers", "set_wanted", "tidy"]
+__all__ = [
+    "count_mail",
+    "enrol",
+    "order_workers",
+    "pause_pool",
+    "read_due",
+    "read_pools",
+    "read_workers",
+    "resume_pool",
+    "set_wanted",
+    "tidy",
+]
 
 _MOST = 1000
 
@@ -49,12 +61,15 @@ def read_pools(store: Store, verb: v.ReadPools) -> tuple[PoolRecord, ...]:
     """What is unread waits, what is read somebody holds."""
     now = store.now()
     found = []
-    for name, pool in sorted(store.pools.items()):
+    branches = (branch for session in store.sessions.values() for branch in session.branches.values())
+    paused = Counter(branch.seed.pool for branch in branches if branch.paused and branch.seed.pool)
+    for name in sorted({*store.pools, *paused}):
+        pool = store.pools.get(name, Pool())
         since = [place_of(ready.id.removeprefix(OVER))[0] for ready in pool.waiting]
-        if not since and not pool.read and pool.wanted is None:
+        if not (since or pool.read or paused[name] or pool.pause) and pool.wanted is None:
             continue
         oldest = max(0, now - min(since)) if since else 0
-        found.append(PoolRecord(name, len(since), len(pool.read), oldest, pool.wanted))
+        found.append(PoolRecord(name, len(since), len(pool.read), oldest, pool.wanted, paused[name], pool.pause))
     return tuple(found[: verb.count])
 
 
@@ -63,10 +78,24 @@ def set_wanted(store: Store, verb: v.SetWanted) -> None:
     store.pools.setdefault(verb.pool, Pool()).wanted = verb.wanted
 
 
+def pause_pool(store: Store, verb: v.PausePool) -> Outcome:
+    """Kept with the pool; the first reason stays."""
+    pool = store.pools.setdefault(verb.pool, Pool())
+    before, pool.pause = pool.pause, pool.pause or verb.reason
+    return Outcome.ALREADY if before else Outcome.OK
+
+
+def resume_pool(store: Store, verb: v.ResumePool) -> Outcome:
+    """Nothing is kept of it."""
+    pool = store.pools.get(verb.pool, Pool())
+    before, pool.pause = pool.pause, ""
+    return Outcome.OK if before else Outcome.ALREADY
+
+
 def tidy(store: Store, verb: v.Tidy) -> None:
     """In process a reader is known by what it holds, and by nothing else."""
     for name, pool in list(store.pools.items()):
-        if not any(pool.waiting) and not pool.read and pool.wanted is None:
+        if not any(pool.waiting) and not pool.read and pool.wanted is None and not pool.pause:
             del store.pools[name]
 
 

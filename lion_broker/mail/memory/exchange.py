@@ -52,6 +52,8 @@ _CHANGES: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.Enrol: deployment.enrol,
     v.OrderWorkers: deployment.order_workers,
     v.SetWanted: deployment.set_wanted,
+    v.PausePool: deployment.pause_pool,
+    v.ResumePool: deployment.resume_pool,
     v.Tidy: deployment.tidy,
     v.Restore: archive.restore,
 }

@@ -40,6 +40,8 @@ class Pool:
     length: int = 0
     """Of the ready stream, with what was read."""
     wanted: int | None = None
+    pause: str = ""
+    """Why branches that are made for it begin paused."""
 
     @property
     def waiting(self) -> Iterator[ReadyEntry]:

@@ -58,10 +58,12 @@ def create_branch(store: Store, verb: v.CreateBranch) -> Outcome:
     if verb.records:
         branch.write(verb.records, Stamp(store.now(), with_owner((), verb.owner)))
     if verb.seed.pool:
-        store.pools.setdefault(verb.seed.pool, Pool())
+        branch.paused = store.pools.setdefault(verb.seed.pool, Pool()).pause
     if verb.token and not verb.seed.pool:
         branch.lease(verb.token, verb.owner, verb.lease_ms)
     store.tell(session, "created", {"branch": branch.id, "name": verb.seed.name, "pool": verb.seed.pool})
+    if branch.paused:
+        store.tell(session, "paused", {"branch": branch.id, "reason": branch.paused})
     return Outcome.OK
 
 

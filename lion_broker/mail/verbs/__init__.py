@@ -8,7 +8,19 @@ may be repeated with the same values after a lost answer: it takes effect once. 
 from .archive import IMPORTING, Restore
 from .audit import ReadAudit, WriteAudit
 from .delivery import Collect, Drop, Exhume, Post, Receive, Send, Withdraw
-from .deployment import CountMail, Enrol, OrderWorkers, ReadBudgets, ReadDue, ReadPools, ReadWorkers, SetWanted, Tidy
+from .deployment import (
+    CountMail,
+    Enrol,
+    OrderWorkers,
+    PausePool,
+    ReadBudgets,
+    ReadDue,
+    ReadPools,
+    ReadWorkers,
+    ResumePool,
+    SetWanted,
+    Tidy,
+)
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
@@ -47,6 +59,7 @@ __all__ = [
     "ListSessions",
     "OrderWorkers",
     "Pause",
+    "PausePool",
     "Post",
     "Progress",
     "Promote",
@@ -70,6 +83,7 @@ __all__ = [
     "Reserve",
     "Restore",
     "Resume",
+    "ResumePool",
     "Say",
     "Send",
     "SetWanted",

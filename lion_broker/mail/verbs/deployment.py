@@ -12,10 +12,12 @@ __all__ = [
     "CountMail",
     "Enrol",
     "OrderWorkers",
+    "PausePool",
     "ReadBudgets",
     "ReadDue",
     "ReadPools",
     "ReadWorkers",
+    "ResumePool",
     "SetWanted",
     "Tidy",
 ]
@@ -53,9 +55,33 @@ class OrderWorkers(Verb[tuple[Outcome, ...]]):
 
 @lean(frozen=True, slots=True)
 class ReadPools(Verb[tuple[PoolRecord, ...]]):
-    """Read the pools with branches that have work, and those that workers are wanted for; up to `count`, by name."""
+    """Read the pools with branches that have work or are paused, that are paused, or that workers are wanted for.
+
+    Up to `count`, by name.
+    """
 
     count: int = 1000
+
+
+@lean(frozen=True, slots=True)
+class PausePool(Verb[Outcome]):
+    """Have branches that are made for a pool from now on begin paused, for a reason. OK, ALREADY.
+
+    Those that are there already stay as they are. A pool that is paused keeps the reason that it has.
+    """
+
+    pool: str
+    reason: str
+
+
+@lean(frozen=True, slots=True)
+class ResumePool(Verb[Outcome]):
+    """Have branches that are made for a pool from now on take turns again. OK, ALREADY.
+
+    Those that are paused stay so.
+    """
+
+    pool: str
 
 
 @lean(frozen=True, slots=True)

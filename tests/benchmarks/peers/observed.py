@@ -55,7 +55,7 @@ def _be_scraped() -> None:
     from lion_broker.telemetry.port import Page, Port
 
     counting()
-    port = Port(("127.0.0.1", 0), {"/metrics": lambda: Page(metrics_text())}, "benchmark")
+    port = Port(("127.0.0.1", 0), {"/metrics": lambda accept: Page(metrics_text())}, "benchmark")
 
     def scrape() -> None:
         while True:

@@ -30,13 +30,15 @@ def test_an_answer_is_waited_for_and_printed(
     assert (found["branch"], found["answer"]["from"], found["answer"]["category"]) == (desk.id, desk.id, "message")
     assert found["answer"]["item"] == "re again"
     assert [message.text for message in desk.messages] == ["hello", "again"]
-    # The answers are the session's mail, and stay so.
-    assert len(session.mailbox.pending_ins) == 1
+    # Who has waited has taken them: they are in the session's history, and wait for nobody.
+    assert told("status")["mail"]["unreceived"] == 0
+    assert [message.text for message in session.messages] == ["re hello", "re again"]
+    assert len(session.mailbox.pending_ins) == 0
     session.delete()
 
 
 def test_a_program_that_takes_the_answer_first_hides_nothing(stage: Stage, told: Told) -> None:
-    """What has left the mailbox stands in the session's own history."""
+    """What has left the inbox stands in the session's own history, once, whoever has taken it."""
     stage.worker().ready()
     with Session(exchange=stage.exchange, delivery="auto") as session:
         session.new_branch(name="desk", pool="default", behaviour="echo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -152,9 +154,16 @@ async def test_a_pool_is_paused_and_resumed(scene: Scene, stage: Stage, client: 
     done = await client.post("/pools/pause", data={"pool": "p", "reason": HOSTILE}, headers=json)
     assert done.json() == {"did": "paused", "count": 1, "left": 1, "more": False}
     assert [one.record.paused for one in (scene.far, other, elsewhere)] == [f"pool p: {HOSTILE}", "by itself", ""]
+    late = await scene.session.anew_branch(pool="p")
+    assert late.record.paused == f"pool p: {HOSTILE}"
+    workers = (await client.get("/workers.json")).json()
+    assert [(one["pool"], one["paused"], one["pause"]) for one in workers["pools"]["rows"]] == [("p", 3, HOSTILE)]
+    overview = await client.get("/", headers=HTML)
+    assert "<code>lion-broker branch resume --pool p</code>" in overview.text
+    assert (HOSTILE in overview.text, escape(HOSTILE) in overview.text) == (False, True)
     done = await client.post("/pools/resume", data={"pool": "p"})
     page = await client.get(done.headers["location"], headers=HTML)
-    assert "1 resumed." in page.text
+    assert "2 resumed." in page.text
     assert "paused for a reason of their own" in page.text
     assert [one.record.paused for one in (scene.far, other)] == ["", "by itself"]
     entries = [(one.what, one.target) for one in stage.exchange.call(ReadAudit())]

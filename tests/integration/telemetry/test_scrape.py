@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as strictly
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -71,6 +73,37 @@ def test_a_worker_says_who_it_is(stage: Stage) -> None:
     assert worker.count("lion_broker_worker_last_heartbeat_timestamp_seconds") > 1.7e9
     assert any(name == "lion_broker_build_info" for name, _ in samples)
     assert any(name == "process_resident_memory_bytes" for name, _ in samples)
+
+
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+"""What Prometheus 3 sends."""
+strict: Any = strictly
+
+
+def test_prometheus_is_answered_in_openmetrics(session: Session, stage: Stage) -> None:
+    """By a worker and for a namespace: a strict parser takes it, and it says what the other format says."""
+    echo = session.new_branch(name="echo", pool="p", behaviour="echo")
+    worker = probed(stage, APP, "p")
+    session.default_branch.send(echo, "message", "hello")
+    session.wait_idle()
+    wait_until(lambda: worker.count("lion_broker_mail_process_seconds_count") >= 1)
+    asked = Request(f"{worker.url}/metrics", headers={"Accept": PROMETHEUS})  # noqa: S310 - as below
+    with urlopen(asked, timeout=10) as answer:  # noqa: S310 - a port of the test's own worker
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+        assert answer.headers["Vary"] == "Accept"
+        of_worker = answer.read().decode()
+    of_namespace, kind = NamespaceMetrics(stage.exchange).page(PROMETHEUS)
+    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    found = set()
+    for text in (of_worker, of_namespace.decode()):
+        assert text.endswith("# EOF\n")
+        found |= {sample.name for family in strict(text) for sample in family.samples}
+    assert {"lion_broker_mails_processed_total", "lion_broker_mail_process_seconds_bucket"} <= found
+    assert {"lion_broker_branches_open", "lion_broker_worker_info"} <= found
 
 
 def test_a_linter_would_have_nothing_to_say(session: Session, stage: Stage) -> None:

@@ -37,6 +37,7 @@ def test_as_values() -> None:
         "mail",
         "waiting",
         "oldest_seconds",
+        "paused",
         "rates",
         "pools",
         "workers",

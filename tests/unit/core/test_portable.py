@@ -81,7 +81,11 @@ def test_values_without_a_json_form(value: Any) -> None:
     """Functions, classes, raw bytes and circles are refused, wherever they stand."""
     with pytest.raises(NotPortable, match="cannot be written as JSON"):
         to_portable({"a": [value]})
-    with pytest.raises(NotPortable, match=r"^'b' of the thing cannot be written as JSON"):
+    with pytest.raises(
+        NotPortable, match=r"^The value cannot be written as JSON: .+\. Use text, numbers, .+ instead\.$"
+    ):
+        to_portable(value)
+    with pytest.raises(NotPortable, match=r"^'b' of the thing cannot be written as JSON: .+\. Use text, .+ instead\.$"):
         plain_dict({"a": 1, "b": value}, "the thing")
 
 

@@ -4,7 +4,7 @@ from lion_broker import Session
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import ReadAudit
-from lion_broker.session.pausing import Crowd, pause_steps, resume_steps
+from lion_broker.session.pausing import Crowd, lives_steps, pause_steps, resume_steps
 
 
 def test_a_piece_says_that_there_is_more(exchange: MemoryExchange) -> None:
@@ -37,3 +37,30 @@ def test_more_branches_than_are_read_at_once(exchange: MemoryExchange) -> None:
         of_second = run(exchange, pause_steps(Crowd(second.id), "late", "ada"))
         assert list(of_second.done.values()) == ["late"]
         assert of_second.left == {(second.id, one): "pool p: paused by ada"}
+
+
+def test_a_paused_pool_is_paused_for_what_comes_later(exchange: MemoryExchange) -> None:
+    """A branch that is made for it, a fork, and no longer when it was resumed; of one session only those there are."""
+    crowd = Crowd(pool="p")
+    with Session(exchange=exchange) as session:
+        first = session.new_branch(name="first", pool="p")
+        assert run(exchange, pause_steps(Crowd(session.id, "p"), "", "ada")).done
+        assert session.new_branch(pool="p").record.paused == ""
+        run(exchange, pause_steps(crowd, "no model", "ada"))
+        with session.fork() as fork:
+            assert [one.record.paused for one in fork.branches if one.id != fork.default_branch.id] == [
+                "pool p: no model",
+                "pool p: no model",
+            ]
+            assert session.new_branch(pool="p").record.paused == "pool p: no model"
+            run(exchange, resume_steps(crowd, "ada"))
+            assert {one.record.paused for one in fork.branches if one.name == "first"} == {""}
+        assert (first.record.paused, session.new_branch(pool="p").record.paused) == ("", "")
+
+
+def test_whether_a_pool_has_any_branch(exchange: MemoryExchange) -> None:
+    """In any session, or in one."""
+    with Session(exchange=exchange) as first, Session(exchange=exchange) as second:
+        second.new_branch(pool="p")
+        asked = (Crowd(pool="p"), Crowd(second.id, "p"), Crowd(first.id, "p"), Crowd(pool="q"))
+        assert [run(exchange, lives_steps(one)) for one in asked] == [True, True, False, False]

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lion_broker.telemetry.counts import Counts, counting, counts_here
-from lion_broker.telemetry.exposition import gauge, metrics_text
+from lion_broker.telemetry.exposition import gauge, metrics_text, prefers_openmetrics
 from lion_broker.telemetry.names import DEFINITIONS, Definition
 
 TOOLS = "lion_broker_tool_calls_total"
@@ -74,3 +74,25 @@ def test_names_are_as_prometheus_wants_them(metric: Definition) -> None:
     assert list(metric.buckets) == sorted(set(metric.buckets))
     ids = {"session", "branch", "mail"} & set(metric.labels)
     assert not ids or metric.name == "lion_broker_mailbox_depth"
+
+
+@pytest.mark.parametrize(
+    ("accept", "prefers"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("text/plain;version=0.0.4", False),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", True),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4", True),
+        ("Application/OpenMetrics-Text;Version=1.0.0;Q=0.5, text/plain;q=0.6", False),
+        ("application/openmetrics-text;version=1.0.0;q=0", False),
+        ("application/openmetrics-text;version=0.0.1", False),
+        ("application/openmetrics-text;version=9\u00b2;q=nan", False),
+        ("," * 9000, False),
+    ],
+)
+def test_who_is_answered_in_openmetrics(accept: str, prefers: bool) -> None:
+    """Who prefers it, in the version that is written; nonsense counts for nothing."""
+    assert prefers_openmetrics(accept) is prefers

@@ -11,7 +11,7 @@ from lion_broker import ConfigError
 from lion_broker.telemetry.port import Page, Port, checked_address
 
 
-def broken() -> Page:
+def broken(accept: str) -> Page:
     """A page that cannot be made."""
     raise LookupError("no page")
 
@@ -19,7 +19,7 @@ def broken() -> Page:
 @pytest.fixture
 def port() -> Iterator[Port]:
     """A port with a page that is fine and one that is not."""
-    port = Port(("127.0.0.1", 0), {"/fine": lambda: Page(b"{}"), "/broken": broken}, "--port")
+    port = Port(("127.0.0.1", 0), {"/fine": lambda _: Page(b"{}"), "/broken": broken}, "--port")
     yield port
     port.close()
 
@@ -90,7 +90,7 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_of_the_other_family() -> None:
     """An address in brackets."""
     try:
-        port = Port(checked_address("[::1]:0", "--port"), {"/fine": lambda: Page(b"{}")}, "--port")
+        port = Port(checked_address("[::1]:0", "--port"), {"/fine": lambda _: Page(b"{}")}, "--port")
     except ConfigError:
         pytest.skip("this machine has no ::1")
     assert asked(port, "GET", "/fine") == (200, b"{}")

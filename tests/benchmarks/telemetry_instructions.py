@@ -1,0 +1,123 @@
+"""Instructions of a worker's process for each mail, with and without telemetry, counted by valgrind.
+
+python -m tests.benchmarks.telemetry_instructions [--turn 100] [--runs 3] [--works drain relay] [--watches otel]
+
+What else a machine does makes a program's seconds more, and hardly its instructions. Each worker is counted twice, with
+few mails and with many, so that what it takes to start and to stop is left out. What the kernel does for it, such as
+sending, is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import anyio
+
+from lion_broker import Branch, Mail, Registry, Session, Worker
+from lion_broker.worker import account, schedule
+
+from .rig import Rig, WrongResult, rig
+from .telemetry_calls import WATCHES
+
+FEW = 1_000
+MANY = {"drain": 12_000, "relay": 4_000}
+"""To start takes as much as to drain twenty thousand mails, and not always the same: so few mails would show that."""
+OF_A_BRANCH = 100
+POOL = "counted"
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+
+registry = Registry()
+
+
+@registry.behaviour("relay", record=False)
+async def relay(branch: Branch, mail: Mail) -> None:
+    """Send on what came."""
+    branch.send("sink", "message", mail.package.item)
+
+
+def main() -> None:
+    """Be one of the parts, or count and print."""
+    words = sys.argv[1:]
+    if words[:1] == ["fill"]:
+        anyio.run(_fill, words[1], words[2], int(words[3]))
+    elif words[:1] == ["drain"]:
+        anyio.run(_drain, words[1], int(words[2]), int(words[3]))
+    else:
+        _compare()
+
+
+def _compare() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--turn", type=int, default=100, help="mails of a turn")
+    options.add_argument("--runs", type=int, default=3, help="the least of so many counts; what clocks decide adds")
+    options.add_argument("--works", nargs="*", default=["drain", "relay"])
+    options.add_argument("--watches", nargs="*", default=["prometheus", "otel"])
+    asked = options.parse_args()
+    with rig() as server:
+        for work in asked.works:
+            bare = instructions(server, "none", work, asked.turn, asked.runs)
+            print(f"{work:<6} in turns of {asked.turn}, without: {bare:,.0f} instructions a mail", flush=True)
+            for watch in asked.watches:
+                ratio = instructions(server, watch, work, asked.turn, asked.runs) / bare
+                print(f"{work:<6} in turns of {asked.turn}, {watch}: {ratio:.3f} times", flush=True)
+
+
+def instructions(server: Rig, watch: str, work: str, turn: int, runs: int) -> float:
+    """Return the instructions of a worker for each mail."""
+    few, many = (min(_counted(server, watch, work, turn, mails) for _ in range(runs)) for mails in (FEW, MANY[work]))
+    return (many - few) / (MANY[work] - FEW)
+
+
+def _counted(server: Rig, watch: str, work: str, turn: int, mails: int) -> int:
+    """Fill branches, have a worker drain them under valgrind, and return how many instructions it took in all."""
+    # The order in which sets are walked is one of the things that would differ.
+    around = {**server.environment(), "PYTHONHASHSEED": "0"}
+    session = _run(around, [sys.executable, "-m", __spec__.name, "fill", watch, work, str(mails)]).stdout
+    program = [*VALGRIND, sys.executable, "-m", __spec__.name, "drain", watch, str(turn), str(mails)]
+    told = _run(around, program).stderr
+    Session.open(json.loads(session), exchange=server.exchange()).delete()
+    found = re.search(r"I\s+refs:\s+([\d,]+)", told)
+    if found is None:
+        raise WrongResult(f"TELEMETRY: valgrind has counted nothing. {told[-500:]}")
+    return int(found[1].replace(",", ""))
+
+
+def _run(around: dict[str, str], command: Sequence[str | os.PathLike[str]]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WrongResult(f"TELEMETRY: {command[-4:]} has failed. {done.stderr[-2000:]}")
+    return done
+
+
+async def _fill(watch: str, work: str, mails: int) -> None:
+    """Put mails into branches; a worker asks for those of one once, and has the next with each commit."""
+    WATCHES[watch]()
+    async with Session(delivery="auto") as session:
+        await session.anew_branch(name="sink", pool="nobody")
+        behaviour = "relay" if work == "relay" else None
+        branches = [await session.anew_branch(pool=POOL, behaviour=behaviour) for _ in range(mails // OF_A_BRANCH)]
+        async with session.batch():
+            for number in range(mails):
+                await session.default_branch.asend(branches[number % len(branches)], "message", "x" * 1000)
+    print(json.dumps(session.id))
+
+
+async def _drain(watch: str, turn: int, mails: int) -> None:
+    """Handle all of them, in turns that no clock ends: under valgrind everything takes long."""
+    schedule._LONG_SLICE = account._APART_SECONDS = math.inf  # type: ignore[misc]
+    WATCHES[watch]()
+    async with Worker(registry, pool=POOL, batch=turn) as worker:
+        await worker.run(until_idle=True)
+    if (worker.state.mails, worker.state.turns) != (mails, mails // turn):
+        raise WrongResult(f"TELEMETRY: {worker.state.mails} mails in {worker.state.turns} turns, not {mails}.")
+
+
+if __name__ == "__main__":
+    main()
