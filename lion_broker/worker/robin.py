@@ -92,8 +92,10 @@ class RoundRobin(Generic[T]):
         """Put an item at the end of its session's line; `ends` says that it ends something."""
         line = self._lines.get(session)
         if line is None:
+            # Asked for while it has no line: then it gets what the rounds that it has missed give back.
+            credit = self.credit(session)
             line = self._lines[session] = _Line()
-            if self.credit(session) > 0:
+            if credit > 0:
                 self._lines.move_to_end(session, last=False)
         line.put(item, ends)
 

@@ -153,3 +153,18 @@ def test_who_was_away_is_given_back_what_it_has_used() -> None:
     while robin.take() != ("quiet", "hello"):
         robin.charge("flood", 11)
     assert robin.credit("quiet") == 5
+
+
+def test_who_comes_back_after_rounds_of_others_goes_first() -> None:
+    """Also where nobody has asked what it may cost in the meantime."""
+    robin = RoundRobin[str](1)
+    robin.put("quiet", "first")
+    assert robin.take() == ("quiet", "first")
+    robin.charge("quiet", 1)
+    for number in range(10):
+        robin.put("flood", str(number))
+    for _ in range(4):
+        robin.take()
+        robin.charge("flood", 1)
+    robin.put("quiet", "second")
+    assert robin.take() == ("quiet", "second")
