@@ -34,12 +34,13 @@ class Passage:
     writes it down.
     """
 
-    __slots__ = ("_schedule", "ends_turn", "expected", "free", "mails", "session", "travels")
+    __slots__ = ("_schedule", "commits", "ends_turn", "expected", "free", "mails", "session", "travels")
 
-    def __init__(self, schedule: Schedule, session: str, expected: float, ends_turn: bool) -> None:
+    def __init__(self, schedule: Schedule, session: str, expected: float, commits: int | None) -> None:
         self._schedule = schedule
         self.session = session
-        self.ends_turn = ends_turn
+        self.ends_turn = commits is not None
+        self.commits = commits or 0
         self.expected = expected
         self.mails = 0
         self.travels = False

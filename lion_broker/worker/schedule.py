@@ -218,9 +218,8 @@ class Schedule:
         as with those that it brings.
         """
         self._note(session)
-        ends_turn = commits is not None
-        brings = min(self.batch, self._forecast.expected(session, commits=ends_turn))
-        return Passage(self, session, max(1, brings, commits or 0), ends_turn)
+        brings = min(self.batch, self._forecast.expected(session, commits=commits is not None))
+        return Passage(self, session, max(1, brings, commits or 0), commits)
 
     def brought(self, session: str, mails: int) -> bool:
         """Note mails that came without being asked for; returns False where their session has to wait for its turn.
@@ -263,7 +262,8 @@ class Schedule:
         if passage.ends_turn:
             # A large turn lets as many free seats be filled as small ones would: or who is new here waited behind all
             # ready branches of a backlog, each of them read for a large turn.
-            seats = min(self._concurrency - self.active, passage.mails // _SMALL_BATCH)
+            mails = max(passage.mails, passage.commits)
+            seats = min(self._concurrency - self.active, mails // _SMALL_BATCH)
             self._turns.extend([self._clock()] * max(1, seats))
         self.nudge()
 

@@ -3,6 +3,7 @@
 import anyio
 import pytest
 
+from lion_broker.mail.records import ReadyEntry
 from lion_broker.worker.forecast import Forecast
 from lion_broker.worker.passage import Passage
 from lion_broker.worker.schedule import Schedule
@@ -148,3 +149,22 @@ def test_sessions_of_long_ago_are_forgotten() -> None:
     found = [number for number in range(1025) if forecast.expected(f"s{number}", commits=False) == 1]
     assert len(found) == 1024
     assert 1 not in found
+
+
+@pytest.mark.parametrize(("writes", "brings"), [(160, 0), (0, 160)])
+async def test_a_large_turn_lets_as_many_branches_be_read_as_small_ones(writes: int, brings: int) -> None:
+    """Whether it had its mails before or has them now; or who is new here waits behind the turns of a whole backlog."""
+    schedule = Schedule(20, BATCH, lambda ready: None, lambda: 0.0)
+    for number in range(4):
+        schedule.add(ReadyEntry(f"{number}-0", "s", f"b{number}"))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(Way(schedule).go, "claim")
+        await anyio.wait_all_tasks_blocked()
+        assert schedule.room == 0, "turns wait for the way"
+        passage = schedule.passage("s", commits=writes)
+        schedule.sets_out(passage)
+        passage.mails = brings
+        schedule.come_back(passage)
+        assert schedule.room == 10
+        tasks.cancel_scope.cancel()
