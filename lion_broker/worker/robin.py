@@ -107,13 +107,15 @@ class RoundRobin(Generic[T]):
     def take(self) -> tuple[str, T] | None:
         """Return the next item and its session, or None when nothing is in line."""
         session = self._turn()
-        if session is None:
-            return None
+        return None if session is None else (session, self.take_of(session))
+
+    def take_of(self, session: str) -> T:
+        """Return the next item of a session that has one in line, whoever's turn it is."""
         line = self._lines[session]
         item = line.take()
         if not line:
             del self._lines[session]
-        return session, item
+        return item
 
     def _turn(self) -> str | None:
         """Go round to the first session that has credit."""

@@ -338,10 +338,23 @@ class Schedule:
         return self._concurrency // max(1, len(self._seated.keys() | self._seats.sessions))
 
     def _fill(self) -> None:
-        while self._seats and (ready := self._seats.head()) is not None and self._has_seat(ready.session):
-            self._seats.take()
+        while (session := self._next_seated()) is not None:
+            ready = self._seats.take_of(session)
             self.behind -= ready.id.startswith(OVER)
             self._sit_down(ready)
+
+    def _next_seated(self) -> str | None:
+        """The session in line that gets a seat now, if any does."""
+        head = self._seats.head()
+        if head is None or self.active < self._concurrency:
+            return None if head is None else head.session
+        # Who waits for the way to the server does nothing meanwhile: a session with few seats need not wait for one,
+        # nor for others before it in line that have more than their share.
+        if self.active - self._parked >= self._concurrency or self.active >= 2 * self._concurrency:
+            return None
+        share = self._share
+        others = self._seats.sessions if share else ()
+        return next((one for one in (head.session, *others) if self._seated[one] < share), None)
 
     def _sit_down(self, ready: ReadyEntry) -> None:
         self._seats.charge(ready.session, 1)
@@ -349,15 +362,6 @@ class Schedule:
         self._beginning += 1
         self._seated[ready.session] += 1
         self._start(ready)
-
-    def _has_seat(self, session: str) -> bool:
-        if self.active < self._concurrency:
-            return True
-        # Who waits for the way to the server does nothing meanwhile: a session with few seats need not wait for one.
-        at_work = self.active - self._parked
-        return at_work < self._concurrency <= self.active < 2 * self._concurrency and (
-            self._seated[session] < self._share
-        )
 
     def _note(self, session: str) -> None:
         now, seen = self._clock(), self._seen

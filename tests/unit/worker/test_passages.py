@@ -168,3 +168,22 @@ async def test_a_large_turn_lets_as_many_branches_be_read_as_small_ones(writes: 
         schedule.come_back(passage)
         assert schedule.room == 10
         tasks.cancel_scope.cancel()
+
+
+async def test_who_has_few_seats_waits_for_none_that_have_too_many() -> None:
+    """Beside turns that wait for the way, also where it has had its turn and the others have not."""
+    started: list[str] = []
+    schedule = Schedule(4, BATCH, lambda ready: started.append(ready.branch), lambda: 0.0)
+    for number in range(5):
+        schedule.add(ReadyEntry(f"{number}-0", "quiet", "q"))
+        schedule.leave("quiet")
+    for number in range(8):
+        schedule.add(ReadyEntry(f"{number}-1", "crowd", f"c{number}"))
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(Way(schedule).go, f"turn {number}")
+        await anyio.wait_all_tasks_blocked()
+        assert started[5:] == ["c0", "c1", "c2", "c3"]
+        schedule.add(ReadyEntry("9-0", "quiet", "late"))
+        assert started[-1] == "late"
+        tasks.cancel_scope.cancel()
