@@ -14,7 +14,7 @@ from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .archive import restore
 from .codec import Sealed, packed_record, signature_of
-from .forms import order_of, written_report
+from .fleet import enrol, order_workers, pause_pool, set_wanted
 from .requests import Argument, Command, Request
 from .road import Road, call
 from .standing import stand_of
@@ -251,36 +251,6 @@ def write_audit(road: Road, verb: v.WriteAudit) -> Request:
     """`audit.lua`."""
     args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
     return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
-
-
-def enrol(road: Road, verb: v.Enrol) -> Request:
-    """`enrol.lua`."""
-    report = verb.report
-    command = call("enrol", [road.keys.workers()], report.owner, written_report(report), verb.keep_ms)
-    return Request((command,), lambda replies: order_of(replies[0]))
-
-
-def order_workers(road: Road, verb: v.OrderWorkers) -> Request:
-    """`order_workers.lua`."""
-    command = call("order_workers", [road.keys.workers()], verb.order, *_names(verb.owners))
-    return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
-
-
-def set_wanted(road: Road, verb: v.SetWanted) -> Request:
-    """`set_wanted.lua`."""
-    wanted = "" if verb.wanted is None else verb.wanted
-    return Request((call("set_wanted", [road.keys.pools(0)], verb.pool, wanted),), lambda replies: None)
-
-
-def pause_pool(road: Road, verb: v.PausePool | v.ResumePool) -> Request:
-    """`pause_pool.lua`, once for each partition: a branch finds out in that of its session."""
-    reason = verb.reason if isinstance(verb, v.PausePool) else ""
-    calls = (call("pause_pool", [road.keys.paused(one)], verb.pool, reason) for one in range(road.keys.partitions))
-
-    def parse(replies: Sequence[Any]) -> Outcome:
-        return Outcome.OK if Outcome.OK.encode() in replies else Outcome.ALREADY
-
-    return Request(tuple(calls), parse)
 
 
 FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {

@@ -93,7 +93,7 @@ def show(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one branch: where it stands, its tools and models, and the newest of its messages.
+    """Show one branch: where it stands, the mail that it is at, its tools and models, and the newest of its messages.
 
     Reads its history, and changes nothing. Example: lion-broker branch show desk reader --last 3
     """
@@ -123,6 +123,7 @@ def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
     return {
         **branch_row(record),
         "cursor": record.cursor,
+        "handling": record.at or None,
         "metadata": record.seed.fields.get("metadata"),
         "tools": sorted(branch.tools),
         "models": [f"{slot}={name}" for slot, name in sorted(branch.model_names.items())],

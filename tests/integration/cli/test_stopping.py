@@ -32,6 +32,7 @@ def mails(session: Session) -> list[str]:
 def test_what_a_branch_is_at(session: Session, mails: list[str], told: Told) -> None:
     """A dry run says which and changes nothing; then it is a dead letter, with who and why."""
     where = ("--session", "mine", "--branch", "far")
+    assert told("branch", "show", "mine", "far")["handling"] == mails[1]
     would = told("mail", "stop", *where, "--dry-run")["would"]
     assert [(row["mail"], row["held"], row["text"]) for row in would] == [(mails[1], True, "Two.")]
     assert session.dead_letters == []
@@ -41,6 +42,7 @@ def test_what_a_branch_is_at(session: Session, mails: list[str], told: Told) -> 
     assert letter.detail.endswith(" (command line): Wrong customer.")
     assert [entry.what for entry in session.exchange.call(ReadAudit())] == ["stop mail"]
     assert told("mail", "stop", *where) == {"session": session.id, "stopped": {}, "left": {}}
+    assert told("branch", "show", "mine", "far")["handling"] is None
 
 
 def test_by_the_end_of_an_id(session: Session, mails: list[str], told: Told) -> None:

@@ -35,9 +35,9 @@ class Meter:
         self.verbs.update(map(type, verbs))
         return self._ask(verbs)
 
-    async def _acall_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+    async def _acall_all(self, verbs: Sequence[Verb[Any]], /, **way: Any) -> list[Any]:
         self.verbs.update(map(type, verbs))
-        return await self._ask_later(verbs)
+        return await self._ask_later(verbs, **way)
 
     @property
     def functions(self) -> int:
