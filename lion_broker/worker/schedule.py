@@ -25,9 +25,9 @@ from .robin import RoundRobin
 __all__ = ["Schedule"]
 
 _TURNS_ON_THEIR_WAY: Final = 3
-"""The window in turns: the server is at one, and the answer of another is being read; the third is never waited for."""
+"""The window in turns: the server is at one, the answer of another is being read, and the third is there already."""
 _TURNS_WHERE_SHARED: Final = 2
-"""The same while sessions share the worker: what else there is, a quiet one's mail would wait behind."""
+"""The same while sessions share the worker: a quiet one's mail waits behind all that is on its way."""
 _LARGE_BATCH: Final = 200
 """Mails of a turn while one session has the worker for itself, as far as the window goes."""
 _SMALL_BATCH: Final = 16
