@@ -113,8 +113,8 @@ async def test_it_may_be_sent_again(scene: Scene) -> None:
     await await_until(lambda: scene.cut == ["slow", "slow"])
 
 
-async def test_one_that_takes_no_notice(scene: Scene) -> None:
-    """It comes to its end without any effect, and then the branch goes on."""
+async def test_one_that_takes_no_notice(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """It comes to its end without any effect, which the log says, and then the branch goes on."""
     await scene.post("stubborn", "two")
     await await_until(lambda: scene.begun)
     assert (await scene.session.astop_mail(branch=scene.remote)).count == 1
@@ -122,6 +122,8 @@ async def test_one_that_takes_no_notice(scene: Scene) -> None:
     assert await scene.texts() == ["two"]
     assert await scene.heard() == ["re two"]
     assert scene.cut == ["stubborn"]
+    said = f"branch {scene.remote.id} is another worker's now, or its turn was stopped; what it did here has no effect"
+    assert said in caplog.messages
 
 
 async def test_an_operation_is_cancelled(scene: Scene) -> None:
