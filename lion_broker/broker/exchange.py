@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -37,6 +37,9 @@ from .road import Road, call
 from .signing import UNSIGNED, Signer
 
 __all__ = ["RedisExchange"]
+
+_MENDED: Final = 3
+"""How often what is missing is made: a pool that nobody has read yet may be forgotten again before it is read."""
 
 T = TypeVar("T")
 Verbs = Sequence[Verb[Any]]
@@ -338,17 +341,17 @@ class RedisExchange(Exchange):
         promises = bool(self._replicas) and any(type(verb) in PROMISING for verb in verbs)
         asked = Asked(commands, wait_ms, promises, then)
         replies = yield asked
-        errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
-        if not errors:
-            return replies
-        no_functions = any("Function not found" in text for text in errors)
-        no_group = any(text.startswith("NOGROUP") for text in errors)
-        if no_functions:
-            yield from self._load()
-        if no_group:
-            pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
-            yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
-        if no_functions or no_group:
+        for _ in range(_MENDED):
+            errors = [str(reply) for reply in replies if isinstance(reply, ResponseError)]
+            no_functions = any("Function not found" in text for text in errors)
+            no_group = any(text.startswith("NOGROUP") for text in errors)
+            if not (no_functions or no_group):
+                break
+            if no_functions:
+                yield from self._load()
+            if no_group:
+                pools = {verb.pool for verb in verbs if isinstance(verb, ReadReady)}
+                yield from self._send(road, (), tuple(one for pool in pools for one in create_group(road, pool)), 0)
             replies = yield asked
         for reply in replies:
             if isinstance(reply, ResponseError):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.reads import create_group
 from lion_broker.core.ids import IDType
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchSeed
@@ -107,3 +108,19 @@ async def test_others_have_their_turn_before_an_answer_is_read(
     monkeypatch.setattr(exchange, "_read", note)
     assert await exchange.acall(ReadSession(SESSION), heard=hear) is not None
     assert order == ["heard", "read"]
+
+
+async def test_a_pool_that_is_forgotten_before_it_is_read(
+    exchange: RedisExchange, own_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a sweep that sees no reader yet: it is made once more, and the read waits as any other."""
+    times = iter(range(10))
+
+    def made(road: Any, pool: str) -> Any:
+        commands = create_group(road, pool)
+        key = road.keys.ready(pool, 0)
+        return (*commands, ("UNLINK", key)) if next(times) == 0 else commands
+
+    monkeypatch.setattr("lion_broker.broker.exchange.create_group", made)
+    assert await exchange.acall(ReadReady("new", "worker", 10, 1)) == ()
+    assert next(times) == 2
