@@ -360,7 +360,7 @@ class Seat:
             # Somebody else took over, or has stopped it: this copy is void, and so is everything it did here.
             self._lost = answer.outcome == Outcome.FENCED
             branch = self._ready.branch
-            said = f"branch {branch} is another worker's now, or its turn was stopped; what it did here has no effect"
+            said = f"branch {branch} is hosted elsewhere now, or its turn was stopped; what it did here has no effect"
             log.warning("%s", said if isinstance(error, LeaseLost) else error)
             return False
         self._cursor, self._version = verb.consumed, verb.version + 1

@@ -122,7 +122,7 @@ async def test_one_that_takes_no_notice(scene: Scene, caplog: pytest.LogCaptureF
     assert await scene.texts() == ["two"]
     assert await scene.heard() == ["re two"]
     assert scene.cut == ["stubborn"]
-    said = f"branch {scene.remote.id} is another worker's now, or its turn was stopped; what it did here has no effect"
+    said = f"branch {scene.remote.id} is hosted elsewhere now, or its turn was stopped; what it did here has no effect"
     assert said in caplog.messages
 
 
