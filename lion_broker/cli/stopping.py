@@ -8,11 +8,10 @@ import typer
 
 from lion_broker.errors import ConfigError
 
-from . import completion
 from .finding import session_id
 from .noting import who
 from .options import AsJson, Namespace, Url, exchange_at
-from .withdrawing import branch_of, found_of, named, tell, would
+from .withdrawing import Mails, Where, branch_of, found_of, named, tell, would
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -22,18 +21,8 @@ __all__ = ["stop"]
 
 
 def stop(
-    mails: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[MAIL]...", help="Mails: ids, or beginnings or ends of them, as `mail ls` shows them."),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SESSION",
-            help="Where to look. Default for mails that are named: in all sessions, likely ones first.",
-            autocompletion=completion.sessions,
-        ),
-    ] = None,
+    mails: Mails = None,
+    session: Where = None,
     branch: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="The mail that a branch is at, by its id or name.")
     ] = None,

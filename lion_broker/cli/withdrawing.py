@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.session.withdrawing import Standing, TakenOut
 
-__all__ = ["branch_of", "found_of", "named", "tell", "withdraw", "would"]
+__all__ = ["Mails", "Where", "branch_of", "found_of", "named", "tell", "withdraw", "would"]
 
 _BEFORE_ENDS: Final = (Column("mail", kind="id"), Column("session", kind="id", wide=True))
 _AFTER_ENDS: Final = (
@@ -32,19 +32,23 @@ _AFTER_ENDS: Final = (
 )
 
 
+Mails = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MAIL]...", help="Mails: ids, or beginnings or ends of them, as `mail ls` shows them."),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SESSION",
+        help="Where to look. Default for mails that are named: in all sessions, likely ones first.",
+        autocompletion=completion.sessions,
+    ),
+]
+
+
 def withdraw(
-    mails: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[MAIL]...", help="Mails: ids, or beginnings or ends of them, as `mail ls` shows them."),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SESSION",
-            help="Where to look. Default for mails that are named: in all sessions, likely ones first.",
-            autocompletion=completion.sessions,
-        ),
-    ] = None,
+    mails: Mails = None,
+    session: Where = None,
     branch: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="All that waits for a branch, by its id or name.")
     ] = None,
