@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from .counts import counts_here
-from .names import SYSTEM, TEMPLATE
+from .mail_attributes import (
+    MOST_LINKS,
+    Mailboxes,
+    different_senders,
+    of_mail,
+    of_mailbox,
+    of_metrics,
+    of_session,
+    of_worker,
+)  # fmt: skip
+from .names import TEMPLATE
 from .otel import otel
 
 if TYPE_CHECKING:
@@ -22,22 +31,9 @@ if TYPE_CHECKING:
     from .tracing import Carrier, Otel
 
 __all__ = [
-    "Mailboxes", "Processing", "Sending", "Together", "ack", "count_sent", "handed_in", "outgoing", "process",
+    "Processing", "Sending", "Together", "ack", "count_received", "count_sent", "handed_in", "outgoing", "process",
     "receive", "settle",
 ]  # fmt: skip
-
-_MOST_LINKS: Final = 8
-"""Links of one span; a batch may come from more traces, and each link costs a quarter of what a mail does."""
-_GROUP: Final = "workers"
-
-
-class Mailboxes(Protocol):
-    """What is to be known of an exchange: where it is, and the key of a branch's mailbox."""
-
-    url: str
-
-    def mailbox(self, session: str, branch: str) -> str:
-        """Return the key."""
 
 
 class Sending:
@@ -69,7 +65,7 @@ class Sending:
         self._span.end()
         if posted:
             duration = time.perf_counter() - self._began
-            self._otel.record("messaging.client.operation.duration", duration, _of_metrics("send") | failed)
+            self._otel.record("messaging.client.operation.duration", duration, of_metrics("send") | failed)
 
 
 _NOTHING: Final = Sending({})
@@ -108,8 +104,8 @@ class Together:
         """Return what one more mail carries."""
         self._mails += 1
         if self._carried is None:
-            self._first = _of_mail(exchange, session, recipient, mail)
-            self._span = used.start(f"send {TEMPLATE}", "PRODUCER", _of_session(exchange, session, "send", "send"))
+            self._first = of_mail(exchange, session, recipient, mail)
+            self._span = used.start(f"send {TEMPLATE}", "PRODUCER", of_session(exchange, session, "send", "send"))
             self._carried = used.carried(self._span)
         return self._carried
 
@@ -125,7 +121,7 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
     together = _together.get()
     if together is not None:
         return Sending(together.carry(used, exchange, session, recipient, mail))
-    attributes = _of_session(exchange, session, "send", "send") | _of_mail(exchange, session, recipient, mail)
+    attributes = of_session(exchange, session, "send", "send") | of_mail(exchange, session, recipient, mail)
     span = used.start(f"send {TEMPLATE}", "PRODUCER", attributes)
     return Sending(used.carried(span), used, span)
 
@@ -171,10 +167,10 @@ class Processing:
         """One more mail is handled in it."""
         self._mails += 1
         sender = mail.traceparent
-        if sender is None or sender in self._known or len(self._known) >= _MOST_LINKS:
+        if sender is None or sender in self._known or len(self._known) >= MOST_LINKS:
             return
         self._known.add(sender)
-        for link in self._otel.links([self._otel.sent_in(mail)]):
+        for link in self._otel.links((mail,)):
             self._span.add_link(link.context)
 
     def enter(self) -> None:
@@ -189,7 +185,7 @@ class Processing:
 
     def end(self, error: str = "") -> None:
         """End it; `error` is the class of what the handling has raised."""
-        attributes = _of_metrics("process")
+        attributes = of_metrics("process")
         if self._mails == 1:
             self._span.set_attribute("messaging.message.id", str(self._mail))
         else:
@@ -209,32 +205,35 @@ def process(exchange: Mailboxes, session: str, branch: str, owner: str, mails: S
     used = otel()
     if used is None:
         return None
-    senders = _of_different_spans(mails)
-    contexts = [used.sent_in(mail) for mail in senders]
-    parent = used.begun_by(contexts)
-    attributes = _of_worker(exchange, session, branch, owner, "process", "process")
-    span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, parent, used.links(contexts))
-    known = {one.traceparent for one in senders if one.traceparent is not None}
-    return Processing(used, span, used.with_span(span, parent), mails, known)
+    senders = different_senders(mails)
+    parent = used.begun_by(senders.values())
+    links = used.links(islice(senders.values(), MOST_LINKS))
+    attributes = of_worker(exchange, session, branch, owner, "process", "process")
+    span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, parent, links)
+    return Processing(used, span, used.with_span(span, parent), mails, set(senders))
+
+
+def count_received(mails: int) -> None:
+    """Count mails that were handed out."""
+    used = otel()
+    if used is not None:
+        used.count("messaging.client.consumed.messages", mails)
 
 
 def receive(exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier], began: float) -> None:
-    """Note that mails were received; `began` is when they were asked for, in seconds since the epoch.
+    """Note that mails were received that were asked for at `began`, in seconds since the epoch.
 
-    What comes with the answer to a commit was not asked for, and has no span: `began` is 0.
+    What comes with the answer to a commit was not asked for, and has no span.
     """
     used = otel()
     if used is None:
         return
-    used.count("messaging.client.consumed.messages", len(mails))
-    if not began:
-        return
-    attributes = _of_worker(exchange, session, branch, owner, "receive", "receive")
+    attributes = of_worker(exchange, session, branch, owner, "receive", "receive")
     attributes["messaging.batch.message_count"] = len(mails)
-    parent = used.begun_by([used.sent_in(mail) for mail in _of_different_spans(mails, 2)])
+    parent = used.begun_by(different_senders(mails).values())
     used.start(f"receive {TEMPLATE}", "CLIENT", attributes, parent, began=began).end()
     duration = max(0.0, time.time() - began)
-    used.record("messaging.client.operation.duration", duration, _of_metrics("receive"))
+    used.record("messaging.client.operation.duration", duration, of_metrics("receive"))
 
 
 def ack(
@@ -254,13 +253,13 @@ def ack(
     used = otel()
     if used is None:
         return
-    attributes = _of_worker(exchange, session, branch, owner, "ack", "settle")
+    attributes = of_worker(exchange, session, branch, owner, "ack", "settle")
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     else:
         attributes["messaging.batch.message_count"] = mails
     used.start(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
-    used.record("messaging.client.operation.duration", max(0.0, time.time() - began), _of_metrics("ack"))
+    used.record("messaging.client.operation.duration", max(0.0, time.time() - began), of_metrics("ack"))
 
 
 def settle(
@@ -270,70 +269,11 @@ def settle(
     used = otel()
     if used is None:
         return
-    attributes = _of_session(exchange, session, word, "settle")
-    attributes["messaging.destination.name"] = exchange.mailbox(session, branch)
-    attributes["messaging.consumer.group.name"] = _GROUP
+    attributes = of_session(exchange, session, word, "settle")
+    attributes |= of_mailbox(exchange, session, branch)
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     parent = context if context is not None or mail is None else used.sent_in(mail)
     span = used.start(f"{word} {TEMPLATE}", "CLIENT", attributes, parent)
     used.fail(span, error)
     span.end()
-
-
-@lru_cache(maxsize=64)
-def _of_server(url: str) -> Mapping[str, Any]:
-    """The attributes that all spans of an exchange have."""
-    parts = urlsplit(url)
-    known: dict[str, Any] = {"messaging.system": SYSTEM, "messaging.destination.template": TEMPLATE}
-    if parts.hostname and parts.scheme in ("redis", "rediss"):
-        known |= {"server.address": parts.hostname, "server.port": parts.port or 6379}
-    elif parts.path:
-        known["server.address"] = parts.path
-    return known
-
-
-def _of_session(exchange: Mailboxes, session: str, operation: str, kind: str) -> dict[str, Any]:
-    return {
-        **_of_server(exchange.url),
-        "messaging.operation.name": operation,
-        "messaging.operation.type": kind,
-        "messaging.message.conversation_id": str(session),
-        "session.id": str(session),
-    }
-
-
-def _of_mail(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, str]:
-    return {"messaging.destination.name": exchange.mailbox(session, recipient), "messaging.message.id": str(mail)}
-
-
-def _of_worker(exchange: Mailboxes, session: str, branch: str, owner: str, operation: str, kind: str) -> dict[str, Any]:
-    attributes = _of_session(exchange, session, operation, kind)
-    attributes["messaging.destination.name"] = exchange.mailbox(session, branch)
-    attributes["messaging.consumer.group.name"] = _GROUP
-    attributes["messaging.client.id"] = owner
-    return attributes
-
-
-@lru_cache(maxsize=8)
-def _of_metrics(operation: str) -> dict[str, str]:
-    return {
-        "messaging.system": SYSTEM,
-        "messaging.operation.name": operation,
-        "messaging.destination.template": TEMPLATE,
-    }
-
-
-def _of_different_spans(mails: Sequence[Carrier], most: int = _MOST_LINKS) -> list[Carrier]:
-    """One mail of each sending, as many as a span may link to."""
-    found: dict[str, Carrier] = {}
-    last = None
-    for mail in mails:
-        sender = mail.traceparent
-        # Most mails of a turn were sent together: to compare costs less than to look up.
-        if sender != last and sender is not None and sender not in found:
-            found[sender] = mail
-            if len(found) == most:
-                break
-        last = sender
-    return list(found.values())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from opentelemetry import baggage as baggages
 from opentelemetry import propagate
@@ -86,7 +86,7 @@ class Otel:
     ) -> Span:
         """Begin a span, of the current context without a parent; `began` is in seconds since the epoch, else now."""
         start_time = None if began is None else int(began * 1e9)
-        return self.tracer.start_span(name, parent, _KINDS[kind], attributes, links or None, start_time)
+        return self.tracer.start_span(name, parent, _KINDS[kind], attributes, links, start_time)
 
     def with_span(self, span: Span, context: Context | None = None) -> Context:
         """Return a context, None being the current one, with a span in it."""
@@ -119,20 +119,15 @@ class Otel:
 
     def sent_in(self, mail: Carrier) -> Context:
         """Return the context that a mail carries; an empty one where that is nothing, or nonsense."""
-        usual = None if mail.tracestate or mail.baggage else _sent_in(mail.traceparent or "")
-        if usual is not None:
-            return usual
-        fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
-        return propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
+        return _read(mail).context
 
-    def begun_by(self, contexts: Sequence[Context]) -> Context:
+    def begun_by(self, mails: Collection[Carrier]) -> Context:
         """Return the context to go on with: that of the only sender, or an empty one, which begins a trace."""
-        return contexts[0] if self.parents and len(contexts) == 1 else _NOWHERE
+        return _read(next(iter(mails))).context if self.parents and len(mails) == 1 else _NOWHERE
 
-    def links(self, contexts: Sequence[Context]) -> list[Link]:
-        """Return links to the spans of contexts that have one."""
-        spans = [get_current_span(context).get_span_context() for context in contexts]
-        return [Link(span) for span in spans if span.is_valid]
+    def links(self, mails: Iterable[Carrier]) -> list[Link]:
+        """Return links to the spans that have sent mails, as far as these say so."""
+        return [link for mail in mails for link in _read(mail).links]
 
     def fail(self, span: Span, error: BaseException | str) -> str:
         """Note that what a span stands for has failed; returns the class of the error, all that is said of it."""
@@ -142,14 +137,33 @@ class Otel:
         return name
 
 
+class _Sent(NamedTuple):
+    """What a mail says of its sending: a context, and a link to the span in it, if there is one."""
+
+    context: Context
+    links: tuple[Link, ...]
+
+
+def _read(mail: Carrier) -> _Sent:
+    usual = None if mail.tracestate or mail.baggage else _usual(mail.traceparent or "")
+    if usual is not None:
+        return usual
+    fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
+    context = propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
+    sender = get_current_span(context).get_span_context()
+    return _Sent(context, (Link(sender),) if sender.is_valid else ())
+
+
 @lru_cache(maxsize=256)
-def _sent_in(traceparent: str) -> Context | None:
-    """The context that a usual `traceparent` says; None for one to be read with care. A turn asks more than once."""
+def _usual(traceparent: str) -> _Sent | None:
+    """What a usual `traceparent` says; None for one to be read with care. It is asked for more than once a turn."""
     usual = _TRACEPARENT.fullmatch(traceparent)
     if usual is None:
         return None
     sender = SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
-    return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
+    if not sender.is_valid:
+        return _Sent(_NOWHERE, ())
+    return _Sent(set_span_in_context(NonRecordingSpan(sender), _NOWHERE), (Link(sender),))
 
 
 def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:

@@ -1,8 +1,8 @@
 """What a turn says of itself: spans, counts and the fields of log lines. Nobody who asks for none pays for any.
 
 A turn that handles one mail has a span for it, and so has each mail that takes long. Mails of one turn that take less
-than 5 ms each share one, with links to who sent them, and so do mails that are only written down. So spans cost a small
-part of a turn, however many mails it has.
+than 5 ms each share one, with links to who sent them. Mails that are only written down share one over turns that follow
+one another. So spans cost a small part of a turn, however many mails it has.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntr
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.counts import Counts, counts_here
 from lion_broker.telemetry.lines import back_to, now_about
-from lion_broker.telemetry.mail_spans import Processing, Together, ack, process, receive, settle
+from lion_broker.telemetry.mail_spans import Processing, Together, ack, count_received, process, receive, settle
 from lion_broker.telemetry.otel import otel
+from lion_broker.telemetry.written_down import WritingDown, end_written_down
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -58,7 +59,7 @@ class Account:
         self._last: Processing | None = None
         self._shared: Processing | None = None
         self._together: Together | None = None
-        self._writing: Processing | None = None
+        self._writing: WritingDown | None = None
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
         """Return what is to be entered while a mail is handled."""
@@ -109,6 +110,7 @@ class Account:
             self._shared = None
 
     def __enter__(self) -> Self:
+        end_written_down()
         self._began = time.perf_counter()
         return self
 
@@ -119,11 +121,11 @@ class Account:
     def writing_down(
         self, exchange: Exchange, ready: ReadyEntry, owner: str, entries: Sequence[Entry]
     ) -> Iterator[None]:
-        """Within this, mails are written down, all in one go; their span lasts until that is committed."""
+        """Within this, mails are written down, all in one go; their span lasts until that is committed, or longer."""
         began = time.perf_counter()
-        if otel() is not None:
-            headers = headers_of(entries)
-            self._writing = process(exchange, ready.session, ready.branch, owner, headers)
+        used = otel()
+        if used is not None:
+            self._writing = WritingDown(used, exchange, ready.session, ready.branch, owner, headers_of(entries))
         yield
         if (counts := counts_here()) is not None:
             each = (time.perf_counter() - began) / len(entries)
@@ -137,7 +139,7 @@ class Account:
     def written(self, error: str = "") -> None:
         """Note that a commit was answered, or why it failed: that is the end of mail that is only written down."""
         if self._writing is not None:
-            self._writing.end(error)
+            self._writing.written(error)
             self._writing = None
 
     def committed(self, exchange: Exchange, ready: ReadyEntry, owner: str, turn: Worked) -> None:
@@ -158,7 +160,11 @@ class Account:
     @staticmethod
     def received(exchange: Exchange, ready: ReadyEntry, owner: str, answer: Claimed, began: float = 0.0) -> None:
         """Note that mails came with an answer; `began` is when it was asked for, 0 where it was not asked for them."""
-        if answer.entries and otel() is not None:
+        if not answer.entries:
+            end_written_down()
+            return
+        count_received(len(answer.entries))
+        if began and otel() is not None:
             receive(exchange, ready.session, ready.branch, owner, headers_of(answer.entries), began)
 
 

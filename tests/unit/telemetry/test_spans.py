@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from lion_broker import Branch, Mail, Registry, Session
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.records import Entry, ReadyEntry
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Claimed, Entry, ReadyEntry
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.names import ATTRIBUTES, INSTRUMENTS, SCHEMA_URL, SPANS, TEMPLATE
 from lion_broker.testing import ScriptedModel, tool_calls
@@ -168,7 +169,7 @@ async def test_many_mails_share_a_span(seen: Seen, registry: Registry, running_w
 
 @pytest.mark.parametrize("error", ["", "FENCED"])
 async def test_to_write_down_is_to_commit(seen: Seen, error: str) -> None:
-    """The span of mail that is only written down ends with the commit, and says whether that was made."""
+    """The span of mail that is only written down is there when no more comes, and says whether it was committed."""
     exchange, account = MemoryExchange(), Account()
     ready, mail = ReadyEntry("1-0", "s", "b"), WireMail(Header("s", "a", "b", "message"), b"{}")
     with account.writing_down(exchange, ready, "owner", (Entry("1-0", mail),)):
@@ -176,6 +177,7 @@ async def test_to_write_down_is_to_commit(seen: Seen, error: str) -> None:
     assert seen.named("process ") == []
     account.written(error)
     account.written("nothing is open any more")
+    account.received(exchange, ready, "owner", Claimed(Outcome.DRAINED))
     assert told_by(seen.one("process ")).get("error.type", "") == error
 
 

@@ -1,0 +1,111 @@
+"""The spans of mail that is only written down: one for turns of a branch that follow one another.
+
+While mail is written down nobody's code runs that would want the span as its parent. So it is made when it has ended,
+in one go, with the times that are known by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from .mail_attributes import MOST_LINKS, Mailboxes, different_senders, of_metrics, of_worker
+from .names import TEMPLATE
+
+if TYPE_CHECKING:
+    from .tracing import Carrier, Otel
+
+__all__ = ["WritingDown", "end_written_down"]
+
+_MOST_MAILS: Final = 100
+"""Of so many mails a span is a hundredth of what they cost; it takes no further turn that would make it more."""
+_MOST_SECONDS: Final = 1.0
+"""Nor one that ends so long after it began: before a span ends nobody sees it."""
+
+
+class WritingDown:
+    """Mails that a turn writes down from now on; `written` says that they are, or why not.
+
+    The turns of a branch that follow it are part of the span if their mails were sent in the same spans. Who knows that
+    none follows calls `end_written_down`; with the task that serves the branch the span ends in any case.
+    """
+
+    __slots__ = ("_began", "_ended", "_mail", "_mails", "_of", "_otel", "_seconds", "_senders", "_task", "_turns")
+
+    def __init__(
+        self, used: Otel, exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier]
+    ) -> None:
+        self._otel = used
+        self._of = (exchange, session, branch, owner)
+        self._mail, self._mails = mails[0].id if mails else "", len(mails)
+        self._senders = different_senders(mails)
+        self._turns = 1
+        self._began = self._ended = time.time()
+        self._seconds = -time.perf_counter()
+        self._task: asyncio.Task[object] | None = None
+
+    def written(self, error: str = "") -> None:
+        """Note that the turn was committed; `error` is the class of what was raised instead, or the server's word."""
+        self._ended = time.time()
+        self._seconds += time.perf_counter()
+        last = _last.get()
+        if last is not None and not error and last._goes_on_with(self):
+            last._turns += 1
+            last._mails += self._mails
+            last._seconds += self._seconds
+            last._ended = self._ended
+            return
+        end_written_down()
+        if error:
+            self._end(error)
+        else:
+            self._wait_for_more()
+
+    def _goes_on_with(self, turn: WritingDown) -> bool:
+        return (
+            self._mails + turn._mails <= _MOST_MAILS
+            and turn._ended - self._began <= _MOST_SECONDS
+            and self._senders.keys() == turn._senders.keys()
+            and self._of == turn._of
+        )
+
+    def _wait_for_more(self) -> None:
+        _last.set(self)
+        self._task = asyncio.current_task()
+        if self._task is not None:
+            self._task.add_done_callback(self._end_with_task)
+
+    def _end_with_task(self, task: asyncio.Task[object]) -> None:
+        self._end()
+
+    def _end(self, error: str = "") -> None:
+        if self._task is not None:
+            self._task.remove_done_callback(self._end_with_task)
+        used, senders = self._otel, self._senders.values()
+        attributes = of_worker(*self._of, "process", "process")
+        if self._mails == 1:
+            attributes["messaging.message.id"] = str(self._mail)
+        else:
+            attributes["messaging.batch.message_count"] = self._mails
+        links = used.links(islice(senders, MOST_LINKS))
+        span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, used.begun_by(senders), links, self._began)
+        measured = of_metrics("process")
+        if error:
+            measured = measured | {"error.type": used.fail(span, error)}
+        span.end(int(self._ended * 1e9))
+        used.record("messaging.process.duration", self._seconds / self._turns, measured)
+
+
+_last: ContextVar[WritingDown | None] = ContextVar("lion_broker_written_down", default=None)
+
+
+def end_written_down() -> None:
+    """End the span of what this task has written down, if there is one: nothing follows, or other work does."""
+    last = _last.get()
+    if last is not None:
+        _last.set(None)
+        last._end()

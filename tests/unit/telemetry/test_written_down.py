@@ -1,0 +1,143 @@
+"""The `process` spans of mail that is only written down: few, however many turns the mail comes in."""
+
+import asyncio
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+
+from lion_broker import Registry, Session
+from lion_broker.mail.memory import MemoryExchange
+from lion_broker.mail.outcome import Outcome
+from lion_broker.mail.records import Claimed, Entry, ReadyEntry
+from lion_broker.mail.wire import Header, WireMail
+from lion_broker.telemetry import written_down
+from lion_broker.worker.account import Account
+from tests.conftest import RunningWorker
+from tests.unit.telemetry.seen import Seen, watched
+
+pytestmark = pytest.mark.anyio
+
+READY = ReadyEntry("1-0", "s", "b")
+EXCHANGE = MemoryExchange()
+NOTHING = Claimed(Outcome.DRAINED)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    """Exporters in memory; no clock ends a span."""
+    monkeypatch.setattr(written_down, "_MOST_SECONDS", math.inf)
+    with watched() as seen:
+        yield seen
+
+
+def sent_in(span: int, mails: int = 1) -> tuple[Entry, ...]:
+    """Mails that were sent in a span."""
+    header = Header("s", "a", "b", "message", traceparent=f"00-{'a' * 32}-{span:016x}-01")
+    return tuple(Entry(f"{number}-0", WireMail(header, b"{}")) for number in range(1, mails + 1))
+
+
+def take_turn(entries: Sequence[Entry], error: str = "") -> None:
+    """Write mails down and commit them."""
+    account = Account()
+    with account.writing_down(EXCHANGE, READY, "owner", entries):
+        pass
+    account.written(error)
+
+
+def mails_of(span: ReadableSpan) -> Any:
+    """How many mails a span stands for."""
+    told = dict(span.attributes or {})
+    assert ("messaging.message.id" in told) is ("messaging.batch.message_count" not in told)
+    return told.get("messaging.batch.message_count", 1)
+
+
+def durations(seen: Seen) -> int:
+    """How many durations were recorded."""
+    (point,) = seen.metrics()["messaging.process.duration"].data.data_points
+    return int(point.count)
+
+
+async def test_turns_that_follow_share_a_span(seen: Seen, running_worker: RunningWorker) -> None:
+    """A hundred mails of a backlog have one, in the trace of the span that sent them, however short the turns are."""
+    exchange = MemoryExchange()
+    async with Session(exchange=exchange, delivery="auto") as session:
+        branch = await session.anew_branch(pool="p")
+        async with session.batch():
+            for _ in range(250):
+                session.default_branch.send(branch, "message", "hello")
+        async with running_worker(Registry(), exchange, pool="p", batch=20) as worker:
+            await session.await_idle()
+        assert worker.state.turns == 13
+    sent, processed = seen.one("send "), seen.named("process ")
+    assert sent.context is not None
+    assert [mails_of(span) for span in processed] == [100, 100, 50]
+    for span in processed:
+        assert span.parent is not None
+        assert (span.parent.trace_id, span.parent.span_id) == (sent.context.trace_id, sent.context.span_id)
+        assert [link.context for link in span.links] == [span.parent]
+        assert (span.start_time or 0) <= (span.end_time or 0)
+    assert all((one.end_time or 0) <= (later.start_time or 0) for one, later in pairwise(processed))
+    assert durations(seen) == 3
+
+
+async def test_mail_of_other_spans_has_a_span_of_its_own(seen: Seen) -> None:
+    """It goes on with the trace of who sent it, which a link from another trace would not."""
+    for sender, mails in ((1, 2), (1, 1), (2, 1), (1, 3)):
+        take_turn(sent_in(sender, mails))
+    Account.received(EXCHANGE, READY, "owner", NOTHING)
+    found = [(mails_of(span), span.parent.span_id if span.parent else None) for span in seen.named("process ")]
+    assert found == [(3, 1), (1, 2), (3, 1)]
+
+
+@pytest.mark.parametrize(("most", "found"), [(math.inf, [3]), (-1.0, [1, 1, 1])])
+async def test_an_old_span_takes_no_more(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, most: float, found: list[int]
+) -> None:
+    """It would be seen too late."""
+    monkeypatch.setattr(written_down, "_MOST_SECONDS", most)
+    for _ in range(3):
+        take_turn(sent_in(1))
+    Account.received(EXCHANGE, READY, "owner", NOTHING)
+    assert [mails_of(span) for span in seen.named("process ")] == found
+
+
+async def test_a_commit_that_fails_is_told_alone(seen: Seen) -> None:
+    """What was committed before has a span without the error."""
+    take_turn(sent_in(1, 4))
+    take_turn(sent_in(1, 2), "FENCED")
+    found = [(mails_of(span), dict(span.attributes or {}).get("error.type")) for span in seen.named("process ")]
+    assert found == [(4, None), (2, "FENCED")]
+
+
+async def test_other_work_ends_the_span(seen: Seen) -> None:
+    """The turns of mail that is handled come after it."""
+    take_turn(sent_in(1, 4))
+    assert seen.named("process ") == []
+    with Account():
+        assert [mails_of(span) for span in seen.named("process ")] == [4]
+    Account.received(EXCHANGE, READY, "owner", NOTHING)
+    assert len(seen.named("process ")) == 1
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_the_span_ends_with_its_task(seen: Seen, ended: bool) -> None:
+    """Also where a worker is stopped between two turns; and it ends once."""
+    working = asyncio.Event()
+
+    async def serve() -> None:
+        take_turn(sent_in(1, 4))
+        if ended:
+            Account.received(EXCHANGE, READY, "owner", NOTHING)
+        working.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(serve())
+    await working.wait()
+    assert len(seen.named("process ")) == ended
+    task.cancel()
+    await asyncio.wait([task])
+    assert [mails_of(span) for span in seen.named("process ")] == [4]
