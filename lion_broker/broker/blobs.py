@@ -68,10 +68,10 @@ def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
         holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
         # Nearly all answers hold nothing, or nothing that has a blob: what is made here is made for few.
         if holders and getattr(verb, "whole", True):
-            for holder in holders:
-                mail = holder.mail if isinstance(holder, (Entry, DeadLetter, Waiting)) else None
-                if isinstance(mail, WireMail) and (name := _name(mail)) is not None:
-                    found[name] = None
+            mails = [one.mail for one in holders if isinstance(one, (Entry, DeadLetter, Waiting))]
+            for mail in mails:
+                if isinstance(mail, WireMail) and mail.header.blob is not None:
+                    found[mail.header.session, mail.header.blob] = None
     return tuple(found)
 
 
