@@ -1,5 +1,6 @@
 """What a pile asks of its items: which classes they are of, how they are written, and to hear of their changes."""
 
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import ref
 
@@ -41,14 +42,25 @@ def item_types(item_type: Any) -> frozenset[Any] | None:
     """Return the classes in `item_type`: one or many of them, or short names of registered ones."""
     if item_type is None:
         return None
-    given = [item_type] if isinstance(item_type, type | str) else list(item_type)
-    kinds = [element_class(kind) if isinstance(kind, str) else kind for kind in given]
-    for kind in kinds:
-        if not (isinstance(kind, type) and issubclass(kind, Observable)):
-            raise TypeError(f"item_type takes classes of elements, not {kind!r:.80}.")
+    if isinstance(item_type, type):
+        return _one_type(item_type)
+    given = [item_type] if isinstance(item_type, str) else list(item_type)
+    kinds = [_checked(element_class(kind) if isinstance(kind, str) else kind) for kind in given]
     if len(set(kinds)) != len(kinds):
         raise ConfigError("item_type names a class twice; name each once.")
     return frozenset(kinds) or None
+
+
+@lru_cache(256)
+def _one_type(kind: type[Any]) -> frozenset[Any]:
+    """The same of a single class, looked at once: every branch has some piles of the same."""
+    return frozenset({_checked(kind)})
+
+
+def _checked(kind: Any) -> Any:
+    if not (isinstance(kind, type) and issubclass(kind, Observable)):
+        raise TypeError(f"item_type takes classes of elements, not {kind!r:.80}.")
+    return kind
 
 
 def written(item: Any) -> dict[str, Any]:

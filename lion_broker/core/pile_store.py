@@ -65,7 +65,8 @@ class PileStore(Element, Collective[T], Generic[T]):
         _set(self, "_listener", None)
         _set(self, "_types", item_types(item_type))
         _set(self, "_strict", strict_type)
-        _set(self, "_items", {item.id: item for item in self._read(collections)})
+        # Nearly all piles are made empty, some for each branch.
+        _set(self, "_items", {} if collections is None else {item.id: item for item in self._read(collections)})
         self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod

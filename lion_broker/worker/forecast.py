@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 __all__ = ["Forecast", "Source"]
@@ -13,7 +13,7 @@ _LEARNING: Final = 0.5
 """The weight of the latest turn."""
 
 
-class Source(Enum):
+class Source(IntEnum):
     """How mails come to a worker: with the mark of an idle branch, with a claim, or with the commit of a turn."""
 
     MARK = auto()
