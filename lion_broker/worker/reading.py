@@ -18,6 +18,8 @@ _GLANCE_MS: Final = 10
 _MOST_GLANCES: Final = 4
 """After so many of these the overflow is read too, or sessions that keep the line full would hold it up for ever."""
 _MOST_READ: Final = 16
+_AT_A_GLANCE: Final = 4
+"""So many at once may wait here for a seat with mail that was handed out; if the worker dies then, it has tried it."""
 
 
 class Reading:
@@ -42,8 +44,9 @@ class Reading:
         due = self._glances >= _MOST_GLANCES and room > behind
         both = due or not (self._crowded and self._schedule.in_line)
         if not both:
-            # Of each session few wait in that stream and in all lines together.
-            return ReadReady(self._pool, self._owner, _MOST_READ, _GLANCE_MS, free, overflow=False)
+            # Of each session few wait in that stream and in all lines together. They come with their mail though others
+            # wait for a seat: those that have some are new, of a session that is likely to have a seat left.
+            return ReadReady(self._pool, self._owner, _AT_A_GLANCE, _GLANCE_MS, overflow=False)
         # So many come of each stream; what waits in line here is not there for other workers.
         most = max(1, room // 2) if self._crowded else room
         return ReadReady(self._pool, self._owner, min(_MOST_READ, most), _WAIT_MS, free)

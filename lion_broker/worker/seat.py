@@ -180,6 +180,7 @@ class Seat:
             # A worker that stops hands back by itself what its keeper still holds.
             if not self._place.stopping:
                 self._place.keeper.remove(station)
+            self._let_go()
             if self._lost:
                 await self._leave(station)
 
@@ -195,6 +196,12 @@ class Seat:
         if self._turn is not None and self._task is not None and not self._dropped:
             self._dropped = True
             self._task.cancel()
+
+    def _let_go(self) -> None:
+        """Retire the branch, unless it is kept warm: what only a collection frees waits very long for one here."""
+        if self._host is not None:
+            self._host.retire()
+            self._host = None
 
     async def _leave(self, station: Station) -> None:
         """Let go of a branch whose turn was stopped, so that it goes on at once; one that another has is theirs."""
@@ -272,7 +279,7 @@ class Seat:
                 return
             if turn.failed is not None:
                 # What the failed mail did to the branch object is not to be trusted: it is read anew.
-                self._host = None
+                self._let_go()
             # An answer with a lane means that what is held of the mailbox comes again.
             held = turn.left if not turn.lane and not answer.lane else []
             if answer.outcome == Outcome.ALREADY:
@@ -372,6 +379,7 @@ class Seat:
         if answer.outcome == Outcome.DRAINED:
             if self._host is not None and not turn.failed:
                 self._place.keep_warm(self._host)
+                self._host = None
             return False
         return answer.outcome in (Outcome.OK, Outcome.ALREADY)
 

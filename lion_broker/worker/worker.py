@@ -283,7 +283,8 @@ class Worker:
             await Seat(self._place, ready).serve()
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
-            log.warning("branch %s was left: %s", ready.branch, error)
+            # Its text only: with the error itself, who keeps log records would keep the branch.
+            log.warning("branch %s was left: %s", ready.branch, str(error))
         except Exception:
             # Whatever it is, it is this branch's alone: the other seats go on.
             log.exception("branch %s was left", ready.branch)
