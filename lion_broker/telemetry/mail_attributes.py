@@ -1,7 +1,4 @@
-"""What spans and metrics of mail say of the exchange, the session and the mailbox, and which spans have sent mail.
-
-What is the same for every span of a session is kept: to make it anew takes as much as a sixth of the SDK's own part.
-"""
+"""What spans and metrics of mail say of the exchange, the session and the mailbox, and which spans have sent mail."""
 
 from __future__ import annotations
 

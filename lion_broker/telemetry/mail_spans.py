@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from .counts import counts_here
@@ -156,9 +155,10 @@ class Processing:
 
     __slots__ = ("_before", "_began", "_known", "_mail", "_mails", "_otel", "_span", "context")
 
-    def __init__(self, used: Otel, span: Span, context: Context, mails: Sequence[Carrier], known: set[str]) -> None:
-        self._otel, self._span, self._known = used, span, known
-        self._mail, self._mails = mails[0].id if mails else "", len(mails)
+    def __init__(self, used: Otel, span: Span, context: Context, mail: Carrier) -> None:
+        self._otel, self._span = used, span
+        self._mail, self._mails = mail.id, 1
+        self._known = {mail.traceparent} if mail.traceparent is not None else set()
         self._began = time.perf_counter()
         self._before: Context | None = None
         self.context = context
@@ -196,21 +196,19 @@ class Processing:
         self._otel.record("messaging.process.duration", time.perf_counter() - self._began, attributes)
 
 
-def process(exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier]) -> Processing | None:
-    """Begin to handle mails; others may join them. None without a provider.
+def process(exchange: Mailboxes, session: str, branch: str, owner: str, mail: Carrier) -> Processing | None:
+    """Begin to handle a mail; others may join it. None without a provider.
 
-    The span links to those that sent the mails. When that was one span, it goes on with its trace, unless the settings
-    want links only. What is current in the task that serves a branch has nothing to do with the mail.
+    The span links to the one that sent the mail, and goes on with its trace, unless the settings want links only. What
+    is current in the task that serves a branch has nothing to do with the mail.
     """
     used = otel()
     if used is None:
         return None
-    senders = different_senders(mails)
-    parent = used.begun_by(senders.values())
-    links = used.links(islice(senders.values(), MOST_LINKS))
+    parent = used.begun_by((mail,))
     attributes = of_worker(exchange, session, branch, owner, "process", "process")
-    span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, parent, links)
-    return Processing(used, span, used.with_span(span, parent), mails, set(senders))
+    span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, parent, used.links((mail,)))
+    return Processing(used, span, used.with_span(span, parent), mail)
 
 
 def count_received(mails: int) -> None:

@@ -70,8 +70,7 @@ class Account:
         """Begin to handle a mail, in a span of its own or in that of many."""
         if otel() is None:
             return None
-        around, mails = host.around, [wire.header]
-        now = time.perf_counter()
+        around, now = host.around, time.perf_counter()
         alone, self._began = now - self._began >= _APART_SECONDS, now
         if alone:
             # The mail that took so long ends here, not with the turn.
@@ -79,7 +78,7 @@ class Account:
         if self._shared is not None:
             self._shared.joins(wire.header)
             return self._shared
-        self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, mails)
+        self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, wire.header)
         if found is not None:
             found.enter()
             if not alone:
