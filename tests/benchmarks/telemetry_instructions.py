@@ -1,6 +1,7 @@
 """Instructions of a worker's process for each mail, with and without telemetry, counted by valgrind.
 
-python -m tests.benchmarks.telemetry_instructions [--turn 100] [--runs 3] [--works drain relay] [--watches otel]
+python -m tests.benchmarks.telemetry_instructions [--turn 100] [--branch 100] [--runs 3] [--works drain relay]
+    [--watches otel]
 
 What else a machine does makes a program's seconds more, and hardly its instructions. Each worker is counted twice, with
 few mails and with many, so that what it takes to start and to stop is left out. What the kernel does for it, such as
@@ -30,7 +31,6 @@ from .telemetry_calls import WATCHES
 FEW = 1_000
 MANY = {"drain": 12_000, "relay": 4_000}
 """To start takes as much as to drain twenty thousand mails, and not always the same: so few mails would show that."""
-OF_A_BRANCH = 100
 POOL = "counted"
 VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 
@@ -47,7 +47,7 @@ def main() -> None:
     """Be one of the parts, or count and print."""
     words = sys.argv[1:]
     if words[:1] == ["fill"]:
-        anyio.run(_fill, words[1], words[2], int(words[3]))
+        anyio.run(_fill, words[1], words[2], int(words[3]), int(words[4]))
     elif words[:1] == ["drain"]:
         anyio.run(_drain, words[1], int(words[2]), int(words[3]))
     else:
@@ -57,30 +57,33 @@ def main() -> None:
 def _compare() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--turn", type=int, default=100, help="mails of a turn")
+    options.add_argument("--branch", type=int, default=100, help="mails of a branch")
     options.add_argument("--runs", type=int, default=3, help="the least of so many counts; what clocks decide adds")
     options.add_argument("--works", nargs="*", default=["drain", "relay"])
     options.add_argument("--watches", nargs="*", default=["prometheus", "otel"])
     asked = options.parse_args()
     with rig() as server:
         for work in asked.works:
-            bare = instructions(server, "none", work, asked.turn, asked.runs)
+            bare = instructions(server, "none", work, asked.turn, asked.branch, asked.runs)
             print(f"{work:<6} in turns of {asked.turn}, without: {bare:,.0f} instructions a mail", flush=True)
             for watch in asked.watches:
-                ratio = instructions(server, watch, work, asked.turn, asked.runs) / bare
+                ratio = instructions(server, watch, work, asked.turn, asked.branch, asked.runs) / bare
                 print(f"{work:<6} in turns of {asked.turn}, {watch}: {ratio:.3f} times", flush=True)
 
 
-def instructions(server: Rig, watch: str, work: str, turn: int, runs: int) -> float:
+def instructions(server: Rig, watch: str, work: str, turn: int, branch: int, runs: int) -> float:
     """Return the instructions of a worker for each mail."""
-    few, many = (min(_counted(server, watch, work, turn, mails) for _ in range(runs)) for mails in (FEW, MANY[work]))
+    few, many = (
+        min(_counted(server, watch, work, turn, branch, mails) for _ in range(runs)) for mails in (FEW, MANY[work])
+    )
     return (many - few) / (MANY[work] - FEW)
 
 
-def _counted(server: Rig, watch: str, work: str, turn: int, mails: int) -> int:
+def _counted(server: Rig, watch: str, work: str, turn: int, branch: int, mails: int) -> int:
     """Fill branches, have a worker drain them under valgrind, and return how many instructions it took in all."""
     # The order in which sets are walked is one of the things that would differ.
     around = {**server.environment(), "PYTHONHASHSEED": "0"}
-    session = _run(around, [sys.executable, "-m", __spec__.name, "fill", watch, work, str(mails)]).stdout
+    session = _run(around, [sys.executable, "-m", __spec__.name, "fill", watch, work, str(mails), str(branch)]).stdout
     program = [*VALGRIND, sys.executable, "-m", __spec__.name, "drain", watch, str(turn), str(mails)]
     told = _run(around, program).stderr
     Session.open(json.loads(session), exchange=server.exchange()).delete()
@@ -97,13 +100,13 @@ def _run(around: dict[str, str], command: Sequence[str | os.PathLike[str]]) -> s
     return done
 
 
-async def _fill(watch: str, work: str, mails: int) -> None:
+async def _fill(watch: str, work: str, mails: int, of: int) -> None:
     """Put mails into branches; a worker asks for those of one once, and has the next with each commit."""
     WATCHES[watch]()
     async with Session(delivery="auto") as session:
         await session.anew_branch(name="sink", pool="nobody")
         behaviour = "relay" if work == "relay" else None
-        branches = [await session.anew_branch(pool=POOL, behaviour=behaviour) for _ in range(mails // OF_A_BRANCH)]
+        branches = [await session.anew_branch(pool=POOL, behaviour=behaviour) for _ in range(mails // of)]
         async with session.batch():
             for number in range(mails):
                 await session.default_branch.asend(branches[number % len(branches)], "message", "x" * 1000)
