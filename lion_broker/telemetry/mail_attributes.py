@@ -1,21 +1,17 @@
-"""What spans and metrics of mail say of the exchange, the session and the mailbox, and which spans have sent mail."""
+"""What spans and metrics of mail say of the exchange, the session and the mailbox."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from .names import SYSTEM, TEMPLATE
 
-if TYPE_CHECKING:
-    from .tracing import Carrier
-
 __all__ = [
     "MOST_LINKS",
     "Mailboxes",
-    "different_senders",
     "of_mail",
     "of_mailbox",
     "of_metrics",
@@ -72,14 +68,6 @@ def of_metrics(operation: str) -> dict[str, str]:
         "messaging.operation.name": operation,
         "messaging.destination.template": TEMPLATE,
     }
-
-
-def different_senders(mails: Sequence[Carrier]) -> dict[str, Carrier]:
-    """The spans that have sent mails, each with one of its mails; empty where no mail says so."""
-    # Most mails of a turn were sent together: to put them all into one place costs less than to compare them.
-    found = {mail.traceparent: mail for mail in mails}
-    found.pop(None, None)
-    return found  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,6 @@ from .counts import counts_here
 from .mail_attributes import (
     MOST_LINKS,
     Mailboxes,
-    different_senders,
     of_mail,
     of_mailbox,
     of_metrics,
@@ -218,17 +217,20 @@ def count_received(mails: int) -> None:
         used.count("messaging.client.consumed.messages", mails)
 
 
-def receive(exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier], began: float) -> None:
-    """Note that mails were received that were asked for at `began`, in seconds since the epoch.
+def receive(
+    exchange: Mailboxes, session: str, branch: str, owner: str, mails: int, senders: Collection[Carrier], began: float
+) -> None:
+    """Note that so many mails were received that were asked for at `began`, in seconds since the epoch.
 
-    What comes with the answer to a commit was not asked for, and has no span.
+    `senders` has one mail of each span that has sent them. What comes with the answer to a commit was not asked for,
+    and has no span.
     """
     used = otel()
     if used is None:
         return
     attributes = of_worker(exchange, session, branch, owner, "receive", "receive")
-    attributes["messaging.batch.message_count"] = len(mails)
-    parent = used.begun_by(different_senders(mails).values())
+    attributes["messaging.batch.message_count"] = mails
+    parent = used.begun_by(senders)
     used.start(f"receive {TEMPLATE}", "CLIENT", attributes, parent, began=began).end()
     duration = max(0.0, time.time() - began)
     used.record("messaging.client.operation.duration", duration, of_metrics("receive"))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from .mail_attributes import MOST_LINKS, Mailboxes, different_senders, of_metrics, of_worker
+from .mail_attributes import MOST_LINKS, Mailboxes, of_metrics, of_worker
 from .names import TEMPLATE
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ _MOST_SECONDS: Final = 1.0
 
 
 class WritingDown:
-    """Mails that a turn writes down from now on; `written` says that they are, or why not.
+    """Mails that a turn writes down from now on, `mail` the first of them; `written` says that they are, or why not.
 
+    `senders` are the spans that have sent them, each with one of its mails.
     The turns of a branch that follow it are part of the span if their mails were sent in the same spans. Who knows that
     none follows calls `end_written_down`; with the task that serves the branch the span ends in any case.
     """
@@ -37,12 +38,19 @@ class WritingDown:
     __slots__ = ("_began", "_ended", "_mail", "_mails", "_of", "_otel", "_seconds", "_senders", "_task", "_turns")
 
     def __init__(
-        self, used: Otel, exchange: Mailboxes, session: str, branch: str, owner: str, mails: Sequence[Carrier]
+        self,
+        used: Otel,
+        exchange: Mailboxes,
+        session: str,
+        branch: str,
+        owner: str,
+        mail: str,
+        mails: int,
+        senders: Mapping[str, Carrier],
     ) -> None:
         self._otel = used
         self._of = (exchange, session, branch, owner)
-        self._mail, self._mails = mails[0].id if mails else "", len(mails)
-        self._senders = different_senders(mails)
+        self._mail, self._mails, self._senders = mail, mails, senders
         self._turns = 1
         self._began = self._ended = time.time()
         self._seconds = -time.perf_counter()

@@ -124,7 +124,9 @@ class Account:
         began = time.perf_counter()
         used = otel()
         if used is not None:
-            self._writing = WritingDown(used, exchange, ready.session, ready.branch, owner, headers_of(entries))
+            first, session, branch, senders = entries[0].mail, ready.session, ready.branch, senders_of(entries)
+            mail = first.id if isinstance(first, WireMail) else ""
+            self._writing = WritingDown(used, exchange, session, branch, owner, mail, len(entries), senders)
         yield
         if (counts := counts_here()) is not None:
             each = (time.perf_counter() - began) / len(entries)
@@ -162,9 +164,10 @@ class Account:
         if not answer.entries:
             end_written_down()
             return
-        count_received(len(answer.entries))
+        count_received(mails := len(answer.entries))
         if began and otel() is not None:
-            receive(exchange, ready.session, ready.branch, owner, headers_of(answer.entries), began)
+            senders = senders_of(answer.entries).values()
+            receive(exchange, ready.session, ready.branch, owner, mails, senders, began)
 
 
 class Handling:
@@ -197,10 +200,15 @@ class Handling:
         back_to(self._before)
 
 
-def headers_of(entries: Sequence[Entry]) -> list[Header]:
-    """The headers of those entries that are mail."""
-    # Asked for every mail: of its class there are no others, and `type` costs no call.
-    return [entry.mail.header for entry in entries if type(entry.mail) is WireMail]
+def senders_of(entries: Sequence[Entry]) -> dict[str, Header]:
+    """The spans that have sent mails, each with the header of one of its mails."""
+    try:
+        # Most mails were sent together, and there is nothing but mail: half as much as to look at each.
+        alike = len({entry.mail.header.traceparent for entry in entries}) == 1  # type: ignore[union-attr]
+    except AttributeError:
+        alike = False
+    every = (entry.mail.header for entry in (entries[:1] if alike else entries) if isinstance(entry.mail, WireMail))
+    return {header.traceparent: header for header in every if header.traceparent is not None}
 
 
 def count_turn(counts: Counts, turn: Worked) -> None:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from lion_broker import Registry, Session
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.records import Claimed, Entry, ReadyEntry
+from lion_broker.mail.records import Claimed, Entry, ReadyEntry, Rejected
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry import written_down
 from lion_broker.worker.account import Account
@@ -141,3 +141,12 @@ async def test_the_span_ends_with_its_task(seen: Seen, ended: bool) -> None:
     task.cancel()
     await asyncio.wait([task])
     assert [mails_of(span) for span in seen.named("process ")] == [4]
+
+
+async def test_entries_that_are_no_mail_are_received(seen: Seen) -> None:
+    """They are counted, and the span goes on with the trace of the mail beside them."""
+    entries = (*sent_in(1, 2), Entry("3-0", Rejected("malformed", "no header", {})))
+    Account.received(EXCHANGE, READY, "owner", Claimed(Outcome.OK, entries=entries), 1.0)
+    received = seen.one("receive ")
+    assert received.parent is not None
+    assert (received.parent.span_id, dict(received.attributes or {})["messaging.batch.message_count"]) == (1, 3)
