@@ -40,7 +40,7 @@ _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
             "ls": "sessions",
             "show": "sessions",
             "trace": "trace",
-            "export": "archive",
+            "export": "exporting",
             "import": "archive",
             "fork": "archive",
             "rm": "sessions",
