@@ -29,7 +29,7 @@ def made(stage: Stage) -> Making:
     """Makes sessions with a branch and a mail that waits, and returns their ids."""
 
     def make(*names: str) -> list[str]:
-        found = []
+        found = list[str]()
         for name in names:
             with Session(exchange=stage.exchange, delivery="auto", name=name) as session:
                 session.default_branch.send(session.new_branch(name="b", pool="nobody"), "message", f"to {name}")

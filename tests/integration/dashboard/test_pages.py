@@ -244,9 +244,9 @@ async def test_a_letter_names_who_has_sent_it_and_when(scene: Scene, client: htt
     await scene.session.default_branch.asend(scene.far, "message", "unheard")
     await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/withdraw")
     (letter,) = (await client.get("/dead.json?reason=withdrawn")).json()["rows"]
-    assert letter["sender"] == "default branch"
+    assert letter["sender"] == "(default)"
     fields = (await client.get(f"/dead/{scene.id}/{letter['id']}.json")).json()["letter"]
-    assert (fields["From"], fields["To"]) == ("default branch", "far")
+    assert (fields["From"], fields["To"]) == ("(default)", "far")
     assert 0 < fields["Sent"] <= fields["Died"] + 60
     page = (await client.get(f"/dead/{scene.id}/{letter['id']}", headers=HTML)).text
     assert f'/sessions/{scene.id}/trace?mail={fields["Mail"]}"><bdi>' in page
