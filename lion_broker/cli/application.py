@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "status": "status",
     "tail": "tail",
     "drain": "drain",
+    "forget": "forget",
     "scale": "scale",
     "worker": "worker",
     "sweeper": "worker",
