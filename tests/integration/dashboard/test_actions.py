@@ -112,6 +112,7 @@ async def test_a_lost_worker_is_forgotten(scene: Scene, client: httpx.AsyncClien
         return await states() == wanted
 
     await await_until(lambda: are({lost.owner: "lost", live.owner: "running"}))
+
     async def told() -> str:
         page = (await client.get("/", headers=HTML)).text
         return page if "The worker home:1:a was lost, last heard " in page else ""
