@@ -198,13 +198,15 @@ def fork(
     Example: lion-broker session fork trip --name "what if"
     """
     from lion_broker.core.ids import IDType
+    from lion_broker.core.progress import progress
     from lion_broker.session.exporting import fork_steps
     from lion_broker.session.target import Target
 
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         target = Target(IDType.create(), found)
-        done = _unless_broken_off(exchange, target, lambda: fork_steps(found, name, target))
+        with progress(f"forking {found}") as step:
+            done = _unless_broken_off(exchange, target, lambda: fork_steps(found, name, target, step))
     _print({**shown(done), "origin": done.origin}, as_json, f"Forked {found} into {done.session}: {summed(done)}.")
 
 
