@@ -149,7 +149,7 @@ class Sight:
         """Yield what is to be done, each with the command that does it."""
         for reason in filter(None, map(paused_in, self.seen.pools)):
             yield f"{reason.text.removesuffix('.')}: {reason.command}"
-        if lost := lost_among(self.seen.workers, self.seen.at):
+        if lost := lost_among(self.seen.workers, self.seen.pools, self.seen.at):
             yield f"{lost.text.removesuffix('.')}; once you know of it: {lost.command}"
         for pool in self.seen.pools:
             if pool.ready and not pool.workers and pool.wanted == 0:

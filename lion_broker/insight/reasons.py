@@ -43,8 +43,8 @@ def paused_in(pool: PoolPicture) -> Reason | None:
     return None
 
 
-def lost_among(workers: Sequence[WorkerPicture], now: float) -> Reason | None:
-    """Return who was lost and when, and what has become of what was in hand; None where nobody was.
+def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], now: float) -> Reason | None:
+    """Return who was lost and when, and what becomes of what was in hand; None where nobody was.
 
     `now` is the server's time, as the moments at which they were heard are.
     """
@@ -52,14 +52,17 @@ def lost_among(workers: Sequence[WorkerPicture], now: float) -> Reason | None:
     if not lost:
         return None
     who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{len(lost):,} workers were"
-    since = f"{_for_people(now - lost[0].heard)} ago"
-    serving = {one.pool for one in workers if one.state == "running"}
-    alone = sorted({one.pool for one in lost} - serving)
-    fate = "what was in hand goes to others of the pool"
+    theirs = {one.pool for one in lost}
+    busy = [pool for pool in pools if pool.pool in theirs and (pool.ready or pool.claimed)]
+    alone = [pool.pool for pool in busy if not pool.workers]
     if alone:
-        fate = f"nobody serves {', '.join(alone[:_TOLD])} now, so what was in hand there waits"
+        fate = f"nobody serves {', '.join(alone[:_TOLD])} now, and work waits there"
+    elif busy:
+        fate = "what was in hand goes to others of the pool"
+    else:
+        fate = "nothing of what was in hand is left to do"
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
-    return Reason(f"{who} lost, last heard {since}: {fate}.", command, "workers")
+    return Reason(f"{who} lost, last heard {_for_people(now - lost[0].heard)} ago: {fate}.", command, "workers")
 
 
 def _for_people(seconds: float) -> str:

@@ -43,7 +43,7 @@ def notices(seen: Overview) -> list[Notice]:
     if seen.dead:
         what = _count(seen.dead, "dead letter waits", "dead letters wait")
         found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
-    if lost := lost_among(seen.workers, seen.at):
+    if lost := lost_among(seen.workers, seen.pools, seen.at):
         found.append(Notice(lost.text, lost.command, "/workers?state=lost"))
     return found[:_MOST]
 

@@ -51,10 +51,7 @@ def test_a_lost_worker_is_told_of_until_it_is_forgotten(
     assert main(["status", "--fail-if-lost"]) == Code.ALARM
     text = capsys.readouterr()
     assert "2 workers were lost, last heard " in text.out
-    assert (
-        "nobody serves q now, so what was in hand there waits; once you know of it: lion-broker forget --all"
-        in text.out
-    )
+    assert "nothing of what was in hand is left to do; once you know of it: lion-broker forget --all" in text.out
     assert "`lion-broker forget --all` ends this alarm" in text.err
     assert main(["forget", owners[1]]) == Code.NOT_FOUND
     assert f"is running: `lion-broker drain {owners[1]}`" in capsys.readouterr().err
@@ -67,7 +64,7 @@ def test_a_lost_worker_is_told_of_until_it_is_forgotten(
     assert main(["status"]) == Code.OK
     text = capsys.readouterr()
     assert f"The worker {owners[0]} was lost, last heard " in text.out
-    assert f"goes to others of the pool; once you know of it: lion-broker forget {owners[0]}\n" in text.out
+    assert f"is left to do; once you know of it: lion-broker forget {owners[0]}\n" in text.out
     assert told("forget", "--all") == {"forgotten": [owners[0]]}
     wait_until(lambda: states(told) == {owners[1]: "running"})
     assert told("forget", "--all") == {"forgotten": []}

@@ -119,7 +119,7 @@ async def test_a_lost_worker_is_forgotten(scene: Scene, client: httpx.AsyncClien
 
     # What the page shows is as old as the last look at the figures.
     page = await await_until(told)
-    assert "what was in hand goes to others of the pool." in page
+    assert "nothing of what was in hand is left to do." in page
     assert "lion-broker forget home:1:a" in page
     assert (await client.get("/workers?q=home:", headers=HTML)).text.count('action="/workers/forget"') == 1
     refused = await client.post("/workers/forget", data={"owner": live.owner})

@@ -252,6 +252,17 @@ async def test_a_letter_names_who_has_sent_it_and_when(scene: Scene, client: htt
     assert f'/sessions/{scene.id}/trace?mail={fields["Mail"]}"><bdi>' in page
 
 
+async def test_a_session_says_what_a_program_has_not_received(scene: Scene, client: httpx.AsyncClient) -> None:
+    """No worker takes it, so it is not among what waits for one; when it has been received, nothing is said."""
+    figure = '<span class="figure-title">not received</span>'
+    page = (await client.get(f"/sessions/{scene.id}/trace", headers=HTML)).text
+    assert f'<span class="figure-value">1</span>\n{figure}' in page
+    await scene.session.get_branch("ada").areceive_all()
+    await scene.session.aflush()
+    for view in ("", "/lanes", "/trace", "/conversation", "/branches"):
+        assert figure not in (await client.get(f"/sessions/{scene.id}{view}", headers=HTML)).text
+
+
 async def test_an_address_that_no_page_has_is_said(client: httpx.AsyncClient) -> None:
     """In words, and not in those of a protocol."""
     page = await client.get("/nowhere", headers=HTML)
