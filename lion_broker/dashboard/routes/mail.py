@@ -160,6 +160,7 @@ async def trace(request: Request, console: Console) -> Page:
         zoom=zoom,
         why=await _reason(console, record.id, told.passage),
         passage=told.passage,
+        lost=told.lost,
         names=names,
         whole_mail=await _whole(console, record.id, known, told.passage.mail),
         reading=known.progress,
