@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
@@ -36,7 +37,8 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     # What a post and a turn of the same call share must not be refused either.
     for verb in sorted(verbs, key=lambda verb: isinstance(verb, Post)):
         function = "put_blob" if isinstance(verb, Post) else "put_blob_of_turn"
-        for mail in _carried(verb):
+        carried = _CARRIED.get(type(verb))
+        for mail in carried(verb) if carried is not None else ():
             name = _name(mail)
             if name is not None and name not in found:
                 session, digest = name
@@ -46,19 +48,22 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
 
 def carries_blobs(verb: Verb[Any]) -> bool:
     """Whether the mails of a verb have bodies that go beside it."""
-    return bool([mail for mail in _carried(verb) if mail.header.blob is not None])
+    carried = _CARRIED.get(type(verb))
+    return carried is not None and bool([mail for mail in carried(verb) if mail.header.blob is not None])
 
 
 def _name(mail: WireMail) -> Name | None:
     return None if mail.header.blob is None else (mail.header.session, mail.header.blob)
 
 
-def _carried(verb: Verb[Any]) -> Sequence[WireMail]:
-    if isinstance(verb, (Dispatch, Commit, Post)):
-        return verb.mails
-    if isinstance(verb, Exhume):
-        return [mail for _, mail in verb.edited]
-    return verb.carried if isinstance(verb, Restore) else ()
+_CARRIED: Final[Mapping[type[Verb[Any]], Callable[[Any], Sequence[WireMail]]]] = {
+    Dispatch: attrgetter("mails"),
+    Commit: attrgetter("mails"),
+    Post: attrgetter("mails"),
+    Exhume: lambda verb: [mail for _, mail in verb.edited],
+    Restore: attrgetter("carried"),
+}
+"""The mails of those verbs that have any."""
 
 
 def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
@@ -68,10 +73,10 @@ def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
         holders = answer.entries if isinstance(answer, Claimed) else answer if isinstance(answer, tuple) else ()
         # Nearly all answers hold nothing, or nothing that has a blob: what is made here is made for few.
         if holders and getattr(verb, "whole", True):
-            for holder in holders:
-                mail = holder.mail if isinstance(holder, (Entry, DeadLetter, Waiting)) else None
-                if isinstance(mail, WireMail) and (name := _name(mail)) is not None:
-                    found[name] = None
+            mails = [one.mail for one in holders if isinstance(one, (Entry, DeadLetter, Waiting))]
+            for mail in mails:
+                if isinstance(mail, WireMail) and mail.header.blob is not None:
+                    found[mail.header.session, mail.header.blob] = None
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ __all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer", "foreign_key"]
 MIN_SECRET_BYTES: Final = 16
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256."""
-_SESSIONS_KEPT: Final = 4096
+_SESSIONS_KEPT: Final = 1024
 """Sessions whose hash states are kept, about a kibibyte each; after that they are made again."""
 UNSIGNED: Final = "unsigned"
 """What stands for the id of a key where there is none."""

@@ -57,12 +57,10 @@ def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, 
 
 def _mails(codec: Codec, parts: list[Any], session: str, branch: str) -> tuple[Entry, ...]:
     """Return the mails of an answer: two values in a row each, or a whole entry, where it is not like all others."""
-    found, at = [], 0
-    while at < len(parts):
-        if type(parts[at]) is list:
-            found.append(codec.open(parts[at], session, branch))
-            at += 1
+    found, left = [], iter(parts)
+    for part in left:
+        if type(part) is bytes:
+            found.append(Entry(part.decode(), codec.open_mail(next(left, b""), session, branch)))
         else:
-            found.append(Entry(parts[at].decode(), codec.open_mail(parts[at + 1], session, branch)))
-            at += 2
+            found.append(codec.open(part, session, branch))
     return tuple(found)

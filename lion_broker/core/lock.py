@@ -21,10 +21,12 @@ class TaskLock:
       inside the hold (`asyncio.to_thread`), which the holder may be waiting for.
     """
 
-    __slots__ = ("_depth", "_free", "_hold", "_holder", "_loop", "_waiters")
+    __slots__ = ("_depth", "_free", "_hold", "_holder", "_inner", "_loop", "_waiters")
 
     def __init__(self) -> None:
-        self._free = threading.Condition(threading.RLock())
+        self._inner = threading.RLock()
+        # Made for the first task that holds the lock: most are never held, and every branch has some.
+        self._free: threading.Condition | None = None
         self._holder: asyncio.Task[object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hold: object = None
@@ -32,18 +34,18 @@ class TaskLock:
         self._waiters: list[asyncio.Future[None]] = []
 
     def __enter__(self) -> None:
-        self._free.acquire()
+        self._inner.acquire()
         try:
-            while self._holder is not None and not self._may_pass():
+            while self._holder is not None and self._free is not None and not self._may_pass():
                 self._free.wait()
         except BaseException:  # an interrupt while waiting
-            self._free.release()
+            self._inner.release()
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._free.release()
+        self._inner.release()
 
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
@@ -51,7 +53,9 @@ class TaskLock:
             raise RuntimeError("`async with` on a pile works in an asyncio task only.")
         loop = asyncio.get_running_loop()
         while True:
-            with self._free:
+            with self._inner:
+                if self._free is None:
+                    self._free = threading.Condition(self._inner)
                 if self._holder is task:
                     self._depth += 1
                     return
@@ -66,14 +70,15 @@ class TaskLock:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._free:
+        with self._inner:
             self._depth -= 1
             if self._depth:
                 return
             _holds.set(tuple(hold for hold in _holds.get() if hold is not self._hold))
             self._holder = self._loop = self._hold = None
             waiters, self._waiters = self._waiters, []
-            self._free.notify_all()
+            if self._free is not None:
+                self._free.notify_all()
         for waiter in waiters:
             _wake(waiter)
 

@@ -11,12 +11,13 @@ from uuid import UUID
 from lion_broker.core.collector import collector_paused
 from lion_broker.core.concepts import Collective, Observable, Watchable
 from lion_broker.core.deferred import Deferred
-from lion_broker.core.element import Element, element_class
+from lion_broker.core.element import Element
 from lion_broker.core.ids import ID, IDType, to_list_type, validate_order
 from lion_broker.core.lock import TaskLock
 from lion_broker.core.pile_change import PileChange
+from lion_broker.core.pile_items import Listener, item_types, written
 from lion_broker.core.progression import Progression
-from lion_broker.errors import ConfigError, ItemNotFoundError, NotPortable
+from lion_broker.errors import ConfigError, ItemNotFoundError
 
 __all__ = ["PileStore"]
 
@@ -30,7 +31,18 @@ _MANY = 1000
 class PileStore(Element, Collective[T], Generic[T]):
     """The state of a Pile and the few ways to change it; `Pile` makes its verbs of these."""
 
-    __slots__ = ("_edits", "_gone", "_items", "_line", "_lock", "_observer", "_strict", "_types", "_unmade")
+    __slots__ = (
+        "_edits",
+        "_gone",
+        "_items",
+        "_line",
+        "_listener",
+        "_lock",
+        "_observer",
+        "_strict",
+        "_types",
+        "_unmade",
+    )
 
     if TYPE_CHECKING:
         _items: dict[IDType, T | Deferred[T]]
@@ -42,6 +54,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         _edits: int
         _unmade: bool
         _observer: Callable[[PileChange[T]], None] | None
+        _listener: Listener | None
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
@@ -49,9 +62,11 @@ class PileStore(Element, Collective[T], Generic[T]):
         _set(self, "_edits", 0)
         _set(self, "_unmade", False)
         _set(self, "_observer", None)
-        _set(self, "_types", _item_types(item_type))
+        _set(self, "_listener", None)
+        _set(self, "_types", item_types(item_type))
         _set(self, "_strict", strict_type)
-        _set(self, "_items", {item.id: item for item in self._read(collections)})
+        # Nearly all piles are made empty, some for each branch.
+        _set(self, "_items", {} if collections is None else {item.id: item for item in self._read(collections)})
         self._line_up(self._items if order is None else self._permutation(validate_order(order)))
 
     @classmethod
@@ -170,7 +185,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         """Return the pile as plain JSON values, `collections` in the order of the pile."""
         with self._lock:
             plain = super().to_dict()
-            plain["collections"] = [_written(item) for item in self._snapshot()]
+            plain["collections"] = [written(item) for item in self._snapshot()]
             if self._types:
                 plain["item_type"] = sorted(kind.__name__ for kind in self._types)
             if self._strict:
@@ -349,14 +364,17 @@ class PileStore(Element, Collective[T], Generic[T]):
 
     def _watch(self, items: Iterable[T | Deferred[T]]) -> None:
         if self._observer is not None:
-            callback = self._changed_in_place
+            listener = self._listener
+            if listener is None:
+                listener = Listener(self._changed_in_place)
+                _set(self, "_listener", listener)
             for item in items:
                 if isinstance(item, Watchable):
-                    item.observe(callback)
+                    item.observe(listener)
 
     def _unwatch(self, item: T | Deferred[T]) -> None:
-        if self._observer is not None and isinstance(item, Watchable):
-            item.unobserve(self._changed_in_place)
+        if self._listener is not None and isinstance(item, Watchable):
+            item.unobserve(self._listener)
 
     def _changed_in_place(self, item: T) -> None:
         with self._lock:
@@ -374,23 +392,3 @@ class PileStore(Element, Collective[T], Generic[T]):
             items = tuple(items)
             ids = tuple(item.id for item in items) if ids is None else ids
             self._observer(PileChange(kind, items, ids, index))
-
-
-def _item_types(item_type: Any) -> frozenset[Any] | None:
-    """Return the classes in `item_type`: one or many of them, or short names of registered ones."""
-    if item_type is None:
-        return None
-    given = [item_type] if isinstance(item_type, type | str) else list(item_type)
-    kinds = [element_class(kind) if isinstance(kind, str) else kind for kind in given]
-    for kind in kinds:
-        if not (isinstance(kind, type) and issubclass(kind, Observable)):
-            raise TypeError(f"item_type takes classes of elements, not {kind!r:.80}.")
-    if len(set(kinds)) != len(kinds):
-        raise ConfigError("item_type names a class twice; name each once.")
-    return frozenset(kinds) or None
-
-
-def _written(item: Any) -> dict[str, Any]:
-    if not isinstance(item, Element):
-        raise NotPortable(f"An item of type {type(item).__name__} is no Element and cannot be written as JSON.")
-    return item.to_dict()

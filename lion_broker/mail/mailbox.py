@@ -24,7 +24,7 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._pile: Pile[Mail] = Pile(item_type={Mail}, strict_type=True)
+        self._pile: Pile[Mail] = Pile(item_type=Mail, strict_type=True)
         self._outs = Progression()
         self._written: dict[str, tuple[WireMail, str]] = {}
         self._lock = Lock()

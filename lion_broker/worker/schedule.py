@@ -18,7 +18,7 @@ import anyio
 
 from lion_broker.mail.records import OVER, ReadyEntry
 
-from .forecast import Forecast
+from .forecast import Forecast, Source
 from .passage import Passage
 from .robin import RoundRobin
 
@@ -218,7 +218,8 @@ class Schedule:
         as with those that it brings.
         """
         self._note(session)
-        brings = min(self.batch, self._forecast.expected(session, commits=commits is not None))
+        source = Source.CLAIM if commits is None else Source.COMMIT
+        brings = min(self.batch, self._forecast.expected(session, source))
         return Passage(self, session, max(1, brings, commits or 0), commits)
 
     def brought(self, session: str, mails: int) -> bool:
@@ -228,7 +229,7 @@ class Schedule:
         """
         if self._ways and self._waits_its_turn(session):
             return False
-        self._account(session, mails, commits=False)
+        self._account(session, mails, Source.MARK)
         return True
 
     def sets_out(self, passage: Passage) -> bool:
@@ -258,7 +259,7 @@ class Schedule:
     def come_back(self, passage: Passage) -> None:
         """Note what a passage has brought; with a turn that has ended, one more branch may be read."""
         self.arrive(passage)
-        self._account(passage.session, passage.mails, commits=passage.ends_turn)
+        self._account(passage.session, passage.mails, Source.COMMIT if passage.ends_turn else Source.CLAIM)
         if passage.ends_turn:
             # A large turn lets as many free seats be filled as small ones would: or who is new here waited behind all
             # ready branches of a backlog, each of them read for a large turn.
@@ -327,9 +328,11 @@ class Schedule:
             others = True
         return others
 
-    def _account(self, session: str, mails: int, *, commits: bool) -> None:
+    def _account(self, session: str, mails: int, source: Source) -> None:
         self._ways.charge(session, mails or 1)
-        if self._forecast.learn(session, mails, commits=commits) < _LITTLE:
+        usual = self._forecast.learn(session, mails, source)
+        # What a mark brings says nothing of what waits behind it.
+        if source is not Source.MARK and usual < _LITTLE:
             self._little_asked = self._clock()
 
     @property

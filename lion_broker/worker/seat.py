@@ -30,6 +30,7 @@ from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry import logger
 
 from .account import Account
+from .load import Load
 from .schedule import Schedule
 from .server_time import ServerTime
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
@@ -59,6 +60,7 @@ class Workplace:
     lease_ms: int
     schedule: Schedule
     time: ServerTime = field(default_factory=ServerTime)
+    load: Load = field(default_factory=Load)
     stopping: bool = False
     turns: int = 0
     mails: int = 0
@@ -152,7 +154,7 @@ class Seat:
         self._behaviour: Behaviour | None = None
         self._cursor = ""
         self._version = 0
-        self._served = 0
+        self._served, self._since = 0, time.monotonic()
         self._new = ""
         self._turn: Turn | None = None
         self._task: asyncio.Task[object] | None = None
@@ -180,6 +182,7 @@ class Seat:
             # A worker that stops hands back by itself what its keeper still holds.
             if not self._place.stopping:
                 self._place.keeper.remove(station)
+            self._let_go()
             if self._lost:
                 await self._leave(station)
 
@@ -195,6 +198,12 @@ class Seat:
         if self._turn is not None and self._task is not None and not self._dropped:
             self._dropped = True
             self._task.cancel()
+
+    def _let_go(self) -> None:
+        """Retire the branch, unless it is kept warm: what only a collection frees waits very long for one here."""
+        if self._host is not None:
+            self._host.retire()
+            self._host = None
 
     async def _leave(self, station: Station) -> None:
         """Let go of a branch whose turn was stopped, so that it goes on at once; one that another has is theirs."""
@@ -244,7 +253,7 @@ class Seat:
         place = self._place
         passage = place.schedule.passage(self._ready.session, commits=turn.done)
         async with passage:
-            crowds = place.schedule.crowds(self._ready.session)
+            crowds = place.schedule.crowds(self._ready.session) or place.load.leaves(self._since, place.schedule.active)
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else turn.ahead(place.schedule.batch)
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
@@ -272,7 +281,7 @@ class Seat:
                 return
             if turn.failed is not None:
                 # What the failed mail did to the branch object is not to be trusted: it is read anew.
-                self._host = None
+                self._let_go()
             # An answer with a lane means that what is held of the mailbox comes again.
             held = turn.left if not turn.lane and not answer.lane else []
             if answer.outcome == Outcome.ALREADY:
@@ -372,6 +381,7 @@ class Seat:
         if answer.outcome == Outcome.DRAINED:
             if self._host is not None and not turn.failed:
                 self._place.keep_warm(self._host)
+                self._host = None
             return False
         return answer.outcome in (Outcome.OK, Outcome.ALREADY)
 

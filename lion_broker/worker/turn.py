@@ -108,18 +108,19 @@ class Turn:
 
 def can_be_written_down(turn: Turn) -> bool:
     """Whether all mails are messages that only join the history, so that the branch itself is not needed."""
-    return (
-        turn.attempts == 1
-        and not turn.lane
-        and all(
-            not isinstance(entry.mail, Rejected)
-            and entry.mail.header.category == PackageCategory.MESSAGE
-            and entry.mail.header.ttl is None
-            and entry.mail.header.sender not in turn.lanes
-            and _is_message(entry.mail.item())
-            for entry in turn.entries
-        )
-    )
+    if turn.attempts != 1 or turn.lane:
+        return False
+    lanes, message = turn.lanes, PackageCategory.MESSAGE
+    for entry in turn.entries:
+        mail = entry.mail
+        if isinstance(mail, Rejected):
+            return False
+        header = mail.header
+        if header.category != message or header.ttl is not None or header.sender in lanes:
+            return False
+        if not _is_message(mail.item()):
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,15 @@ class Stand:
 
 def write_down(turn: Turn) -> None:
     """Take message mails into the history as the bytes that came."""
-    known = set()
+    known: dict[str, Record] = {}
+    kind = Kind.MAIL
     for entry in turn.entries:
         mail = entry.mail
-        if isinstance(mail, WireMail) and mail.id not in known:
-            known.add(mail.id)
-            turn.records.append(Record(Kind.MAIL, mail.body, mail.head))
+        if isinstance(mail, WireMail) and (mail_id := mail.header.id) not in known:
+            known[mail_id] = Record(kind, mail.body, mail.head)
         else:
             turn.buried.append(Burial(entry.id, "duplicate", REPEATED))
+    turn.records += known.values()
     turn.done, turn.handled = len(turn.entries), len(known)
     if turn.done > 1:
         # When a single one was delivered, the cursor tells: it is the mailbox's entry.

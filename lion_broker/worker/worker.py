@@ -45,6 +45,8 @@ __all__ = ["Worker", "WorkerState"]
 log = logger("worker")
 
 _TROUBLED_SECONDS: Final = 0.5
+_OTHERS_FIRST_SECONDS: Final = 0.02
+"""How long a worker that has more to do than it can leaves what is ready to others before it looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,6 @@ class Worker:
         self._told_to_stop = False
         self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
-        self._reading = Reading(self._schedule, pool, self.owner)
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
@@ -106,6 +107,7 @@ class Worker:
             lease_ms=self._lease_ms,
             schedule=self._schedule,
         )
+        self._reading = Reading(self._schedule, self._place.load, pool, self.owner)
         self._concurrency = concurrency
         self._started = time.time()
         self._ended = False
@@ -147,6 +149,7 @@ class Worker:
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
             helpers.start_soon(Inspector(self._exchange).run)
+            helpers.start_soon(self._place.load.watch)
             self._helpers = helpers
             # In the keeper's own context anyio would not know which event loop this is.
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
@@ -235,6 +238,8 @@ class Worker:
             if read is None:
                 await self._schedule.changed()
                 continue
+            if not read.wait_ms:
+                await anyio.sleep(_OTHERS_FIRST_SECONDS)
             try:
                 # A read is never cut short: what it was given would wait for the sweeper.
                 found = await self._exchange.acall(read)
@@ -283,7 +288,8 @@ class Worker:
             await Seat(self._place, ready).serve()
         except LionError as error:
             # The branch stays claimed until its lease ends; then any worker goes on from its last commit.
-            log.warning("branch %s was left: %s", ready.branch, error)
+            # Its text only: with the error itself, who keeps log records would keep the branch.
+            log.warning("branch %s was left: %s", ready.branch, str(error))
         except Exception:
             # Whatever it is, it is this branch's alone: the other seats go on.
             log.exception("branch %s was left", ready.branch)

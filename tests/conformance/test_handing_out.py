@@ -103,7 +103,7 @@ def test_what_is_not_handed_out(exchange: Exchange, what: str) -> None:
             road.commit("ada", entry, given, buried=(road.burial(given.entries[0].id),), handled=0)
             road.call(Exhume(road.session, tuple(letter.id for letter in road.dead())))
         case "behind many":
-            names = [f"b{number}" for number in range(128)]
+            names = [f"b{number}" for number in range(1024)]
             road.pooled(*names)
             for name in names:
                 road.say("x", name, 0)

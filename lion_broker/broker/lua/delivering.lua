@@ -109,9 +109,9 @@ local function side_of(ready_key, session_key, pool)
   return n, first, branch
 end
 
--- A larger mail, or one behind so many marks, is not held twice.
+-- A larger mail, or one behind so many marks, of which those at work are some, is not held twice.
 local GIVEN_BYTES = 4096
-local GIVEN_READY = 128
+local GIVEN_READY = 1024
 
 -- Adds a mark at the end of a pool's ready stream; returns its entry, or what refuses it.
 local function add_mark(ready_key, root, pool, fields)

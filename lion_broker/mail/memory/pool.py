@@ -12,7 +12,7 @@ from lion_broker.mail.records import OVER, ReadyEntry
 
 __all__ = ["GIVEN_READY", "Pool", "Side"]
 
-GIVEN_READY: Final = 128
+GIVEN_READY: Final = 1024
 """Behind so many branches no entry hands out a mail."""
 _LONG: Final = 32
 """Behind so many, and those at work count, a session lets those of others pass."""

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from lion_broker.mail.records import ReadyEntry
-from lion_broker.worker.forecast import Forecast
+from lion_broker.worker.forecast import Forecast, Source
 from lion_broker.worker.passage import Passage
 from lion_broker.worker.schedule import Schedule
 
@@ -129,26 +129,33 @@ async def test_a_commit_takes_room_for_what_it_writes(schedule: Schedule) -> Non
     assert [expected_of(schedule, commits) for commits in (0, 1, 150)] == [1, 1, 150]
 
 
-@pytest.mark.parametrize("commits", [True, False])
-def test_the_first_turn_of_a_session_tells_at_once(commits: bool) -> None:
-    """Before that the most is expected, and later turns count half."""
+@pytest.mark.parametrize("source", Source)
+def test_the_first_turn_of_a_session_tells_at_once(source: Source) -> None:
+    """Before that the most is expected, and later turns count half; of the other sources it says nothing."""
     forecast = Forecast(100)
-    assert forecast.expected("s", commits=commits) == 100
-    assert forecast.learn("s", 4, commits=commits) == 4
-    assert forecast.expected("s", commits=commits) == 4
-    assert forecast.expected("s", commits=not commits) == 100
-    assert forecast.learn("s", 0, commits=commits) == 2
+    assert forecast.expected("s", source) == 100
+    assert forecast.learn("s", 4, source) == 4
+    assert forecast.expected("s", source) == 4
+    assert [forecast.expected("s", other) for other in Source if other is not source] == [100, 100]
+    assert forecast.learn("s", 0, source) == 2
 
 
 def test_sessions_of_long_ago_are_forgotten() -> None:
     """Those that were here most recently are known."""
     forecast = Forecast(100)
     for number in range(1025):
-        forecast.learn(f"s{number}", 1, commits=False)
-        forecast.learn("s0", 1, commits=False)
-    found = [number for number in range(1025) if forecast.expected(f"s{number}", commits=False) == 1]
+        forecast.learn(f"s{number}", 1, Source.CLAIM)
+        forecast.learn("s0", 1, Source.CLAIM)
+    found = [number for number in range(1025) if forecast.expected(f"s{number}", Source.CLAIM) == 1]
     assert len(found) == 1024
     assert 1 not in found
+
+
+async def test_a_mail_that_came_with_its_mark_says_nothing_of_claims() -> None:
+    """Behind a single mail in hand there may be hundreds: as few claims set out as if nothing were known."""
+    schedule = Schedule(20, BATCH, lambda ready: None, lambda: 0.0)
+    assert schedule.brought("s", 1)
+    assert expected_of(schedule, None) == BATCH
 
 
 @pytest.mark.parametrize(("writes", "brings"), [(160, 0), (0, 160)])

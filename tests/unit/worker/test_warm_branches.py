@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from lion_broker.branch.host import Host
 from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.core.ids import IDType
+from lion_broker.core.pile import Pile
 from lion_broker.errors import BranchError
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.messages import Instruction
@@ -90,17 +92,19 @@ def test_branches_that_made_room_are_freed(branches: int, messages: int, size: i
     gc.disable()
     try:
         kept_once = [_keep_one(warm, size) for _ in range(30)]
-        assert len([one for one in kept_once if one() is not None]) == 4
+        for one, messages_of_one in kept_once:
+            assert (one() is None) == (messages_of_one() is None)
+        assert len([one for one, _ in kept_once if one() is not None]) == 4
     finally:
         gc.enable()
 
 
-def _keep_one(warm: WarmBranches, messages: int) -> weakref.ref[Host]:
+def _keep_one(warm: WarmBranches, messages: int) -> tuple[weakref.ref[Host], weakref.ref[Pile[Any]]]:
     one = host(messages)
     one.attach()
     one.ledger = Ledger(AROUND.exchange, one.station, 1000)
     warm.keep(one)
-    return weakref.ref(one)
+    return weakref.ref(one), weakref.ref(one.branch.messages)
 
 
 def test_who_still_has_it_can_only_read() -> None:
