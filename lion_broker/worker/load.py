@@ -30,7 +30,8 @@ class Load:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._late = 0.0
+        self.late = 0.0
+        """How many seconds late a timer was when it was looked at last."""
         self._left = 0
         """How many branches were handed back since the last look."""
 
@@ -43,18 +44,18 @@ class Load:
 
     def note(self, late: float) -> None:
         """Take note that a timer was so many seconds late."""
-        self._late, self._left = late, 0
+        self.late, self._left = late, 0
 
     @property
     def behind(self) -> bool:
         """Whether the worker has more to do than it can."""
-        return self._late >= _LATE_SECONDS
+        return self.late >= _LATE_SECONDS
 
     def leaves(self, since: float, active: int) -> bool:
         """Whether a branch that is at work since then, as one of so many, is to be handed back now."""
         if not self.behind or active < 2 or self._clock() < since + _HELD_SECONDS:
             return False
-        if self._left >= max(1, int(active * _PART * (_LOOK_SECONDS + self._late))):
+        if self._left >= max(1, int(active * _PART * (_LOOK_SECONDS + self.late))):
             return False
         self._left += 1
         return True

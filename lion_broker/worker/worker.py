@@ -54,6 +54,7 @@ class WorkerState:
     """What a worker is doing: branches at work now, and what it has done since it started.
 
     `rescued` counts branches that it took from dead workers and gave to others; `in_line` branches wait for a seat.
+    `late` is how many seconds late its event loop was a moment ago: from 0.01 on it has more to do than it can.
     """
 
     owner: str
@@ -64,6 +65,7 @@ class WorkerState:
     rescued: int
     stopping: bool
     in_line: int = 0
+    late: float = 0.0
 
 
 class Worker:
@@ -129,6 +131,7 @@ class Worker:
             self._sweeper.renewed,
             place.stopping,
             self._schedule.in_line,
+            place.load.late,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
