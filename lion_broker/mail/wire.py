@@ -244,7 +244,7 @@ def encode_json(value: Any, what: str, most: int = MAX_BODY_BYTES) -> bytes:
             " instead of the content."
         )
     try:
-        if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        if _may_be_deep(raw):
             _check_depth(raw, "value")
     except MailMalformed as error:
         raise NotPortable(f"{what} cannot travel: {error} {_FLATTER}") from error
@@ -304,8 +304,7 @@ def read_json(raw: bytes, what: str, most: int = MAX_MAIL_BYTES) -> Any:
     """Return the JSON value of `raw`: no duplicate keys, no NaN, depth at most 32; raises MailMalformed."""
     if len(raw) > most:
         raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {most:,} are read.")
-    # Most bodies hold a text or two, which is seen at once; to count takes longer.
-    if (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    if _may_be_deep(raw):
         _check_depth(raw, what)
     try:
         value = from_json(raw, allow_inf_nan=False)
@@ -336,6 +335,11 @@ def _read_slowly(raw: bytes, what: str) -> None:
         json.loads(raw, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, MailMalformed) else MailMalformed(f"The {what} is no JSON: {error}") from error
+
+
+def _may_be_deep(raw: bytes) -> bool:
+    # Most bodies hold a text or two, which is seen at once; to count takes longer.
+    return (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
 
 
 def _check_depth(raw: bytes, what: str) -> None:
