@@ -90,7 +90,7 @@ class Branch(LocalBranch):
         if imodel is not None and chat_model is not None:
             raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
         if unknown := fields.keys() - Branch.model_fields.keys():
-            raise ConfigError(f"Branch does not know {', '.join(sorted(unknown))}.")
+            raise ConfigError(f"Branch does not know {', '.join(sorted(unknown))}; help(Branch) has what it takes.")
         super().__init__(user=user, name=name, **fields)
         for slot, value in (("_host", None), ("_left", ""), ("_logs", LogPile()), ("_mailbox", Mailbox())):
             _set(self, slot, value)
@@ -187,7 +187,7 @@ class Branch(LocalBranch):
     def register_model(self, model: iModel | None, slot: str = "chat") -> None:
         """Use a model, as `chat` unless another slot is named."""
         if model is None:
-            raise ConfigError("A model is needed.")
+            raise ConfigError("A model is needed, for example iModel(model='offline/extractive').")
         self._mdls.register_imodel(slot, model)
         if self._host is not None:
             self._host.note_model(slot, model)

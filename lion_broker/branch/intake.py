@@ -61,7 +61,10 @@ def pending_sender_steps(branch: Branch, host: Host | None, sender: Any) -> Step
             raise
         sender_id = (yield from host.around.directory.locate_steps(sender)).id
     if sender_id not in branch.mailbox.pending_ins:
-        raise ItemNotFoundError(f"No mail from {sender_id} is pending in {branch.name or branch.id}.")
+        raise ItemNotFoundError(
+            f"No mail from {sender_id} is pending in {branch.name or branch.id}. What was sent by hand arrives with"
+            " session.collect_send_all(); branch.mailbox.senders names who has mail there."
+        )
     return sender_id
 
 
@@ -86,7 +89,10 @@ def _apply_tool(branch: Branch, mail: Mail, item: Any) -> None:
     for tool in made:
         known = branch.tools.get(tool.function)
         if known is not None and known.func_callable is not tool.func_callable:
-            raise ValueError(f"The branch has another tool named {tool.function!r} already.")
+            raise ValueError(
+                f"The branch has another tool named {tool.function!r} already. Give it another name, or delete that one"
+                " first."
+            )
     branch.register_tools([tool for tool in made if tool.function not in branch.tools])
 
 

@@ -120,15 +120,19 @@ def _encode_message(item: Any, objects: LocalObjects | None) -> Any:
         # As it is: it becomes an Instruction, with the mail's id and time, where it arrives.
         return str(item)
     if not isinstance(item, RoledMessage):
-        shown = "an empty text" if item == "" else type(item).__name__
-        raise ValueError(f"A message mail carries a message or a text, not {shown}.")
+        if item == "":
+            raise ValueError("A message mail carries a message or a text, not an empty text.")
+        raise ValueError(
+            f"A message mail carries a message or a text, not {type(item).__name__}. Send data as a text (json.dumps),"
+            " or with the category 'signal' to a behaviour."
+        )
     return item.to_dict()
 
 
 def _encode_tools(item: Any, objects: LocalObjects | None) -> Any:
     tools = list(item) if isinstance(item, (list, tuple, set, frozenset)) else [item]
     if not tools:
-        raise ValueError("A tool mail carries at least one tool.")
+        raise ValueError("A tool mail carries at least one tool, as a function, a Tool or a registered name.")
     return [encode_tool(tool, objects) for tool in tools]
 
 
@@ -178,7 +182,7 @@ def local_model_ref(model: iModel) -> dict[str, Any]:
 
 def _encode_node(item: Any, objects: LocalObjects | None) -> Any:
     if not isinstance(item, Node):
-        raise ValueError(f"A node mail carries a Node, not {type(item).__name__}.")
+        raise ValueError(f"A node mail carries a Node, not {type(item).__name__}: Node(content=…) holds any data.")
     return item.to_dict()
 
 

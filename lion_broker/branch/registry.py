@@ -165,7 +165,7 @@ class Registry:
         if not name:
             raise ConfigError(f"A {kind} needs a name.")
         if name in known:
-            raise ConfigError(f"A {kind} named {name!r} is registered already.")
+            raise ConfigError(f"A {kind} named {name!r} is registered already; register this one by another name.")
 
     def __repr__(self) -> str:
         return f"Registry({len(self.tools)} tools, {len(self.models)} models, {len(self.behaviours)} behaviours)"

@@ -1,114 +1,184 @@
-"""`session export`, `import` and `fork`: a session as a file, a file as a session, and a session as another one."""
+"""`session import` and `fork`: a file as a session, or several, and a session as another one."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lion_broker.errors import ConfigError, RoundTimeout
+from lion_broker.errors import ConfigError, ItemExistsError
 
-from .exits import in_time
-from .finding import One, session_id
+from .finding import One, records_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
-    from lion_broker.session.exporting import Imported
+    from lion_broker.session.exporting import Imported, Plan
     from lion_broker.session.target import Target
 
-__all__ = ["export", "fork", "import_"]
-
-_PAGE: Final = 200
-
-
-def export(
-    session: One,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where it is written. Default: stdout.")
-    ] = None,
-    pause: Annotated[
-        bool,
-        typer.Option("--pause", help="Let the branches on workers rest meanwhile, so that it is of one moment."),
-    ] = False,
-    wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="With --pause: how long turns may take to end.")
-    ] = 60.0,
-    url: Url = None,
-    namespace: Namespace = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write all that a session holds as JSON lines: branches, histories, waiting mail, dead letters, large bodies.
-
-    Each branch is read as it stands after a turn. A session at work goes on meanwhile, and a mail may then be missing
-    between two branches: the file says so in its last line, and a warning on stderr. --pause prevents it; exit code 7
-    when turns do not end in time. There are no secrets in it, but all that was said. With --json a summary goes to
-    stdout, and --output is needed. Example: lion-broker session export trip --pause --output trip.jsonl
-    """
-    from lion_broker.core.progress import progress
-    from lion_broker.mail.exchange import run
-    from lion_broker.session.exporting import export_steps, lines_to
-
-    if as_json and output is None:
-        raise ConfigError("--json prints a summary on stdout, where the export would go: give --output FILE as well.")
-    with in_time(as_json), exchange_at(url, namespace) as exchange:
-        found = session_id(exchange, session)
-        resting = _resting(exchange, found, wait if pause else None)
-        with resting, _written(output) as file, progress(f"exporting {found}") as step:
-            done = run(exchange, export_steps(found, lines_to(file, step)))
-    if done.left_out:
-        typer.echo(f"Warning: {done.left_out} entries that are no mail were left out.", err=True)
-    if not done.steady:
-        typer.echo("Warning: the session was at work meanwhile; --pause makes an export of one moment.", err=True)
-    if as_json:
-        print_json({**_shown(done), "left_out": done.left_out, "steady": done.steady})
-    else:
-        typer.echo(f"Exported {found}: {_sum(done)}.", err=True)
+__all__ = ["fork", "import_", "shown", "summed"]
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What `session export` has written; - reads stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="What `session export` has written, or a directory of it; - reads stdin."
+        ),
+    ],
     same_ids: Annotated[
         bool, typer.Option("--same-ids", help="Give the session the id that it had, instead of a new one.")
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="With --same-ids: leave out the sessions that are there already.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Read the file to its end, and import nothing.")] = False,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a session of an export, in this namespace and signed with its key.
+    """Make a session of an export, in this namespace and signed with its key; or of each of several.
 
-    The file is read to its end first: one that is cut off or changed imports nothing. The session can be opened, and
-    its branches take turns, when all of it is there. An import that is broken off removes what it made; after a kill
-    `session ls` shows what is left, and `session rm` or the same import with --same-ids takes it away. Waiting mail is
-    handled here again: remove or pause the first session before you let both work. Exit code 1 when the id is taken.
-    Example: lion-broker session import trip.jsonl --same-ids
+    A file is read to its end first: one that is cut off or changed imports nothing, and of several none is imported
+    then. The session can be opened, and its branches take turns, when all of it is there. An import that is broken off
+    removes what it made of the session that it was at; after a kill `session ls` shows what is left, and `session rm`
+    or the same import with --same-ids takes it away. Waiting mail is handled here again: remove or pause the first
+    session before you let both work. Exit code 1 when an id is taken; --skip-existing leaves those out, also to go on
+    after an import of several that was broken off. Of a directory, the files *.jsonl in it are meant.
+    Example: lion-broker session import backup --same-ids --skip-existing
     """
-    from lion_broker.core.progress import progress
-    from lion_broker.session.exporting import checked, import_steps, target_of
-
-    with _readable(file) as opened:
-        plan = checked(opened)
-        if check:
-            told = {"session": plan.session, "branches": len(plan.branches) - 1, **plan.counts, "steady": plan.steady}
-            _print(told, as_json, f"{file} is whole: session {plan.session}.")
+    if skip_existing and not same_ids:
+        raise ConfigError("--skip-existing goes by the ids that sessions had: give --same-ids as well.")
+    names = _named(files)
+    many = names != files or len(names) > 1
+    if check:
+        told = [_checked(name) for name in names]
+        _print(
+            told if many else told[0],
+            as_json,
+            "\n".join(f"{one['file']} is whole: session {one['session']}." for one in told),
+        )
+        return
+    if many:
+        _import_many(names, same_ids, skip_existing, partial(exchange_at, url, namespace), as_json)
+        return
+    with _readable(names[0]) as opened, _whole(opened) as plan, exchange_at(url, namespace) as exchange:
+        if skip_existing and _there(exchange, [plan.session]):
+            _print({}, as_json, f"The session {plan.session} is there already; nothing was imported.")
             return
-        opened.seek(0)
-        target = target_of(plan, same_ids)
-        with exchange_at(url, namespace) as exchange, progress(f"importing {plan.session}", plan.size) as step:
-            done = _unless_broken_off(exchange, target, lambda: import_steps(plan, opened, target, step))
+        done = _imported(exchange, plan, opened, same_ids, f"importing {plan.session}")
+    _print({**shown(done), "origin": done.origin}, as_json, f"Imported {done.session}: {summed(done)}.")
+
+
+def _import_many(names: Sequence[str], same_ids: bool, skip: bool, connect: Callable[[], Any], as_json: bool) -> None:
+    """Import each file, when all have been found whole and no id is taken; say how far it came, should it fail."""
+    from lion_broker.core.progress import progress
+
+    origins = {name: _checked(name)["session"] for name in names}
+    if same_ids:
+        _insist_on_different(origins)
+    done = list[dict[str, Any]]()
+    with connect() as exchange:
+        taken = _there(exchange, list(origins.values())) if same_ids else set[str]()
+        if taken and not skip:
+            raise ItemExistsError(
+                f"{len(taken)} of the sessions are there already, such as {min(taken)}; nothing was imported."
+                " --skip-existing leaves them out."
+            )
+        wanted = [name for name in names if origins[name] not in taken]
+        try:
+            with progress("importing", len(wanted)) as step:
+                for name in wanted:
+                    with _readable(name) as opened, _whole(opened, name) as plan:
+                        one = _imported(exchange, plan, opened, same_ids)
+                    done.append({**shown(one), "origin": one.origin, "file": name})
+                    step(1)
+        except BaseException:
+            more = " --skip-existing goes on with the others." if same_ids else ""
+            typer.echo(f"{len(done)} of {len(wanted)} files were imported; those sessions are whole.{more}", err=True)
+            raise
+    if taken:
+        typer.echo(f"Left out, because they are there already: {len(taken)}.", err=True)
+    lines = [f"Imported {one['session']} from {one['file']}." for one in done]
+    _print(done, as_json, "\n".join(lines) or "Nothing was imported.")
+
+
+def _named(files: Sequence[str]) -> list[str]:
+    """The files that are meant, each once; of a directory those in it."""
+    names = list[str]()
+    for name in files:
+        if name != "-" and Path(name).is_dir():
+            inside = sorted(str(one) for one in Path(name).glob("*.jsonl"))
+            if not inside:
+                raise ConfigError(f"There is no export (*.jsonl) in {name}.")
+            names += inside
+        else:
+            names.append(name)
+    if "-" in names and len(set(names)) > 1:
+        raise ConfigError("Standard input holds one export: import it by itself.")
+    found = dict[str, str]()
+    for name in names:
+        found.setdefault(str(Path(name).resolve()), name)
+    return list(found.values())
+
+
+def _insist_on_different(origins: Mapping[str, str]) -> None:
+    first = dict[str, str]()
+    for name, session in origins.items():
+        if (other := first.setdefault(session, name)) != name:
+            raise ConfigError(
+                f"{other} and {name} are exports of one session, {session}, and --same-ids keeps its id:"
+                " name one of them."
+            )
+
+
+def _checked(name: str) -> dict[str, Any]:
+    """Read a file to its end, and say what it holds; raises ConfigError, naming file and line."""
+    with _readable(name) as opened, _whole(opened, name) as plan:
+        held = {"session": plan.session, "branches": len(plan.branches) - 1, **plan.counts, "steady": plan.steady}
+        return {**held, "file": name}
+
+
+@contextmanager
+def _whole(opened: IO[bytes], name: str = "") -> Iterator[Plan]:
+    """What a file holds that was read to its end and stands at its beginning again."""
+    from lion_broker.session.exporting import checked
+
+    try:
+        plan = checked(opened)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") if name not in ("", "-") else error from error
+    opened.seek(0)
+    yield plan
+
+
+def _there(exchange: Exchange, sessions: Sequence[str]) -> set[str]:
+    """Those of some sessions that are there, and whole."""
+    from lion_broker.mail.verbs import IMPORTING
+
+    return {one.id for one in records_of(exchange, sessions) if IMPORTING not in one.fields}
+
+
+def _imported(exchange: Exchange, plan: Plan, opened: IO[bytes], same_ids: bool, bar: str = "") -> Imported:
+    """Make the session of a file; with `bar`, say how far it is."""
+    from lion_broker.core.progress import progress
+    from lion_broker.session.exporting import import_steps, target_of
+
+    target = target_of(plan, same_ids)
+    told: Any = progress(bar, plan.size) if bar else nullcontext(lambda count: None)
+    with told as step:
+        done = _unless_broken_off(exchange, target, lambda: import_steps(plan, opened, target, step))
     if not plan.steady:
-        typer.echo("Warning: the session was at work while it was exported.", err=True)
-    _print({**_shown(done), "origin": done.origin}, as_json, f"Imported {done.session}: {_sum(done)}.")
+        typer.echo(f"Warning: the session {plan.session} was at work while it was exported.", err=True)
+    return done
 
 
 def fork(
@@ -128,14 +198,16 @@ def fork(
     Example: lion-broker session fork trip --name "what if"
     """
     from lion_broker.core.ids import IDType
+    from lion_broker.core.progress import progress
     from lion_broker.session.exporting import fork_steps
     from lion_broker.session.target import Target
 
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         target = Target(IDType.create(), found)
-        done = _unless_broken_off(exchange, target, lambda: fork_steps(found, name, target))
-    _print({**_shown(done), "origin": done.origin}, as_json, f"Forked {found} into {done.session}: {_sum(done)}.")
+        with progress(f"forking {found}") as step:
+            done = _unless_broken_off(exchange, target, lambda: fork_steps(found, name, target, step))
+    _print({**shown(done), "origin": done.origin}, as_json, f"Forked {found} into {done.session}: {summed(done)}.")
 
 
 def _unless_broken_off(exchange: Exchange, target: Target, steps: Callable[[], Any]) -> Imported:
@@ -150,39 +222,21 @@ def _unless_broken_off(exchange: Exchange, target: Target, steps: Callable[[], A
         raise
 
 
-def _shown(done: Any) -> dict[str, Any]:
+def shown(done: Any) -> dict[str, Any]:
+    """What a copy holds, as a row."""
     return {name: getattr(done, name) for name in ("session", "branches", "rows", "mails", "dead")}
 
 
-def _sum(done: Any) -> str:
+def summed(done: Any) -> str:
+    """What a copy holds, in words."""
     return f"{done.branches} branches, {done.rows} rows of logs, {done.mails} waiting mails, {done.dead} dead letters"
 
 
-def _print(told: dict[str, Any], as_json: bool, text: str) -> None:
+def _print(told: Any, as_json: bool, text: str) -> None:
     if as_json:
         print_json(told)
     else:
         typer.echo(text)
-
-
-@contextmanager
-def _written(output: Path | None) -> Iterator[IO[bytes]]:
-    """A file that takes its name when it is whole; or stdout."""
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    draft = output.with_name(f"{output.name}.{os.getpid()}.part")
-    try:
-        # As private as a mailbox: it holds all that was said.
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        draft.replace(output)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -200,45 +254,3 @@ def _readable(name: str) -> Iterator[IO[bytes]]:
         raise ConfigError(f"{name} cannot be read: {error.strerror}.") from error
     with file:
         yield file
-
-
-@contextmanager
-def _resting(exchange: Exchange, session: str, seconds: float | None) -> Iterator[None]:
-    """Have the branches on workers take no turns, and wait until those in hand have ended; None: let them be."""
-    if seconds is None:
-        yield
-        return
-    from lion_broker.mail.verbs import Pause, Resume
-    from lion_broker.session.source import EXPORTED
-
-    ids = [one.id for one in _branches(exchange, session) if one.seed.pool and not one.paused]
-    try:
-        for first in range(0, len(ids), _PAGE):
-            exchange.call_all([Pause(session, one, EXPORTED) for one in ids[first : first + _PAGE]])
-        _await_rest(exchange, session, seconds)
-        yield
-    finally:
-        for first in range(0, len(ids), _PAGE):
-            exchange.call_all([Resume(session, one) for one in ids[first : first + _PAGE]])
-
-
-def _await_rest(exchange: Exchange, session: str, seconds: float) -> None:
-    from lion_broker.mail.verbs import ReadEvents
-
-    deadline = time.monotonic() + seconds
-    tip = exchange.call(ReadEvents(session, "$"))[0].id
-    while busy := [one.seed.name or one.id for one in _branches(exchange, session) if one.seed.pool and one.leased]:
-        left_ms = int((deadline - time.monotonic()) * 1000)
-        if left_ms <= 0:
-            raise RoundTimeout(f"{', '.join(busy[:3])} did not end a turn within {seconds:g} s. Give more with --wait.")
-        happened = exchange.call(ReadEvents(session, tip, wait_ms=min(left_ms, 200), gaps=False))
-        tip = happened[-1].id if happened else tip
-
-
-def _branches(exchange: Exchange, session: str) -> list[Any]:
-    from lion_broker.mail.verbs import ReadBranches
-
-    found: list[Any] = []
-    while page := exchange.call(ReadBranches(session, start=len(found))):
-        found += page
-    return found

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from lion_broker.insight.pictures import WorkerPicture
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["branches", "pools", "sessions", "versions", "workers"]
+__all__ = ["branches", "lost_workers", "pools", "sessions", "versions", "workers"]
 
 Offered = list[tuple[str, str]]
 _MOST: Final = 100
+_LIVE: Final = ("running", "draining")
 
 
 def sessions(ctx: typer.Context, incomplete: str) -> Offered:
@@ -38,6 +39,11 @@ def pools(ctx: typer.Context, incomplete: str) -> Offered:
 def workers(ctx: typer.Context, incomplete: str) -> Offered:
     """Offer workers that are at work."""
     return _offer(ctx, incomplete, _workers)
+
+
+def lost_workers(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer workers that were lost, or have stopped."""
+    return _offer(ctx, incomplete, _lost)
 
 
 def versions(ctx: typer.Context, incomplete: str) -> Offered:
@@ -110,13 +116,21 @@ def _workers(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     return [(one.owner, f"{one.state} in {one.pool}") for one in _live(exchange)]
 
 
+def _lost(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
+    return [(one.owner, f"{one.state} in {one.pool}") for one in _known(exchange) if one.state not in _LIVE]
+
+
 def _versions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     counts = Counter(one.version for one in _live(exchange))
     return [(version, f"{number} workers") for version, number in counts.items()]
 
 
 def _live(exchange: Exchange) -> list[WorkerPicture]:
+    return [one for one in _known(exchange) if one.state in _LIVE]
+
+
+def _known(exchange: Exchange) -> tuple[WorkerPicture, ...]:
     from lion_broker.insight.overview import workers_steps
     from lion_broker.mail.exchange import run
 
-    return [one for one in run(exchange, workers_steps()) if one.state in ("running", "draining")]
+    return run(exchange, workers_steps())

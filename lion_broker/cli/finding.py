@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from . import completion
 from .printing import ago, cell
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from lion_broker.mail.records import SessionRecord
 
 __all__ = [
-    "DEFAULT",
     "NEWEST",
     "Maybe",
     "One",
@@ -32,8 +32,6 @@ __all__ = [
 
 NEWEST: Final = "@"
 """What stands for the newest session."""
-DEFAULT: Final = "(default)"
-"""What a branch that stands for a session is called where it has no name."""
 _PAGE: Final = 200
 _NAMED: Final = 10_000
 """So many sessions, the newest, are asked for their names."""
@@ -67,7 +65,7 @@ def default_of(record: SessionRecord) -> str:
 
 def called(exchange: Exchange, session: str, names: Mapping[str, str]) -> dict[str, str]:
     """Return names of branches for people: the one that stands for a session, mostly without a name, is `(default)`."""
-    return {**names, **dict.fromkeys(bare_defaults(exchange, [session], names), DEFAULT)}
+    return {**names, **dict.fromkeys(bare_defaults(exchange, [session], names), DEFAULT_BRANCH)}
 
 
 def bare_defaults(exchange: Exchange, sessions: Iterable[str], names: Mapping[str, str]) -> set[str]:

@@ -15,7 +15,7 @@ __all__ = ["BRIEF", "SECTIONS", "Command", "Group", "Root"]
 SECTIONS: Final = (
     ("Start and stop", ("up", "down", "worker", "sweeper", "gateway", "server")),
     ("Look", ("status", "tail", "session", "branch", "mail")),
-    ("Act", ("dead", "scale", "drain")),
+    ("Act", ("dead", "scale", "drain", "forget")),
     ("Set up", ("init", "doctor", "config", "keygen", "acl", "docs", "version")),
     ("Try", ("demo", "bench")),
 )
@@ -26,6 +26,7 @@ BRIEF: Final = {
     "status": "Show workers, pools, mail in numbers, and what is wrong.",
     "tail": "Show what happens, mail by mail, as it happens.",
     "drain": "Have workers end their turns, hand over, and exit.",
+    "forget": "Take workers that were lost off the list.",
     "scale": "Show or say how many workers a pool is to have.",
     "init": "Make a namespace ready: functions, partitions, key.",
     "acl": "Print the ACL rules that the server's users need.",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from lion_broker.errors import ConfigError
+from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from .age import seconds_of
-from .finding import DEFAULT, Maybe, bare_defaults, called, session_id
+from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, counted, moment, paint, print_json, since
@@ -161,13 +162,13 @@ class Ends:
 
     def is_default_asked(self) -> bool:
         """Whether a branch is meant that stands for its session and has no name."""
-        return DEFAULT in (self.either, self.sender, self.recipient)
+        return DEFAULT_BRANCH in (self.either, self.sender, self.recipient)
 
     def fit(self, one: Passage, names: Mapping[str, str], defaults: Collection[str]) -> bool:
         """Whether a mail has such ends."""
 
         def is_meant(wanted: str | None, end: str) -> bool:
-            return wanted in (None, end, names.get(end)) or (wanted == DEFAULT and end in defaults)
+            return wanted in (None, end, names.get(end)) or (wanted == DEFAULT_BRANCH and end in defaults)
 
         return (
             (is_meant(self.either, one.sender) or is_meant(self.either, one.recipient))

@@ -118,4 +118,5 @@ def _gauges(worker: Worker, pulse: Pulse) -> Iterable[Family]:
     state = worker.state
     yield gauge("lion_broker_worker_info", (1, (version("lion-broker"), state.owner)))
     yield gauge("lion_broker_worker_inflight", (state.active, ()))
+    yield gauge("lion_broker_worker_late_seconds", (state.late, ()))
     yield gauge("lion_broker_worker_last_heartbeat_timestamp_seconds", (pulse.heard_at, ()))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from . import completion
-from .finding import DEFAULT, One, default_of, name_of, records_of, session_id
+from .finding import One, default_of, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
@@ -180,7 +181,7 @@ def branch_rows(exchange: Exchange, session: str) -> list[dict[str, Any]]:
 
 def branch_title(row: Mapping[str, Any]) -> str:
     """What a person knows a branch by that is a row of `branch_rows`; empty for one without a name."""
-    return row["name"] or (DEFAULT if row["default"] else "")
+    return row["name"] or (DEFAULT_BRANCH if row["default"] else "")
 
 
 def _filter(name: str | None, having: Having | None, older_than: str | None, newer_than: str | None) -> Filter | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import WorkerPicture
-from lion_broker.insight.reasons import paused_in
+from lion_broker.insight.reasons import lost_among, paused_in
 from lion_broker.mail.deployment import Tally
 
 from .listing import Column, Listing, fitted
@@ -149,6 +149,8 @@ class Sight:
         """Yield what is to be done, each with the command that does it."""
         for reason in filter(None, map(paused_in, self.seen.pools)):
             yield f"{reason.text.removesuffix('.')}: {reason.command}"
+        if lost := lost_among(self.seen.workers, self.seen.pools, self.seen.at):
+            yield f"{lost.text.removesuffix('.')}; once you know of it: {lost.command}"
         for pool in self.seen.pools:
             if pool.ready and not pool.workers and pool.wanted == 0:
                 yield (

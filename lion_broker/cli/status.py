@@ -45,7 +45,10 @@ def status(
         bool, typer.Option("--fail-if-dead", help="End with 8 when there are dead letters.")
     ] = False,
     fail_if_lost: Annotated[
-        bool, typer.Option("--fail-if-lost", help="End with 8 when a worker was lost within the last ten minutes.")
+        bool,
+        typer.Option(
+            "--fail-if-lost", help="End with 8 when a worker was lost within the last ten minutes; `forget` ends it."
+        ),
     ] = False,
     url: Url = None,
     namespace: Namespace = None,
@@ -104,7 +107,7 @@ class Alarms:
             yield f"{counted(seen.dead, 'dead letter')}: `lion-broker dead ls` lists them."
         lost = [cell(worker.owner) for worker in seen.workers if worker.state == LOST]
         if self.lost and lost:
-            yield f"{counted(len(lost), 'worker')} lost: {', '.join(lost)}."
+            yield f"{counted(len(lost), 'worker')} lost: {', '.join(lost)}; `lion-broker forget --all` ends this alarm."
 
 
 def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from lion_broker.errors import BrokerUnavailable, ConfigError
+from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from .age import seconds_of
-from .finding import DEFAULT, Maybe, default_of, session_id
+from .finding import Maybe, default_of, session_id
 from .marks import Marks
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
@@ -219,7 +220,7 @@ class _Watch:
 
     def called(self, names: dict[str, str]) -> dict[str, str]:
         """The same for people: the branch that stands for a session, which mostly has no name, goes by that."""
-        return {end: DEFAULT if name == end and end in self._defaults else name for end, name in names.items()}
+        return {end: DEFAULT_BRANCH if name == end and end in self._defaults else name for end, name in names.items()}
 
     def fits(self, happening: Happening, names: dict[str, str]) -> bool:
         """Whether a happening is of the branch, category and kinds that are asked for; a gap always is."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from .finding import DEFAULT, One, bare_defaults, called, session_id
+from lion_broker.mail.naming import DEFAULT_BRANCH
+
+from .finding import One, bare_defaults, called, session_id
 from .listing import Column, Form, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, moment, print_json, short_id, since, took
@@ -116,7 +118,7 @@ def end_columns(bare: Collection[str]) -> tuple[Column, Column]:
     """Return the columns for who has sent a mail, and to whom."""
 
     def end(of: str) -> Column:
-        return Column(of, lambda row: DEFAULT if row[of] in bare else short_id(row[of]), kind="text")
+        return Column(of, lambda row: DEFAULT_BRANCH if row[of] in bare else short_id(row[of]), kind="text")
 
     return end("from"), end("to")
 

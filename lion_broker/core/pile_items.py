@@ -1,8 +1,9 @@
 """What a pile asks of its items: which classes they are of, how they are written, and to hear of their changes."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar
-from weakref import ref
+from typing import Any
+from weakref import WeakMethod
 
 from lion_broker.core.concepts import Observable
 from lion_broker.core.element import Element, element_class
@@ -10,32 +11,23 @@ from lion_broker.errors import ConfigError, NotPortable
 
 __all__ = ["Listener", "item_types", "written"]
 
-T_contra = TypeVar("T_contra", contravariant=True)
 
-
-class Hearing(Protocol[T_contra]):
-    """Who is told of changes that items make in themselves."""
-
-    def changed_in_place(self, item: T_contra, /) -> None:
-        """Take note of one."""
-
-
-class Listener(Generic[T_contra]):
+class Listener:
     """Hears of the changes that the items of a pile make in themselves.
 
     It holds the pile weakly: a pile and its items would hold each other else, and only a collection would free them.
     """
 
-    __slots__ = ("_pile",)
+    __slots__ = ("_heard",)
 
-    def __init__(self, pile: Hearing[T_contra]) -> None:
-        self._pile = ref(pile)
+    def __init__(self, heard: Callable[[Any], None]) -> None:
+        self._heard = WeakMethod(heard)
 
-    def __call__(self, item: T_contra) -> None:
+    def __call__(self, item: Any) -> None:
         """Tell the pile, if there still is one."""
-        pile = self._pile()
-        if pile is not None:
-            pile.changed_in_place(item)
+        heard = self._heard()
+        if heard is not None:
+            heard(item)
 
 
 def item_types(item_type: Any) -> frozenset[Any] | None:

@@ -54,7 +54,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         _edits: int
         _unmade: bool
         _observer: Callable[[PileChange[T]], None] | None
-        _listener: Listener[T] | None
+        _listener: Listener | None
 
     def _fill(self, collections: Any, item_type: Any, order: Any, strict_type: bool) -> None:
         """Set the state of a new pile."""
@@ -366,7 +366,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         if self._observer is not None:
             listener = self._listener
             if listener is None:
-                listener = Listener(self)
+                listener = Listener(self._changed_in_place)
                 _set(self, "_listener", listener)
             for item in items:
                 if isinstance(item, Watchable):
@@ -376,8 +376,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         if self._listener is not None and isinstance(item, Watchable):
             item.unobserve(self._listener)
 
-    def changed_in_place(self, item: T) -> None:
-        """Count a change that an item has made in itself, and tell the observer."""
+    def _changed_in_place(self, item: T) -> None:
         with self._lock:
             self._tell("include", [item])
             self._edits += 1

@@ -7,9 +7,10 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from lion_broker.errors import NotPortable
 
-__all__ = ["one_line", "plain_dict", "readable", "to_portable"]
+__all__ = ["INSTEAD", "one_line", "plain_dict", "readable", "to_portable"]
 
-_INSTEAD: Final = "Use text, numbers, lists, dicts, dataclasses or pydantic models instead."
+INSTEAD: Final = "Use text, numbers, lists, dicts, dataclasses or pydantic models instead."
+"""What to do about a value that cannot be written down."""
 
 
 def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None, what: str = "The value") -> Any:
@@ -22,11 +23,11 @@ def to_portable(value: Any, /, fallback: Callable[[Any], Any] | None = None, wha
     try:
         return to_jsonable_python(value, fallback=fallback or _refuse)
     except _Refused as error:
-        raise NotPortable(f"{what} cannot be written as JSON: {error}. {_INSTEAD}") from None
+        raise NotPortable(f"{what} cannot be written as JSON: {error}. {INSTEAD}") from None
     except NotPortable as error:  # of an element inside, which has said of itself what is the matter
         raise NotPortable(f"{what} cannot be written as JSON: {error}") from error
     except (PydanticSerializationError, TypeError, ValueError) as error:  # bytes, circles, odd serializers
-        raise NotPortable(f"{what} cannot be written as JSON: {str(error).rstrip(' .')}. {_INSTEAD}") from error
+        raise NotPortable(f"{what} cannot be written as JSON: {str(error).rstrip(' .')}. {INSTEAD}") from error
 
 
 def plain_dict(values: Mapping[str, Any], owner: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ __all__ = ["progress"]
 
 AFTER_SECONDS: Final = 0.5
 """Work that is over by then is not told of."""
+_LOOKS_A_SECOND: Final = 4
+"""How often a bar is drawn: it is no part of the work, and what is measured beside it is to stay as it is."""
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def _bar(what: str, total: int | None) -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=_LOOKS_A_SECOND)
     bar.add_task(what, total=total)
     bar.start()
     return bar

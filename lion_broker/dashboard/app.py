@@ -42,11 +42,10 @@ from .routes import (
     models,
     overview,
     pausing,
+    recalling,
     sending,
     sessions,
-    stopping,
     streams,
-    withdrawing,
     workers,
 )
 
@@ -113,8 +112,7 @@ def dashboard(
 def _routes() -> list[BaseRoute]:
     # What names more of a path goes before what names less.
     pages = (
-        withdrawing,
-        stopping,
+        recalling,
         pausing,
         sending,
         deaths,

@@ -272,6 +272,14 @@ ACTS: Final[tuple[ActPath, ...]] = (
         ("text",),
     ),
     ActPath("/workers/drain", "drainWorker", "Have a worker end", "draining", {"owner": "The worker."}, ("owner",)),
+    ActPath(
+        "/workers/forget",
+        "forgetWorker",
+        "Take a lost worker off the list",
+        "forgotten",
+        {"owner": "The worker."},
+        ("owner",),
+    ),
     ActPath("/pools/drain", "drainPool", "Have a pool's workers end", "draining", {"pool": "The pool."}, ("pool",)),
     ActPath(
         "/pools/scale",

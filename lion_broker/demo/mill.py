@@ -13,6 +13,7 @@ from typing import Final
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.registry import Registry
+from lion_broker.core.progress import progress
 from lion_broker.errors import RoundTimeout
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.mail import Mail
@@ -27,6 +28,7 @@ POOL: Final = "lion-broker-bench"
 _WARM: Final = 200
 """Mails before the clock runs: the first ones find nothing warm."""
 _LOOK_SECONDS: Final = 1.0
+_PIECE: Final = 100
 
 registry = Registry()
 
@@ -85,7 +87,7 @@ def _measured(session: Session, crew: Crew, mails: int, branches: int, size: int
     own, began = time.process_time(), time.monotonic()
     _send(session, homes, text, mails)
     sent, posted = time.process_time() - own, time.monotonic() - began
-    session.wait_idle(timeout)
+    _await_work(session, crew, mails, timeout)
     seconds = time.monotonic() - began
     used = _cpu(session, scales, timeout) - before
     return Figure(
@@ -104,9 +106,12 @@ def _measured(session: Session, crew: Crew, mails: int, branches: int, size: int
 
 def _send(session: Session, homes: Sequence[RemoteBranch], text: str, mails: int) -> None:
     me = session.default_branch
-    with session.batch():
-        for number in range(mails):
-            me.send(homes[number % len(homes)], "message", text)
+    with session.batch(), progress("sending", mails) as step:
+        for first in range(0, mails, _PIECE):
+            piece = range(first, min(mails, first + _PIECE))
+            for number in piece:
+                me.send(homes[number % len(homes)], "message", text)
+            step(len(piece))
 
 
 def _cpu(session: Session, scales: RemoteBranch, timeout: float) -> float:
@@ -116,6 +121,25 @@ def _cpu(session: Session, scales: RemoteBranch, timeout: float) -> float:
     session.wait_idle(timeout)
     me.receive_all()
     return float(me.messages[-1].text)
+
+
+def _await_work(session: Session, crew: Crew, mails: int, timeout: float) -> None:
+    """Wait until all mails are taken, and say how many are."""
+    deadline = time.monotonic() + timeout
+    done = left = session.counters()["inflight"]
+    with progress("working", left) as step:
+        while True:
+            crew.check()
+            try:
+                session.wait_idle(_LOOK_SECONDS)
+                return
+            except RoundTimeout as error:
+                if time.monotonic() > deadline:
+                    text = f"{left:,} of {mails:,} mails were not taken in {timeout:g} s; --timeout gives them longer."
+                    raise RoundTimeout(text) from error
+            left = session.counters()["inflight"]
+            step(done - left)
+            done = left
 
 
 def _await_worker(session: Session, crew: Crew, timeout: float) -> None:

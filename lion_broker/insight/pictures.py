@@ -6,8 +6,23 @@ Moments are seconds since the epoch by the server's clock, unless it is said tha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["Edge", "Flow", "Happening", "Lanes", "Passage", "PoolPicture", "Span", "Trace", "WorkerPicture"]
+__all__ = [
+    "WORKER_LOST",
+    "Edge",
+    "Flow",
+    "Happening",
+    "Lanes",
+    "Passage",
+    "PoolPicture",
+    "Span",
+    "Trace",
+    "WorkerPicture",
+]
+
+WORKER_LOST: Final = "WorkerLost"
+"""What an attempt ended with that left no record: its worker died, or lost its lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +177,9 @@ class Trace:
     spans: tuple[Span, ...]
     caused: tuple[Trace, ...] = ()
     left_out: int = 0
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The workers that had the mail and were lost, in order."""
+        cut = (span.fields.get("owners") for span in self.spans if span.error == WORKER_LOST)
+        return tuple(dict.fromkeys(str(owner) for owners in cut if isinstance(owners, list) for owner in owners))

@@ -13,9 +13,11 @@ from lion_broker.mail.waiting import WaitsAt
 
 from .pictures import Passage, PoolPicture, WorkerPicture
 
-__all__ = ["Reason", "paused_in", "reason_of"]
+__all__ = ["Reason", "lost_among", "paused_in", "reason_of"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
+_LONG_SECONDS: Final = 90.0
+_TOLD: Final = 3
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
 
@@ -39,6 +41,32 @@ def paused_in(pool: PoolPicture) -> Reason | None:
         are = "is" if pool.paused == 1 else "are"
         return Reason(f"{_branches(pool.paused)} of the pool {pool.pool} {are} paused.", command, "workers")
     return None
+
+
+def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], now: float) -> Reason | None:
+    """Return who was lost and when, and what becomes of what was in hand; None where nobody was.
+
+    `now` is the server's time, as the moments at which they were heard are.
+    """
+    lost = sorted((one for one in workers if one.state == "lost"), key=lambda one: -one.heard)
+    if not lost:
+        return None
+    who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{len(lost):,} workers were"
+    theirs = {one.pool for one in lost}
+    busy = [pool for pool in pools if pool.pool in theirs and (pool.ready or pool.claimed)]
+    alone = [pool.pool for pool in busy if not pool.workers]
+    if alone:
+        fate = f"nobody serves {', '.join(alone[:_TOLD])} now, and work waits there"
+    elif busy:
+        fate = "what was in hand goes to others of the pool"
+    else:
+        fate = "nothing of what was in hand is left to do"
+    command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
+    return Reason(f"{who} lost, last heard {_for_people(now - lost[0].heard)} ago: {fate}.", command, "workers")
+
+
+def _for_people(seconds: float) -> str:
+    return f"{max(0.0, seconds):.0f} s" if seconds < _LONG_SECONDS else f"{seconds / 60:.0f} min"
 
 
 def _branches(number: int) -> str:

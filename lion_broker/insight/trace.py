@@ -12,7 +12,7 @@ from lion_broker.telemetry.acts import Act
 
 from .history import Story
 from .passages import Passages
-from .pictures import Span, Trace
+from .pictures import WORKER_LOST, Span, Trace
 from .reach import mail_steps
 
 __all__ = ["trace_of", "trace_steps"]
@@ -20,8 +20,6 @@ __all__ = ["trace_of", "trace_steps"]
 _DEPTH: Final = 10
 _DEEPEST: Final = 100
 _TRACES: Final = 200
-_WORKER_LOST: Final = "WorkerLost"
-"""What an attempt ended with that left no record: its worker died, or lost its lease."""
 
 
 def trace_steps(session: str, mail: str, *, depth: int = _DEPTH, most: int = _TRACES) -> Steps[Trace]:
@@ -118,7 +116,7 @@ def _cut(first: int, last: int, began: float, ended: float, tried: Sequence[str]
     """
     name = f"attempt {last}" if last == first else f"attempts {first} to {last}"
     fields: dict[str, object] = {"owners": list(tried[first - 1 - last :]), "calls": "unknown"}
-    return _span("work", name, began, ended, _WORKER_LOST, fields)
+    return _span("work", name, began, ended, WORKER_LOST, fields)
 
 
 def _waited(known: int, free: float, attempt: Attempt) -> Span:

@@ -8,11 +8,12 @@ from typing import Final
 
 from lion_broker.mail.deployment import Tally
 from lion_broker.mail.exchange import PAUSE, Steps, ask_all
+from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches
 
 from .overview import Overview
 
-__all__ = ["unreceived_steps"]
+__all__ = ["unreceived_in_steps", "unreceived_steps"]
 
 _BRANCHES: Final = 5_000
 """So many branches are looked at, about ten microseconds of the server each."""
@@ -38,6 +39,21 @@ def unreceived_steps(seen: Overview) -> Steps[Overview]:
                 found[verb.session] = found.get(verb.session, 0) + waiting
         yield PAUSE
     return replace(seen, inboxes=found, unseen=len(open_) - len(chosen))
+
+
+def unreceived_in_steps(record: SessionRecord) -> Steps[int | None]:
+    """How many mails wait in a session until a program receives them; None where it has too many branches to look.
+
+    Costs nothing where all that was delivered has taken effect, else two reads of 500 branches at most.
+    """
+    counts = record.counters
+    tally = Tally(record.id, record.branches, counts["posted"], counts["applied"], inflight=counts["inflight"])
+    if _surplus(tally) <= 0:
+        return 0
+    if record.branches > _PAGE:
+        return None
+    pages = yield from ask_all(_looks(tally))
+    return sum(branch.inbox for page in pages for branch in page)
 
 
 def _surplus(tally: Tally) -> int:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.lean import lean
+from lion_broker.core.portable import INSTEAD
 from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 
 from .package import PackageCategory
@@ -46,6 +47,9 @@ BLOB_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
 MAX_DEPTH: Final = 32
+_FLATTER: Final = "Send it flatter, or as a text (json.dumps) that its reader takes apart."
+_NO_NUMBER: Final = "NaN and Infinity are no JSON numbers. Send None, or a text, in their place."
+_WHOLE_TEXT: Final = "Send text.encode('utf-8', 'replace').decode()."
 _MAX_TEXT: Final = 512
 MAX_BAGGAGE: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -226,22 +230,37 @@ class WireMail:
 
 
 def encode_json(value: Any, what: str, most: int = MAX_BODY_BYTES) -> bytes:
-    """Return `value` as JSON bytes; raises NotPortable for what JSON cannot hold, MailTooLarge for too much."""
+    """Return `value` as JSON bytes; raises NotPortable for what JSON cannot hold, MailTooLarge for too much.
+
+    Both say what to send instead.
+    """
     try:
         raw = to_json(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
-        raise NotPortable(f"{what} cannot travel: {error}") from error
+        raise NotPortable(f"{what} cannot travel: {_refusal(error)}") from error
     if len(raw) > most:
         raise MailTooLarge(
             f"{what} has {len(raw):,} bytes; at most {most:,} are accepted. Send a reference (a path, URL or key)"
             " instead of the content."
         )
-    if b"NaN" in raw or b"Infinity" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    try:
+        if _may_be_deep(raw):
+            _check_depth(raw, "value")
+    except MailMalformed as error:
+        raise NotPortable(f"{what} cannot travel: {error} {_FLATTER}") from error
+    if b"NaN" in raw or b"Infinity" in raw:
         try:
             read_json(raw, "value", most)
         except MailMalformed as error:
-            raise NotPortable(f"{what} cannot travel: {error}") from error
+            raise NotPortable(f"{what} cannot travel: {_NO_NUMBER}") from error
     return raw
+
+
+def _refusal(error: Exception) -> str:
+    """What JSON cannot hold, and what to send instead."""
+    if "surrogates" in str(error):
+        return f"A text has half a character (a lone surrogate) in it. {_WHOLE_TEXT}"
+    return f"{str(error).rstrip(' .')}. {INSTEAD}"
 
 
 def decode_header(raw: bytes) -> Header:
@@ -285,8 +304,7 @@ def read_json(raw: bytes, what: str, most: int = MAX_MAIL_BYTES) -> Any:
     """Return the JSON value of `raw`: no duplicate keys, no NaN, depth at most 32; raises MailMalformed."""
     if len(raw) > most:
         raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {most:,} are read.")
-    # Most bodies hold a text or two, which is seen at once; to count takes longer.
-    if (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    if _may_be_deep(raw):
         _check_depth(raw, what)
     try:
         value = from_json(raw, allow_inf_nan=False)
@@ -317,6 +335,11 @@ def _read_slowly(raw: bytes, what: str) -> None:
         json.loads(raw, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, MailMalformed) else MailMalformed(f"The {what} is no JSON: {error}") from error
+
+
+def _may_be_deep(raw: bytes) -> bool:
+    # Most bodies hold a text or two, which is seen at once; to count takes longer.
+    return (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
 
 
 def _check_depth(raw: bytes, what: str) -> None:

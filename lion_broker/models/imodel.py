@@ -165,7 +165,8 @@ class iModel:
         named = {str(key): value for key, value in values.items() if key != "parameters"}
         unknown = named.keys() - ModelSettings.__dataclass_fields__.keys()
         if unknown:
-            raise ConfigError(f"these are no settings of a model: {', '.join(sorted(unknown))}")
+            known = ", ".join(sorted(ModelSettings.__dataclass_fields__))
+            raise ConfigError(f"these are no settings of a model: {', '.join(sorted(unknown))}; there are {known}")
         parameters = values.get("parameters") or {}
         if not isinstance(parameters, Mapping):
             raise ConfigError(f"the parameters of a model are a dict, not {type(parameters).__name__}")

@@ -72,7 +72,7 @@ def open_steps(
     fields = Estate.fields_of(record)
     pool = options.pop("pool", None)
     if odd := options.keys() - {"registry", "timeout"}:
-        raise ConfigError(f"Session.open does not know {', '.join(sorted(odd))}.")
+        raise ConfigError(f"Session.open does not know {', '.join(sorted(odd))}; it takes registry, timeout and pool.")
     lease_ms = int(Settings.load().lease * 1000)
     delivery = record.fields["delivery"]
     estate = Estate(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
@@ -88,9 +88,9 @@ def open_steps(
 
 def new_steps(session: Session, given: dict[str, Any]) -> Steps[Any]:
     """Create a branch here or on workers; the first one becomes the default."""
-    odd = given.keys() - _CONFIG - Branch.model_fields.keys() - _NAMED
-    if odd:
-        raise ConfigError(f"new_branch does not know {', '.join(sorted(odd))}.")
+    known = _CONFIG | Branch.model_fields.keys() | _NAMED
+    if odd := given.keys() - known:
+        raise ConfigError(f"new_branch does not know {', '.join(sorted(odd))}; it takes {', '.join(sorted(known))}.")
     given = {name: value for name, value in given.items() if value is not None}
     if "imodel" in given and "chat_model" in given:
         raise ConfigError("imodel and chat_model are two names of one thing; give one of them.")
@@ -160,7 +160,9 @@ def include_steps(session: Session, branches: Any) -> Steps[None]:
         if branch in session._estate.found:
             continue
         if isinstance(branch, RemoteBranch) or branch._host is not None:
-            raise ItemExistsError(f"The branch {branch.name or branch.id} belongs to another session.")
+            raise ItemExistsError(
+                f"The branch {branch.name or branch.id} belongs to another session; a clone() of it can be included."
+            )
         yield from session._estate.settle_steps(branch)
 
 
@@ -168,7 +170,7 @@ def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
     """Find a branch; None means the default one, and an unknown one is `default` when that is given."""
     try:
         if ref is None and session._default is None:
-            raise ItemNotFoundError("The session has no default branch.")
+            raise ItemNotFoundError("The session has no default branch; name one, or make it with new_branch().")
         return (yield from session._estate.find_steps(session._default if ref is None else ref))
     except ItemNotFoundError:
         if default is MISSING:

@@ -195,25 +195,34 @@ def import_steps(
     )
 
 
-def fork_steps(session: str, name: str | None, target: Target | None = None) -> Steps[Imported]:
+def fork_steps(
+    session: str, name: str | None, target: Target | None = None, step: Callable[[int], None] = lambda count: None
+) -> Steps[Imported]:
     """Make a session whose branches begin with the histories that a session's have now, and with no mail.
 
-    Mail that is on its way stays with the first one, which alone handles it. Raises ItemNotFoundError.
+    Mail that is on its way stays with the first one, which alone handles it. `step` is told how many more rows of logs
+    are there. Raises ItemNotFoundError.
     """
-    source, target = Source(session), target or Target(IDType.create(), session)
+
+    source, into = Source(session), target or Target(IDType.create(), session)
+
+    def take(piece: Piece) -> Steps[None]:
+        yield from into.take_steps(piece)
+        step(len(piece.rows))
+
     survey = yield from source.survey_steps()
     record = survey.record
     fields = {**record.fields, **_of_fork(record.fields, session, name)}
     try:
         # What was paused rests in the first session for a reason of its own; here nothing waits yet.
         branches = [replace(one, paused="") for one in survey.branches]
-        yield from target.found_steps(fields, record.cap, record.cap_bytes, branches, f"fork of {session}")
-        yield from source.pour_steps(survey, target.take_steps, with_mail=False)
+        yield from into.found_steps(fields, record.cap, record.cap_bytes, branches, f"fork of {session}")
+        yield from source.pour_steps(survey, take, with_mail=False)
     except Exception:
-        yield from target.give_up_steps()
+        yield from into.give_up_steps()
         raise
-    yield from target.finish_steps()
-    return Imported(target.session, session, record.branches, source.rows, 0, 0)
+    yield from into.finish_steps()
+    return Imported(into.session, session, record.branches, source.rows, 0, 0)
 
 
 def _of_fork(fields: Any, session: str, name: str | None) -> dict[str, str]:

@@ -105,7 +105,9 @@ def edit_steps(estate: Estate, letter: Any, item: Any) -> Steps[None]:
     (wanted,) = _ids_of(letter)
     found = next((one for one in (yield from letter_steps(estate)) if one.id == wanted), None)
     if found is None:
-        raise ItemNotFoundError(f"There is no dead letter {wanted} in the session (any more).")
+        raise ItemNotFoundError(
+            f"There is no dead letter {wanted} in the session (any more); `lion-broker dead ls` lists them."
+        )
     if found.mail is None:
         raise MailMalformed(f"The dead letter {wanted} is no mail that could be edited; drop it, or send a new mail.")
     verb = Exhume(estate.session, (wanted,), ((wanted, (yield from _edited_steps(estate, found.mail, item))),))

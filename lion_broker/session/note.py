@@ -82,7 +82,10 @@ class Note:
         if record is None:
             raise gone(self.session)
         if not branches:
-            raise ItemNotFoundError(f"The session {self.session} has no branch {self.branch}.")
+            raise ItemNotFoundError(
+                f"The session {self.session} has no branch {self.branch}; `lion-broker branch ls {self.session}` lists"
+                " them."
+            )
         if branches[0].state != "open":
             raise BranchClosed(f"The branch {self.branch} was removed; it takes no mail.")
         if awaited:

@@ -20,6 +20,7 @@ from lion_broker.insight.tail import Happenings
 from lion_broker.insight.timeline import Timeline
 from lion_broker.insight.trace import trace_steps
 from lion_broker.mail.exchange import PAUSE, Steps, ask
+from lion_broker.mail.naming import DEFAULT_BRANCH
 from lion_broker.mail.verbs import ReadBranches
 
 from . import views
@@ -154,7 +155,7 @@ class SessionSight(SessionLife):
         default = from_json(record.fields.get("default_branch", "null"))
         rows = [
             (
-                one.seed.name or ("(default)" if one.id == default else ""),
+                one.seed.name or (DEFAULT_BRANCH if one.id == default else ""),
                 one.id,
                 one.seed.pool,
                 one.owner * one.leased,

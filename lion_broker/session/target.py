@@ -60,7 +60,7 @@ class Target:
         """
         hidden = {**fields, IMPORTING: to_json(mark).decode()}
         if (yield from ask(CreateSession(self.session, hidden, cap, cap_bytes))) is not Outcome.OK:
-            raise ItemExistsError(f"The session {self.session} exists already.")
+            raise ItemExistsError(f"The session {self.session} exists already; remove it first, or take another id.")
         self.begun = True
         self.branches = tuple(one for one in branches if one.id != self.origin)
         for first in range(0, len(self.branches), _AT_ONCE):

@@ -165,6 +165,7 @@ DEFINITIONS: Final = {
         Definition("lion_broker_reclaimed_total", "counter", "Branches of dead workers that were given to others."),
         Definition("lion_broker_worker_info", "gauge", "1 for each worker.", ("version", "worker")),
         Definition("lion_broker_worker_inflight", "gauge", "Branches at work in this worker."),
+        Definition("lion_broker_worker_late_seconds", "gauge", "How late its event loop is; 0.01 is too much to do."),
         Definition(
             "lion_broker_worker_last_heartbeat_timestamp_seconds",
             "gauge",

@@ -8,6 +8,7 @@ from typing import Final
 from lion_broker.mail.records import OVER, ReadyEntry
 from lion_broker.mail.verbs import ReadReady
 
+from .load import Load
 from .schedule import Schedule
 
 __all__ = ["Reading"]
@@ -29,8 +30,9 @@ class Reading:
     longer, and who comes last in the ready stream would wait for the line: so that stream is read alone.
     """
 
-    def __init__(self, schedule: Schedule, pool: str, owner: str) -> None:
+    def __init__(self, schedule: Schedule, load: Load, pool: str, owner: str) -> None:
         self._schedule = schedule
+        self._load = load
         self._pool = pool
         self._owner = owner
         self._crowded = False
@@ -41,15 +43,17 @@ class Reading:
         room, free, behind = self._schedule.room, self._schedule.free, self._schedule.behind
         if room <= 0:
             return None
+        # Who has more to do than it can waits for no more: what comes goes to those who wait for it.
+        glance, wait = (0, 0) if self._load.behind else (_GLANCE_MS, _WAIT_MS)
         due = self._glances >= _MOST_GLANCES and room > behind
         both = due or not (self._crowded and self._schedule.in_line)
         if not both:
             # Of each session few wait in that stream and in all lines together. They come with their mail though others
             # wait for a seat: those that have some are new, of a session that is likely to have a seat left.
-            return ReadReady(self._pool, self._owner, _AT_A_GLANCE, _GLANCE_MS, overflow=False)
+            return ReadReady(self._pool, self._owner, _AT_A_GLANCE, glance, overflow=False)
         # So many come of each stream; what waits in line here is not there for other workers.
         most = max(1, room // 2) if self._crowded else room
-        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), _WAIT_MS, free)
+        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), wait, free)
 
     def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
         """Note what a read has found."""

@@ -30,6 +30,7 @@ from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry import logger
 
 from .account import Account
+from .load import Load
 from .schedule import Schedule
 from .server_time import ServerTime
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
@@ -59,6 +60,7 @@ class Workplace:
     lease_ms: int
     schedule: Schedule
     time: ServerTime = field(default_factory=ServerTime)
+    load: Load = field(default_factory=Load)
     stopping: bool = False
     turns: int = 0
     mails: int = 0
@@ -152,7 +154,7 @@ class Seat:
         self._behaviour: Behaviour | None = None
         self._cursor = ""
         self._version = 0
-        self._served = 0
+        self._served, self._since = 0, time.monotonic()
         self._new = ""
         self._turn: Turn | None = None
         self._task: asyncio.Task[object] | None = None
@@ -251,7 +253,7 @@ class Seat:
         place = self._place
         passage = place.schedule.passage(self._ready.session, commits=turn.done)
         async with passage:
-            crowds = place.schedule.crowds(self._ready.session)
+            crowds = place.schedule.crowds(self._ready.session) or place.load.leaves(self._since, place.schedule.active)
             stop = place.stopping or self._served >= _SHARE or crowds
             batch = 0 if stop else turn.ahead(place.schedule.batch)
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)

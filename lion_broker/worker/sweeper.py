@@ -83,5 +83,5 @@ class Sweeper:
             self.renewed += renewed
             if (counts := counts_here()) is not None:
                 counts.add("lion_broker_reclaimed_total", renewed)
-            log.info("pool %s: %d branches of dead workers given to others", self._pool, renewed)
+            log.info("pool %s: %d branch%s of dead workers given to others", self._pool, renewed, "es" * (renewed != 1))
         return renewed

@@ -45,6 +45,8 @@ __all__ = ["Worker", "WorkerState"]
 log = logger("worker")
 
 _TROUBLED_SECONDS: Final = 0.5
+_OTHERS_FIRST_SECONDS: Final = 0.02
+"""How long a worker that has more to do than it can leaves what is ready to others before it looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class WorkerState:
     """What a worker is doing: branches at work now, and what it has done since it started.
 
     `rescued` counts branches that it took from dead workers and gave to others; `in_line` branches wait for a seat.
+    `late` is how many seconds late its event loop was a moment ago: from 0.01 on it has more to do than it can.
     """
 
     owner: str
@@ -62,6 +65,7 @@ class WorkerState:
     rescued: int
     stopping: bool
     in_line: int = 0
+    late: float = 0.0
 
 
 class Worker:
@@ -96,7 +100,6 @@ class Worker:
         self._told_to_stop = False
         self._shift: Shift | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
-        self._reading = Reading(self._schedule, pool, self.owner)
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
@@ -106,6 +109,7 @@ class Worker:
             lease_ms=self._lease_ms,
             schedule=self._schedule,
         )
+        self._reading = Reading(self._schedule, self._place.load, pool, self.owner)
         self._concurrency = concurrency
         self._started = time.time()
         self._ended = False
@@ -127,6 +131,7 @@ class Worker:
             self._sweeper.renewed,
             place.stopping,
             self._schedule.in_line,
+            place.load.late,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -147,6 +152,7 @@ class Worker:
         async with anyio.create_task_group() as helpers:
             helpers.start_soon(self._sweeper.run)
             helpers.start_soon(Inspector(self._exchange).run)
+            helpers.start_soon(self._place.load.watch)
             self._helpers = helpers
             # In the keeper's own context anyio would not know which event loop this is.
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
@@ -235,6 +241,8 @@ class Worker:
             if read is None:
                 await self._schedule.changed()
                 continue
+            if not read.wait_ms:
+                await anyio.sleep(_OTHERS_FIRST_SECONDS)
             try:
                 # A read is never cut short: what it was given would wait for the sweeper.
                 found = await self._exchange.acall(read)

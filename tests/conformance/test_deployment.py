@@ -97,6 +97,15 @@ def test_an_order_comes_with_the_next_heartbeat(exchange: Exchange) -> None:
     }
 
 
+def test_somebody_says_goodbye_in_a_workers_place(exchange: Exchange) -> None:
+    """It is forgotten at once; should it be heard of again, it is there again, with its order if it had one."""
+    exchange.call_all([Enrol(ADA), Enrol(BEN), OrderWorkers((BEN.owner,))])
+    exchange.call_all([Enrol(replace(one, state=WorkerPhase.STOPPED), keep_ms=1) for one in (ADA, BEN)])
+    wait_until(lambda: enrolled(exchange) == {})
+    assert exchange.call(Enrol(BEN)) is Order.DRAIN
+    assert enrolled(exchange) == {BEN.owner: BEN}
+
+
 def test_a_pool_says_what_waits_and_what_is_taken(exchange: Exchange, auto: Road) -> None:
     """Branches with mail wait until a worker reads them; then it has them until they are handed back."""
     for name in ("ada", "ben", "cleo"):

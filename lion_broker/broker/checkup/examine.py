@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +32,8 @@ from .namespace import (
     key_findings,
     library_findings,
     namespace_findings,
-    pause_findings,
 )
+from .pauses import count_findings, pause_findings, read_paused, recount
 from .profile import SURVIVES, Profile, profile_of
 from .server import server_findings
 from .surroundings import DirectoryFacts, clock_finding, directory_findings, file_findings, road_findings
@@ -126,18 +127,23 @@ def _server(url: str, shown: str, settings: Settings, keyring: Keyring | None) -
     if keyring is not None:
         yield from key_findings(namespace, keyring)
     if namespace.protocol is not None:
-        yield from pause_findings(_paused(url, settings, namespace.partitions))
+        yield from _pauses(url, settings, Keys(settings.namespace, min(namespace.partitions, _PARTITIONS)))
 
 
-def _paused(url: str, settings: Settings, partitions: int) -> list[dict[bytes, bytes]]:
-    """Read what is paused in each partition; what cannot be read is said elsewhere."""
-    keys = Keys(settings.namespace)
-    try:
-        replies = _call(url, settings, [("HGETALL", keys.paused(one)) for one in range(min(partitions, _PARTITIONS))])
-    except (RedisError, OSError):
-        return []
-    found = [one for one in replies if isinstance(one, list)]
-    return [dict(zip(flat[0::2], flat[1::2], strict=True)) for flat in found]
+def _pauses(url: str, settings: Settings, keys: Keys) -> Iterator[Finding]:
+    """Yield what is paused, and where another number is counted; what cannot be read is said elsewhere."""
+    with closing(SyncLine(url, settings.patience + _SECONDS)) as line:
+        ask = partial(line.call, seconds=settings.patience + _SECONDS)
+        try:
+            told = read_paused(ask, keys)
+            found = recount(ask, keys)
+            still = read_paused(ask, keys)
+        except (RedisError, OSError):
+            return
+    yield from pause_findings(still)
+    # What has been paused or resumed meanwhile may be in one of the two numbers only.
+    if found is not None and told == still:
+        yield from count_findings(keys, told, found)
 
 
 def _ask(url: str, settings: Settings) -> list[Any]:

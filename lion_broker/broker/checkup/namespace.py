@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from lion_broker.broker.library import PROTOCOL
 from lion_broker.broker.signing import UNSIGNED
-from lion_broker.core.portable import readable
-from lion_broker.mail.deployment import mark_of_pool
 
 from .finding import Finding, Severity
 from .profile import Profile, is_worse
@@ -22,10 +18,7 @@ __all__ = [
     "key_findings",
     "library_findings",
     "namespace_findings",
-    "pause_findings",
 ]
-
-_SHOWN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +119,6 @@ def namespace_findings(facts: NamespaceFacts, wanted: int, profile: Profile) -> 
     if facts.profile in set(Profile) and profile != Profile.UNVERIFIED and is_worse(profile, facts.profile):
         text = f"The profile was {facts.profile} when a program last verified it, and is {profile} now."
         yield Finding("namespace", Severity.WARNING, text, "see what has changed in the server's settings")
-
-
-def pause_findings(partitions: Sequence[Mapping[bytes, bytes]]) -> Iterator[Finding]:
-    """Yield what of a namespace takes no turns until somebody resumes it, by pool; one hash is of one partition."""
-    counts, reasons = Counter[str](), dict[str, str]()
-    for paused in partitions:
-        for name, value in paused.items():
-            kind, _, pool = name.decode("utf-8", "replace").partition(":")
-            if kind == "r":
-                reasons.setdefault(pool, value.decode("utf-8", "replace").removeprefix(mark_of_pool(pool)))
-            elif value.isdigit():
-                counts[pool] += int(value)
-    for pool in sorted({*counts, *reasons}):
-        shown, number = readable(pool, _SHOWN), counts[pool]
-        branches = f"{number:,} branch{'es' * (number != 1)}"
-        text = f"{branches} of the pool {shown} {'is' if number == 1 else 'are'} paused."
-        if pool in reasons:
-            text = f"The pool {shown} is paused ({readable(reasons[pool], _SHOWN)}), with {branches}."
-        yield Finding("pools", Severity.INFO, text, f"lion-broker branch resume --pool {shown}, when it is to go on")
 
 
 def key_findings(facts: NamespaceFacts, keyring: Keyring) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from lion_broker.dashboard.access import Visitor
 from lion_broker.dashboard.console import Console, console_of
 from lion_broker.dashboard.guard import visitor_of
 
-__all__ = ["Done", "Form", "act_route", "read_form"]
+__all__ = ["Act", "Done", "Form", "act_route", "read_form"]
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _MOST_FIELDS: Final = 5000

@@ -62,8 +62,8 @@ async def flow(request: Request, console: Console) -> Page:
     shown = type(found)({one: names[one] for one in found.names}, found.edges)
     table = _ways(request, shown, known.progress.note)
     states = {one: branch_state(kept) for one, kept in known.passages.history.records.items() if one != record.id}
-    return session_page(
-        record, "flow.html", "Flow", "flow", (table,), drawing=draw_flow(shown, states), reading=known.progress
+    return await session_page(
+        console, record, "flow.html", "Flow", "flow", (table,), drawing=draw_flow(shown, states), reading=known.progress
     )
 
 
@@ -96,7 +96,7 @@ async def lanes(request: Request, console: Console) -> Page:
     chart = draw_lanes(found, window)
     zoom = _zoom_of_lanes(request, known.passages, window or chart.shown, chart.points, asked=window is not None)
     shown = {"chart": chart, "zoom": zoom, "reading": known.progress, "older": older}
-    return session_page(record, "lanes.html", "Lanes", "lanes", (table,), **shown)
+    return await session_page(console, record, "lanes.html", "Lanes", "lanes", (table,), **shown)
 
 
 def _is_within(window: Window, one: Passage) -> bool:
@@ -122,13 +122,14 @@ async def trace(request: Request, console: Console) -> Page:
     known = await console.histories.read(record.id, seconds=patience(request))
     wanted = text_asked(request, "mail")
     if not wanted:
-        return _mails(request, known, record)
+        return await _mails(request, console, known, record)
     known = await _with_its_end(console, record.id, known, wanted)
     try:
         told = trace_of(known.passages, wanted)
     except ItemNotFoundError:
         if not known.progress.whole:
-            return session_page(
+            return await session_page(
+                console,
                 record,
                 "pending.html",
                 "Trace",
@@ -148,7 +149,8 @@ async def trace(request: Request, console: Console) -> Page:
     drawing = draw_trace(told, names, window)
     asked = window is not None
     zoom = zoom_of(request.query_params, drawing.shown, drawing.whole, drawing.points, "x", asked=asked)
-    return session_page(
+    return await session_page(
+        console,
         record,
         "trace.html",
         "Trace",
@@ -158,6 +160,7 @@ async def trace(request: Request, console: Console) -> Page:
         zoom=zoom,
         why=await _reason(console, record.id, told.passage),
         passage=told.passage,
+        lost=told.lost,
         names=names,
         whole_mail=await _whole(console, record.id, known, told.passage.mail),
         reading=known.progress,
@@ -173,7 +176,7 @@ async def _reason(console: Console, session: str, passage: Passage) -> Reason | 
     return reason_of(session, passage, found[0] if found else None, worker_pictures(roll))
 
 
-def _mails(request: Request, known: Known, record: SessionRecord) -> Page:
+async def _mails(request: Request, console: Console, known: Known, record: SessionRecord) -> Page:
     """The mails that there are, newest first; `state`, `branch` and `q` choose."""
     asked = {name: text_asked(request, name) for name in ("state", "branch")}
     words, size = text_asked(request, "q"), size_asked(request, _MAILS)
@@ -191,7 +194,7 @@ def _mails(request: Request, known: Known, record: SessionRecord) -> Page:
     empty = {"empty": NO_SUCH_MAIL} if words or any(asked.values()) else {}
     table = replace(mail_table(record.id, found, older, note, **empty), whole=whole, size=size)
     shown = {"reading": known.progress, "states": _STATES, "words": words, **asked}
-    return session_page(record, "mails.html", "Mails", "trace", (table,), **shown)
+    return await session_page(console, record, "mails.html", "Mails", "trace", (table,), **shown)
 
 
 def _is_said(one: Passage, low: str, names: Mapping[str, str]) -> bool:

@@ -23,6 +23,7 @@ from lion_broker.dashboard.views.sessions import (
     session_name,
     session_table,
 )
+from lion_broker.insight.unreceived import unreceived_in_steps
 from lion_broker.mail.records import BranchRecord, SessionRecord
 from lion_broker.mail.verbs import ReadBranches
 
@@ -69,12 +70,19 @@ def _is_meant(record: SessionRecord, wanted: str, having: str) -> bool:
     return named and (not having or (having in _HAVING and _HAVING[having](record) > 0))
 
 
-def session_page(
-    record: SessionRecord, template: str, title: str, view: str, tables: tuple[object, ...] = (), **context: object
+async def session_page(
+    console: Console,
+    record: SessionRecord,
+    template: str,
+    title: str,
+    view: str,
+    tables: tuple[object, ...] = (),
+    **context: object,
 ) -> Page:
     """A page of one session: `view` is which of its pages."""
     name = session_name(record)
-    shared = {"session": record, "session_name": name, "view": view}
+    unreceived = await console.ask(unreceived_in_steps(record))
+    shared = {"session": record, "session_name": name, "view": view, "unreceived": unreceived}
     return Page(template, f"{name} · {title}", "sessions", tables, {**shared, **context})  # type: ignore[arg-type]
 
 
@@ -93,7 +101,9 @@ async def branches(request: Request, console: Console) -> Page:
         page = await console.exchange.acall(ReadBranches(record.id, start=start, count=size))
         more = following(request, start=start + size) if start + size < record.branches else ""
         table = replace(branch_table(record.id, page, more, default=default_branch(record)), size=size)
-    return session_page(record, "branches.html", "Mailboxes", "branches", (table,), choice=choice, states=STATES)
+    return await session_page(
+        console, record, "branches.html", "Mailboxes", "branches", (table,), choice=choice, states=STATES
+    )
 
 
 async def conversation(request: Request, console: Console) -> Page:
@@ -108,7 +118,7 @@ async def conversation(request: Request, console: Console) -> Page:
     note = "" if record.branches <= _MERGED_BRANCHES else f"Of the first {_MERGED_BRANCHES} branches only."
     table = said_table(said, names, "", NOTHING_SAID)
     shown = {"said": said, "names": names, "roster": roster, "chosen": None, "older": "", "note": note}
-    return session_page(record, "conversation.html", "Conversation", "conversation", (table,), **shown)
+    return await session_page(console, record, "conversation.html", "Conversation", "conversation", (table,), **shown)
 
 
 async def _of_branch(
@@ -122,7 +132,7 @@ async def _of_branch(
     older = following(request, before=stretch.before) if stretch.before else ""
     table = said_table(said, names, older, NOTHING_SAID)
     shown = {"said": said, "names": names, "roster": roster, "chosen": chosen, "older": older, "note": ""}
-    return session_page(record, "conversation.html", "Conversation", "conversation", (table,), **shown)
+    return await session_page(console, record, "conversation.html", "Conversation", "conversation", (table,), **shown)
 
 
 async def _of_all(console: Console, record: SessionRecord, roster: tuple[BranchRecord, ...]) -> list[Utterance]:

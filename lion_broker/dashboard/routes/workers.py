@@ -22,6 +22,7 @@ from lion_broker.mail.checks import check
 from lion_broker.mail.deployment import PoolRecord
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import OrderWorkers, ReadPools, ReadWorkers, SetWanted
+from lion_broker.worker.forgetting import GONE, forget_steps
 
 from .acting import Done, Form, act_route
 
@@ -66,6 +67,17 @@ async def drain(request: Request, console: Console, visitor: Visitor, form: Form
     await console.note(visitor, "drain worker", f"worker {owner}")
     (word,) = await console.exchange.acall(OrderWorkers((owner,)))
     return Done("draining", "/workers", count=int(word is Outcome.OK))
+
+
+async def forget(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
+    """Take a worker that was lost, or has stopped, off the list."""
+    owner = form.get("owner")
+    seen, _ = await _look(console)
+    if owner not in {one.owner for one in seen if one.state in GONE}:
+        raise ItemNotFoundError("There is no such worker that was lost (any more). One that is at work is drained.")
+    await console.note(visitor, "forget worker", f"worker {owner}")
+    done = await console.ask(forget_steps((owner,)))
+    return Done("forgotten", "/workers", count=len(done))
 
 
 async def drain_pool(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
@@ -117,6 +129,7 @@ async def scale_of(request: Request) -> Response:
 ROUTES = [
     *page_routes("/workers", workers),
     act_route("/workers/drain", drain),
+    act_route("/workers/forget", forget),
     act_route("/pools/drain", drain_pool),
     act_route("/pools/scale", scale),
     Route("/scale/{pool}", scale_of, methods=["GET"]),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lion_broker.insight.overview import LOST, Overview
-from lion_broker.insight.reasons import paused_in
+from lion_broker.insight.overview import Overview
+from lion_broker.insight.reasons import lost_among, paused_in
 
 __all__ = ["Notice", "notices"]
 
@@ -43,9 +43,8 @@ def notices(seen: Overview) -> list[Notice]:
     if seen.dead:
         what = _count(seen.dead, "dead letter waits", "dead letters wait")
         found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
-    if lost := [worker.owner for worker in seen.workers if worker.state == LOST]:
-        what = _count(len(lost), "worker was lost", "workers were lost")
-        found.append(Notice(f"{what} in the last minutes; what was in hand went to others.", "", "/workers"))
+    if lost := lost_among(seen.workers, seen.pools, seen.at):
+        found.append(Notice(lost.text, lost.command, "/workers?state=lost"))
     return found[:_MOST]
 
 

@@ -11,6 +11,7 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.portable import one_line
 from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
 from lion_broker.insight.passages import Passages
+from lion_broker.mail.naming import DEFAULT_BRANCH
 from lion_broker.mail.records import BranchRecord, SessionRecord
 
 __all__ = [
@@ -102,7 +103,7 @@ def _session_row(record: SessionRecord) -> Row:
 def branch_name(record: BranchRecord, default: str = "") -> str:
     """What a person calls a branch: its name, or that it is its session's `default` (an id), or its id's end."""
     if not record.seed.name and record.id == default:
-        return "default branch"
+        return DEFAULT_BRANCH
     return one_line(record.seed.name, _LONGEST_NAME) or f"…{record.id[-8:]}"
 
 

@@ -22,6 +22,7 @@ from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, ListS
 from lion_broker.session.exporting import checked, export_steps, import_steps, target_of
 from lion_broker.testing import wait_until
 from tests.stage import Stage
+from tests.unit.core.test_progress import terminal
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
@@ -164,6 +165,19 @@ def test_a_fork_begins_with_the_history_and_goes_its_own_way(stage: Stage, told:
     fork.delete()
     session.delete()
     assert stage.server.strays() == []
+
+
+def test_a_fork_says_how_far_it_is_on_a_terminal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rows of the histories."""
+    with Session(exchange=stage.exchange, delivery="auto") as session:
+        ben = session.new_branch(name="ben")
+        session.default_branch.send(ben, "message", "remember")
+        ben.receive_all()
+        session.flush()
+        shown = terminal(monkeypatch)
+        assert main(["session", "fork", session.id]) == Code.OK
+    assert f"forking {session.id}" in " ".join(shown.getvalue().split())
+    assert "/?" in shown.getvalue()
 
 
 def test_a_branch_that_was_split_off_a_removed_one_keeps_its_history(stage: Stage, told: Told) -> None:

@@ -8,6 +8,7 @@ from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import ListSessions
 from tests.stage import Stage
+from tests.unit.core.test_progress import terminal
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
@@ -21,6 +22,15 @@ def test_figures_are_printed_and_nothing_stays(stage: Stage, capsys: pytest.Capt
     assert min(found["worker_cpu_us"], found["sender_cpu_us"], found["post_seconds"]) > 0
     assert stage.exchange.call(ListSessions()) == ()
     assert stage.server.strays() == []
+
+
+def test_it_says_how_far_it_is_on_a_terminal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it sends; the mails before the clock runs are told of as well."""
+    shown = terminal(monkeypatch)
+    assert main(["bench", "--mails", "300", "--branches", "7"]) == Code.OK
+    assert "sending" in shown.getvalue()
+    assert "200/200" in shown.getvalue()
+    assert "300/300" in shown.getvalue()
 
 
 def test_a_worker_that_ends_is_told(

@@ -1,6 +1,7 @@
 """`lion-broker doctor` on real servers, good ones and such as should not be used."""
 
 import json
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.__main__ import main
+from lion_broker.broker.checkup import pauses
 from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.keys import Keys
 from lion_broker.broker.library import library
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import ListSessions
@@ -112,6 +115,47 @@ def test_a_profile_that_got_worse(binary: Path, doctor: Doctor) -> None:
         assert is_bad(findings, "fsync", "appendfsync no", "warning")
         assert is_bad(findings, "namespace", "was durable when a program last verified it, and is unsynced", "warning")
         assert is_bad(findings, "settings", "LION_BROKER_UNSAFE_SERVER", "warning")
+
+
+def test_a_wrong_number_of_paused_branches(binary: Path, doctor: Doctor) -> None:
+    """Somebody's hand on the server: which pools, and the commands that put it right, partition by partition."""
+    partitions = 3
+    with (
+        running(binary, appendfsync="always") as server,
+        RedisExchange(server.url, SECRET, partitions=partitions) as exchange,
+    ):
+        sessions = [Session(exchange=exchange) for _ in range(8)]
+        for session in sessions:
+            for name in ("first", "second"):
+                session.new_branch(name=name, pool="p")
+            session.pause(session.get_branch("first"))
+        assert bad(doctor(server, Code.OK)) == set()
+        keys = Keys("default", partitions)
+        server.client.hincrby(keys.paused(0), "n:p", 5)
+        server.client.delete(keys.paused(1))
+        server.client.hset(keys.paused(2), "n:gone", 2)
+        gone, used = [one for one in doctor(server, Code.OK)["pools"] if one["severity"] == "warning"]
+        assert used["text"].startswith("Of the pool p ")
+        assert used["text"].endswith(" are counted as paused, and it is 8 branches.")
+        assert gone["text"] == "Of the pool gone 2 are counted as paused, and it is 0 branches."
+        for one in (gone, used):
+            for command in one["fix"].split("; "):
+                server.client.execute_command(*shlex.split(command))
+        found = doctor(server, Code.OK)
+        assert bad(found) == set()
+        assert [one["text"] for one in found["pools"]] == ["8 branches of the pool p are paused."]
+
+
+def test_branches_that_are_too_many_to_count(binary: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown is told as it is, and nobody goes through more branches than are allowed."""
+    monkeypatch.setattr(pauses, "_MOST", 2)
+    with running(binary) as server, RedisExchange(server.url, SECRET) as exchange:
+        session = Session(exchange=exchange)
+        for name in ("first", "second"):
+            session.new_branch(name=name, pool="p")
+        server.client.hset(Keys("default").paused(0), "n:p", 5)
+        (found,) = doctor(server, Code.OK)["pools"]
+        assert found["text"] == "5 branches of the pool p are paused."
 
 
 def test_replicas_that_are_not_there(binary: Path, doctor: Doctor) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
-from lion_broker.mail.verbs import ReadWaiting
+from lion_broker.mail.verbs import ReadAudit, ReadWaiting
 from lion_broker.mail.waiting import WaitsAt
 from lion_broker.mail.wire import WireMail
 from lion_broker.testing import wait_until
@@ -37,6 +37,40 @@ def test_a_killed_worker_is_lost_and_the_others_are_not(stage: Stage, told: Told
     wait_until(lambda: states(told) == dict(zip(owners, ("lost", "stopped", "running"), strict=True)))
     (pool,) = told("status")["pools"]
     assert (pool["pool"], pool["workers"], pool["wanted"]) == ("p", 1, None)
+
+
+def test_a_lost_worker_is_told_of_until_it_is_forgotten(
+    stage: Stage, session: Session, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what has become of what it had; who is at work is not forgotten, and neither is anybody by half a name."""
+    owners = [program.ready() for program in (stage.worker(pool="p"), stage.worker(pool="p"), stage.worker(pool="q"))]
+    wait_until(lambda: states(told) == dict.fromkeys(owners, "running"))
+    for program in (stage.programs[0], stage.programs[2]):
+        program.kill()
+    wait_until(lambda: list(states(told).values()).count("lost") == 2)
+    assert main(["status", "--fail-if-lost"]) == Code.ALARM
+    text = capsys.readouterr()
+    assert "2 workers were lost, last heard " in text.out
+    assert "nothing of what was in hand is left to do; once you know of it: lion-broker forget --all" in text.out
+    assert "`lion-broker forget --all` ends this alarm" in text.err
+    assert main(["forget", owners[1]]) == Code.NOT_FOUND
+    assert f"is running: `lion-broker drain {owners[1]}`" in capsys.readouterr().err
+    assert main(["forget", owners[0][:1]]) == Code.NOT_FOUND
+    assert "give more of the name" in capsys.readouterr().err
+    assert main(["forget", "nobody"]) == Code.NOT_FOUND
+    assert main(["forget"]) == main(["forget", owners[0], "--all"]) == Code.USAGE
+    assert told("forget", owners[2][:-1]) == {"forgotten": [owners[2]]}
+    wait_until(lambda: states(told) == {owners[0]: "lost", owners[1]: "running"})
+    assert main(["status"]) == Code.OK
+    text = capsys.readouterr()
+    assert f"The worker {owners[0]} was lost, last heard " in text.out
+    assert f"is left to do; once you know of it: lion-broker forget {owners[0]}\n" in text.out
+    assert told("forget", "--all") == {"forgotten": [owners[0]]}
+    wait_until(lambda: states(told) == {owners[1]: "running"})
+    assert told("forget", "--all") == {"forgotten": []}
+    assert main(["status", "--fail-if-lost"]) == Code.OK
+    acts = [act.what for act in stage.exchange.call(ReadAudit())]
+    assert acts.count("forget workers") == 2
 
 
 def test_status_counts_what_there_is(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import httpx
@@ -9,7 +10,8 @@ import pytest
 from starlette.applications import Starlette
 
 from lion_broker.dashboard import dashboard
-from lion_broker.mail.verbs import ReadAudit, ReadWorkers
+from lion_broker.mail.deployment import WorkerPhase, WorkerReport
+from lion_broker.mail.verbs import Enrol, ReadAudit, ReadWorkers
 from lion_broker.testing import await_until
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.conftest import HOSTILE, TOKEN, Scene, visitor
@@ -94,6 +96,39 @@ async def test_a_letter_is_edited(
         await scene.session.await_idle()
     assert [message.text for message in scene.far.msgs.messages] == ["zero", "two\nlines"]
     assert len(await letters(client)) == 1
+
+
+async def test_a_lost_worker_is_forgotten(scene: Scene, client: httpx.AsyncClient, stage: Stage) -> None:
+    """It is told of on the first page, with the command and with a button in its row; one at work has none."""
+    lost = WorkerReport("home:1:a", "r", WorkerPhase.RUNNING, "home", 1, "1.0", 1, 1.0, 1, 8)
+    live = replace(lost, owner="home:2:b", beat_ms=600_000)
+    await stage.exchange.acall_all((Enrol(lost), Enrol(live)))
+
+    async def states() -> dict[str, str]:
+        rows = (await client.get("/workers.json?q=home:")).json()["workers"]["rows"]
+        return {row["owner"]: row["state"] for row in rows}
+
+    async def are(wanted: dict[str, str]) -> bool:
+        return await states() == wanted
+
+    await await_until(lambda: are({lost.owner: "lost", live.owner: "running"}))
+
+    async def told() -> str:
+        page = (await client.get("/", headers=HTML)).text
+        return page if "The worker home:1:a was lost, last heard " in page else ""
+
+    # What the page shows is as old as the last look at the figures.
+    page = await await_until(told)
+    assert "nothing of what was in hand is left to do." in page
+    assert "lion-broker forget home:1:a" in page
+    assert (await client.get("/workers?q=home:", headers=HTML)).text.count('action="/workers/forget"') == 1
+    refused = await client.post("/workers/forget", data={"owner": live.owner})
+    assert (refused.status_code, "is drained" in refused.text) == (404, True)
+    done = await client.post("/workers/forget", data={"owner": lost.owner}, headers={"Accept": "application/json"})
+    assert done.json() == {"did": "forgotten", "count": 1, "left": 0, "more": False}
+    await await_until(lambda: are({live.owner: "running"}))
+    (act,) = (await client.get("/audit.json")).json()["rows"]
+    assert (act["what"], act["target"]) == ("forget worker", f"worker {lost.owner}")
 
 
 async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncClient) -> None:

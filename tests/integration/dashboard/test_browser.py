@@ -255,9 +255,12 @@ async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, hea
     assert figure["x"] + figure["width"] <= buttons["x"]
 
 
-@pytest.mark.parametrize(("width", "path", "column"), [(900, "/trace", "state"), (400, "/branches", "state")])
+@pytest.mark.parametrize(
+    ("width", "path", "column"),
+    [(1280, "/trace", "took"), (900, "/trace", "attempts"), (900, "/trace", "state"), (400, "/branches", "state")],
+)
 async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width: int, path: str, column: str) -> None:
-    """Where mail stands, and how much waits, on a screen that has no room for all columns."""
+    """Where mail stands, how often it was tried, how much waits, on a screen that has no room for all columns."""
     await page.set_viewport_size({"width": width, "height": 800})
     await page.goto(f"/sessions/{scene.id}{path}")
     cell = await page.locator(f"tbody .column-{column}").first.bounding_box()

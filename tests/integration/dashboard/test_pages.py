@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.dashboard import dashboard
 from lion_broker.dashboard.views.words import text_of
+from lion_broker.mail.verbs import Claim, ReadReady, Sweep
 from lion_broker.models.shared import SharedBudget
-from lion_broker.testing import ScriptedModel
+from lion_broker.testing import ScriptedModel, await_until
 from tests.conformance.servers import SECRET, find_bundled, running
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.conftest import BASE, HOSTILE, TOKEN, Scene, visitor
@@ -244,12 +245,50 @@ async def test_a_letter_names_who_has_sent_it_and_when(scene: Scene, client: htt
     await scene.session.default_branch.asend(scene.far, "message", "unheard")
     await client.post(f"/sessions/{scene.id}/branches/{scene.far.id}/withdraw")
     (letter,) = (await client.get("/dead.json?reason=withdrawn")).json()["rows"]
-    assert letter["sender"] == "default branch"
+    assert letter["sender"] == "(default)"
     fields = (await client.get(f"/dead/{scene.id}/{letter['id']}.json")).json()["letter"]
-    assert (fields["From"], fields["To"]) == ("default branch", "far")
+    assert (fields["From"], fields["To"]) == ("(default)", "far")
     assert 0 < fields["Sent"] <= fields["Died"] + 60
     page = (await client.get(f"/dead/{scene.id}/{letter['id']}", headers=HTML)).text
     assert f'/sessions/{scene.id}/trace?mail={fields["Mail"]}"><bdi>' in page
+
+
+async def test_a_mail_says_which_worker_was_lost_with_it(
+    scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """Beside the one that has done it; without a look into the picture."""
+    near = await scene.session.anew_branch(name="near", pool="p", behaviour="record")
+    await scene.session.get_branch("ada").asend(near, "message", "again")
+    await scene.session.aflush()
+    exchange = stage.exchange
+    (ready,) = await exchange.acall(ReadReady("p", "home:1:dead", 10))
+    await exchange.acall(Claim(scene.id, near.id, "t1", ready.id, "p", "home:1:dead", 1))
+
+    async def given_to_others() -> bool:
+        return (await exchange.acall(Sweep("p", 0))).renewed == 1
+
+    await await_until(given_to_others)
+    async with running_worker(scene.registry, exchange, pool="p"):
+        await scene.session.await_idle()
+    (mail,) = (await client.get(f"/sessions/{scene.id}/trace.json?q=again&state=applied")).json()["rows"]
+    assert mail["attempts"] == 2
+    page = (await client.get(f"/sessions/{scene.id}/trace?mail={mail['mail']}", headers=HTML)).text
+    assert "<dt>lost before</dt><dd><code>home:1:dead</code></dd>" in page
+    (other,) = (await client.get(f"/sessions/{scene.id}/trace.json?q=zero&state=applied")).json()["rows"]
+    assert (
+        "lost before" not in (await client.get(f"/sessions/{scene.id}/trace?mail={other['mail']}", headers=HTML)).text
+    )
+
+
+async def test_a_session_says_what_a_program_has_not_received(scene: Scene, client: httpx.AsyncClient) -> None:
+    """No worker takes it, so it is not among what waits for one; when it has been received, nothing is said."""
+    figure = '<span class="figure-title">not received</span>'
+    page = (await client.get(f"/sessions/{scene.id}/trace", headers=HTML)).text
+    assert f'<span class="figure-value">1</span>\n{figure}' in page
+    await scene.session.get_branch("ada").areceive_all()
+    await scene.session.aflush()
+    for view in ("", "/lanes", "/trace", "/conversation", "/branches"):
+        assert figure not in (await client.get(f"/sessions/{scene.id}{view}", headers=HTML)).text
 
 
 async def test_an_address_that_no_page_has_is_said(client: httpx.AsyncClient) -> None:

@@ -70,6 +70,7 @@ def test_a_worker_says_who_it_is(stage: Stage) -> None:
     (info,) = [dict(labels) for name, labels in samples if name == "lion_broker_worker_info"]
     assert info["worker"] == worker.owner
     assert worker.count("lion_broker_worker_inflight") == 0
+    assert worker.count("lion_broker_worker_late_seconds") >= 0
     assert worker.count("lion_broker_worker_last_heartbeat_timestamp_seconds") > 1.7e9
     assert any(name == "lion_broker_build_info" for name, _ in samples)
     assert any(name == "process_resident_memory_bytes" for name, _ in samples)

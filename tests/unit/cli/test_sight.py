@@ -56,6 +56,10 @@ def test_as_text() -> None:
     assert "1,234.5 mails/s applied" in text
     assert "Nobody serves the pool q, where work waits: lion-broker worker --app MODULE:NAME --pool q" in text
     assert "pool p," not in text
+    lost = (
+        "The worker home:2:b was lost, last heard 1 s ago: what was in hand goes to others of the pool; once you know"
+    )
+    assert f"{lost} of it: lion-broker forget home:2:b\n" in text
     assert "UNRECEIVED" not in text
     waits = replace(SEEN, inboxes={"s-1": 2}, unseen=1)
     assert "9 in flight, 1 to be tried again, 2 not received yet\n" in sight(waits).text()

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from lion_broker import Session
+from lion_broker.insight import unreceived
 from lion_broker.insight.overview import LOST, Overview, overview_steps, rates, worker_pictures
-from lion_broker.insight.unreceived import unreceived_steps
+from lion_broker.insight.unreceived import unreceived_in_steps, unreceived_steps
 from lion_broker.mail.deployment import Enrolled, Roll, Tally, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Steps, run
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Enrol, ReadBranches, SetWanted
+from lion_broker.mail.verbs import Enrol, ReadBranches, ReadSession, SetWanted
 
 ADA = WorkerReport("home:1:a", "p", WorkerPhase.RUNNING, "home", 1, "0.1.0", 2, 1e9, 2500, 100, 3, 20, 30, 4)
 
@@ -119,6 +120,26 @@ def test_of_very_many_branches_some_inboxes_are_not_looked_at() -> None:
     assert (seen.unseen, seen.inboxes) == (3, {})
     huge = run(exchange, unreceived_steps(look(1.0, Tally("s", branches=10**6, posted=1))))
     assert huge.unseen == 0
+
+
+def test_of_one_session_what_is_not_received_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read where nothing can wait; of a session with too many branches nobody knows."""
+    exchange = MemoryExchange()
+
+    def not_received(session: Session) -> int | None:
+        record = exchange.call(ReadSession(session.id))
+        assert record is not None
+        return run(exchange, unreceived_in_steps(record))
+
+    with Session(exchange=exchange, delivery="auto") as session:
+        assert not_received(session) == 0
+        ada = session.new_branch(name="ada")
+        session.default_branch.send(ada, "message", "one")
+        ada.send(session.default_branch, "message", "two")
+        session.flush()
+        assert not_received(session) == 2
+        monkeypatch.setattr(unreceived, "_PAGE", 1)
+        assert not_received(session) is None
 
 
 def test_rates_are_what_has_grown() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lion_broker.insight.pictures import Passage, WorkerPicture
-from lion_broker.insight.reasons import reason_of
+from lion_broker.insight.pictures import Passage, PoolPicture, WorkerPicture
+from lion_broker.insight.reasons import lost_among, reason_of
 from lion_broker.mail.records import START, BranchRecord, BranchSeed
 
 
@@ -73,3 +73,46 @@ def test_mail_that_waits_beyond_its_time_says_so() -> None:
     found = [reason_of("s", mail, branch(), [], now) for now in (4.0, 6.0)]
     assert ["time to live is over" in one.text for one in found if one] == [False, True]
     assert all(one is not None and "Nobody serves" in one.text for one in found)
+
+
+@pytest.mark.parametrize(
+    ("workers", "pools", "words", "command"),
+    [
+        (
+            [worker(state="lost")],
+            [("p", 0, 0, 0)],
+            "w-1 was lost, last heard 5 s ago: nothing of what was",
+            "forget w-1",
+        ),
+        ([worker(state="lost"), worker()], [("p", 0, 2, 1)], "goes to others of the pool", "forget w-1"),
+        (
+            [worker(state="lost"), worker(pool="q")],
+            [("p", 0, 1, 0), ("q", 1, 1, 1)],
+            "nobody serves p now",
+            "forget w-1",
+        ),
+        (
+            [worker(state="lost"), worker(state="lost")],
+            [("p", 3, 0, 0)],
+            "2 workers were lost, last heard",
+            "forget --all",
+        ),
+    ],
+)
+def test_what_becomes_of_what_a_lost_worker_had(
+    workers: list[WorkerPicture], pools: list[tuple[str, int, int, int]], words: str, command: str
+) -> None:
+    """Others of its pool take it, it waits for somebody, or nothing of it is left; by the pool as it stands."""
+    pictures = [PoolPicture(name, ready, claimed, 0.0, serving, serving) for name, ready, claimed, serving in pools]
+    found = lost_among(workers, pictures, 5.0)
+    assert found is not None
+    assert words in found.text
+    assert found.command == f"lion-broker {command}"
+
+
+def test_nobody_was_lost() -> None:
+    """Then there is nothing to say; a long time is said in minutes."""
+    assert lost_among([worker(), worker(state="stopped")], [], 5.0) is None
+    found = lost_among([worker(state="lost")], [], 300.0)
+    assert found is not None
+    assert "last heard 5 min ago" in found.text

@@ -1,6 +1,7 @@
 """The wire format: strict JSON both ways, and a header that knows its fields."""
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -166,6 +167,29 @@ def test_what_json_cannot_hold_is_not_written(value: Any) -> None:
     """The error names what cannot travel."""
     with pytest.raises(NotPortable, match="The item"):
         encode_json(value, "The item")
+
+
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        (float("nan"), "NaN and Infinity are no JSON numbers. Send None, or a text, in their place."),
+        (json.loads("[" * 40 + "]" * 40), "deeper than 32 levels. Send it flatter, or as a text (json.dumps)"),
+        ("half a \ud83d", "Send text.encode('utf-8', 'replace').decode()."),
+        (object(), "Use text, numbers, lists, dicts, dataclasses or pydantic models instead."),
+    ],
+    ids=stable,
+)
+def test_what_is_sent_instead_is_said(value: Any, instead: str) -> None:
+    """One sentence says what is wrong, another what to do; and that does travel."""
+    with pytest.raises(NotPortable, match=rf"^The item cannot travel: .*{re.escape(instead)}"):
+        encode_json(value, "The item")
+    for one in (
+        None,
+        "NaN",
+        json.dumps(json.loads("[" * 40 + "]" * 40)),
+        "half a \ud83d".encode("utf-8", "replace").decode(),
+    ):
+        assert read_json(encode_json(one, "The item"), "item") == one
 
 
 def test_a_circle_is_not_written() -> None:

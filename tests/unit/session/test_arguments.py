@@ -1,6 +1,7 @@
 """What is no branch, exchange, registry or time, and names that nobody could use: errors that say what is needed."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from lion_broker import (
     Branch,
     ConfigError,
+    ItemExistsError,
     ItemNotFoundError,
     ModelError,
+    Node,
     NotPortable,
     Registry,
     RoundTimeout,
@@ -101,6 +104,35 @@ def test_one_article_is_enough(session: Session) -> None:
         deep = [deep]
     with pytest.raises(NotPortable, match=r"^The signal item cannot travel: The value is nested deeper"):
         session.default_branch.send(session.id, "signal", deep)
+
+
+def test_what_to_do_instead_is_said(session: Session) -> None:
+    """Where there is something to do: what is known, what does travel, and where to look."""
+    home, other = session.default_branch, session.new_branch(name="other")
+    with pytest.raises(
+        ValueError, match=r"not dict\. Send data as a text \(json\.dumps\), or with the category 'signal'"
+    ):
+        home.send(other, "message", {"a": 1})
+    for data in (json.dumps({"a": 1}), "text"):
+        home.send(other, "message", data)
+    home.send(other, "signal", {"a": 1})
+    with pytest.raises(ValueError, match=r"a Node, not dict: Node\(content=…\) holds any data"):
+        home.send(other, "node", {"a": 1})
+    home.send(other, "node", Node(content={"a": 1}))
+    with pytest.raises(ConfigError, match=r"new_branch does not know sytem; it takes behaviour, .*, system, "):
+        session.new_branch(sytem="You are brief.")
+    with pytest.raises(ConfigError, match=r"Session\.open does not know pol; it takes registry, timeout and pool"):
+        Session.open(session.id, exchange=session.exchange, pol="readers")
+    with pytest.raises(
+        ItemNotFoundError, match=r"pending in other\. What was sent by hand arrives with session\.collect"
+    ):
+        other.receive(home)
+    session.collect_send_all()
+    assert home.id in other.mailbox.senders
+    with Session(exchange=session.exchange) as elsewhere:
+        with pytest.raises(ItemExistsError, match=r"belongs to another session; a clone\(\) of it can be included"):
+            elsewhere.include_branches(other)
+        elsewhere.include_branches(other.clone())
 
 
 def test_who_has_not_handled_its_mail(exchange: MemoryExchange) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from lion_broker.mail.records import OVER, ReadyEntry
 from lion_broker.mail.verbs import ReadReady
+from lion_broker.worker.load import Load
 from lion_broker.worker.reading import Reading
 from lion_broker.worker.schedule import Schedule
 
@@ -15,7 +16,8 @@ class Reader:
 
     def __init__(self, seats: int) -> None:
         self.schedule = Schedule(seats, 200, lambda ready: None)
-        self.reading = Reading(self.schedule, "p", "ada")
+        self.load = Load()
+        self.reading = Reading(self.schedule, self.load, "p", "ada")
         self._number = 0
 
     def next(self) -> ReadReady:
@@ -97,3 +99,18 @@ async def test_without_an_overflow_both_are_read() -> None:
     for _ in range(2):
         await reader.turn_ends()
     assert (reader.schedule.in_line, reader.next().overflow, reader.next().wait_ms) == (1, True, 500)
+
+
+@pytest.mark.parametrize("crowded", [True, False])
+async def test_who_has_too_much_to_do_waits_for_no_more(crowded: bool) -> None:
+    """What becomes ready goes to those who wait for it, and it takes what they leave."""
+    reader = Reader(1 if crowded else 10)
+    if crowded:
+        reader.found("", OVER)
+        for _ in range(2):
+            await reader.turn_ends()
+    assert reader.next().wait_ms > 0
+    reader.load.note(0.1)
+    assert (reader.next().overflow, reader.next().wait_ms) == (not crowded, 0)
+    reader.load.note(0.0)
+    assert reader.next().wait_ms > 0

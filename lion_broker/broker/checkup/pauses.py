@@ -1,0 +1,126 @@
+"""What of a namespace takes no turns until somebody resumes it, and whether it is counted right.
+
+The functions count paused branches with what pauses and resumes them, so the number is right as long as they alone
+write; a program of a version that did not count, or a hand on the server, can make it wrong.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from lion_broker.broker.keys import Keys
+from lion_broker.broker.requests import Command
+from lion_broker.core.portable import readable
+from lion_broker.mail.deployment import mark_of_pool
+
+from .finding import Finding, Severity
+
+__all__ = ["Paused", "count_findings", "pause_findings", "read_paused", "recount"]
+
+_SHOWN: Final = 100
+_MOST: Final = 20_000
+"""How many sessions, and how many branches, are gone through at most."""
+_PIECE: Final = 500
+
+T = TypeVar("T")
+Ask = Callable[[Sequence[Command]], Sequence[Any]]
+"""Sends commands to the server and returns what it answers, an error among them as a value."""
+
+
+class Paused(NamedTuple):
+    """What a partition says: how many branches are paused, and why those that are made later are, each by pool."""
+
+    counts: Mapping[str, int]
+    reasons: Mapping[str, str]
+
+
+def read_paused(ask: Ask, keys: Keys) -> list[Paused]:
+    """Read what each partition says is paused; nothing of one that cannot be read."""
+    return [_read(reply) for reply in ask([("HGETALL", keys.paused(one)) for one in range(keys.partitions)])]
+
+
+def pause_findings(partitions: Sequence[Paused]) -> Iterator[Finding]:
+    """Yield what takes no turns until somebody resumes it, by pool."""
+    counts, reasons = Counter[str](), dict[str, str]()
+    for paused in partitions:
+        counts.update(paused.counts)
+        reasons = {**paused.reasons, **reasons}
+    for pool in sorted({*+counts, *reasons}):
+        shown, number = readable(pool, _SHOWN), counts[pool]
+        branches = f"{number:,} branch{'es' * (number != 1)}"
+        text = f"{branches} of the pool {shown} {'is' if number == 1 else 'are'} paused."
+        if pool in reasons:
+            why = readable(reasons[pool].removeprefix(mark_of_pool(pool)), _SHOWN)
+            text = f"The pool {shown} is paused ({why}), with {branches}."
+        yield Finding("pools", Severity.INFO, text, f"lion-broker branch resume --pool {shown}, when it is to go on")
+
+
+def recount(ask: Ask, keys: Keys) -> list[Counter[str]] | None:
+    """Go through the branches and count those that are paused, by partition and pool; None where there are too many.
+
+    In pieces, and reading only.
+    """
+    partitions = range(keys.partitions)
+    if sum(_numbers(ask([("ZCARD", keys.sessions(one)) for one in partitions]))) > _MOST:
+        return None
+    listed = ask([("ZRANGE", keys.sessions(one), 0, -1) for one in partitions])
+    counts = [Counter[str]() for _ in partitions]
+    seen = 0
+    for sessions in _pieces([_text(one) for ids in listed if isinstance(ids, list) for one in ids]):
+        open_ones = [f"{keys.session(one)}:branches" for one in sessions]
+        seen += sum(_numbers(ask([("ZCOUNT", key, 0, "+inf") for key in open_ones])))
+        if seen > _MOST:
+            return None
+        found = ask([("ZRANGEBYSCORE", key, 0, "+inf") for key in open_ones])
+        named = [(one, ids) for one, ids in zip(sessions, found, strict=True) if isinstance(ids, list)]
+        for branches in _pieces([(session, _text(one)) for session, ids in named for one in ids]):
+            replies = ask([("HMGET", keys.branch(*one), "pool", "paused") for one in branches])
+            for (session, _), reply in zip(branches, replies, strict=True):
+                if isinstance(reply, list) and all(reply):
+                    counts[keys.partition(session)][_text(reply[0])] += 1
+    return counts
+
+
+def count_findings(keys: Keys, told: Sequence[Paused], found: Sequence[Mapping[str, int]]) -> Iterator[Finding]:
+    """Yield which pools have another number of paused branches than is told, with the commands that put it right."""
+    pools = {pool for paused, counts in zip(told, found, strict=True) for pool in (*paused.counts, *counts)}
+    for pool in sorted(pools):
+        said = [paused.counts.get(pool, 0) for paused in told]
+        real = [counts.get(pool, 0) for counts in found]
+        if said == real:
+            continue
+        number = f"{sum(real):,} branch{'es' * (sum(real) != 1)}"
+        text = f"Of the pool {readable(pool, _SHOWN)} {sum(said):,} are counted as paused, and it is {number}."
+        fixes = [
+            f"HINCRBY {keys.paused(partition)} {shlex.quote(f'n:{pool}')} {right - wrong}"
+            for partition, (wrong, right) in enumerate(zip(said, real, strict=True))
+            if wrong != right
+        ]
+        yield Finding("pools", Severity.WARNING, text, "; ".join(fixes))
+
+
+def _read(reply: Any) -> Paused:
+    counts, reasons = dict[str, int](), dict[str, str]()
+    flat = [_text(one) for one in reply] if isinstance(reply, list) else []
+    for name, value in zip(flat[0::2], flat[1::2], strict=True):
+        kind, _, pool = name.partition(":")
+        if kind == "r":
+            reasons[pool] = value
+        elif value.removeprefix("-").isdecimal():
+            counts[pool] = int(value)
+    return Paused(counts, reasons)
+
+
+def _numbers(replies: Sequence[Any]) -> Iterator[int]:
+    return (one for one in replies if isinstance(one, int))
+
+
+def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

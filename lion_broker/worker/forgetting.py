@@ -1,0 +1,30 @@
+"""Takes workers that are not at work any more off the register, before it forgets them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from lion_broker.insight.overview import LOST, worker_pictures
+from lion_broker.mail.deployment import WorkerPhase
+from lion_broker.mail.exchange import Steps, ask, ask_all
+from lion_broker.mail.verbs import Enrol, ReadWorkers
+
+__all__ = ["GONE", "forget_steps"]
+
+GONE: Final = (LOST, WorkerPhase.STOPPED)
+"""The states of workers that can be forgotten."""
+_AT_ONCE_MS: Final = 1
+
+
+def forget_steps(owners: Collection[str]) -> Steps[tuple[str, ...]]:
+    """Say goodbye in the place of workers that are lost or have stopped, and return who these were.
+
+    One that is heard of again is shown again, and its order stands; what it had in hand is no matter of the register.
+    """
+    roll = yield from ask(ReadWorkers())
+    gone = {one.owner for one in worker_pictures(roll) if one.state in GONE and one.owner in owners}
+    reports = [one.report for one in roll.workers if one.report.owner in gone]
+    yield from ask_all([Enrol(replace(one, state=WorkerPhase.STOPPED), _AT_ONCE_MS) for one in reports])
+    return tuple(one.owner for one in reports)
