@@ -18,6 +18,8 @@ from tests.faults.place import Site, own_site
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 PATIENCE = {"LION_BROKER_PATIENCE": "1"}
+BALLAST = 2 * 1024 * 1024
+"""Bytes that are freed when a full disk is to have room again."""
 
 
 def workers(site: Site, count: int = 2) -> list[Any]:
@@ -120,10 +122,10 @@ def test_the_memory_is_full(site: Site) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two mebibytes."""
+    """A disk of four mebibytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
     if os.getuid() != 0 or subprocess.run(words, capture_output=True).returncode:
         pytest.skip("no right to mount a disk")
     yield disk
@@ -133,20 +135,22 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("fsync", ["always", "everysec"])
 def test_the_disk_is_full(small_disk: Path, tmp_path: Path, fsync: str) -> None:
     """The server ends or refuses to write; whoever sends is told, and with room again what was accepted is there."""
-    data = small_disk / "data"
+    data, ballast = small_disk / "data", small_disk / "ballast"
     data.mkdir()
+    # What makes room again is there before mail flows, which may fill the disk by itself.
+    ballast.write_bytes(b"x" * BALLAST)
     with own_site(data, appendfsync=fsync) as site:
         load = Load.begin(site, site.connect(patience=1))
         workers(site)
         with flowing(load):
             wait_until(load.more(20), 60)
-            fill(small_disk / "ballast")
+            fill(ballast)
             wait_until(lambda: load.refused, 60)
         assert {type(error) for error in load.refused} == {BrokerUnavailable}
         assert site.server.alive == (fsync == "everysec")
         if site.server.alive:
             assert "cannot write to its disk" in str(load.refused[0])
-        (small_disk / "ballast").unlink()
+        ballast.unlink()
         if not site.server.alive:
             site.server.start()
         wait_until(lambda: writes(load), 60)
@@ -155,9 +159,9 @@ def test_the_disk_is_full(small_disk: Path, tmp_path: Path, fsync: str) -> None:
 
 
 def fill(path: Path) -> None:
-    """Leave no room on a disk."""
+    """Leave no room on a disk, by a file on it that grows."""
     free = shutil.disk_usage(path.parent).free
-    with path.open("wb") as file:
+    with path.open("ab") as file:
         while free > 0:
             try:
                 file.write(b"x" * min(free, 4096))
