@@ -92,6 +92,15 @@ def test_mail_that_is_to_be_delivered_later(auto: Road) -> None:
     assert found[-1].due - found[0].due == 30_000
 
 
+def test_a_verb_is_one_moment(auto: Road) -> None:
+    """However long it takes, all mail of one call that waits as long is due at the same time."""
+    auto.pooled("ada")
+    auto.post(*(auto.mail("x", "ada", number, delay_ms=60_000) for number in range(500)))
+    found = waiting(auto, "ada", WaitsAt.DELAYED, count=100)
+    assert said(found) == list(range(500))
+    assert len({one.due for one in found}) == 1
+
+
 def test_a_large_body_is_left_out(auto: Road) -> None:
     """Whoever looks at what waits does not read megabytes; the header tells that there is a body."""
     auto.pooled("ada")

@@ -136,6 +136,7 @@ class MemoryExchange(Exchange):
     def _answer(self, verb: v.Verb[Any], wait_ms: int, left: Event | None = None) -> Any:
         end = time.monotonic() + wait_ms / 1000
         with self._changed:
+            self._store.tick()
             if act := _CHANGES.get(type(verb)):
                 self._changed.notify_all()
                 return act(self._store, verb)
@@ -145,6 +146,7 @@ class MemoryExchange(Exchange):
                 self._changed.wait(remaining)
                 if left is not None and left.is_set():
                     break
+                self._store.tick()
                 answer = read(self._store, verb)
             return answer
 

@@ -256,10 +256,15 @@ class Store:
         """By owner, until when (ms) each is remembered, and its last report."""
         self._numbers = count(1)
         self._epoch = time.time() - time.monotonic()
+        self._now = 0
+
+    def tick(self) -> None:
+        """Begin a verb, all of which happens at one moment, as it does on a server."""
+        self._now = int((self._epoch + time.monotonic()) * 1000)
 
     def now(self) -> int:
-        """The time in ms since the epoch, which a change of the machine's clock does not move."""
-        return int((self._epoch + time.monotonic()) * 1000)
+        """The moment of the verb in ms since the epoch, which a change of the machine's clock does not move."""
+        return self._now
 
     def new_id(self) -> str:
         """An entry id after all others: the time, and a number."""
