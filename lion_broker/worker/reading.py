@@ -52,8 +52,11 @@ class Reading:
             # wait for a seat: those that have some are new, of a session that is likely to have a seat left.
             return ReadReady(self._pool, self._owner, _AT_A_GLANCE, glance, overflow=False)
         # So many come of each stream; what waits in line here is not there for other workers.
-        most = max(1, room // 2) if self._crowded else room
-        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), wait, free)
+        most = min(_MOST_READ, max(1, room // 2) if self._crowded else room)
+        if self._crowded and free < most:
+            # As at a glance: what is new comes with its mail, also where the overflow is read with it.
+            return ReadReady(self._pool, self._owner, min(_AT_A_GLANCE, most), wait)
+        return ReadReady(self._pool, self._owner, most, wait, free)
 
     def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
         """Note what a read has found."""
