@@ -119,3 +119,11 @@ async def test_who_has_too_much_to_do_waits_for_no_more(crowded: bool) -> None:
     assert (reader.next().overflow, reader.next().wait_ms) == (not crowded, 0)
     reader.load.note(0.0)
     assert reader.next().wait_ms > 0
+
+
+def test_who_ends_when_nothing_is_there_does_not_wait_for_long() -> None:
+    """Nothing comes into that wait but what others send meanwhile, and whoever waits for the end waits for it too."""
+    reader = Reader(10)
+    assert reader.next().wait_ms == 500
+    reader.reading.until_idle = True
+    assert reader.next().wait_ms == 50
