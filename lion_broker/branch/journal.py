@@ -54,6 +54,8 @@ __all__ = [
 log = logger("branch")
 
 _PAGE = 1000
+_FIRST_PAGE = 50
+"""Records that are read before anybody knows how many there are, and whether they are needed."""
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES
 """A message may grow after it came by mail, and what a branch says to itself need not travel."""
 _BEHIND_ALL = 2**31
@@ -162,7 +164,7 @@ class Chronicle:
 
         Its first `page`, which is what `first_page` asks for, may have been read before.
         """
-        count = 0
+        count, size = 0, _PAGE if page is None else _FIRST_PAGE
         while True:
             if page is None:
                 page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
@@ -181,9 +183,9 @@ class Chronicle:
                 self.version, self.place = page[-1].version, page[-1].place
             elif page:
                 return count
-            if len(page) < _PAGE:
+            if len(page) < size:
                 return count
-            page = None
+            page, size = None, _PAGE
             yield PAUSE
 
     def _join(self, rows: Sequence[LogRecord]) -> None:
@@ -267,7 +269,7 @@ class Chronicle:
 
 def first_page(session: str, branch: str) -> ReadLog:
     """Return the read of the beginning of a log."""
-    return ReadLog(session, branch, 0, 0, _PAGE)
+    return ReadLog(session, branch, 0, 0, _FIRST_PAGE)
 
 
 def copy_record(branch: str, version: int, sender: str) -> Record:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
@@ -17,7 +18,30 @@ from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import arun
 from lion_broker.mail.verbs import ReadBranches, Station, Verb
 
-__all__ = ["loaded", "reads"]
+__all__ = ["Foresight", "loaded", "reads"]
+
+_SESSIONS_KNOWN: Final = 1024
+
+
+class Foresight:
+    """Tells whether a branch is to be read with its claim: where the last one of its session was needed.
+
+    Others have mail that is only written down, and nobody looks at what was read for it.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._sessions
+
+    def note(self, session: str, *, needed: bool) -> None:
+        """Note that a branch of a session was needed, or was not."""
+        self._sessions.pop(session, None)
+        if needed:
+            self._sessions[session] = None
+            if len(self._sessions) > _SESSIONS_KNOWN:
+                self._sessions.popitem(last=False)
 
 
 def reads(session: str, branch: str) -> tuple[Verb[Any], Verb[Any]]:

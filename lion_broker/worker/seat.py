@@ -27,7 +27,7 @@ from lion_broker.telemetry import logger
 
 from .account import Account
 from .load import Load
-from .loading import loaded, reads
+from .loading import Foresight, loaded, reads
 from .schedule import Schedule
 from .server_time import ServerTime
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
@@ -68,6 +68,7 @@ class Workplace:
     """The branches at work here, by their leases."""
     _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
     _warm: WarmBranches = field(default_factory=WarmBranches)
+    foresight: Foresight = field(default_factory=Foresight)
 
     def around(self, session: str) -> Surroundings:
         """What the branches of a session share here."""
@@ -124,8 +125,8 @@ class Workplace:
         return bool(self.retrying)
 
     def reads_ahead(self, ready: ReadyEntry) -> tuple[Verb[Any], ...]:
-        """What is read with a claim: the branch, where it is not here, and others of its session were needed."""
-        if ready.session not in self._around or ready.branch in self._warm:
+        """What is read with a claim: the branch, where it is not here, and is likely to be needed."""
+        if ready.session not in self.foresight or ready.branch in self._warm:
             return ()
         return reads(ready.session, ready.branch)
 
@@ -311,6 +312,7 @@ class Seat:
         if self._host is None and self._behaviour is None and can_be_written_down(turn):
             with turn.account.writing_down(self._place.exchange, self._ready, self._place.owner, turn.entries):
                 write_down(turn)
+            self._place.foresight.note(self._ready.session, needed=False)
             return None
         host = await self._loaded()
         self._turn, self._task = turn, asyncio.current_task()
@@ -344,6 +346,7 @@ class Seat:
             around = self._place.around(self._ready.session)
             host = await loaded(around, self._station(), self._place.pool, self._version, self._read)
             self._read = []
+            self._place.foresight.note(self._ready.session, needed=True)
         host.token, host.cursor, host.version = self._token, self._cursor, self._version
         self._host = host
         return host

@@ -1,6 +1,7 @@
 """A branch that a worker does not have is read with its claim, where others of its session were needed before."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,40 @@ async def test_one_trip_for_claim_and_branch(
     # Each has the read of what is ready, and the commit.
     assert trips[:3] == [2 + 2, 2 + 1, 2 + 1]
     assert seen == [["one"], ["one", "two"]] * 3
+
+
+async def test_what_is_only_written_down_is_not_read(exchange: RedisExchange, place: Workplace) -> None:
+    """Where the last mail of a session did not need its branch, the next is not read ahead either; and the reverse."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        plain, look = await session.anew_branch(pool="p"), await session.anew_branch(pool="p", behaviour="look")
+        ahead = []
+        for branch in (plain, look, plain, plain):
+            await session.default_branch.asend(branch, "message", "hello")
+            (ready,) = await exchange.acall(ReadReady("p", "me", 1))
+            place.schedule.add(ready)
+            ahead.append(len(place.reads_ahead(replace(ready, branch="another"))))
+            await Seat(place, ready).serve()
+        assert ahead == [0, 0, 2, 0]
+
+
+async def test_a_long_log_is_read_to_its_end(exchange: RedisExchange, place: Workplace) -> None:
+    """What comes with the claim is its beginning only, for it may not be needed."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        other, branch = await session.anew_branch(pool="p", behaviour="look"), await session.anew_branch(pool="p")
+        texts = [str(number) for number in range(120)]
+        async with session.batch():
+            for text in texts:
+                session.default_branch.send(branch, "message", text)
+        await serve(place)
+        await session.default_branch.asend(other, "message", "needed")
+        await serve(place)
+        async with session.batch():
+            for text in ("late", "later"):
+                session.default_branch.send(branch, "message", text, ttl=3600)
+        await serve(place)
+        host = place.take_warm(branch.id, version=61)
+        assert host is not None
+        assert _said(host.branch) == [*texts, "late", "later"]
 
 
 async def test_what_was_read_is_not_used_when_the_branch_has_gone_on(exchange: RedisExchange, place: Workplace) -> None:
