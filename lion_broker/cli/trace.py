@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.insight.lengths import length
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from .finding import One, bare_defaults, called, session_id
@@ -253,4 +254,4 @@ def _style(span: Span) -> Any:
 def _length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:,.1f} ms"
-    return f"{seconds:,.2f} s" if seconds < 1000 else f"{seconds:,.0f} s"
+    return f"{seconds:,.2f} s" if seconds < 60 else length(seconds)
