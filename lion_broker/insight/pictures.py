@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from lion_broker.mail.deployment import BEHIND_SECONDS
+
 __all__ = [
     "WORKER_LOST",
     "Edge",
@@ -29,7 +31,8 @@ WORKER_LOST: Final = "WorkerLost"
 class WorkerPicture:
     """A worker as its last heartbeat told: who, where, since when, and what it does.
 
-    `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue).
+    `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue). `late_seconds`
+    is how late its event loop was, None where that is not known: of one that is gone, or of an earlier version.
     """
 
     owner: str
@@ -45,6 +48,12 @@ class WorkerPicture:
     turns: int
     mails: int
     rescued: int
+    late_seconds: float | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has more to do than it can."""
+        return self.late_seconds is not None and self.late_seconds >= BEHIND_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

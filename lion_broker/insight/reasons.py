@@ -11,12 +11,13 @@ from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
 
+from .lengths import length
 from .pictures import Passage, PoolPicture, WorkerPicture
 
-__all__ = ["Reason", "lost_among", "paused_in", "reason_of"]
+__all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
-_LONG_SECONDS: Final = 90.0
+_STILL_SECONDS: Final = 1.0
 _TOLD: Final = 3
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
@@ -61,12 +62,21 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
         fate = "what was in hand goes to others of the pool"
     else:
         fate = "nothing of what was in hand is left to do"
+    silent = length(max(1, round(now - lost[0].heard)))
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
-    return Reason(f"{who} lost, last heard {_for_people(now - lost[0].heard)} ago: {fate}.", command, "workers")
+    return Reason(f"{who} lost, last heard {silent} ago: {fate}.", command, "workers")
 
 
-def _for_people(seconds: float) -> str:
-    return f"{max(0.0, seconds):.0f} s" if seconds < _LONG_SECONDS else f"{seconds / 60:.0f} min"
+def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
+    """Return whose event loop stands still, and what shows why; None where all go on."""
+    worst = max(workers, key=lambda one: one.late_seconds or 0.0, default=None)
+    if worst is None or worst.late_seconds is None or worst.late_seconds < _STILL_SECONDS:
+        return None
+    text = (
+        f"The event loop of {worst.owner} stands still, for {length(round(worst.late_seconds))} now: a behaviour there"
+        " computes, or waits without await, and all its other branches wait for it."
+    )
+    return Reason(text, "lion-broker mail ls --state working", "workers")
 
 
 def _branches(number: int) -> str:

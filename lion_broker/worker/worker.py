@@ -131,7 +131,7 @@ class Worker:
             self._sweeper.renewed,
             place.stopping,
             self._schedule.in_line,
-            place.load.late,
+            place.load.late_now,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -229,6 +229,7 @@ class Worker:
             turns=state.turns,
             mails=state.mails,
             rescued=state.rescued,
+            late_ms=int(state.late * 1000),
         )
 
     def _look_after(self, station: Station) -> None:

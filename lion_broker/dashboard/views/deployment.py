@@ -38,6 +38,13 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         Column("concurrency", "Of", "number", "Branches that it serves side by side at most."),
         Column("turns", "Turns", "number", data_only=True),
         Column("mails", "Mails", "number"),
+        Column(
+            "late_seconds",
+            "Late",
+            "seconds",
+            "How late its event loop is: it has more to do than it can, or a behaviour blocks it.",
+            rare=True,
+        ),
         Column("rescued", "Rescued", "number", data_only=True),
     )
     rows = [
@@ -55,6 +62,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
                 "concurrency": one.concurrency,
                 "turns": one.turns,
                 "mails": one.mails,
+                "late_seconds": one.late_seconds if one.is_behind else None,
                 "rescued": one.rescued,
             },
             key=one.owner,

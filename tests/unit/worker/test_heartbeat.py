@@ -109,7 +109,7 @@ async def test_a_register_that_cannot_be_told_disturbs_nobody(
 
 
 async def test_a_busy_event_loop_is_no_sign_of_death(running_worker: RunningWorker, registry: Registry) -> None:
-    """While a behaviour computes without awaiting, the worker is heard all the same."""
+    """While a behaviour computes without awaiting, the worker is heard all the same, and says how long it does."""
     exchange, begun, go = MemoryExchange(), threading.Event(), threading.Event()
     heard: list[bool] = []
 
@@ -117,6 +117,7 @@ async def test_a_busy_event_loop_is_no_sign_of_death(running_worker: RunningWork
         begun.wait()
         first = next(iter(shown(exchange).values())).heard
         wait_until(lambda: next(iter(shown(exchange).values())).heard > first)
+        wait_until(lambda: (next(iter(shown(exchange).values())).late_seconds or 0.0) > 0.2)
         heard.append(True)
         go.set()
 
