@@ -17,7 +17,7 @@ from .age import seconds_of
 from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, counted, moment, paint, print_json, since
+from .printing import branch_cell, cell, counted, moment, paint, print_json, since, took
 from .trace import mail_columns, mail_row, show_trace
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _listing(
     found = run(exchange, list_mails_steps(chosen, fits, most + 1 if sort == "sent" else _MOST, states))
     rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
     if sort != "sent":
-        field = {"tries": "attempts", "took": "seconds"}[sort]
+        field = {"tries": "attempts", "took": "took_seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
     is_more = len(rows) > most
     rows = rows[-most:] if sort == "sent" else rows[:most]
@@ -256,7 +256,8 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     )
     tries = f", attempt {one.attempts}" if one.attempts and one.state != "applied" else ""
     tries = tries or (f", at attempt {one.attempts}" if one.attempts > 1 else "")
-    yield "state", paint(one.state, f"{one.state}{tries}")
+    lasts = f", for {took(time.time() - one.since)} now" if one.since is not None else ""
+    yield "state", paint(one.state, f"{one.state}{tries}{lasts}")
     yield "sent", f"{moment(one.sent)} ({since(moment(one.sent))} ago)"
     if one.where:
         yield "where", one.where + (f", until {moment(one.due)}" if one.due else "")

@@ -101,7 +101,8 @@ class Passage:
     `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `sent` is mail
     of which only the sending was read: what became of it stands where a bounded look does not reach. `where` is the
     station at which it waits, `due` until when if it is for a time, `expires` by when a worker must have it, if its
-    sender has said so; `text` is the beginning of what it says.
+    sender has said so; `text` is the beginning of what it says. `since` is when its worker said first that it is at it,
+    a second at most after it has begun; None while it has said nothing, and for what nobody is at.
     """
 
     mail: str
@@ -122,6 +123,18 @@ class Passage:
     due: float | None = None
     letter: str = ""
     expires: float | None = None
+    since: float | None = None
+
+    @property
+    def waited(self) -> float | None:
+        """For how many seconds it has waited in a mailbox until somebody began with it, where both are known."""
+        return None if self.begun is None or self.delivered is None else max(0.0, self.begun - self.delivered)
+
+    def took(self, now: float) -> float | None:
+        """How many seconds it took until its effect was committed, or is being worked at `now`; None if not known."""
+        if self.applied is not None and self.begun is not None:
+            return max(0.0, self.applied - self.begun)
+        return None if self.state != "working" or self.since is None else max(0.0, now - self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,12 +97,15 @@ def reason_of(
     """
     if passage.state in ("applied", "dead"):
         return None
-    found = _why(session, passage, record, workers)
-    is_late = passage.expires is not None and passage.expires < (time.time() if now is None else now)
+    now = time.time() if now is None else now
+    found = _why(session, passage, record, workers, now)
+    is_late = passage.expires is not None and passage.expires < now
     return replace(found, text=f"{_LATE} {found.text}") if is_late and passage.state == "waiting" else found
 
 
-def _why(session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture]) -> Reason:
+def _why(
+    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture], now: float
+) -> Reason:
     if passage.state == "gone":
         return Reason(
             "Nothing of it is kept any more: its dead letter was dropped, or sent again in other words, or its branch"
@@ -118,10 +121,20 @@ def _why(session: str, passage: Passage, record: BranchRecord | None, workers: S
         which = f"--pool {pool}" if record.paused.startswith(mark_of_pool(pool)) else f"{session} {record.id}"
         return Reason(text, f"lion-broker branch resume {which}", "branch")
     if passage.state == "working":
-        return Reason(f"{passage.owner or 'A worker'} works on it now.", "", "workers")
+        return Reason(_at_work(passage, record, now), "", "workers")
     if passage.state == "delayed":
         return Reason("It is to be delivered later, as its sender has asked.")
     return _waiting(session, passage, record, workers)
+
+
+def _at_work(passage: Passage, record: BranchRecord, now: float) -> str:
+    worker = passage.owner or "A worker"
+    if passage.since is not None:
+        return f"{worker} works on it now, for {length(max(1, round(now - passage.since)))}."
+    if record.at and record.at != passage.mail:
+        # It was done in the same turn, and is written down at the end of that; or the turn before has ended just now.
+        return f"{worker} has it in hand, and was at the mail {record.at} a moment ago."
+    return f"{worker} works on it now."
 
 
 def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequence[WorkerPicture]) -> Reason:
