@@ -13,6 +13,7 @@ import typer
 from lion_broker.errors import ConfigError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
+from . import completion
 from .age import seconds_of
 from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
@@ -68,6 +69,14 @@ def ls(
     recipient: Annotated[
         str | None, typer.Option("--to", metavar="BRANCH", help="Only mail that was sent to this branch.")
     ] = None,
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORKER",
+            help="Only mail that a worker has, or had last: its name as in `status`, or the beginning of it.",
+            autocompletion=completion.workers,
+        ),
+    ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
     reason: Annotated[
         str | None,
@@ -104,8 +113,8 @@ def ls(
         )
     states = tuple(dict.fromkeys(one for name in state or () for one in (_OPEN if name is State.OPEN else (name,))))
     ends = Ends(branch, sender, recipient)
-    others = _filter(category, reason, text, older_than, newer_than)
-    is_narrow = any((states, branch, sender, recipient, category, reason, text, older_than, newer_than))
+    others = _filter(worker, category, reason, text, older_than, newer_than)
+    is_narrow = any((states, branch, sender, recipient, worker, category, reason, text, older_than, newer_than))
     empty = "No mail matches." if is_narrow or session is None else "There is no mail."
 
     def look() -> Listing:
@@ -178,6 +187,7 @@ class Ends:
 
 
 def _filter(
+    worker: str | None,
     category: str | None,
     reason: str | None,
     text: str | None,
@@ -189,7 +199,8 @@ def _filter(
     def fits(one: Passage) -> bool:
         age = time.time() - one.sent
         return (
-            category in (None, one.category)
+            (worker is None or one.owner.startswith(worker))
+            and category in (None, one.category)
             and (reason is None or reason.lower() in one.reason.lower())
             and (text is None or text.lower() in one.text.lower())
             and (old is None or age >= old)

@@ -76,7 +76,7 @@ def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
         f"The event loop of {worst.owner} stands still, for {length(round(worst.late_seconds))} now: a behaviour there"
         " computes, or waits without await, and all its other branches wait for it."
     )
-    return Reason(text, "lion-broker mail ls --state working", "workers")
+    return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
 
 
 def _branches(number: int) -> str:

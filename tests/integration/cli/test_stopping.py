@@ -68,6 +68,10 @@ def test_since_when_a_worker_is_at_a_mail(
     assert next(iter(rows)) == mails[1]
     assert rows[mails[1]]["took_seconds"] >= 0
     assert [rows[mail]["took_seconds"] for mail in (mails[0], mails[2])] == [None, None]
+    assert main(["mail", "ls", "mine", "--state", "working", "--worker", "work", "--json"]) == Code.OK
+    assert {row["mail"] for row in json.loads(capsys.readouterr().out)} == set(mails[:2])
+    assert main(["mail", "ls", "mine", "--worker", "another", "--json"]) == Code.OK
+    assert json.loads(capsys.readouterr().out) == []
     shown = told("mail", "show", mails[1])
     assert shown["passage"]["since"] == session.get_branch("far").record.at_since / 1000
     assert re.match(r"worker works on it now, for \d+ s\.", shown["advice"][0])

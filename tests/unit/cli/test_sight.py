@@ -88,7 +88,7 @@ def test_a_worker_that_is_late_says_so() -> None:
     assert [one["late_seconds"] for one in late.plain()["workers"]] == [0.042, None]
     still = sight(replace(SEEN, workers=(replace(WORKER, late_seconds=75.2),))).text()
     assert "The event loop of home:1:a stands still, for 1 min 15 s now: a behaviour" in still
-    assert "wait for it; which mail it is: lion-broker mail ls --state working" in still
+    assert "wait for it; which mail it is: lion-broker mail ls --state working --worker home:1:a" in still
 
 
 def test_in_a_narrow_terminal() -> None:
