@@ -243,6 +243,8 @@ def _note(span: Span) -> str:
     """What has to be said of a span that is not what it looks like."""
     if span.fields.get("reused"):
         return "was answered before, in an attempt that was lost"
+    if span.fields.get("goes_on"):
+        return "goes on; what it calls is told when it has ended"
     if span.fields.get("calls") == "unknown":
         return "what it has called is unknown, but for what the next attempt has reused"
     return ""

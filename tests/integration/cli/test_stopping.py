@@ -73,6 +73,8 @@ def test_since_when_a_worker_is_at_a_mail(
     assert main(["mail", "ls", "mine", "--worker", "another", "--json"]) == Code.OK
     assert json.loads(capsys.readouterr().out) == []
     shown = told("mail", "show", mails[1])
+    assert [(one["kind"], one["name"]) for one in shown["spans"]] == [("queued", ""), ("work", "attempt 1")]
+    assert shown["spans"][1]["began"] == shown["passage"]["since"]
     assert shown["passage"]["since"] == session.get_branch("far").record.at_since / 1000
     assert re.match(r"worker works on it now, for \d+ s\.", shown["advice"][0])
     assert f"was at the mail {mails[1]} a moment ago" in told("mail", "show", mails[0])["advice"][0]
