@@ -237,4 +237,5 @@ def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:
         mails=report.mails,
         rescued=report.rescued,
         late_seconds=None if gone or report.late_ms is None else report.late_ms / 1000,
+        behaviours=report.behaviours,
     )

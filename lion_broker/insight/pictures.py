@@ -33,6 +33,7 @@ class WorkerPicture:
 
     `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue). `late_seconds`
     is how late its event loop was, None where that is not known: of one that is gone, or of an earlier version.
+    `behaviours` are those that its registry has; None where it has not said so, or has too many.
     """
 
     owner: str
@@ -49,6 +50,7 @@ class WorkerPicture:
     mails: int
     rescued: int
     late_seconds: float | None = None
+    behaviours: tuple[str, ...] | None = None
 
     @property
     def is_behind(self) -> bool:

@@ -152,6 +152,9 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
     if not running:
         command = f"lion-broker worker --app MODULE:NAME --pool {pool}"
         return Reason(f"Nobody serves the pool {pool} of {name}.", command, "workers")
+    if _nobody_knows(record.seed.behaviour, running):
+        text = f"No worker of the pool {pool} has the behaviour {record.seed.behaviour}, which {name} needs."
+        return Reason(text, f"lion-broker worker --app MODULE:NAME --pool {pool}", "workers")
     if passage.state == "retrying":
         return Reason("It has failed and is tried again; only later mail from the same sender waits meanwhile.")
     if record.leased:
@@ -161,6 +164,11 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
         text = f"All places of the pool {pool} are taken: {busy:,} branches are at work."
         return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
     return Reason(f"{name} is next: a place of the pool {pool} is free.", "", "workers")
+
+
+def _nobody_knows(behaviour: str, running: Sequence[WorkerPicture]) -> bool:
+    """Whether all workers tell what they can do, and none can do this."""
+    return behaviour != "" and all(one.behaviours is not None and behaviour not in one.behaviours for one in running)
 
 
 def _name(record: BranchRecord) -> str:

@@ -53,7 +53,8 @@ class WorkerReport:
     `started` is by the worker's own clock, in seconds since the epoch; `beat_ms` is after how long it reports again.
     `concurrency` is how many branches it serves side by side, `active` how many it serves now; `turns`, `mails` and
     `rescued` (branches of dead workers given to others) count since it started. `late_ms` is how late its event loop
-    is; None from a worker of a version that did not say so.
+    is, and `behaviours` what it can do with mail; None from a worker of a version that did not say so, and where
+    there are more than it says.
     """
 
     owner: str
@@ -71,6 +72,7 @@ class WorkerReport:
     mails: int = 0
     rescued: int = 0
     late_ms: int | None = None
+    behaviours: tuple[str, ...] | None = None
 
 
 @lean(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
             rare=True,
         ),
         Column("rescued", "Rescued", "number", data_only=True),
+        Column("behaviours", "Behaviours", hint="What its registry can do with mail, by name.", rare=True),
     )
     rows = [
         Row(
@@ -64,6 +65,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
                 "mails": one.mails,
                 "late_seconds": one.late_seconds if one.is_behind else None,
                 "rescued": one.rescued,
+                "behaviours": ", ".join(one.behaviours or ()),
             },
             key=one.owner,
         )

@@ -63,6 +63,20 @@ def test_it_says_why(
     assert bool(command) == bool(found.command)
 
 
+def test_it_says_that_no_worker_can_do_it() -> None:
+    """Only where all workers of the pool have told what they can."""
+    mail = Passage("m", "a", "b", "message", "hello", "waiting", 1.0, where="mailbox")
+    record = replace(branch(), seed=BranchSeed("b", "ben", "p", "bill"))
+    can = replace(worker(), behaviours=("bill",))
+    cannot = replace(worker(), behaviours=("record", "respond"))
+    for workers in ([can, cannot], [cannot, worker()], [worker()]):
+        assert "behaviour" not in reason_of("s", mail, record, workers).text  # type: ignore[union-attr]
+    found = reason_of("s", mail, record, [cannot, replace(can, pool="q")])
+    assert found is not None
+    assert found.text == "No worker of the pool p has the behaviour bill, which ben needs."
+    assert found.command == "lion-broker worker --app MODULE:NAME --pool p"
+
+
 def test_it_says_since_when_a_worker_is_at_it() -> None:
     """And of mail that is in hand beside the one which its worker is at, which that is."""
     mail = Passage("m", "a", "b", "message", "hello", "working", 1.0, where="mailbox", owner="w-1", since=40.0)
