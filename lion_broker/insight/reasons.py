@@ -161,9 +161,9 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
         return Reason(f"{record.owner} works for {name}, one mail after another.", "", "branch")
     busy = sum(one.active for one in running)
     if busy >= sum(one.concurrency for one in running):
-        text = f"All places of the pool {pool} are taken: {busy:,} branches are at work."
+        text = f"All seats of the pool {pool} are taken: {busy:,} branches are at work."
         return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
-    return Reason(f"{name} is next: a place of the pool {pool} is free.", "", "workers")
+    return Reason(f"{name} is next: a seat of the pool {pool} is free.", "", "workers")
 
 
 def _nobody_knows(behaviour: str, running: Sequence[WorkerPicture]) -> bool:

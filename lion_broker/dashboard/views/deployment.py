@@ -81,7 +81,7 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
         Column("pool", "Pool"),
         Column("workers", "Workers", "number", "Those that run."),
         Column("wanted", "Wanted", "number", "How many it is to have, for whoever starts them."),
-        Column("capacity", "Places", "number", "Branches that its workers serve side by side at most."),
+        Column("capacity", "Seats", "number", "Branches that its workers serve side by side at most."),
         Column("ready", "Waiting", "number", "Branches that have work and no worker."),
         Column("claimed", "At work", "number", "Branches that a worker has."),
         Column("paused", "Paused", "number", "Branches that take no turns until somebody resumes them."),

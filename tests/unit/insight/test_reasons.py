@@ -47,8 +47,8 @@ def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerPi
         ("waiting", "mailbox", branch(leased=True, owner="w-9"), [worker(2)], "w-9 works for ben", ""),
         ("waiting", "mailbox", branch(), [worker(pool="q")], "Nobody serves the pool p of ben", "worker --app"),
         ("waiting", "mailbox", branch(), [worker(state="lost")], "Nobody serves the pool p", "--pool p"),
-        ("waiting", "mailbox", branch(), [worker(2)], "All places of the pool p are taken", "scale p 2"),
-        ("waiting", "mailbox", branch(), [worker(1)], "a place of the pool p is free", ""),
+        ("waiting", "mailbox", branch(), [worker(2)], "All seats of the pool p are taken", "scale p 2"),
+        ("waiting", "mailbox", branch(), [worker(1)], "a seat of the pool p is free", ""),
     ],
 )
 def test_it_says_why(
