@@ -160,6 +160,11 @@ class Registry:
             )
         return self.behaviours[name]
 
+    @property
+    def behaviour_names(self) -> tuple[str, ...]:
+        """What branches here may do with mail, by name: what is registered, and what every registry has."""
+        return tuple(sorted({*self.behaviours, *BUILT_IN}))
+
     @staticmethod
     def _new(known: dict[str, Any], name: str, kind: str) -> None:
         if not name:

@@ -257,7 +257,8 @@ def _texts(fields: Sequence[bytes]) -> dict[str, str]:
 def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: int, delayed: int) -> BranchRecord:
     stored = _texts(raw)
     fields = {name[2:]: value for name, value in stored.items() if name.startswith("x:")}
-    token, (at, _, whose) = stored.get("token", ""), stored.get("at", "").rpartition(" ")
+    token = stored.get("token", "")
+    at, at_since = _at(stored.get("at", ""), token)
     return BranchRecord(
         BranchSeed(stored["id"], stored["name"], stored["pool"], stored["behaviour"], fields),
         state=stored["state"],
@@ -276,9 +277,19 @@ def _branch(now: int, raw: Sequence[bytes], waiting: int, inbox: int, outbox: in
         tries=int(stored.get("tries", 0)),
         tried_by=tuple(stored.get("tried_by", "").split("\n")) if stored.get("tried_by") else (),
         lane=stored.get("lane", ""),
-        at=at if whose == token else "",
+        at=at,
+        at_since=at_since,
         stopped=token.endswith(STOPPED),
     )
+
+
+def _at(said: str, token: str) -> tuple[str, int]:
+    """What the bearer of a token said it is at, and since when; nothing of what another one has said."""
+    told, _, since = said.rpartition(" ")
+    at = told.removesuffix(f" {token}")
+    if at in ("", told) or not since.isdecimal() or len(since) >= _MS_DIGITS:
+        return "", 0
+    return at, int(since)
 
 
 def _log_record(entry: Sequence[Any]) -> LogRecord:

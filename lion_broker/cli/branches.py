@@ -123,7 +123,6 @@ def _shown(branch: RemoteBranch, last: int) -> dict[str, Any]:
     return {
         **branch_row(record),
         "cursor": record.cursor,
-        "handling": record.at or None,
         "metadata": record.seed.fields.get("metadata"),
         "tools": sorted(branch.tools),
         "models": [f"{slot}={name}" for slot, name in sorted(branch.model_names.items())],

@@ -90,7 +90,7 @@ def research(
     brief = Brief(question, directory, workers, kill_one, keep, pace, lease, timeout)
     with _ended_by_signals():
         result = _work(brief, Settings.load(url=url, namespace=namespace), as_json)
-    _show(result, output, as_json)
+    _show(result, output, as_json, Settings.load(url=url, namespace=namespace))
     if not result.kept_its_promise:
         raise typer.Exit(Code.BROKEN)
     if kill_one and not result.kills:
@@ -131,7 +131,7 @@ def _left_out(files: Sequence[Skipped]) -> str:
     return f"Left out of the corpus: {named}{more}."
 
 
-def _show(result: Result, output: Path | None, as_json: bool) -> None:
+def _show(result: Result, output: Path | None, as_json: bool, settings: Settings) -> None:
     if output is not None:
         try:
             output.write_text(result.report, encoding="utf-8")
@@ -148,10 +148,19 @@ def _show(result: Result, output: Path | None, as_json: bool) -> None:
         show_report(Console(), result.report)
     elif output is None:
         typer.echo(result.report, nl=False)
-    typer.echo(_closing(result, output), err=True)
+    typer.echo(_closing(result, output, _browse(settings)), err=True)
 
 
-def _closing(result: Result, output: Path | None) -> str:
+def _browse(settings: Settings) -> str:
+    """Return the command that leads to a dashboard: what serves one, or says where that of an `up` is."""
+    from .standing import Place
+
+    running = Place(settings).read()
+    is_here = running is not None and running.address and settings.url in (None, running.exchange)
+    return "up --address" if is_here else "gateway"
+
+
+def _closing(result: Result, output: Path | None, browse: str) -> str:
     """Return the closing table."""
     checked = f"{result.fidelity:.0%} of {result.quotes} quotes stand in the corpus word for word"
     figures = [
@@ -169,11 +178,11 @@ def _closing(result: Result, output: Path | None) -> str:
     own = own_name()
     if result.kept:
         figures.append(("more", f"{own} session trace {result.session}"))
-        figures.append(("in a browser", f"{own} gateway"))
+        figures.append(("in a browser", f"{own} {browse}"))
     elif not result.kills:
         figures.append(("more", f"{own} demo research --kill-one --question '...'"))
     else:
-        figures.append(("more", f"{own} demo research --keep, then {own} gateway shows it in a browser"))
+        figures.append(("more", f"{own} demo research --keep, then {own} {browse}, to see it in a browser"))
     return "\n" + "\n".join(f"{name:<16}{value}" for name, value in figures)
 
 

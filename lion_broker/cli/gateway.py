@@ -103,7 +103,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise ConfigError(
             f"Nothing can listen at {host} port {port}: {error.strerror}. Give another --port (0 takes a free one) or"
-            " --host."
+            " --host. Where `lion-broker up` runs, `lion-broker up --address` says where its dashboard is."
         ) from None
     with listener:
         yield listener

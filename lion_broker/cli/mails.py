@@ -13,11 +13,12 @@ import typer
 from lion_broker.errors import ConfigError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
+from . import completion
 from .age import seconds_of
 from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, counted, moment, paint, print_json, since
+from .printing import branch_cell, cell, counted, moment, paint, print_json, since, took
 from .trace import mail_columns, mail_row, show_trace
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ def ls(
     recipient: Annotated[
         str | None, typer.Option("--to", metavar="BRANCH", help="Only mail that was sent to this branch.")
     ] = None,
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORKER",
+            help="Only mail that a worker has, or had last: its name as in `status`, or the beginning of it.",
+            autocompletion=completion.workers,
+        ),
+    ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="Only mail of a category.")] = None,
     reason: Annotated[
         str | None,
@@ -104,8 +113,8 @@ def ls(
         )
     states = tuple(dict.fromkeys(one for name in state or () for one in (_OPEN if name is State.OPEN else (name,))))
     ends = Ends(branch, sender, recipient)
-    others = _filter(category, reason, text, older_than, newer_than)
-    is_narrow = any((states, branch, sender, recipient, category, reason, text, older_than, newer_than))
+    others = _filter(worker, category, reason, text, older_than, newer_than)
+    is_narrow = any((states, branch, sender, recipient, worker, category, reason, text, older_than, newer_than))
     empty = "No mail matches." if is_narrow or session is None else "There is no mail."
 
     def look() -> Listing:
@@ -178,6 +187,7 @@ class Ends:
 
 
 def _filter(
+    worker: str | None,
     category: str | None,
     reason: str | None,
     text: str | None,
@@ -189,7 +199,8 @@ def _filter(
     def fits(one: Passage) -> bool:
         age = time.time() - one.sent
         return (
-            category in (None, one.category)
+            (worker is None or one.owner.startswith(worker))
+            and category in (None, one.category)
             and (reason is None or reason.lower() in one.reason.lower())
             and (text is None or text.lower() in one.text.lower())
             and (old is None or age >= old)
@@ -224,7 +235,7 @@ def _listing(
     found = run(exchange, list_mails_steps(chosen, fits, most + 1 if sort == "sent" else _MOST, states))
     rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
     if sort != "sent":
-        field = {"tries": "attempts", "took": "seconds"}[sort]
+        field = {"tries": "attempts", "took": "took_seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
     is_more = len(rows) > most
     rows = rows[-most:] if sort == "sent" else rows[:most]
@@ -256,7 +267,8 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     )
     tries = f", attempt {one.attempts}" if one.attempts and one.state != "applied" else ""
     tries = tries or (f", at attempt {one.attempts}" if one.attempts > 1 else "")
-    yield "state", paint(one.state, f"{one.state}{tries}")
+    lasts = f", for {took(time.time() - one.since)} now" if one.since is not None else ""
+    yield "state", paint(one.state, f"{one.state}{tries}{lasts}")
     yield "sent", f"{moment(one.sent)} ({since(moment(one.sent))} ago)"
     if one.where:
         yield "where", one.where + (f", until {moment(one.due)}" if one.due else "")

@@ -103,12 +103,14 @@ def moment(seconds: float | None) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Return a length of time in at most four characters, `-` for none: `0.4s`, `12s`, `5m`, `3h`, `12d`."""
+    """Return a length of time in at most four characters, `-` for none: `0.4s`, `5s`, `12s`, `5m`, `3h`, `12d`."""
     if seconds <= 0:
         return "-"
-    for unit, length, most in (("s", 1, 60), ("m", 60, 60), ("h", 3600, 48)):
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    for unit, length, most in (("s", 1, 59.5), ("m", 60, 59.5), ("h", 3600, 48)):
         if seconds < length * most:
-            return f"{seconds:.1f}s" if seconds < 10 and length == 1 else f"{seconds / length:.0f}{unit}"
+            return f"{seconds / length:.0f}{unit}"
     return f"{seconds / 86400:.0f}d"
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import WorkerPicture
-from lion_broker.insight.reasons import lost_among, paused_in
+from lion_broker.insight.reasons import lost_among, paused_in, still_among
 from lion_broker.mail.deployment import Tally
 
 from .listing import Column, Listing, fitted
-from .printing import ago, counted, folded
+from .printing import ago, counted, folded, took
 
 __all__ = ["Sight"]
 
@@ -35,6 +35,7 @@ _WORKERS: Final = (
     Column("active", kind="number"),
     Column("turns", kind="number", spare=6),
     Column("mails", kind="number", spare=3),
+    Column("late", kind="number", rare=True, spare=2),
     Column("rescued", kind="number", spare=7),
     Column("up", kind="number", spare=4),
     Column("heard", kind="number", spare=1),
@@ -151,6 +152,8 @@ class Sight:
             yield f"{reason.text.removesuffix('.')}: {reason.command}"
         if lost := lost_among(self.seen.workers, self.seen.pools, self.seen.at):
             yield f"{lost.text.removesuffix('.')}; once you know of it: {lost.command}"
+        if still := still_among(self.seen.workers):
+            yield f"{still.text.removesuffix('.')}; which mail it is: {still.command}"
         for pool in self.seen.pools:
             if pool.ready and not pool.workers and pool.wanted == 0:
                 yield (
@@ -212,6 +215,7 @@ def _worker(worker: WorkerPicture, now: float) -> dict[str, Any]:
     return {
         **asdict(worker),
         "active": f"{worker.active}/{worker.concurrency}",
+        "late": took(worker.late_seconds) if worker.is_behind else None,
         "up": ago((worker.heard if worker.state in ("stopped", LOST) else now) - worker.started),
         "heard": ago(now - worker.heard),
     }

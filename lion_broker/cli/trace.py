@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.insight.lengths import length
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from .finding import One, bare_defaults, called, session_id
@@ -48,7 +50,8 @@ _AFTER_ENDS: Final = (
     Column("category", spare=6),
     Column("state", kind="state"),
     Column("tries", "attempts", kind="number", spare=3),
-    Column("took", lambda row: took(row["seconds"]), kind="number", spare=5),
+    Column("waited", lambda row: took(row["waited_seconds"]), kind="number", spare=7),
+    Column("took", lambda row: took(row["took_seconds"]), kind="number", spare=5),
     Column("reason", kind="text", rare=True),
     Column("owner", wide=True),
     Column("text", kind="text", spare=1),
@@ -125,7 +128,7 @@ def end_columns(bare: Collection[str]) -> tuple[Column, Column]:
 
 def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, Any]:
     """Where a mail stands, as a row; `session` is empty where all are of one."""
-    seconds = one.applied - one.delivered if one.applied and one.delivered else None
+    waited, lasted = one.waited, one.took(time.time())
     return {
         "mail": one.mail,
         "session": session,
@@ -135,7 +138,8 @@ def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, 
         "category": one.category,
         "state": one.state,
         "attempts": one.attempts,
-        "seconds": None if seconds is None else round(seconds, 3),
+        "waited_seconds": None if waited is None else round(waited, 3),
+        "took_seconds": None if lasted is None else round(lasted, 3),
         "owner": one.owner,
         "reason": one.reason,
         "letter": one.letter,
@@ -239,6 +243,8 @@ def _note(span: Span) -> str:
     """What has to be said of a span that is not what it looks like."""
     if span.fields.get("reused"):
         return "was answered before, in an attempt that was lost"
+    if span.fields.get("goes_on"):
+        return "goes on; what it calls is told when it has ended"
     if span.fields.get("calls") == "unknown":
         return "what it has called is unknown, but for what the next attempt has reused"
     return ""
@@ -253,4 +259,4 @@ def _style(span: Span) -> Any:
 def _length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:,.1f} ms"
-    return f"{seconds:,.2f} s" if seconds < 1000 else f"{seconds:,.0f} s"
+    return f"{seconds:,.2f} s" if seconds < 60 else length(seconds)

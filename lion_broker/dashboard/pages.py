@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
+from lion_broker.insight.lengths import length
 
 from .arranging import arranged, sort_links
 from .asked import SIZES, afresh
@@ -140,7 +141,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "moment": moment,
-        "span": span,
+        "span": length,
         "number": number,
         "short": short,
         "money": money,
@@ -149,25 +150,6 @@ def environment() -> Environment:
     }
     made.globals |= {"sort_links": sort_links, "afresh": afresh, "sizes": SIZES}
     return made
-
-
-def span(seconds: float | None) -> str:
-    """Return a length of time as a person reads it: `340 µs`, `12 ms`, `3.4 s`, `5 min 2 s`, `3 h 4 min`."""
-    if seconds is None:
-        return ""
-    if seconds == 0:
-        return "0"
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} µs"
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min" + (f" {int(seconds % 60)} s" if int(seconds % 60) else "")
-    if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h" + (f" {minutes} min" if (minutes := int(seconds % 3600 // 60)) else "")
-    return f"{seconds / 86400:.1f} d"
 
 
 def number(value: Any) -> str:

@@ -21,10 +21,11 @@ from lion_broker.demo.quotes import verify
 from lion_broker.demo.research import APP
 from lion_broker.demo.shelf import CORPUS
 from lion_broker.errors import BrokerError, RoundTimeout
-from lion_broker.mail.exchange import Exchange
+from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.records import BranchRecord, Occurrence
 from lion_broker.mail.verbs import ReadBranches
 from lion_broker.session.session import Session
+from lion_broker.worker.forgetting import forget_pool_steps
 
 __all__ = ["Brief", "Kill", "Result", "place", "research"]
 
@@ -105,6 +106,7 @@ def research(
 ) -> Result:
     """Have a desk of its own write a report: start workers, ask, wait, count, and remove everything but the report.
 
+    With `brief.keep` the session stays, and what happened to its mail; its workers leave the register in any case.
     `corpus` is what `brief.corpus` names, `environ` the environment of the workers, which names the same exchange;
     `watch` is shown the desk at work some times a second. Blocks. Raises RoundTimeout after `brief.timeout`,
     BrokerError when all workers are gone or a mail could not be applied.
@@ -121,6 +123,8 @@ def research(
         finally:
             if not brief.keep:
                 session.delete()
+            # Nobody is to look for a worker that was killed for show.
+            run(exchange, forget_pool_steps(pool))
 
 
 def place(session: Session, pool: str, pace: float) -> None:

@@ -221,6 +221,7 @@ def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
 def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:
     report = enrolled.report
     silent = now - enrolled.heard > _MISSED * report.beat_ms
+    gone = silent or report.state == WorkerPhase.STOPPED
     return WorkerPicture(
         owner=report.owner,
         pool=report.pool,
@@ -235,4 +236,6 @@ def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:
         turns=report.turns,
         mails=report.mails,
         rescued=report.rescued,
+        late_seconds=None if gone or report.late_ms is None else report.late_ms / 1000,
+        behaviours=report.behaviours,
     )

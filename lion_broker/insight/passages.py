@@ -102,6 +102,7 @@ class Passages:
             due=waits.due if waits and not story.done else None,
             letter=dead.letter if dead and not story.done else "",
             expires=waits.expires if waits and not story.done else None,
+            since=waits.since if waits and not story.done else None,
         )
 
     def state_of(self, story: Story) -> str:

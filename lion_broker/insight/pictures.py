@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from lion_broker.mail.deployment import BEHIND_SECONDS
+
 __all__ = [
     "WORKER_LOST",
     "Edge",
@@ -29,7 +31,9 @@ WORKER_LOST: Final = "WorkerLost"
 class WorkerPicture:
     """A worker as its last heartbeat told: who, where, since when, and what it does.
 
-    `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue).
+    `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue). `late_seconds`
+    is how late its event loop was, None where that is not known: of one that is gone, or of an earlier version.
+    `behaviours` are those that its registry has; None where it has not said so, or has too many.
     """
 
     owner: str
@@ -45,6 +49,13 @@ class WorkerPicture:
     turns: int
     mails: int
     rescued: int
+    late_seconds: float | None = None
+    behaviours: tuple[str, ...] | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has more to do than it can."""
+        return self.late_seconds is not None and self.late_seconds >= BEHIND_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,8 @@ class Passage:
     `gone` for mail of which nothing is kept any more: a dropped dead letter, a removed branch's history. `sent` is mail
     of which only the sending was read: what became of it stands where a bounded look does not reach. `where` is the
     station at which it waits, `due` until when if it is for a time, `expires` by when a worker must have it, if its
-    sender has said so; `text` is the beginning of what it says.
+    sender has said so; `text` is the beginning of what it says. `since` is when its worker said first that it is at it,
+    a second at most after it has begun; None while it has said nothing, and for what nobody is at.
     """
 
     mail: str
@@ -113,6 +125,18 @@ class Passage:
     due: float | None = None
     letter: str = ""
     expires: float | None = None
+    since: float | None = None
+
+    @property
+    def waited(self) -> float | None:
+        """For how many seconds it has waited in a mailbox until somebody began with it, where both are known."""
+        return None if self.begun is None or self.delivered is None else max(0.0, self.begun - self.delivered)
+
+    def took(self, now: float) -> float | None:
+        """How many seconds it took until its effect was committed, or is being worked at `now`; None if not known."""
+        if self.applied is not None and self.begun is not None:
+            return max(0.0, self.applied - self.begun)
+        return None if self.state != "working" or self.since is None else max(0.0, now - self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
 
+from .lengths import length
 from .pictures import Passage, PoolPicture, WorkerPicture
 
-__all__ = ["Reason", "lost_among", "paused_in", "reason_of"]
+__all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
-_LONG_SECONDS: Final = 90.0
+_STILL_SECONDS: Final = 1.0
 _TOLD: Final = 3
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
@@ -61,12 +62,21 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
         fate = "what was in hand goes to others of the pool"
     else:
         fate = "nothing of what was in hand is left to do"
+    silent = length(max(1, round(now - lost[0].heard)))
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
-    return Reason(f"{who} lost, last heard {_for_people(now - lost[0].heard)} ago: {fate}.", command, "workers")
+    return Reason(f"{who} lost, last heard {silent} ago: {fate}.", command, "workers")
 
 
-def _for_people(seconds: float) -> str:
-    return f"{max(0.0, seconds):.0f} s" if seconds < _LONG_SECONDS else f"{seconds / 60:.0f} min"
+def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
+    """Return whose event loop stands still, and what shows why; None where all go on."""
+    worst = max(workers, key=lambda one: one.late_seconds or 0.0, default=None)
+    if worst is None or worst.late_seconds is None or worst.late_seconds < _STILL_SECONDS:
+        return None
+    text = (
+        f"The event loop of {worst.owner} stands still, for {length(round(worst.late_seconds))} now: a behaviour there"
+        " computes, or waits without await, and all its other branches wait for it."
+    )
+    return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
 
 
 def _branches(number: int) -> str:
@@ -87,12 +97,15 @@ def reason_of(
     """
     if passage.state in ("applied", "dead"):
         return None
-    found = _why(session, passage, record, workers)
-    is_late = passage.expires is not None and passage.expires < (time.time() if now is None else now)
+    now = time.time() if now is None else now
+    found = _why(session, passage, record, workers, now)
+    is_late = passage.expires is not None and passage.expires < now
     return replace(found, text=f"{_LATE} {found.text}") if is_late and passage.state == "waiting" else found
 
 
-def _why(session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture]) -> Reason:
+def _why(
+    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture], now: float
+) -> Reason:
     if passage.state == "gone":
         return Reason(
             "Nothing of it is kept any more: its dead letter was dropped, or sent again in other words, or its branch"
@@ -108,10 +121,20 @@ def _why(session: str, passage: Passage, record: BranchRecord | None, workers: S
         which = f"--pool {pool}" if record.paused.startswith(mark_of_pool(pool)) else f"{session} {record.id}"
         return Reason(text, f"lion-broker branch resume {which}", "branch")
     if passage.state == "working":
-        return Reason(f"{passage.owner or 'A worker'} works on it now.", "", "workers")
+        return Reason(_at_work(passage, record, now), "", "workers")
     if passage.state == "delayed":
         return Reason("It is to be delivered later, as its sender has asked.")
     return _waiting(session, passage, record, workers)
+
+
+def _at_work(passage: Passage, record: BranchRecord, now: float) -> str:
+    worker = passage.owner or "A worker"
+    if passage.since is not None:
+        return f"{worker} works on it now, for {length(max(1, round(now - passage.since)))}."
+    if record.at and record.at != passage.mail:
+        # It was done in the same turn, and is written down at the end of that; or the turn before has ended just now.
+        return f"{worker} has it in hand, and was at the mail {record.at} a moment ago."
+    return f"{worker} works on it now."
 
 
 def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequence[WorkerPicture]) -> Reason:
@@ -129,15 +152,23 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
     if not running:
         command = f"lion-broker worker --app MODULE:NAME --pool {pool}"
         return Reason(f"Nobody serves the pool {pool} of {name}.", command, "workers")
+    if _nobody_knows(record.seed.behaviour, running):
+        text = f"No worker of the pool {pool} has the behaviour {record.seed.behaviour}, which {name} needs."
+        return Reason(text, f"lion-broker worker --app MODULE:NAME --pool {pool}", "workers")
     if passage.state == "retrying":
         return Reason("It has failed and is tried again; only later mail from the same sender waits meanwhile.")
     if record.leased:
         return Reason(f"{record.owner} works for {name}, one mail after another.", "", "branch")
     busy = sum(one.active for one in running)
     if busy >= sum(one.concurrency for one in running):
-        text = f"All places of the pool {pool} are taken: {busy:,} branches are at work."
+        text = f"All seats of the pool {pool} are taken: {busy:,} branches are at work."
         return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
-    return Reason(f"{name} is next: a place of the pool {pool} is free.", "", "workers")
+    return Reason(f"{name} is next: a seat of the pool {pool} is free.", "", "workers")
+
+
+def _nobody_knows(behaviour: str, running: Sequence[WorkerPicture]) -> bool:
+    """Whether all workers tell what they can do, and none can do this."""
+    return behaviour != "" and all(one.behaviours is not None and behaviour not in one.behaviours for one in running)
 
 
 def _name(record: BranchRecord) -> str:

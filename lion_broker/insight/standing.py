@@ -28,7 +28,8 @@ _LOOKS: Final = 50
 class Waits:
     """Where a mail waits, and until when if it is for a time; `held` says that a worker has it in hand.
 
-    `expires` is by when it must be taken up, where its sender has said so.
+    `since` is when that worker said first that it is at it; `expires` is by when it must be taken up, where its sender
+    has said so.
     `attempts` counts those that were begun, the present one included; `tried` are workers that had it and are gone.
     `place` and `lane` are its own at that station.
     """
@@ -42,6 +43,7 @@ class Waits:
     place: str = ""
     lane: str = ""
     expires: float | None = None
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,12 @@ class Standing:
             attempts = record.tries if record.owner else len(tried)
             tried = (*tried, record.owner) if attempts and record.owner and not held else tried
         due = one.due / 1000 if one.due else None
+        since = record.at_since / 1000 if held and header.id == record.at else None
+        if since is not None:
+            # No mark or lane counts the first attempt at a mail behind others of its turn.
+            attempts = max(attempts, 1)
         self.waits[header.id] = Waits(
-            where, record.id, due, held, attempts, tried, one.place, one.lane, _end_of(one, where)
+            where, record.id, due, held, attempts, tried, one.place, one.lane, _end_of(one, where), since
         )
 
     def _dead_steps(self) -> Steps[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from .history import Story
 from .passages import Passages
 from .pictures import WORKER_LOST, Span, Trace
 from .reach import mail_steps
+from .standing import Waits
 
 __all__ = ["trace_of", "trace_steps"]
 
@@ -103,10 +105,23 @@ class _Tracer:
         if dead is not None and dead.attempts > known:
             # The last of its owners has not tried it any more, but given it up.
             yield _cut(known + 1, dead.attempts, free or dead.at, dead.at, dead.owners[:-1])
+        waits = None if story.done else self._passages.standing.waits.get(story.mail)
+        if waits is not None and waits.since is not None:
+            yield from _going_on(waits, waits.since, known, free)
         if story.ended is not None and free is not None and story.attempts:
             yield _span("delivered", "", free, story.ended)
         elif free is not None and story.applied is not None:
             yield _span("queued", "", free, story.applied)
+
+
+def _going_on(waits: Waits, since: float, known: int, free: float | None) -> Iterator[Span]:
+    """The attempt that a worker is at, until now, and what was before it; its calls are told when it has ended."""
+    number = max(known + 1, waits.attempts)
+    if number > known + 1:
+        yield _cut(known + 1, number - 1, free or since, since, waits.tried)
+    elif free is not None:
+        yield _span("wait" if known else "queued", f"for attempt {number}" if known else "", free, since)
+    yield _span("work", f"attempt {number}", since, time.time(), fields={"goes_on": True})
 
 
 def _cut(first: int, last: int, began: float, ended: float, tried: Sequence[str]) -> Span:

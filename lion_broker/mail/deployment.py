@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from lion_broker.core.lean import lean
 
 __all__ = [
+    "BEHIND_SECONDS",
     "BudgetRecord",
     "BudgetWait",
     "Due",
@@ -19,6 +21,9 @@ __all__ = [
     "WorkerReport",
     "mark_of_pool",
 ]
+
+BEHIND_SECONDS: Final = 0.01
+"""A worker whose event loop is so late, or later, has more to do than it can."""
 
 
 def mark_of_pool(pool: str) -> str:
@@ -47,7 +52,9 @@ class WorkerReport:
 
     `started` is by the worker's own clock, in seconds since the epoch; `beat_ms` is after how long it reports again.
     `concurrency` is how many branches it serves side by side, `active` how many it serves now; `turns`, `mails` and
-    `rescued` (branches of dead workers given to others) count since it started.
+    `rescued` (branches of dead workers given to others) count since it started. `late_ms` is how late its event loop
+    is, and `behaviours` what it can do with mail; None from a worker of a version that did not say so, and where
+    there are more than it says.
     """
 
     owner: str
@@ -64,6 +71,8 @@ class WorkerReport:
     turns: int = 0
     mails: int = 0
     rescued: int = 0
+    late_ms: int | None = None
+    behaviours: tuple[str, ...] | None = None
 
 
 @lean(frozen=True, slots=True)

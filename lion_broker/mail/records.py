@@ -175,6 +175,8 @@ class BranchRecord:
     """The sender whose mail, that waited to be tried again, was handed out last."""
     at: str = ""
     """The mail that its owner said it is at, by its id, up to a second ago."""
+    at_since: int = 0
+    """When its owner said so first, in ms since the epoch; a second at most after it began."""
     stopped: bool = False
     """Whether a turn was stopped whose worker has not let go of the branch yet."""
 

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from lion_broker.branch.registry import Registry
 from lion_broker.errors import LionError
 from lion_broker.mail.deployment import Order, WorkerReport
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import Enrol
 from lion_broker.telemetry import logger
 
-__all__ = ["Heartbeat", "beat_ms"]
+__all__ = ["Heartbeat", "beat_ms", "told_behaviours"]
 
 log = logger("heartbeat")
 
@@ -23,11 +24,19 @@ _KEPT_MS: Final = 600_000
 _FAREWELL_MS: Final = 60_000
 """The same for one that has said that it stops."""
 _PARTING_SECONDS: Final = 1.0
+_NAMES: Final = 2000
+"""Signs of all names of behaviours that a heartbeat has room for."""
 
 
 def beat_ms(lease_ms: int) -> int:
     """After how many ms a worker reports again: four times within a lease, or within ten seconds."""
     return min(_LONGEST_MS, max(1, lease_ms // 4))
+
+
+def told_behaviours(registry: Registry) -> tuple[str, ...] | None:
+    """The behaviours that a worker tells of with each heartbeat; None where they are more than that is worth."""
+    names = registry.behaviour_names
+    return names if sum(map(len, names)) <= _NAMES else None
 
 
 class Heartbeat:

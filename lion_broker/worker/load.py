@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
 
 import anyio
 
+from lion_broker.mail.deployment import BEHIND_SECONDS
+
 __all__ = ["Load"]
 
 _LOOK_SECONDS: Final = 0.1
-_LATE_SECONDS: Final = 0.01
-"""A timer that is so late has waited for the work of several turns."""
 _HELD_SECONDS: Final = 0.5
 """For so long a branch is kept in any case: whoever takes it has to read it."""
 _PART: Final = 0.5
@@ -32,24 +33,31 @@ class Load:
         self._clock = clock
         self.late = 0.0
         """How many seconds late a timer was when it was looked at last."""
+        self._due = math.inf
+        """When the next timer is due; never, before it watches."""
         self._left = 0
         """How many branches were handed back since the last look."""
 
     async def watch(self) -> None:
         """Look how late a timer is, again and again."""
         while True:
-            due = self._clock() + _LOOK_SECONDS
+            self._due = self._clock() + _LOOK_SECONDS
             await anyio.sleep(_LOOK_SECONDS)
-            self.note(self._clock() - due)
+            self.note(self._clock() - self._due)
 
     def note(self, late: float) -> None:
         """Take note that a timer was so many seconds late."""
         self.late, self._left = late, 0
 
     @property
+    def late_now(self) -> float:
+        """How late it is, also while the event loop does not go on and no timer is looked at; for other threads."""
+        return max(self.late, self._clock() - self._due)
+
+    @property
     def behind(self) -> bool:
         """Whether the worker has more to do than it can."""
-        return self.late >= _LATE_SECONDS
+        return self.late >= BEHIND_SECONDS
 
     def leaves(self, since: float, active: int) -> bool:
         """Whether a branch that is at work since then, as one of so many, is to be handed back now."""

@@ -32,7 +32,7 @@ from lion_broker.mail.verbs import Release, Station
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.lines import now_about
 
-from .heartbeat import Heartbeat, beat_ms
+from .heartbeat import Heartbeat, beat_ms, told_behaviours
 from .inspector import Inspector
 from .reading import Reading
 from .schedule import Schedule
@@ -131,7 +131,7 @@ class Worker:
             self._sweeper.renewed,
             place.stopping,
             self._schedule.in_line,
-            place.load.late,
+            place.load.late_now,
         )
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -229,6 +229,8 @@ class Worker:
             turns=state.turns,
             mails=state.mails,
             rescued=state.rescued,
+            late_ms=int(state.late * 1000),
+            behaviours=told_behaviours(self._place.registry),
         )
 
     def _look_after(self, station: Station) -> None:

@@ -231,7 +231,7 @@ async def test_a_mail_to_an_idle_branch(exchange: RedisExchange, counter: Counte
         place = Workplace(exchange, registry, LeaseKeeper(exchange, 60_000), "p", "me", 60_000, schedule)
         place.time.heard((await exchange.acall(Promote())).now)
         assert not await exchange.acall(ReadReady("p", "me", 1))  # whoever reads first makes the pool's group
-        counts: list[tuple[Count, Any]] = []
+        counts: list[tuple[Count, int]] = []
         for _ in range(2):
             with counter.counting() as count:
                 await session.default_branch.asend(remote, "message", "hello")
@@ -240,14 +240,15 @@ async def test_a_mail_to_an_idle_branch(exchange: RedisExchange, counter: Counte
                     schedule.add(ready)
                     await Seat(place, ready).serve()
                     schedule.leave(session.id)
-            counts.append((count, pstats.Stats(profile)))
+            # Not `pstats`, which knows functions by file, line and name: those that were made of a text are one to it.
+            counts.append((count, sum(entry.callcount for entry in profile.getstats())))
         place.keeper.close()
         assert session.counters()["applied"] == 2
     # The first one also opens the pool, and reads the branch.
-    last, stats = counts[-1]
+    last, done = counts[-1]
     assert (last["fcall"], last["xreadgroup"]) == (2, 1)
     assert last.inner <= 35
-    assert stats.total_calls <= 660
+    assert done <= 673
 
 
 async def test_a_command_to_an_idle_branch(exchange: RedisExchange, counter: Counter, registry: Registry) -> None:

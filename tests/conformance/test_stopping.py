@@ -10,7 +10,7 @@ from lion_broker.errors import ConfigError
 from lion_broker.mail.answers import Swept, Withdrawn
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START
-from lion_broker.mail.verbs import AwaitReply, Exhume, Pause, Renew, Resume, Say, Station, Step
+from lion_broker.mail.verbs import AwaitReply, Exhume, Pause, ReadWorkers, Renew, Resume, Say, Station, Step
 from lion_broker.mail.waiting import WaitsAt
 from tests.conformance.road import Road, texts, wait_until
 from tests.conformance.withdrawals import GONE, HELD, at, deferred, first, named, withdraw, words
@@ -275,7 +275,7 @@ def test_a_stopped_letter_is_sent_again(auto: Road) -> None:
 
 
 def test_what_a_branch_is_at(auto: Road) -> None:
-    """Its owner says so with its renewals; what another owner has said is not told of the next."""
+    """Its owner says so with its renewals, and since when; what another owner has said is not told of the next."""
     auto.pooled("ada")
     auto.say("ben", "ada", 1, 2)
     stand = auto.take("ada")
@@ -283,10 +283,18 @@ def test_what_a_branch_is_at(auto: Road) -> None:
     assert auto.branch("ada").at == ""
     assert auto.renew("ada", "t1", at=(mail,)) is Outcome.OK
     assert auto.renew("ada", "t1") is Outcome.OK
-    assert auto.branch("ada").at == mail
+    first = auto.branch("ada")
+    assert first.at == mail
+    assert auto.call(ReadWorkers()).now - 60_000 < first.at_since <= auto.call(ReadWorkers()).now
+    wait_until(lambda: auto.call(ReadWorkers()).now > first.at_since)
+    auto.renew("ada", "t1", at=(mail,))
+    assert (auto.branch("ada").at, auto.branch("ada").at_since) == (mail, first.at_since)
+    auto.renew("ada", "t1", at=("the next",))
+    assert auto.branch("ada").at == "the next"
+    assert auto.branch("ada").at_since > first.at_since
     assert auto.renew("ada", "not mine", at=("another",)) is Outcome.FENCED
     assert auto.renew("ada", "t1", at=("",)) is Outcome.OK
-    assert auto.branch("ada").at == ""
+    assert (auto.branch("ada").at, auto.branch("ada").at_since) == ("", 0)
     auto.renew("ada", "t1", at=(mail,), lease_ms=1)
     wait_until(lambda: not auto.branch("ada").leased)
     auto.give_away()

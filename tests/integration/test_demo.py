@@ -12,6 +12,8 @@ import pytest
 
 from lion_broker.broker.server.state import ProcessId
 from lion_broker.demo.desk import Result
+from lion_broker.insight.overview import workers_steps
+from lion_broker.mail.exchange import run
 from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import FakeModelServer, wait_until
 from tests.stage import Program, Stage
@@ -91,6 +93,8 @@ def test_a_killed_worker_changes_nothing(stage: Stage) -> None:
     assert (plain["lost"], plain["duplicates"], plain["quote_fidelity"]) == (0, 0, 1.0)
     assert re.search(r"\[\d+\]", plain["report"])
     assert stage.exchange.call(ListSessions()) == ()
+    assert run(stage.exchange, workers_steps()) == ()
+    assert stage.start("-m", "lion_broker", "status", "--fail-if-lost").wait() == 0
 
 
 def test_the_report_is_what_stdout_gets(stage: Stage, tmp_path: Path) -> None:

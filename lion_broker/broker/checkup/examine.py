@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from .namespace import (
     library_findings,
     namespace_findings,
 )
-from .pauses import count_findings, pause_findings, read_paused, recount
+from .pauses import Announce, pauses
 from .profile import SURVIVES, Profile, profile_of
 from .server import server_findings
 from .surroundings import DirectoryFacts, clock_finding, directory_findings, file_findings, road_findings
@@ -45,20 +45,21 @@ _SECONDS: Final = 2.0
 _PARTITIONS: Final = 1024
 
 
-def examine(settings: Settings) -> tuple[Finding, ...]:
+def examine(settings: Settings, repair: Announce | None = None) -> tuple[Finding, ...]:
     """Look at all that a session or worker with these settings would meet.
 
-    Starts the embedded server if it is the one; writes nothing on a server. Blocks. Raises ConfigError for a URL that
-    is none.
+    Starts the embedded server if it is the one. With `repair` it puts right what can be put right without harm, which
+    is the number of paused branches, and tells `repair` before it does; else it writes nothing on a server. Blocks.
+    Raises ConfigError for a URL that is none.
     """
     url, scheme = locate(None, settings)
     if scheme == "memory":
         text = f"memory:// is no server: {SURVIVES[Profile.MEMORY]}, and workers cannot reach it."
         return (Finding("profile", Severity.INFO, text, "leave LION_BROKER_URL out for the embedded server"),)
-    return tuple(_embedded(url, settings) if scheme == "embedded" else _remote(url, settings))
+    return tuple(_embedded(url, settings, repair) if scheme == "embedded" else _remote(url, settings, repair))
 
 
-def _embedded(url: str, settings: Settings) -> Iterator[Finding]:
+def _embedded(url: str, settings: Settings, repair: Announce | None) -> Iterator[Finding]:
     with ExitStack() as use:
         try:
             server = use.enter_context(attach(embedded_directory(url), environ=settings.environ)).server
@@ -69,7 +70,7 @@ def _embedded(url: str, settings: Settings) -> Iterator[Finding]:
             return
         keyring = Keyring(signer.key_id, signer.key_ids, insecure=False, embedded=True)
         shown = f"embedded://{server.directory}"
-        yield from map(_for_embedded, _server(socket_url(server.socket), shown, settings, keyring))
+        yield from map(_for_embedded, _server(socket_url(server.socket), shown, settings, keyring, repair))
         yield from directory_findings(_directory(server.directory))
 
 
@@ -81,7 +82,7 @@ def _for_embedded(finding: Finding) -> Finding:
     return replace(finding, fix=fix if finding.severity.is_bad else "a server of your own, if that is too much")
 
 
-def _remote(url: str, settings: Settings) -> Iterator[Finding]:
+def _remote(url: str, settings: Settings, repair: Announce | None) -> Iterator[Finding]:
     keyring = None
     try:
         signer = Signer(*remote_secrets(url, settings), namespace=settings.namespace)
@@ -93,10 +94,12 @@ def _remote(url: str, settings: Settings) -> Iterator[Finding]:
         yield Finding("keys", Severity.ERROR, text, fix)
     yield from road_findings(url)
     yield from file_findings(settings.secret_files)
-    yield from _server(url, without_secrets(url), settings, keyring)
+    yield from _server(url, without_secrets(url), settings, keyring, repair)
 
 
-def _server(url: str, shown: str, settings: Settings, keyring: Keyring | None) -> Iterator[Finding]:
+def _server(
+    url: str, shown: str, settings: Settings, keyring: Keyring | None, repair: Announce | None
+) -> Iterator[Finding]:
     try:
         replies = _ask(url, settings)
         facts = read_facts(replies[: len(QUESTIONS)])
@@ -127,23 +130,13 @@ def _server(url: str, shown: str, settings: Settings, keyring: Keyring | None) -
     if keyring is not None:
         yield from key_findings(namespace, keyring)
     if namespace.protocol is not None:
-        yield from _pauses(url, settings, Keys(settings.namespace, min(namespace.partitions, _PARTITIONS)))
+        yield from _pauses(url, settings, Keys(settings.namespace, min(namespace.partitions, _PARTITIONS)), repair)
 
 
-def _pauses(url: str, settings: Settings, keys: Keys) -> Iterator[Finding]:
+def _pauses(url: str, settings: Settings, keys: Keys, repair: Announce | None) -> Iterator[Finding]:
     """Yield what is paused, and where another number is counted; what cannot be read is said elsewhere."""
-    with closing(SyncLine(url, settings.patience + _SECONDS)) as line:
-        ask = partial(line.call, seconds=settings.patience + _SECONDS)
-        try:
-            told = read_paused(ask, keys)
-            found = recount(ask, keys)
-            still = read_paused(ask, keys)
-        except (RedisError, OSError):
-            return
-    yield from pause_findings(still)
-    # What has been paused or resumed meanwhile may be in one of the two numbers only.
-    if found is not None and told == still:
-        yield from count_findings(keys, told, found)
+    with closing(SyncLine(url, settings.patience + _SECONDS)) as line, suppress(RedisError, OSError):
+        yield from pauses(partial(line.call, seconds=settings.patience + _SECONDS), keys, repair)
 
 
 def _ask(url: str, settings: Settings) -> list[Any]:

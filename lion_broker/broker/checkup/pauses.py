@@ -6,7 +6,6 @@ write; a program of a version that did not count, or a hand on the server, can m
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,7 +17,7 @@ from lion_broker.mail.deployment import mark_of_pool
 
 from .finding import Finding, Severity
 
-__all__ = ["Paused", "count_findings", "pause_findings", "read_paused", "recount"]
+__all__ = ["Announce", "Paused", "pause_findings", "pauses", "read_paused", "recount"]
 
 _SHOWN: Final = 100
 _MOST: Final = 20_000
@@ -28,6 +27,8 @@ _PIECE: Final = 500
 T = TypeVar("T")
 Ask = Callable[[Sequence[Command]], Sequence[Any]]
 """Sends commands to the server and returns what it answers, an error among them as a value."""
+Announce = Callable[[str, str], None]
+"""Is told of a pool that is about to be changed, and how."""
 
 
 class Paused(NamedTuple):
@@ -50,7 +51,7 @@ def pause_findings(partitions: Sequence[Paused]) -> Iterator[Finding]:
         reasons = {**paused.reasons, **reasons}
     for pool in sorted({*+counts, *reasons}):
         shown, number = readable(pool, _SHOWN), counts[pool]
-        branches = f"{number:,} branch{'es' * (number != 1)}"
+        branches = _branches(number)
         text = f"{branches} of the pool {shown} {'is' if number == 1 else 'are'} paused."
         if pool in reasons:
             why = readable(reasons[pool].removeprefix(mark_of_pool(pool)), _SHOWN)
@@ -84,22 +85,74 @@ def recount(ask: Ask, keys: Keys) -> list[Counter[str]] | None:
     return counts
 
 
-def count_findings(keys: Keys, told: Sequence[Paused], found: Sequence[Mapping[str, int]]) -> Iterator[Finding]:
-    """Yield which pools have another number of paused branches than is told, with the commands that put it right."""
+def pauses(ask: Ask, keys: Keys, repair: Announce | None = None) -> Iterator[Finding]:
+    """Yield what is paused, and which pools have another number of paused branches than is told.
+
+    With `repair` such a number is put right, after `repair` was told of which pool, and how. It is changed by the
+    difference, so that what is paused and resumed at the same moment stays counted, and only when a second count of
+    the branches has found the same: one that goes by while branches are counted may be in it or not.
+    """
+    told, found = read_paused(ask, keys), recount(ask, keys)
+    still = read_paused(ask, keys)
+    wrong = _miscounts(keys, told, found) if found is not None and told == still else []
+    if repair is None or not wrong:
+        yield from pause_findings(still)
+        yield from (one.finding() for one in wrong)
+        return
+    if recount(ask, keys) != found or read_paused(ask, keys) != still:
+        yield from pause_findings(still)
+        yield from (one.finding("Nothing was changed: branches are paused or resumed just now.") for one in wrong)
+        return
+    done = [_repaired(ask, one, repair) for one in wrong]
+    yield from pause_findings(read_paused(ask, keys))
+    yield from done
+
+
+class _Miscount(NamedTuple):
+    """A pool with what is told of it and what is the case, and by how much to change the number of each partition."""
+
+    pool: str
+    told: int
+    real: int
+    changes: Sequence[tuple[str, int]]
+
+    @property
+    def shown(self) -> str:
+        return readable(self.pool, _SHOWN)
+
+    def finding(self, more: str = "") -> Finding:
+        text = f"Of the pool {self.shown} {self.told:,} are counted as paused, and it is {_branches(self.real)}."
+        return Finding("pools", Severity.WARNING, f"{text} {more}".rstrip(), "lion-broker doctor --repair")
+
+
+def _miscounts(keys: Keys, told: Sequence[Paused], found: Sequence[Mapping[str, int]]) -> list[_Miscount]:
     pools = {pool for paused, counts in zip(told, found, strict=True) for pool in (*paused.counts, *counts)}
+    wrong = []
     for pool in sorted(pools):
         said = [paused.counts.get(pool, 0) for paused in told]
         real = [counts.get(pool, 0) for counts in found]
-        if said == real:
-            continue
-        number = f"{sum(real):,} branch{'es' * (sum(real) != 1)}"
-        text = f"Of the pool {readable(pool, _SHOWN)} {sum(said):,} are counted as paused, and it is {number}."
-        fixes = [
-            f"HINCRBY {keys.paused(partition)} {shlex.quote(f'n:{pool}')} {right - wrong}"
-            for partition, (wrong, right) in enumerate(zip(said, real, strict=True))
-            if wrong != right
-        ]
-        yield Finding("pools", Severity.WARNING, text, "; ".join(fixes))
+        numbers = enumerate(zip(said, real, strict=True))
+        changes = [(keys.paused(partition), right - shown) for partition, (shown, right) in numbers if shown != right]
+        if changes:
+            wrong.append(_Miscount(pool, sum(said), sum(real), changes))
+    return wrong
+
+
+def _repaired(ask: Ask, wrong: _Miscount, repair: Announce) -> Finding:
+    repair(wrong.pool, f"number of paused branches, {wrong.told} to {wrong.real}")
+    for reply in ask([("HINCRBY", key, f"n:{wrong.pool}", by) for key, by in wrong.changes]):
+        if isinstance(reply, Exception):
+            text = f"Of the pool {wrong.shown} the number of paused branches cannot be put right ({reply})."
+            fix = "allow the user +hincrby, or ask whoever keeps the server"
+            return Finding("pools", Severity.ERROR, text, fix)
+    text = (
+        f"Of the pool {wrong.shown} {wrong.told:,} were counted as paused; it is {_branches(wrong.real)}, and repaired."
+    )
+    return Finding("pools", Severity.OK, text)
+
+
+def _branches(number: int) -> str:
+    return f"{number:,} branch{'es' * (number != 1)}"
 
 
 def _read(reply: Any) -> Paused:

@@ -6,7 +6,8 @@
 --   branch key       <session key>:b:<branch>             hash: id session name pool behaviour state copies copy_of doomed
 --                                                               token owner lease cursor version q handed tries tried_by
 --                                                               lane deferred paused bytes stepped notice nonce x:<field>
---                                                               at <mail> <token>: what an owner said it is at
+--                                                               at <mail> <token> <ms>: what an owner said it is
+--                                                               at, since when
 --   ready stream     lion:{t}:ready:<pool>                entries: s <session> b <branch>, and where it hands out a mail
 --                                                               e <entry> m <mail> c <cursor> v <version> f <behaviour>
 --   overflow         lion:{t}:overflow:<pool>             entries: s <session> b <branch>; the mark's name is o<entry>

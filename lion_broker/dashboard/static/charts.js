@@ -69,6 +69,11 @@ function colour(name, share = 100) {
   return found;
 }
 
+// A number as people read it: of small ones the digits that say something.
+function figure(value) {
+  return value < 1 ? Number(value.toPrecision(3)) : Math.round(value * 1000) / 1000;
+}
+
 function draw() {
   for (const { chart } of charts) chart.destroy();
   charts = [...document.querySelectorAll("[data-chart]")].map((home) => {
@@ -82,7 +87,7 @@ function draw() {
     const times = { ...axis, values: (_, moments) => moments.map(clock), space: 70 };
     const series = LINES[name].map(([label, , tone], index) => ({
       label,
-      value: (_, value) => (value === null ? "–" : Math.round(value * 1000) / 1000),
+      value: (_, value) => (value === null ? "–" : figure(value)),
       stroke: colour(tone),
       width: 2,
       fill: index === 0 ? colour(tone, 13) : undefined,
@@ -90,7 +95,7 @@ function draw() {
     }));
     const options = {
       ...size(home),
-      axes: [times, { ...axis, size: 52 }],
+      axes: [times, { ...axis, size: 60, values: (_, marks) => marks.map(figure) }],
       series: [{ label: "at", value: (_, moment) => (moment === null ? "–" : clock(moment)) }, ...series],
       hooks: { setCursor: [(chart) => chart.cursor.idx === null && tellNewest(chart)] },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },

@@ -38,7 +38,15 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
         Column("concurrency", "Of", "number", "Branches that it serves side by side at most."),
         Column("turns", "Turns", "number", data_only=True),
         Column("mails", "Mails", "number"),
+        Column(
+            "late_seconds",
+            "Late",
+            "seconds",
+            "How late its event loop is: it has more to do than it can, or a behaviour blocks it.",
+            rare=True,
+        ),
         Column("rescued", "Rescued", "number", data_only=True),
+        Column("behaviours", "Behaviours", hint="What its registry can do with mail, by name.", rare=True),
     )
     rows = [
         Row(
@@ -55,7 +63,9 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
                 "concurrency": one.concurrency,
                 "turns": one.turns,
                 "mails": one.mails,
+                "late_seconds": one.late_seconds if one.is_behind else None,
                 "rescued": one.rescued,
+                "behaviours": ", ".join(one.behaviours or ()),
             },
             key=one.owner,
         )
@@ -71,7 +81,7 @@ def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] 
         Column("pool", "Pool"),
         Column("workers", "Workers", "number", "Those that run."),
         Column("wanted", "Wanted", "number", "How many it is to have, for whoever starts them."),
-        Column("capacity", "Places", "number", "Branches that its workers serve side by side at most."),
+        Column("capacity", "Seats", "number", "Branches that its workers serve side by side at most."),
         Column("ready", "Waiting", "number", "Branches that have work and no worker."),
         Column("claimed", "At work", "number", "Branches that a worker has."),
         Column("paused", "Paused", "number", "Branches that take no turns until somebody resumes them."),

@@ -5,6 +5,7 @@ Time is squeezed: what follows at once stands close, long waits are short, and t
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,9 @@ def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", 
         Column("text", "It says"),
         Column("reason", "What went wrong", rare=True),
         Column("waited", "Waited", "seconds", "From its delivery until somebody began with it."),
-        Column("took", "Took", "seconds", "From then until its effect was committed."),
+        Column(
+            "took", "Took", "seconds", "From then until its effect was committed; of one that is worked on, so far."
+        ),
         Column("mail", "Mail", "code"),
         Column("category", "Category"),
         Column("owner", "Worker", "code"),
@@ -145,7 +148,6 @@ def mail_table(session: str, lanes: Lanes, following: str = "", note: str = "", 
 
 
 def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:
-    begun, ended = one.begun, one.applied
     values = {
         "sent": one.sent,
         "mail": one.mail,
@@ -153,8 +155,8 @@ def _row(session: str, one: Passage, names: Mapping[str, str]) -> Row:
         "recipient": names.get(one.recipient, one.recipient),
         "category": one.category,
         "state": one.state,
-        "waited": max(0.0, begun - one.delivered) if begun is not None and one.delivered is not None else None,
-        "took": max(0.0, ended - begun) if begun is not None and ended is not None else None,
+        "waited": one.waited,
+        "took": one.took(time.time()),
         "attempts": one.attempts,
         "owner": one.owner,
         "text": one.text,

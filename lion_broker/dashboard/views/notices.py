@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lion_broker.insight.lengths import length
 from lion_broker.insight.overview import Overview
-from lion_broker.insight.reasons import lost_among, paused_in
+from lion_broker.insight.reasons import lost_among, paused_in, still_among
 
 __all__ = ["Notice", "notices"]
 
@@ -35,7 +36,8 @@ def notices(seen: Overview) -> list[Notice]:
             text = f"{waits} in the pool {pool.pool}, and no worker serves it."
             found.append(Notice(text, f"lion-broker worker --app MODULE:NAME --pool {pool.pool}", "/workers"))
         elif pool.ready and pool.oldest_seconds > _LONG_SECONDS:
-            text = f"A branch of the pool {pool.pool} has waited for {pool.oldest_seconds:.0f} s: its workers are busy."
+            waited = length(round(pool.oldest_seconds))
+            text = f"A branch of the pool {pool.pool} has waited for {waited}: its workers are busy."
             found.append(Notice(text, f"lion-broker scale {pool.pool} {pool.workers * 2}", "/workers"))
         if pool.wanted is not None and pool.workers < pool.wanted:
             text = f"The pool {pool.pool} is to have {pool.wanted} workers and has {pool.workers}."
@@ -45,6 +47,8 @@ def notices(seen: Overview) -> list[Notice]:
         found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
     if lost := lost_among(seen.workers, seen.pools, seen.at):
         found.append(Notice(lost.text, lost.command, "/workers?state=lost"))
+    if still := still_among(seen.workers):
+        found.append(Notice(still.text, still.command, "/workers"))
     return found[:_MOST]
 
 

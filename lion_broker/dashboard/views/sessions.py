@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from pydantic_core import from_json
 
@@ -156,6 +157,7 @@ def branch_table(
         Column("outgoing", "Outbox", "number", "Mail out that waits for a round (manual delivery).", rare=True),
         Column("retrying", "Retrying", "number", "Mail that has failed and waits to be tried again.", rare=True),
         Column("delayed", "Delayed", "number", "Mail that is to be delivered later.", rare=True),
+        Column("at_since", "At it since", "moment", "When its worker began with the mail that it is at.", rare=True),
         Column("pool", "Pool", hint="Which workers may host it; none: the process that made it."),
         Column("behaviour", "Behaviour", hint="What it does with mail."),
         Column("owner", "Worker", "code", "Who works on it now."),
@@ -178,6 +180,7 @@ def branch_row(session: str, record: BranchRecord, of: Mapping[str, str], defaul
         "pool": record.seed.pool,
         "behaviour": record.seed.behaviour,
         "owner": record.owner if record.leased else "",
+        "at_since": record.at_since / 1000 if record.at_since and record.leased else None,
         "waiting": record.waiting,
         "inbox": record.inbox,
         "outgoing": record.outbox,
@@ -187,4 +190,7 @@ def branch_row(session: str, record: BranchRecord, of: Mapping[str, str], defaul
         "paused": record.paused,
     }
     talk = f"{home}/conversation?branch={record.id}"
-    return Row(values, {"session": home, "name": talk, "id": talk}, IDType(record.id))
+    links = {"session": home, "name": talk, "id": talk}
+    if record.at:
+        links["at_since"] = f"{home}/trace?mail={quote(record.at)}"
+    return Row(values, links, IDType(record.id))

@@ -69,7 +69,8 @@ def read_branches(store: Store, verb: v.ReadBranches) -> tuple[BranchRecord, ...
 
 def _describe(store: Store, branch: Branch) -> BranchRecord:
     owner = store.owner_of(branch)
-    at, _, whose = branch.at.rpartition(" ")
+    at, whose, at_since = branch.at
+    is_told = at != "" and whose == branch.token
     return BranchRecord(
         seed=branch.seed,
         state="open" if branch.open else "closed",
@@ -88,7 +89,8 @@ def _describe(store: Store, branch: Branch) -> BranchRecord:
         paused=branch.paused,
         copies=branch.copies,
         lane=branch.lane,
-        at=at if whose == branch.token else "",
+        at=at if is_told else "",
+        at_since=at_since if is_told else 0,
         stopped=branch.token.endswith(STOPPED),
     )
 

@@ -81,7 +81,7 @@ class Branch:
 
     `handed` is the newest entry ever given out, `tries` how often the first was, before by `tried_by`; `lane` is the
     lane that the owner is working off; `notice` says that a command was cancelled during this lease, `at` which mail
-    the bearer of which token is at.
+    the bearer of which token is at, since which ms.
     """
 
     seed: BranchSeed
@@ -106,7 +106,7 @@ class Branch:
     steps: dict[str, bytes] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     notice: bool = False
-    at: str = ""
+    at: tuple[str, str, int] = ("", "", 0)
     nonce: str | None = None
     closer: str = ""
     copies: str = ""

@@ -338,7 +338,8 @@ def _renew(store: Store, station: v.Station, lease_ms: int, at: str | None) -> O
         return Outcome.FENCED
     found[1].lease(station.token, found[1].owner, lease_ms)
     if at is not None:
-        found[1].at = f"{at} {station.token}"
+        said = (at, station.token)
+        found[1].at = found[1].at if found[1].at[:2] == said else (*said, store.now())
     return Outcome.CANCELLED if found[1].notice else Outcome.OK
 
 

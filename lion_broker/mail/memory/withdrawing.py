@@ -210,8 +210,8 @@ def _settle_turn(branch: Branch, given: Holder | None, *, headless: bool) -> Non
     if given is Holder.OVER:
         if branch.tries and not branch.lane:
             branch.tried_by = with_owner(branch.tried_by, branch.owner)
-        branch.token = branch.owner = branch.at = ""
-        branch.notice = False
+        branch.token = branch.owner = ""
+        branch.at, branch.notice = ("", "", 0), False
     if headless:
         branch.tries, branch.tried_by = 0, ()
     if branch.seed.pool and not (_lane(branch, branch.lane) if branch.lane else branch.mailbox):

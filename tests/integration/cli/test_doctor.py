@@ -1,7 +1,6 @@
 """`lion-broker doctor` on real servers, good ones and such as should not be used."""
 
 import json
-import shlex
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.broker.library import library
 from lion_broker.cli.exits import Code
-from lion_broker.mail.verbs import ListSessions
+from lion_broker.mail.verbs import ListSessions, ReadAudit
 from tests.conformance.servers import SECRET, Server, find_bundled, find_debian, running
 from tests.stage import Stage, short_folder
 
@@ -39,7 +38,7 @@ def binary(request: pytest.FixtureRequest) -> Path:
 def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Doctor:
     """Runs the command on a server and returns what it found, by check; an exit code may be asked for."""
 
-    def run(server: Server, code: Code, user: str = "", **settings: str) -> Findings:
+    def run(server: Server, code: Code, *options: str, user: str = "", **settings: str) -> Findings:
         url = server.url.replace("://", f"://{user}:pa55word@") if user else server.url
         values = {"PATIENCE": "0", "SECRET": SECRET.decode(), "URL": url, **settings}
         for name in ("SECRET", "SECRET_PREVIOUS", "INSECURE", "NAMESPACE", "REPLICAS", "UNSAFE_SERVER", "PARTITIONS"):
@@ -47,8 +46,8 @@ def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         for name, value in values.items():
             monkeypatch.setenv(f"LION_BROKER_{name}", value)
         keys = server.client.dbsize()
-        assert main(["doctor", "--json"]) == code
-        assert server.client.dbsize() == keys
+        assert main(["doctor", "--json", *options]) == code
+        assert "--repair" in options or server.client.dbsize() == keys
         told = capsys.readouterr()
         assert "pa55" not in told.out + told.err
         assert SECRET.decode() not in told.out + told.err
@@ -118,7 +117,7 @@ def test_a_profile_that_got_worse(binary: Path, doctor: Doctor) -> None:
 
 
 def test_a_wrong_number_of_paused_branches(binary: Path, doctor: Doctor) -> None:
-    """Somebody's hand on the server: which pools, and the commands that put it right, partition by partition."""
+    """Somebody's hand on the server: which pools, and `--repair` puts it right, partition by partition, and says so."""
     partitions = 3
     with (
         running(binary, appendfsync="always") as server,
@@ -138,12 +137,62 @@ def test_a_wrong_number_of_paused_branches(binary: Path, doctor: Doctor) -> None
         assert used["text"].startswith("Of the pool p ")
         assert used["text"].endswith(" are counted as paused, and it is 8 branches.")
         assert gone["text"] == "Of the pool gone 2 are counted as paused, and it is 0 branches."
-        for one in (gone, used):
-            for command in one["fix"].split("; "):
-                server.client.execute_command(*shlex.split(command))
+        assert gone["fix"] == used["fix"] == "lion-broker doctor --repair"
+        repaired = doctor(server, Code.OK, "--repair")
+        assert bad(repaired) == set()
+        texts = [one["text"] for one in repaired["pools"]]
+        assert texts[:2] == [
+            "8 branches of the pool p are paused.",
+            "Of the pool gone 2 were counted as paused; it is 0 branches, and repaired.",
+        ]
+        assert texts[2].endswith(" were counted as paused; it is 8 branches, and repaired.")
         found = doctor(server, Code.OK)
         assert bad(found) == set()
         assert [one["text"] for one in found["pools"]] == ["8 branches of the pool p are paused."]
+        entries = exchange.call(ReadAudit(count=10))
+        assert sorted((one.what, one.target) for one in entries) == [("repair", "pool gone"), ("repair", "pool p")]
+        assert {one.detail for one in entries} >= {"number of paused branches, 2 to 0"}
+        doctor(server, Code.OK, "--repair")
+        assert len(exchange.call(ReadAudit(count=10))) == 2
+
+
+def test_what_is_paused_meanwhile_stops_the_repair(
+    binary: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a branch that is paused while branches are counted nobody knows whether it was counted; the next try does."""
+    with running(binary, appendfsync="always") as server, RedisExchange(server.url, SECRET) as exchange:
+        session = Session(exchange=exchange)
+        for name in ("first", "second"):
+            session.new_branch(name=name, pool="p")
+        key, counted = Keys("default").paused(0), pauses.recount
+        server.client.hincrby(key, "n:p", 5)
+
+        def recount(ask: pauses.Ask, keys: Keys) -> Any:
+            found = counted(ask, keys)
+            # The hash is as before when it is read again: one is paused, another one resumed.
+            if session.pause(session.get_branch("first")):
+                server.client.hincrby(key, "n:p", -1)
+            return found
+
+        monkeypatch.setattr(pauses, "recount", recount)
+        (_, found) = doctor(server, Code.OK, "--repair")["pools"]
+        assert found["text"].endswith("it is 0 branches. Nothing was changed: branches are paused or resumed just now.")
+        assert (found["severity"], server.client.hget(key, "n:p")) == ("warning", b"5")
+        doctor(server, Code.OK, "--repair")
+        assert server.client.hget(key, "n:p") == b"1"
+        session.delete()
+
+
+def test_a_number_that_cannot_be_put_right(binary: Path, doctor: Doctor) -> None:
+    """It says why, and ends with 6."""
+    with running(binary, appendfsync="always") as server, RedisExchange(server.url, SECRET) as exchange:
+        session = Session(exchange=exchange)
+        session.pause(session.new_branch(name="first", pool="p"))
+        server.client.hset(Keys("default").paused(0), "n:p", "many")
+        (found,) = [one for one in doctor(server, Code.UNSOUND, "--repair")["pools"] if one["severity"] == "error"]
+        assert "cannot be put right (" in found["text"]
+        assert "not an integer" in found["text"]
+        session.delete()
 
 
 def test_branches_that_are_too_many_to_count(binary: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +232,13 @@ def test_users_with_too_few_rights(
     """What they may not do is told from what is wrong, with the right that is missing."""
     with running(binary) as server:
         server.client.execute_command("ACL", "SETUSER", "someone", "on", ">pa55word", "~*", "+@all", *rights)
-        assert is_bad(doctor(server, code, "someone"), check, said, severity)
+        assert is_bad(doctor(server, code, user="someone"), check, said, severity)
 
 
 def test_a_wrong_password(binary: Path, doctor: Doctor) -> None:
     """It is told from a server that is away."""
     with running(binary) as server:
-        findings = doctor(server, Code.NO_SERVER, "nobody")
+        findings = doctor(server, Code.NO_SERVER, user="nobody")
         assert is_bad(findings, "server", "refuses this user")
 
 

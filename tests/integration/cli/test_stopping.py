@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from lion_broker import Session
@@ -32,7 +35,8 @@ def mails(session: Session) -> list[str]:
 def test_what_a_branch_is_at(session: Session, mails: list[str], told: Told) -> None:
     """A dry run says which and changes nothing; then it is a dead letter, with who and why."""
     where = ("--session", "mine", "--branch", "far")
-    assert told("branch", "show", "mine", "far")["handling"] == mails[1]
+    shown = told("branch", "show", "mine", "far")
+    assert (shown["handling"], shown["handling_since"] is None) == (mails[1], False)
     would = told("mail", "stop", *where, "--dry-run")["would"]
     assert [(row["mail"], row["held"], row["text"]) for row in would] == [(mails[1], True, "Two.")]
     assert session.dead_letters == []
@@ -52,6 +56,32 @@ def test_by_the_end_of_an_id(session: Session, mails: list[str], told: Told) -> 
     (done,) = told("mail", "stop", f"…{mails[1][-10:]}", mails[2])
     assert list(done["stopped"]) == mails[1:]
     assert [letter.reason for letter in session.dead_letters] == ["stopped", "withdrawn"]
+
+
+def test_since_when_a_worker_is_at_a_mail(
+    session: Session, mails: list[str], told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the mail that takes longest of all, and says how long; of the one before in its turn nobody knows."""
+    capsys.readouterr()
+    assert main(["mail", "ls", "mine", "--sort", "took", "--json"]) == Code.OK
+    rows = {row["mail"]: row for row in json.loads(capsys.readouterr().out)}
+    assert next(iter(rows)) == mails[1]
+    assert rows[mails[1]]["took_seconds"] >= 0
+    assert [rows[mail]["took_seconds"] for mail in (mails[0], mails[2])] == [None, None]
+    assert main(["mail", "ls", "mine", "--state", "working", "--worker", "work", "--json"]) == Code.OK
+    assert {row["mail"] for row in json.loads(capsys.readouterr().out)} == set(mails[:2])
+    assert main(["mail", "ls", "mine", "--worker", "another", "--json"]) == Code.OK
+    assert json.loads(capsys.readouterr().out) == []
+    shown = told("mail", "show", mails[1])
+    assert [(one["kind"], one["name"]) for one in shown["spans"]] == [("queued", ""), ("work", "attempt 1")]
+    assert shown["spans"][1]["began"] == shown["passage"]["since"]
+    assert shown["passage"]["since"] == session.get_branch("far").record.at_since / 1000
+    assert re.match(r"worker works on it now, for \d+ s\.", shown["advice"][0])
+    assert f"was at the mail {mails[1]} a moment ago" in told("mail", "show", mails[0])["advice"][0]
+    assert main(["mail", "show", mails[1]]) == Code.OK
+    assert re.search(r"^state: +working, attempt \d, for \S+ now$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["branch", "ls", "mine"]) == Code.OK
+    assert "AT IT" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_as_people_read_it(session: Session, mails: list[str], capsys: pytest.CaptureFixture[str]) -> None:

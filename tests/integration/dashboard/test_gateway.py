@@ -161,7 +161,9 @@ def test_a_port_that_is_taken_is_said(stage: Stage, capsys: pytest.CaptureFixtur
     _, url = start(stage)
     port = httpx.URL(url).port
     assert main(["gateway", "--port", str(port)]) == Code.USAGE
-    assert f"Nothing can listen at 127.0.0.1 port {port}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"Nothing can listen at 127.0.0.1 port {port}" in said
+    assert "`lion-broker up --address`" in said
     assert main(["gateway", "--host", "no such host", "--port", "0"]) == Code.USAGE
 
 

@@ -136,4 +136,4 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_short_words_for_long_things() -> None:
     """An id goes by its end; how long something took has a unit."""
     assert (short_id(ID), short_id("reader-1")) == ("…d5927a83b", "reader-1")
-    assert [took(one) for one in (None, 0.0012, 0.9999, 75.0)] == ["", "1ms", "1.0s", "1m"]
+    assert [took(one) for one in (None, 0.0012, 0.9999, 75.0)] == ["", "1ms", "1s", "1m"]

@@ -77,6 +77,20 @@ def test_as_text() -> None:
     assert "Nothing is here yet: lion-broker demo research --keep" in sight(empty).text()
 
 
+def test_a_worker_that_is_late_says_so() -> None:
+    """In a column that is there only then; and in a sentence with the next step where it does not go on at all."""
+    assert "LATE" not in sight(replace(SEEN, workers=(replace(WORKER, late_seconds=0.009),))).text()
+    late = sight(replace(SEEN, workers=(replace(WORKER, late_seconds=0.042), replace(WORKER, owner="home:2:b"))))
+    lines = [line.split() for line in late.text().splitlines() if line.startswith(("WORKER", "home:"))]
+    place = lines[0].index("LATE")
+    assert [line[place] for line in lines] == ["LATE", "42ms", "-"]
+    assert "stands still" not in late.text()
+    assert [one["late_seconds"] for one in late.plain()["workers"]] == [0.042, None]
+    still = sight(replace(SEEN, workers=(replace(WORKER, late_seconds=75.2),))).text()
+    assert "The event loop of home:1:a stands still, for 1 min 15 s now: a behaviour" in still
+    assert "wait for it; which mail it is: lion-broker mail ls --state working --worker home:1:a" in still
+
+
 def test_in_a_narrow_terminal() -> None:
     """Lines fit, down to sixty signs; what is left out is said, and the state of a worker never is."""
     text = sight(rates=Rates(2.0, 1.0, 1234.5, 0.0, 0.0)).text(60)
@@ -122,7 +136,20 @@ def test_what_steers_a_terminal_is_not_printed() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "-"), (-3, "-"), (0.44, "0.4s"), (9.9, "9.9s"), (59, "59s"), (61, "1m"), (7200, "2h"), (86400 * 12, "12d")],
+    [
+        (0, "-"),
+        (-3, "-"),
+        (0.44, "0.4s"),
+        (5.01, "5s"),
+        (9.9, "9.9s"),
+        (9.96, "10s"),
+        (59, "59s"),
+        (59.7, "1m"),
+        (61, "1m"),
+        (3599, "1h"),
+        (7200, "2h"),
+        (86400 * 12, "12d"),
+    ],
 )
 def test_a_length_of_time_is_short(seconds: float, shown: str) -> None:
     """At most four characters for what a person needs to know."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lion_broker.dashboard.views.deployment import worker_table
 from lion_broker.dashboard.views.flow import draw_flow, flow_table
 from lion_broker.dashboard.views.lanes import draw_lanes, mail_table
 from lion_broker.dashboard.views.models import model_table, tool_table, wait_seconds
 from lion_broker.dashboard.views.waterfall import BARS, LEFT, draw_trace, span_table
 from lion_broker.dashboard.views.words import text_of, with_words, words_of
 from lion_broker.dashboard.window import Window
-from lion_broker.insight.pictures import Edge, Flow, Lanes, Passage, Span, Trace
+from lion_broker.insight.pictures import Edge, Flow, Lanes, Passage, Span, Trace, WorkerPicture
 from lion_broker.telemetry.acts import Act, ActKind
 
 NAMES = {"a": "ada", "b": "ben", "c": "a name that is far too long for its box", "d": "dan"}
@@ -209,3 +211,15 @@ def test_a_window_of_lanes_is_to_scale() -> None:
     assert [tick.seconds for tick in chart.ticks] == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0])
     assert draw_lanes(Lanes({}, ()), Window(0, 1)).posts == ()
     assert draw_lanes(Lanes({}, ())).shown.seconds > 0
+
+
+def test_workers_show_how_late_they_are_and_what_they_can_do() -> None:
+    """A column that has nothing in it is not there: of workers that keep up, or of a version that does not say it."""
+    old = WorkerPicture("home:1:a", "p", "running", "home", 1, "0.1.0", 1.0, 2.0, 100, 3, 5, 7, 0)
+    quiet = replace(old, late_seconds=0.009)
+    late = replace(old, late_seconds=0.042, behaviours=("bill", "respond"))
+    assert not {"late_seconds", "behaviours"} & {one.name for one in worker_table([old, quiet]).shown()}
+    table = worker_table([old, late])
+    assert {"late_seconds", "behaviours"} <= {one.name for one in table.shown()}
+    assert [row.values["late_seconds"] for row in table.rows] == [None, 0.042]
+    assert [row.values["behaviours"] for row in table.rows] == ["", "bill, respond"]

@@ -42,6 +42,26 @@ def test_a_worker_is_lost_when_four_heartbeats_are_missing(state: WorkerPhase, s
     )
 
 
+@pytest.mark.parametrize(
+    ("late_ms", "state", "silent_ms", "seconds", "behind"),
+    [
+        (25, WorkerPhase.RUNNING, 0, 0.025, True),
+        (9, WorkerPhase.DRAINING, 0, 0.009, False),
+        (None, WorkerPhase.RUNNING, 0, None, False),
+        (25, WorkerPhase.RUNNING, 60_000, None, False),
+        (25, WorkerPhase.STOPPED, 0, None, False),
+    ],
+)
+def test_a_worker_says_how_late_its_event_loop_is(
+    late_ms: int | None, state: WorkerPhase, silent_ms: int, seconds: float | None, behind: bool
+) -> None:
+    """Of one that is gone, or of a version that did not say so, it is not known."""
+    now = 2_000_000_000_000
+    report = replace(ADA, state=state, late_ms=late_ms)
+    (picture,) = worker_pictures(Roll(now, (Enrolled(report, now - silent_ms),)))
+    assert (picture.late_seconds, picture.is_behind) == (seconds, behind)
+
+
 def test_workers_stand_by_pool_and_state() -> None:
     """Those that run come first, the oldest of them at the top; the lost are last."""
     now = 2_000_000_000_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lion_broker.insight.pictures import Passage, PoolPicture, WorkerPicture
@@ -45,8 +47,8 @@ def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerPi
         ("waiting", "mailbox", branch(leased=True, owner="w-9"), [worker(2)], "w-9 works for ben", ""),
         ("waiting", "mailbox", branch(), [worker(pool="q")], "Nobody serves the pool p of ben", "worker --app"),
         ("waiting", "mailbox", branch(), [worker(state="lost")], "Nobody serves the pool p", "--pool p"),
-        ("waiting", "mailbox", branch(), [worker(2)], "All places of the pool p are taken", "scale p 2"),
-        ("waiting", "mailbox", branch(), [worker(1)], "a place of the pool p is free", ""),
+        ("waiting", "mailbox", branch(), [worker(2)], "All seats of the pool p are taken", "scale p 2"),
+        ("waiting", "mailbox", branch(), [worker(1)], "a seat of the pool p is free", ""),
     ],
 )
 def test_it_says_why(
@@ -59,6 +61,40 @@ def test_it_says_why(
     assert words in found.text
     assert command in found.command
     assert bool(command) == bool(found.command)
+
+
+def test_it_says_that_no_worker_can_do_it() -> None:
+    """Only where all workers of the pool have told what they can."""
+    mail = Passage("m", "a", "b", "message", "hello", "waiting", 1.0, where="mailbox")
+    record = replace(branch(), seed=BranchSeed("b", "ben", "p", "bill"))
+    can = replace(worker(), behaviours=("bill",))
+    cannot = replace(worker(), behaviours=("record", "respond"))
+    for workers in ([can, cannot], [cannot, worker()], [worker()]):
+        assert "behaviour" not in reason_of("s", mail, record, workers).text  # type: ignore[union-attr]
+    found = reason_of("s", mail, record, [cannot, replace(can, pool="q")])
+    assert found is not None
+    assert found.text == "No worker of the pool p has the behaviour bill, which ben needs."
+    assert found.command == "lion-broker worker --app MODULE:NAME --pool p"
+
+
+def test_it_says_since_when_a_worker_is_at_it() -> None:
+    """And of mail that is in hand beside the one which its worker is at, which that is."""
+    mail = Passage("m", "a", "b", "message", "hello", "working", 1.0, where="mailbox", owner="w-1", since=40.0)
+    found = reason_of("s", mail, branch(leased=True, at="m", at_since=40_000), [worker(1)], 115.2)
+    assert found is not None
+    assert found.text == "w-1 works on it now, for 1 min 15 s."
+    found = reason_of("s", replace(mail, since=None), branch(leased=True, at="n"), [worker(1)])
+    assert found is not None
+    assert found.text == "w-1 has it in hand, and was at the mail n a moment ago."
+
+
+def test_how_long_a_mail_waited_and_took() -> None:
+    """Of one that is worked at: so far; of one that waits: nothing."""
+    mail = Passage("m", "a", "b", "message", "hello", "applied", 1.0, 2.0, 3.5, 7.0)
+    assert (mail.waited, mail.took(99.0)) == (1.5, 3.5)
+    working = replace(mail, state="working", begun=None, applied=None, since=90.0)
+    assert (working.waited, working.took(99.0)) == (None, 9.0)
+    assert replace(working, state="waiting").took(99.0) is None
 
 
 @pytest.mark.parametrize("state", ["applied", "dead"])

@@ -16,7 +16,7 @@ from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Enrol, OrderWorkers, Verb
 from lion_broker.testing import await_until, wait_until
-from lion_broker.worker.heartbeat import beat_ms
+from lion_broker.worker.heartbeat import beat_ms, told_behaviours
 from tests.conftest import RunningWorker
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +45,10 @@ def shown(exchange: Exchange) -> dict[str, WorkerPicture]:
     return {one.owner: one for one in run(exchange, workers_steps())}
 
 
+async def note_nothing(branch: Branch, mail: Mail) -> None:
+    """A behaviour."""
+
+
 @pytest.fixture
 def registry() -> Registry:
     """Where each test registers its own behaviour."""
@@ -63,6 +67,7 @@ async def test_a_worker_is_in_the_register_while_it_runs(running_worker: Running
         await await_until(lambda: worker.owner in shown(exchange))
         picture = shown(exchange)[worker.owner]
         assert (picture.pool, picture.state, picture.concurrency, picture.mails) == ("p", "running", 7, 0)
+        assert picture.behaviours == ("note", "record", "respond")
         assert picture.owner == f"{picture.host}:{picture.pid}:{picture.owner.rpartition(':')[2]}"
         async with Session(exchange=exchange, delivery="auto") as session:
             branch = await session.anew_branch(pool="p", behaviour="note")
@@ -70,6 +75,14 @@ async def test_a_worker_is_in_the_register_while_it_runs(running_worker: Running
             await session.await_idle()
         await await_until(lambda: shown(exchange)[worker.owner].mails == 1)
     assert (shown(exchange)[worker.owner].state, shown(exchange)[worker.owner].active) == ("stopped", 0)
+
+
+async def test_too_many_behaviours_are_not_told(registry: Registry) -> None:
+    """A heartbeat stays small, and nobody concludes anything from a part of them."""
+    assert told_behaviours(registry) == ("record", "respond")
+    for number in range(300):
+        registry.behaviour(f"behaviour {number}")(note_nothing)
+    assert told_behaviours(registry) is None
 
 
 async def test_who_is_told_to_drain_stops(registry: Registry) -> None:
@@ -109,7 +122,7 @@ async def test_a_register_that_cannot_be_told_disturbs_nobody(
 
 
 async def test_a_busy_event_loop_is_no_sign_of_death(running_worker: RunningWorker, registry: Registry) -> None:
-    """While a behaviour computes without awaiting, the worker is heard all the same."""
+    """While a behaviour computes without awaiting, the worker is heard all the same, and says how long it does."""
     exchange, begun, go = MemoryExchange(), threading.Event(), threading.Event()
     heard: list[bool] = []
 
@@ -117,6 +130,7 @@ async def test_a_busy_event_loop_is_no_sign_of_death(running_worker: RunningWork
         begun.wait()
         first = next(iter(shown(exchange).values())).heard
         wait_until(lambda: next(iter(shown(exchange).values())).heard > first)
+        wait_until(lambda: (next(iter(shown(exchange).values())).late_seconds or 0.0) > 0.2)
         heard.append(True)
         go.set()
 

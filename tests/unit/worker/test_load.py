@@ -1,8 +1,11 @@
 """Which branches a worker that has more to do than it can hands back, and how many at a time."""
 
+import anyio
 import pytest
 
 from lion_broker.worker.load import Load
+
+pytestmark = pytest.mark.anyio
 
 
 class Clock:
@@ -51,6 +54,18 @@ def test_a_branch_is_kept_for_a_while(load: Load, clock: Clock) -> None:
     assert not load.leaves(begun, 10)
     clock.now += 0.2
     assert load.leaves(begun, 10)
+
+
+async def test_an_event_loop_that_stands_is_late_without_a_look(load: Load, clock: Clock) -> None:
+    """Other threads see it while it lasts: no timer fires meanwhile."""
+    assert load.late_now == 0.0
+    async with anyio.create_task_group() as group:
+        group.start_soon(load.watch)
+        await anyio.lowlevel.checkpoint()
+        clock.now += 30.1
+        assert load.late_now == pytest.approx(30.0)
+        assert load.late == 0.0
+        group.cancel_scope.cancel()
 
 
 def test_the_only_branch_stays(load: Load) -> None:
