@@ -110,7 +110,7 @@ def show(
         return
     for name, value in found.items():
         text = ", ".join(value) if isinstance(value, list) else value
-        typer.echo(f"{name + ':':<11}{'-' if text in (None, '') else text}")
+        typer.echo(f"{name + ':':<16}{'-' if text in (None, '') else text}")
     typer.echo()
     shown = [{**one, "from": names.get(one["from"]) or short_id(one["from"])} for one in messages]
     told(Listing(shown, _MESSAGES, "It has no messages." if last else ""), "table")
