@@ -16,6 +16,9 @@ from tests.stage import Program, Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
+LEASE = 5.0
+"""One that ends when its worker has died, and not when a busy machine lets a worker wait for some seconds."""
+
 
 @pytest.fixture
 def server() -> Iterator[FakeModelServer]:
@@ -33,7 +36,7 @@ def session(stage: Stage) -> Iterator[Session]:
 
 def start(stage: Stage, server: FakeModelServer, desk: Path) -> Program:
     """Start a worker."""
-    return stage.worker("tests.apps.thinkers:registry", "p", MODEL_URL=server.url, DESK=str(desk))
+    return stage.worker("tests.apps.thinkers:registry", "p", lease=LEASE, MODEL_URL=server.url, DESK=str(desk))
 
 
 def lines(path: Path) -> list[str]:
