@@ -217,7 +217,7 @@ def test_a_block_whose_server_falls_silent(place: Ground) -> None:
                 home.send(ben, "message", f"home:{number}")
         assert place.proxy.injected["black hole"] > 0
         ben.receive_all()
-        session.flush()
+        place.flush(session)
         ledger = Ledger.of(place.straight(), session.id)
         assert ledger.texts[ben.id] == [f"home:{number}" for number in range(4000)]
         assert ledger.doubles() == ledger.gaps() == []
@@ -239,9 +239,9 @@ def test_a_post_that_arrives_after_its_sender_has_given_up(place: Ground) -> Non
             batch()
         assert place.proxy.injected["black hole"] > 0
         place.proxy.heal()
-        session.flush()
+        place.flush(session)
         place.worker(APP, "p").ready()
-        session.wait_idle()
+        place.wait_idle(session)
         ledger = Ledger.of(place.straight(), session.id)
         assert ledger.texts[remote.id] == [f"home:{number}" for number in range(3)]
         assert session.counters()["posted"] == 3

@@ -94,7 +94,7 @@ def test_half_of_a_connection_is_gone(place: Ground, session: Session, end: Way)
         assert place.proxy.halve(end) > 0
         with suppress(BrokerUnavailable):
             home.send(remote, "message", f"home:{number}")
-        session.wait_idle()
+        place.wait_idle(session)
     home.receive_all()
     assert [message.instruction for message in home.messages] == [f"re home:{number}" for number in range(2)]
     ledger = Ledger.of(place.straight(), session.id)
@@ -121,7 +121,7 @@ def test_a_worker_whose_blocking_read_died_silently(place: Ground, session: Sess
     for number in range(20):
         home.send(remote, "message", f"home:{number}")
     wait_until(lambda: {link.number for link in place.proxy.links(reads_ready)} - before, HANG)
-    session.wait_idle()
+    place.wait_idle(session)
     home.receive_all()
     place.proxy.heal()
     assert [message.instruction for message in home.messages] == [f"re home:{number}" for number in range(20)]
@@ -148,7 +148,7 @@ def test_workers_knock_with_pauses(place: Ground, session: Session) -> None:
     assert place.proxy.accepted - before <= (2 * complaints + 4) * MOST_ATTEMPTS
     place.proxy.slam(False)
     home.send(remote, "message", "home:1")
-    session.wait_idle()
+    place.wait_idle(session)
     assert worker.alive
     assert Ledger.of(place.straight(), session.id).texts[remote.id] == ["home:1"]
 
