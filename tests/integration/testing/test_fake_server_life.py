@@ -80,7 +80,7 @@ def test_a_request_may_come_in_pieces_or_with_the_next(server: FakeModelServer) 
 
 def connected(server: FakeModelServer) -> socket.socket:
     """A plain connection to a server."""
-    return socket.create_connection(address(server), timeout=20.0)
+    return socket.create_connection(address(server), timeout=60.0)
 
 
 def address(server: FakeModelServer) -> tuple[str, int]:

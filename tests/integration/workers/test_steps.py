@@ -30,7 +30,7 @@ def server() -> Iterator[FakeModelServer]:
 @pytest.fixture
 def session(stage: Stage) -> Iterator[Session]:
     """A session with automatic delivery."""
-    with Session(exchange=stage.exchange, delivery="auto", timeout=30) as session:
+    with Session(exchange=stage.exchange, delivery="auto", timeout=100) as session:
         yield session
 
 
@@ -131,7 +131,7 @@ async def test_whoever_asked_learns_of_it(stage: Stage, server: FakeModelServer,
 
     server.calls_tool("pay")
     raised: list[BaseException] = []
-    async with Session(exchange=stage.exchange, timeout=30) as session:
+    async with Session(exchange=stage.exchange, timeout=100) as session:
         branch = await session.anew_branch(name="ada", pool="p", tools=["pay"], imodel="far")
         first = start(stage, server, tmp_path)
 
