@@ -118,10 +118,10 @@ def test_idle_branches_ask_for_nothing(site: Site) -> None:
         worker = limited(site, "RLIMIT_NOFILE", 40)
         # The first of them finds no group to read with, and does not wait.
         wait_until(lambda: polls(site) >= 2, 60)
-        few = at_rest(site)
+        few = min(at_rest(site) for _ in range(3))
         names = idle_branches(site, session, IDLE)
-        many = at_rest(site)
-        assert many <= 2 * few + 20
+        # A busy machine adds to a count now and then; what each idle branch costs would be in every one.
+        wait_until(lambda: at_rest(site) <= 2 * few + 20, 120)
         before = int(site.server.info("stats")["total_connections_received"])
         chosen = names[:: IDLE // 100]
         for name in chosen:
@@ -130,7 +130,7 @@ def test_idle_branches_ask_for_nothing(site: Site) -> None:
             lambda: session.default_branch.receive_all() or len(session.default_branch.messages) >= len(chosen), 60
         )
         assert int(site.server.info("stats")["total_connections_received"]) - before < 20
-        assert at_rest(site) <= 2 * few + 20
+        wait_until(lambda: at_rest(site) <= 2 * few + 20, 120)
         assert worker.alive
         assert "Too many open files" not in worker.errors
 
