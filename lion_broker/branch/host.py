@@ -17,7 +17,19 @@ from lion_broker.mail.exchange import Steps, ask_all
 from lion_broker.mail.mail import Mail, party
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import Package, PackageCategory
-from lion_broker.mail.records import LAST, START, Burial, Claimed, Deferral, Dispatched, Entry, Record, Reply, is_after
+from lion_broker.mail.records import (
+    LAST,
+    START,
+    Burial,
+    Claimed,
+    Deferral,
+    Dispatched,
+    Entry,
+    LogRecord,
+    Record,
+    Reply,
+    is_after,
+)
 from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station, Verb
 from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry.mail_spans import count_sent
@@ -80,11 +92,14 @@ class Host(Sender):
         self.branch.logs.observe(_refuse)
         self.ledger = None
 
-    def load_steps(self) -> Steps[Chronicle]:
-        """Read the history of a branch that nobody else uses yet into it, silently; returns what its log says."""
+    def load_steps(self, page: Sequence[LogRecord] | None = None) -> Steps[Chronicle]:
+        """Read the history of a branch that nobody else uses yet into it, silently; returns what its log says.
+
+        The first `page` of the log may have been read before.
+        """
         chronicle = Chronicle(self.around.session, self.branch.id, self.branch.msgs, self.branch.logs)
         with self.silence():
-            yield from chronicle.read_steps()
+            yield from chronicle.read_steps(page=page)
         self.version = chronicle.version
         self.known.update(chronicle.mails)
         return chronicle

@@ -43,6 +43,7 @@ __all__ = [
     "Kind",
     "change_records",
     "copy_record",
+    "first_page",
     "nothing_record",
     "received_message",
     "record_of",
@@ -156,11 +157,15 @@ class Chronicle:
         self.msgs.messages.observe(check)
         self.logs.observe(check)
 
-    def read_steps(self, until: tuple[int, int] | None = None) -> Steps[int]:
-        """Read what the log holds since the last time, up to (version, place) if given; returns how many records."""
+    def read_steps(self, until: tuple[int, int] | None = None, page: Sequence[LogRecord] | None = None) -> Steps[int]:
+        """Read what the log holds since the last time, up to (version, place) if given; returns how many records.
+
+        Its first `page`, which is what `first_page` asks for, may have been read before.
+        """
         count = 0
         while True:
-            page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
+            if page is None:
+                page = yield from ask(ReadLog(self.session, self.branch, self.version, self.place, _PAGE))
             rows = [row for row in page if row.record.kind != "times"]
             if until is not None:
                 rows = [row for row in rows if (row.version, row.place) <= until]
@@ -178,6 +183,7 @@ class Chronicle:
                 return count
             if len(page) < _PAGE:
                 return count
+            page = None
             yield PAUSE
 
     def _join(self, rows: Sequence[LogRecord]) -> None:
@@ -257,6 +263,11 @@ class Chronicle:
             yield PAUSE
         self.tools.update(source.tools)
         self.models.update(source.models)
+
+
+def first_page(session: str, branch: str) -> ReadLog:
+    """Return the read of the beginning of a log."""
+    return ReadLog(session, branch, 0, 0, _PAGE)
 
 
 def copy_record(branch: str, version: int, sender: str) -> Record:

@@ -7,6 +7,7 @@ every command is one that may be repeated, and `RedisExchange` repeats it.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -22,12 +23,14 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 from .copies import Copies, TooFewCopies
 from .requests import Command, packed
 
-__all__ = ["Lane", "SyncLine", "is_passing", "pool_of", "translate", "without_secrets"]
+__all__ = ["Lane", "SyncLine", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
 _WARM_SECONDS: Final = 1.0
 """For how long a connection is taken to be there still after it was used."""
+_ROOM: Final = 1024 * 1024
+"""Bytes that may be on their way to the server in a Unix socket, which has 200 kB unless somebody asks for more."""
 _OURS: Final = {"protocol": 2, "decode_responses": False}
 _PASSING_KINDS: Final = (
     errors.ConnectionError,
@@ -52,6 +55,16 @@ def _options(seconds: float) -> dict[str, Any]:
         "socket_timeout": min(_LONGEST_SECONDS, seconds),
         "health_check_interval": 0,
     }
+
+
+def make_room(connected: Any) -> None:
+    """Let a large turn be written at once while the server is at another, so that neither waits for the other.
+
+    What does not fit a Unix socket is written when the server has read some, and the server goes on when that is done.
+    TCP sockets grow by themselves, unless they are told how large to be. The system may allow less: see unix(7).
+    """
+    if connected is not None and connected.family == getattr(socket, "AF_UNIX", None):
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
 
 
 def without_secrets(url: str) -> str:
@@ -249,12 +262,17 @@ class SyncLine:
         try:
             last = self._warm.pop()
         except IndexError:
-            return self._pool.get_connection()
+            return self._from_pool()
         if time.monotonic() - last.used < _WARM_SECONDS and last.process == os.getpid():
             return last.connection
         self._pool.release(last.connection)
         self._cool_down()
-        return self._pool.get_connection()
+        return self._from_pool()
+
+    def _from_pool(self) -> Any:
+        connection = self._pool.get_connection()
+        make_room(connection._sock)  # it has no public name
+        return connection
 
     def _cool_down(self) -> None:
         """Give the pool what it is to look at before it is used again; the others were used even earlier."""

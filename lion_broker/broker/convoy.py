@@ -29,7 +29,7 @@ class LineConvoy(Convoy):
         self,
         exchange: Exchange,
         lane: Callable[[], Lane],
-        request: Callable[[Verb[Any]], Request | None],
+        request: Callable[[Sequence[Verb[Any]]], Request | None],
         read: Callable[[Request, Sequence[Any]], Any],
         seconds: float,
     ) -> None:
@@ -45,7 +45,7 @@ class LineConvoy(Convoy):
         """Ask for a verb behind those before; blocks while the socket is full."""
         if self._going and self._lane is None:
             self._ask_again()
-        request = self._request(verb)
+        request = self._request((verb,))
         if request is None:
             self._take(0)
             super().begin(verb)

@@ -7,15 +7,20 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from lion_broker.errors import BrokerError, LionError
 from lion_broker.mail import verbs as v
+from lion_broker.mail.checks import check
 
+from .blobs import carries_blobs
 from .functions import FUNCTIONS
 from .reads import READS
-from .requests import Command, Later, Request
+from .requests import Command, Later, Request, are_many_mails, never, together
 from .road import Road
 
-__all__ = ["PROMISING", "Asked", "Errand", "answer_of", "request_of"]
+__all__ = ["PROMISING", "Asked", "Errand", "answer_of", "request_of", "simple_request"]
 
 T = TypeVar("T")
+
+_FEW: Final = 3
+"""Verbs that go together on the shortest way; of more, what they have in common costs little beside themselves."""
 
 _FLEETING: Final = (
     v.Cancel,
@@ -56,6 +61,25 @@ Errand = Generator[Asked | float, list[Any], T]
 def request_of(road: Road, verb: v.Verb[Any]) -> Request:
     """Return what to send for a verb, and how to read the replies."""
     return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)
+
+
+def simple_request(road: Road, verbs: Sequence[v.Verb[Any]]) -> Request | None:
+    """Return one request for a few verbs that are done with their first replies, and have no blob; else None."""
+    several = verbs[1:]
+    if verbs[_FEW:] or (several and are_many_mails(verbs)):
+        return None
+    requests = []
+    for verb in verbs:
+        if carries_blobs(verb):
+            return None
+        check(verb)
+        request = request_of(road, verb)
+        if request.again is not never:
+            return None
+        if not several:
+            return request
+        requests.append(request)
+    return together(requests) if requests else None
 
 
 def answer_of(request: Request, replies: Sequence[Any], url: str) -> Any:

@@ -18,7 +18,7 @@ from lion_broker.mail.verbs import ReadReady, Verb
 
 from . import patience
 from .async_line import AsyncLine
-from .blobs import carries_blobs, fetch, missing, put, with_bodies
+from .blobs import fetch, missing, put, with_bodies
 from .checkup.facts import QUESTIONS, read_facts
 from .checkup.inspection import Inspection
 from .checkup.profile import Profile
@@ -26,7 +26,7 @@ from .codec import Codec
 from .connection import SyncLine, is_passing, without_secrets
 from .convoy import LineConvoy
 from .copies import Copies
-from .errand import PROMISING, Asked, Errand, answer_of, request_of
+from .errand import PROMISING, Asked, Errand, answer_of, request_of, simple_request
 from .keys import Keys
 from .library import PROTOCOL, library
 from .opening import KEY_ADVICE, insist_on_functions, partitions_of
@@ -91,7 +91,7 @@ class RedisExchange(Exchange):
 
     def call_all(self, verbs: Verbs, /) -> list[Any]:
         """Do the verbs in order and return their answers; see `Exchange`."""
-        if len(verbs) == 1 and (request := self._single(verbs[0])) is not None:
+        if (request := self._simple(verbs)) is not None:
             return self._ask_now(verbs, request)
         deadline = self._deadline(verbs)
         return self._drive(self._errand(verbs, deadline), deadline)
@@ -99,7 +99,7 @@ class RedisExchange(Exchange):
     async def acall_all(self, verbs: Verbs, /, *, heard: Heard | None = None) -> list[Any]:
         """Do the same without blocking the event loop."""
         line = self._lines.get(asyncio.get_running_loop())
-        if len(verbs) == 1 and line is not None and (request := self._single(verbs[0])) is not None:
+        if line is not None and (request := self._simple(verbs)) is not None:
             return await self._ask_once(line, verbs, request, heard)
         deadline = self._deadline(verbs)
         answers = await self._adrive(self._errand(verbs, deadline), deadline)
@@ -145,7 +145,7 @@ class RedisExchange(Exchange):
     def convoy(self) -> Convoy:
         """Return a way to ask for verbs that does not wait for each answer; see `Exchange`."""
         seconds = self._patience + patience.SLACK
-        return LineConvoy(self, lambda: self._sync_line().lane(), self._single, self._read, seconds)
+        return LineConvoy(self, lambda: self._sync_line().lane(), self._simple, self._read, seconds)
 
     def _sync_line(self) -> SyncLine:
         line = self._sync = self._sync or SyncLine(self._full_url, self._patience + patience.SLACK)
@@ -198,16 +198,14 @@ class RedisExchange(Exchange):
             result: T = end.value
             return result
 
-    def _single(self, verb: Verb[Any]) -> Request | None:
-        """Return the request of a verb whose first replies are all that there is to it, as a rule, else None."""
-        if self._road is None or self._replicas or self._outage.goes_on or carries_blobs(verb):
+    def _simple(self, verbs: Verbs) -> Request | None:
+        """Return one request for verbs whose first replies are all that there is to them, as a rule, else None."""
+        if self._road is None or self._replicas or self._outage.goes_on:
             return None
-        check(verb)
-        request = request_of(self._road, verb)
-        return request if request.again is never else None
+        return simple_request(self._road, verbs)
 
     def _ask_now(self, verbs: Verbs, request: Request) -> list[Any]:
-        """Do one verb on the shortest way; where it does not end there, the same verb goes the way of all others."""
+        """Do a few verbs on the shortest way; where it does not end there, the same go the way of all others."""
         seconds = request.wait_ms / 1000 + self._patience
         deadline = time.monotonic() + seconds
         try:
@@ -240,7 +238,8 @@ class RedisExchange(Exchange):
             return self._patiently(partial(self._attempt, verbs), deadline, replies)
         if [reply for reply in replies if isinstance(reply, ResponseError)]:
             return self._patiently(partial(self._attempt, verbs), deadline)
-        answers = [self._read(request, replies)]
+        read = self._read(request, replies)
+        answers: list[Any] = read if verbs[1:] else [read]
         if not missing(verbs, answers):
             return answers
         return self._patiently(partial(self._with_blobs, verbs, answers), deadline)

@@ -15,6 +15,7 @@ import hiredis
 from redis import exceptions as errors
 from redis.asyncio.connection import DefaultParser
 
+from .connection import make_room
 from .copies import Copies
 from .requests import packed
 
@@ -85,6 +86,7 @@ class Pipeline(asyncio.Protocol):
         ended = connection._reader.at_eof()
         self._writer, connection._reader, connection._writer = connection._writer, None, None
         self._transport: asyncio.Transport = self._writer.transport
+        make_room(self._transport.get_extra_info("socket"))
         self._reader = hiredis.Reader(replyError=DefaultParser.parse_error, notEnoughData=_NOTHING)
         self._reader.setmaxbuf(_KEPT)
         self._queue: deque[Waiting] = deque()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from hiredis import pack_command
@@ -10,7 +11,7 @@ from hiredis import pack_command
 from lion_broker.errors import ConfigError
 from lion_broker.mail.verbs import Dispatch
 
-__all__ = ["Argument", "Command", "Later", "Request", "are_many_mails", "never", "packed"]
+__all__ = ["Argument", "Command", "Later", "Request", "are_many_mails", "never", "packed", "together"]
 
 _MANY_MAILS: Final = 100
 Argument = str | bytes | int | float
@@ -33,6 +34,17 @@ class Request(NamedTuple):
     parse: Callable[[Sequence[Any]], Any]
     wait_ms: int = 0
     again: Callable[[Sequence[Any]], bool] = never
+
+
+def together(requests: Sequence[Request]) -> Request:
+    """Return one request for several that are done with their first replies; it means the list of what they mean."""
+
+    def parse(replies: Sequence[Any]) -> list[Any]:
+        rest = iter(replies)
+        return [one.parse(list(islice(rest, len(one.commands)))) for one in requests]
+
+    commands = tuple([command for one in requests for command in one.commands])
+    return Request(commands, parse, max([one.wait_ms for one in requests]))
 
 
 class Later:

@@ -14,6 +14,8 @@ from .schedule import Schedule
 __all__ = ["Reading"]
 
 _WAIT_MS: Final = 500
+_WAIT_ONCE_MS: Final = 50
+"""How long one waits that ends when it finds nothing: whoever waits for that end waits no longer."""
 _GLANCE_MS: Final = 10
 """How long a read waits that leaves the overflow out: seats may be free by then."""
 _MOST_GLANCES: Final = 4
@@ -37,6 +39,8 @@ class Reading:
         self._owner = owner
         self._crowded = False
         self._glances = 0
+        self.until_idle = False
+        """Whether the worker ends with a read that finds nothing."""
 
     def next(self) -> ReadReady | None:
         """Return what to read now; None while there is no room for more."""
@@ -44,7 +48,7 @@ class Reading:
         if room <= 0:
             return None
         # Who has more to do than it can waits for no more: what comes goes to those who wait for it.
-        glance, wait = (0, 0) if self._load.behind else (_GLANCE_MS, _WAIT_MS)
+        glance, wait = (0, 0) if self._load.behind else (_GLANCE_MS, _WAIT_ONCE_MS if self.until_idle else _WAIT_MS)
         due = self._glances >= _MOST_GLANCES and room > behind
         both = due or not (self._crowded and self._schedule.in_line)
         if not both:
@@ -52,8 +56,11 @@ class Reading:
             # wait for a seat: those that have some are new, of a session that is likely to have a seat left.
             return ReadReady(self._pool, self._owner, _AT_A_GLANCE, glance, overflow=False)
         # So many come of each stream; what waits in line here is not there for other workers.
-        most = max(1, room // 2) if self._crowded else room
-        return ReadReady(self._pool, self._owner, min(_MOST_READ, most), wait, free)
+        most = min(_MOST_READ, max(1, room // 2) if self._crowded else room)
+        if self._crowded and free < most:
+            # As at a glance: what is new comes with its mail, also where the overflow is read with it.
+            return ReadReady(self._pool, self._owner, min(_AT_A_GLANCE, most), wait)
+        return ReadReady(self._pool, self._owner, most, wait, free)
 
     def note(self, read: ReadReady, found: Iterable[ReadyEntry]) -> None:
         """Note what a read has found."""

@@ -7,30 +7,27 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
-
-from pydantic_core import from_json
+from typing import Any, Final
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.directory import Directory, gone
 from lion_broker.branch.host import Host
-from lion_broker.branch.inventory import equip
-from lion_broker.branch.ledger import Ledger
 from lion_broker.branch.refusal import lease_lost
 from lion_broker.branch.registry import Behaviour, Registry
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BehaviourUnknown, LeaseLost, LionError
-from lion_broker.mail.exchange import Exchange, arun
+from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, ReadyEntry
-from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Release, Station
+from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Release, Station, Verb
 from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry import logger
 
 from .account import Account
 from .load import Load
+from .loading import loaded, reads
 from .schedule import Schedule
 from .server_time import ServerTime
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
@@ -126,6 +123,12 @@ class Workplace:
                 self.retrying.discard((session, branch))
         return bool(self.retrying)
 
+    def reads_ahead(self, ready: ReadyEntry) -> tuple[Verb[Any], ...]:
+        """What is read with a claim: the branch, where it is not here, and others of its session were needed."""
+        if ready.session not in self._around or ready.branch in self._warm:
+            return ()
+        return reads(ready.session, ready.branch)
+
     def take_warm(self, branch: str, version: int) -> Host | None:
         """Return the branch as this worker left it, if nobody has changed it since."""
         host = self._warm.take(branch)
@@ -156,6 +159,7 @@ class Seat:
         self._version = 0
         self._served, self._since = 0, time.monotonic()
         self._new = ""
+        self._read: list[Any] = []
         self._turn: Turn | None = None
         self._task: asyncio.Task[object] | None = None
         self._dropped = self._lost = False
@@ -231,19 +235,20 @@ class Seat:
         place, began = self._place, time.time()
         passage = place.schedule.passage(self._ready.session)
         async with passage:
-            claimed = await place.exchange.acall(
-                Claim(
-                    self._ready.session,
-                    self._ready.branch,
-                    self._token,
-                    entry=self._ready.id,
-                    pool=place.pool,
-                    owner=place.owner,
-                    lease_ms=place.lease_ms,
-                    batch=place.schedule.batch,
-                ),
-                heard=passage.heard,
+            claim = Claim(
+                self._ready.session,
+                self._ready.branch,
+                self._token,
+                entry=self._ready.id,
+                pool=place.pool,
+                owner=place.owner,
+                lease_ms=place.lease_ms,
+                batch=place.schedule.batch,
             )
+            verbs = (claim, *(place.reads_ahead(self._ready) if self._host is None else ()))
+            answers = await place.exchange.acall_all(verbs, heard=passage.heard)
+            claimed: Claimed = answers[0]
+            self._read = answers[1:]
             passage.mails = len(claimed.entries)
         Account.received(place.exchange, self._ready, place.owner, claimed, began)
         return claimed
@@ -336,24 +341,11 @@ class Seat:
             return self._host
         host = self._place.take_warm(self._ready.branch, self._version)
         if host is None:
-            host = await self._load()
+            around = self._place.around(self._ready.session)
+            host = await loaded(around, self._station(), self._place.pool, self._version, self._read)
+            self._read = []
         host.token, host.cursor, host.version = self._token, self._cursor, self._version
         self._host = host
-        return host
-
-    async def _load(self) -> Host:
-        around = self._place.around(self._ready.session)
-        record = await arun(self._place.exchange, around.directory.record_steps(self._ready.branch))
-        branch = Branch(
-            id=IDType(self._ready.branch),
-            name=record.seed.name or None,
-            user=record.seed.fields.get("user"),
-            metadata=from_json(record.seed.fields.get("metadata", "{}")),
-        )
-        host = Host(branch, around, token=self._token, pool=self._place.pool)
-        host.attach()
-        equip(branch, await arun(self._place.exchange, host.load_steps()), self._place.registry)
-        host.ledger = Ledger(self._place.exchange, host.station, self._place.lease_ms)
         return host
 
     def _absorb(self, verb: Commit, answer: Claimed, turn: Turn, host: Host | None) -> bool:
@@ -372,7 +364,7 @@ class Seat:
             said = f"branch {branch} is hosted elsewhere now, or its turn was stopped; what it did here has no effect"
             log.warning("%s", said if isinstance(error, LeaseLost) else error)
             return False
-        self._cursor, self._version = verb.consumed, verb.version + 1
+        self._cursor, self._version, self._read = verb.consumed, verb.version + 1, []
         turn.account.committed(self._place.exchange, self._ready, self._place.owner, turn)
         turn.account.received(self._place.exchange, self._ready, self._place.owner, answer)
         self._served += turn.done

@@ -39,6 +39,10 @@ class WarmBranches:
             if longest_ago is not None:
                 longest_ago.retire()
 
+    def __contains__(self, branch: str) -> bool:
+        """Whether a branch is here."""
+        return branch in self._kept
+
     def take(self, branch: str) -> Host | None:
         """Return a branch, which is kept no longer; None when it is not here."""
         host, size = self._kept.pop(branch, (None, 0))

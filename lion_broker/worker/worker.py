@@ -141,7 +141,7 @@ class Worker:
         back, and returns. A server that does not answer is waited for, and so is one that refuses the worker later on;
         one that refuses it when it begins raises BrokerError. A worker that came to an end by itself may run again.
         """
-        self._place.until_idle = until_idle
+        self._place.until_idle = self._reading.until_idle = until_idle
         if self._ended and not self._told_to_stop:
             self._stop, self._ended, self._place.stopping = anyio.Event(), False, False
             self._unbegun.clear()  # handed back at the end of the last run

@@ -86,10 +86,15 @@ async def test_the_overflow_is_not_left_out_for_ever() -> None:
     for _ in range(3):
         await reader.turn_ends()
     asked = []
-    for _ in range(6):
-        asked.append(reader.next().overflow)
+    for _ in range(5):
+        read = reader.next()
+        asked.append(read.overflow)
+        # What is new comes with its mail whichever streams are read, and though no seat is free.
+        assert (reader.schedule.free, read.seats) == (0, None)
+        assert read.count <= 4
         reader.found()
-    assert asked == [False, False, False, False, True, True]
+    assert asked == [False, False, False, False, True]
+    assert (reader.next().overflow, reader.next().seats) == (True, 0)
 
 
 async def test_without_an_overflow_both_are_read() -> None:
@@ -114,3 +119,11 @@ async def test_who_has_too_much_to_do_waits_for_no_more(crowded: bool) -> None:
     assert (reader.next().overflow, reader.next().wait_ms) == (not crowded, 0)
     reader.load.note(0.0)
     assert reader.next().wait_ms > 0
+
+
+def test_who_ends_when_nothing_is_there_does_not_wait_for_long() -> None:
+    """Nothing comes into that wait but what others send meanwhile, and whoever waits for the end waits for it too."""
+    reader = Reader(10)
+    assert reader.next().wait_ms == 500
+    reader.reading.until_idle = True
+    assert reader.next().wait_ms == 50

@@ -1,0 +1,98 @@
+"""A branch that a worker does not have is read with its claim, where others of its session were needed before."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lion_broker import Branch, Mail, Registry, Session
+from lion_broker.broker.async_line import AsyncLine
+from lion_broker.broker.exchange import RedisExchange
+from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.mail.verbs import Promote, ReadReady
+from lion_broker.worker.schedule import Schedule
+from lion_broker.worker.seat import Seat, Workplace
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def seen() -> list[list[str]]:
+    """What the branch knew when its behaviour began, mail after mail."""
+    return []
+
+
+@pytest.fixture
+def registry(seen: list[list[str]]) -> Registry:
+    """A behaviour that looks at the history."""
+    registry = Registry()
+
+    @registry.behaviour("look")
+    async def look(branch: Branch, mail: Mail) -> None:
+        seen.append(_said(branch))
+
+    return registry
+
+
+@pytest.fixture
+def place(exchange: RedisExchange, registry: Registry) -> Iterator[Workplace]:
+    """A worker's place, whose turns have two mails."""
+    schedule = Schedule(9, 2, lambda ready: None)
+    place = Workplace(exchange, registry, LeaseKeeper(exchange, 60_000), "p", "me", 60_000, schedule)
+    place.time.heard(exchange.call(Promote()).now)
+    yield place
+    place.keeper.close()
+
+
+def _said(branch: Branch) -> list[str]:
+    return [message.content["instruction"] for message in branch.messages]
+
+
+async def serve(place: Workplace) -> None:
+    """Serve the branch that is ready next."""
+    (ready,) = await place.exchange.acall(ReadReady("p", "me", 1))
+    place.schedule.add(ready)
+    await Seat(place, ready).serve()
+
+
+async def test_one_trip_for_claim_and_branch(
+    exchange: RedisExchange, place: Workplace, seen: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn is two trips; of the first branch of a session it is three, since it might not have been needed."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        branches = [await session.anew_branch(pool="p", behaviour="look") for _ in range(3)]
+        assert not await exchange.acall(ReadReady("p", "me", 1))  # whoever reads first makes the pool's group
+        async with session.batch():
+            for branch in branches:
+                session.default_branch.send(branch, "message", "one")
+                session.default_branch.send(branch, "message", "two")
+        asked, trips = AsyncLine.call, [0]
+
+        async def call(line: AsyncLine, *arguments: object, **options: object) -> list[object]:
+            trips[-1] += 1
+            return await asked(line, *arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(AsyncLine, "call", call)
+        for _ in branches:
+            await serve(place)
+            trips.append(0)
+        assert session.counters()["applied"] == 6
+    # Each has the read of what is ready, and the commit.
+    assert trips[:3] == [2 + 2, 2 + 1, 2 + 1]
+    assert seen == [["one"], ["one", "two"]] * 3
+
+
+async def test_what_was_read_is_not_used_when_the_branch_has_gone_on(exchange: RedisExchange, place: Workplace) -> None:
+    """Mail that is only written down does not need the branch; what comes behind it finds what it wrote."""
+    async with Session(exchange=exchange, delivery="auto") as session:
+        other, branch = await session.anew_branch(pool="p", behaviour="look"), await session.anew_branch(pool="p")
+        await session.default_branch.asend(other, "message", "needed")
+        await serve(place)
+        async with session.batch():
+            for text in ("one", "two"):
+                session.default_branch.send(branch, "message", text)
+            # What may come too late has to be looked at.
+            session.default_branch.send(branch, "message", "three", ttl=3600)
+        await serve(place)
+        host = place.take_warm(branch.id, version=2)
+        assert host is not None
+        assert _said(host.branch) == ["one", "two", "three"]
