@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from lion_broker.broker.server.binary import find_server_binary
 from lion_broker.broker.server.directory import (
@@ -59,6 +59,9 @@ __all__ = [
 
 LINGER_SECONDS = 3.0
 """How long a server without users stays, so that programs started one after the other share one."""
+
+_LEAST_SECONDS: Final = 0.5
+"""A server that is started at all has so long to answer, however little is left of its starter's patience."""
 
 PAUSE_SECONDS = 0.01
 """Between two looks at a server that another process starts or stops: flock cannot wait with a limit."""
@@ -213,7 +216,7 @@ class _Attempt:
         """Start the server if its directory is free, else find it without a record or end a useless one."""
         private_directory(self.socket.parent)
         if self.is_free():
-            patience = self.deadline - time.monotonic()
+            patience = max(_LEAST_SECONDS, self.deadline - time.monotonic())
             record = start(self.directory, self.socket, environ, linger, patience)
             return self._server(record) if record else None
         record = read_record(str(self.directory))

@@ -43,3 +43,13 @@ async def blocks(branch: Branch, mail: Mail) -> None:
         file.write(f"{os.getpid()}\n")
     time.sleep(float(text_of(mail)))  # noqa: ASYNC251 - the fault that the test is about
     branch.send(mail.sender, "message", "done")
+
+
+@registry.behaviour("holds")
+async def holds(branch: Branch, mail: Mail) -> None:
+    """Let nothing else run on the worker until there is a file `go`."""
+    with (desk / "holds").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    while not (desk / "go").exists():
+        time.sleep(0.01)  # noqa: ASYNC251 - the fault that the test is about
+    branch.send(mail.sender, "message", "done")

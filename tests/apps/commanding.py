@@ -110,7 +110,7 @@ def lead(order: dict[str, Any], told: int) -> None:
     doom = Doom(order["at"], order["moment"])
     RedisExchange.call_all = lambda self, verbs, /: doom.call_all(self, verbs)  # type: ignore[method-assign]
     RedisExchange.acall_all = _acall_all  # type: ignore[method-assign]
-    session = Session(timeout=20)
+    session = Session(timeout=100)
     prepare(session)
     os.write(told, f"{session.id}\n".encode())
     doom.armed = True

@@ -61,7 +61,7 @@ def rounds(session_id: str) -> None:
         ended.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    with Session.open(session_id, timeout=20) as session:
+    with Session.open(session_id, timeout=100) as session:
         tell(event="ready")
         while not ended.is_set():
             session.collect_send_all(receive_all=True)

@@ -25,6 +25,12 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acts, "_watchers", ())
 
 
+@pytest.fixture(autouse=True)
+def leased_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that renew no lease while a test counts, however long a busy machine takes over it."""
+    monkeypatch.setenv("LION_BROKER_LEASE", "3600")
+
+
 @pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that nobody else uses."""

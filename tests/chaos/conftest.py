@@ -28,6 +28,6 @@ def place(mortal: MortalServer, request: pytest.FixtureRequest, monkeypatch: pyt
 @pytest.fixture
 def session(place: Ground) -> Iterator[Session]:
     """A session with automatic delivery, through the proxy."""
-    with Session(exchange=place.exchange(), delivery="auto", timeout=20) as session:
+    with Session(exchange=place.exchange(), delivery="auto", timeout=100) as session:
         yield session
         place.proxy.heal()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from lion_broker import BrokerUnavailable, Session
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.config import PREFIX
 from lion_broker.mail.records import BranchRecord
@@ -78,6 +79,23 @@ class Ground:
         words = ("-m", module, "worker", "--app", app, "--pool", pool, "--json", "--until-eof", *options)
         return self.start(*words, **environ)
 
+    def flush(self, session: Session) -> None:
+        """Store what a session has kept, and ask again where its patience is over before a busy machine has done it."""
+
+        def flushed() -> bool:
+            with suppress(BrokerUnavailable):
+                session.flush()
+                return True
+            return False
+
+        wait_until(flushed)
+
+    def wait_idle(self, session: Session) -> None:
+        """Wait until all that a session has sent is done, with more patience than it may have itself."""
+        self.flush(session)
+        with Session.open(session.id, exchange=self.straight()) as patient:
+            patient.wait_idle()
+
     def records(self, exchange: RedisExchange, session: str) -> tuple[BranchRecord, ...]:
         """Where the branches of a session stand."""
         return exchange.call(ReadBranches(session))
@@ -101,7 +119,7 @@ class Ground:
 
     def wait_closed(self, session: str) -> None:
         """Wait until nothing of a session is left open; AssertionError with what still is."""
-        wait_until(lambda: not self.left_open(session) or None, 20, "work is left open")
+        wait_until(lambda: not self.left_open(session) or None, 60, "work is left open")
 
     def close(self) -> None:
         """End programs and connections."""

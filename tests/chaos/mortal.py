@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lion_broker.testing import wait_until
-from tests.conformance.servers import find_bundled
+from tests.conformance.servers import find_bundled, free_port
 
 __all__ = ["MortalServer"]
 
@@ -26,9 +25,7 @@ class MortalServer:
         self.fsync = fsync
         self.starts = 0
         self._folder = tempfile.TemporaryDirectory(prefix="lion-chaos-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.client: Any = Redis(host="127.0.0.1", port=self.port, socket_timeout=20)
         self._process: subprocess.Popen[bytes] | None = None
 

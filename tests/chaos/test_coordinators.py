@@ -54,7 +54,7 @@ def taken_up(session: str, stage: Stage) -> Session:
     """Take a session up as its host, when the dead program's leases have ended."""
 
     def attempt() -> Session | None:
-        found = Session.open(session, exchange=stage.exchange, host=True, timeout=20)
+        found = Session.open(session, exchange=stage.exchange, host=True, timeout=100)
         if all(isinstance(branch, Branch) or branch.pool for branch in found.branches):
             return found
         found.close()
@@ -159,7 +159,7 @@ def test_inside_a_deletion(ward: Stage, nursery: Program) -> None:
 
 def test_two_at_once(stage: Stage) -> None:
     """Two programs that command rounds of one session at the same time move each mail once, in order."""
-    with Session(exchange=stage.exchange, timeout=20) as session:
+    with Session(exchange=stage.exchange, timeout=100) as session:
         ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
         far = session.new_branch(name="far", pool="p", behaviour="echo")
         stage.worker(pool="p", lease=0.5)

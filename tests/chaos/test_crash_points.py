@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.redis, pytest.mark.processes, pytest.mark.chaos, pytes
 
 TIMES = int(os.environ.get("CHAOS_TIMES", "2"))
 AT_ONCE = 6
+SOUND = 3.0
+"""The lease of who takes over, in seconds: it is not to end as well where a busy machine lets a worker wait."""
 POINTS = {
     "after the claim": "after Claim",
     "before the call": "after Step.intent",
@@ -93,7 +95,7 @@ class Play:
 
     def sound(self) -> Program:
         """A worker that nothing happens to."""
-        worker = self._stage.worker("tests.apps.thinkers:registry", "p", lease=0.5, **self._environ)
+        worker = self._stage.worker("tests.apps.thinkers:registry", "p", lease=SOUND, **self._environ)
         worker.ready()
         return worker
 

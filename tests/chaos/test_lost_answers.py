@@ -69,7 +69,7 @@ def check(exchange: RedisExchange, session: str) -> None:
 @pytest.mark.parametrize("station", STATIONS)
 def test_each_call_of_a_session(place: Ground, station: str, way: Way) -> None:
     """Whichever call of a session loses its request or its answer, three times in a row and whenever it is made."""
-    session = Session(exchange=place.exchange(), delivery="manual", timeout=20)
+    session = Session(exchange=place.exchange(), delivery="manual", timeout=100)
     drop = place.proxy.drop_answer if way == Way.ANSWER else place.proxy.drop_request
     drop(station.encode(), times=LOST)
     work(session)
@@ -130,7 +130,7 @@ def test_answers_of_an_operation(place: Ground, session: Session) -> None:
 
 def test_a_round_whose_receiving_is_cut(place: Ground) -> None:
     """What is moved into mailboxes of workers is moved once."""
-    with Session(exchange=place.exchange(), delivery="manual", timeout=20) as session:
+    with Session(exchange=place.exchange(), delivery="manual", timeout=100) as session:
         remote = session.new_branch(name="remote", pool="p", behaviour="echo")
         place.worker(APP, "p").ready()
         home = session.default_branch
@@ -165,7 +165,7 @@ def test_a_round_waits_for_what_a_lost_answer_has_moved(place: Ground, call: str
 @pytest.mark.parametrize("name", ["home", "far"])
 def test_the_pieces_of_a_batch(place: Ground, name: str, way: Way) -> None:
     """Whatever of them or of their answers is lost, and a cut on top of that: each mail comes once, in order."""
-    with Session(exchange=place.exchange(), delivery="auto", timeout=20) as session:
+    with Session(exchange=place.exchange(), delivery="auto", timeout=100) as session:
         ben, far = session.new_branch(name="ben"), session.new_branch(name="far", pool="nobody")
         sender, call = (session.default_branch, b"_dispatch") if name == "home" else (far, b"_post")
         drop = place.proxy.drop_answer if way == Way.ANSWER else place.proxy.drop_request
@@ -188,7 +188,7 @@ def test_the_pieces_of_a_batch(place: Ground, name: str, way: Way) -> None:
 
 def test_a_block_whose_server_is_slow(place: Ground) -> None:
     """Mail that goes a piece at a time does not heap up while each answer takes long: whoever sends waits."""
-    with Session(exchange=place.exchange(), delivery="auto", timeout=20) as session:
+    with Session(exchange=place.exchange(), delivery="auto", timeout=100) as session:
         ben, far = session.new_branch(name="ben"), session.new_branch(name="far", pool="nobody")
         postbox, most = session._estate.postbox, 0
         place.proxy.delay(0.2)
@@ -217,7 +217,7 @@ def test_a_block_whose_server_falls_silent(place: Ground) -> None:
                 home.send(ben, "message", f"home:{number}")
         assert place.proxy.injected["black hole"] > 0
         ben.receive_all()
-        session.flush()
+        place.flush(session)
         ledger = Ledger.of(place.straight(), session.id)
         assert ledger.texts[ben.id] == [f"home:{number}" for number in range(4000)]
         assert ledger.doubles() == ledger.gaps() == []
@@ -239,9 +239,9 @@ def test_a_post_that_arrives_after_its_sender_has_given_up(place: Ground) -> Non
             batch()
         assert place.proxy.injected["black hole"] > 0
         place.proxy.heal()
-        session.flush()
+        place.flush(session)
         place.worker(APP, "p").ready()
-        session.wait_idle()
+        place.wait_idle(session)
         ledger = Ledger.of(place.straight(), session.id)
         assert ledger.texts[remote.id] == [f"home:{number}" for number in range(3)]
         assert session.counters()["posted"] == 3

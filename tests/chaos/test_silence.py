@@ -10,8 +10,9 @@ import pytest
 
 from lion_broker import BrokerUnavailable, Session
 from lion_broker.broker import patience as module
+from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.verbs import ListSessions
-from lion_broker.testing import wait_until
+from lion_broker.testing import await_until, wait_until
 from tests.chaos.ground import Ground
 from tests.chaos.proxy import Link, Way
 from tests.ledger import Ledger
@@ -35,11 +36,26 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> float:
     return PATIENCE
 
 
+async def answered(exchange: RedisExchange) -> bool:
+    """Whether the server has answered; a busy machine may keep it for longer than there is patience."""
+    with suppress(BrokerUnavailable):
+        return await exchange.acall(ListSessions()) == ()
+    return False
+
+
+def answered_here(exchange: RedisExchange) -> bool:
+    """The same in ordinary code."""
+    with suppress(BrokerUnavailable):
+        return exchange.call(ListSessions()) == ()
+    return False
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_ordinary_code_in_a_black_hole(place: Ground, hasty: float, way: str) -> None:
     """A call on a connection that stood before, and one on a new one, end with an error that says so."""
     exchange = place.exchange(patience=hasty)
-    assert exchange.call(ListSessions()) == ()
+    wait_until(lambda: answered_here(exchange))
+    before = place.proxy.accepted
     place.proxy.hold(*WAYS[way])
     for _ in range(2):
         errors: list[BaseException] = []
@@ -55,9 +71,9 @@ def test_ordinary_code_in_a_black_hole(place: Ground, hasty: float, way: str) ->
         thread.join(HANG)
         assert not thread.is_alive()
         assert len(errors) == 1
-    assert place.proxy.accepted <= MOST_ATTEMPTS
+    assert place.proxy.accepted - before <= MOST_ATTEMPTS
     place.proxy.heal()
-    assert exchange.call(ListSessions()) == ()
+    wait_until(lambda: answered_here(exchange))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -66,15 +82,16 @@ def test_an_event_loop_in_a_black_hole(place: Ground, hasty: float, way: str) ->
     exchange = place.exchange(patience=hasty)
 
     async def main() -> None:
-        assert await exchange.acall(ListSessions()) == ()
+        await await_until(lambda: answered(exchange))
+        before = place.proxy.accepted
         place.proxy.hold(*WAYS[way])
         async with asyncio.timeout(HANG):
             calls = (exchange.acall(ListSessions()) for _ in range(100))
             raised = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(error) for error in raised} == {BrokerUnavailable}
-        assert place.proxy.accepted <= MOST_ATTEMPTS
+        assert place.proxy.accepted - before <= MOST_ATTEMPTS
         place.proxy.heal()
-        assert await exchange.acall(ListSessions()) == ()
+        await await_until(lambda: answered(exchange))
         await exchange.aclose()
 
     asyncio.run(main())
@@ -94,7 +111,7 @@ def test_half_of_a_connection_is_gone(place: Ground, session: Session, end: Way)
         assert place.proxy.halve(end) > 0
         with suppress(BrokerUnavailable):
             home.send(remote, "message", f"home:{number}")
-        session.wait_idle()
+        place.wait_idle(session)
     home.receive_all()
     assert [message.instruction for message in home.messages] == [f"re home:{number}" for number in range(2)]
     ledger = Ledger.of(place.straight(), session.id)
@@ -121,7 +138,7 @@ def test_a_worker_whose_blocking_read_died_silently(place: Ground, session: Sess
     for number in range(20):
         home.send(remote, "message", f"home:{number}")
     wait_until(lambda: {link.number for link in place.proxy.links(reads_ready)} - before, HANG)
-    session.wait_idle()
+    place.wait_idle(session)
     home.receive_all()
     place.proxy.heal()
     assert [message.instruction for message in home.messages] == [f"re home:{number}" for number in range(20)]
@@ -148,7 +165,7 @@ def test_workers_knock_with_pauses(place: Ground, session: Session) -> None:
     assert place.proxy.accepted - before <= (2 * complaints + 4) * MOST_ATTEMPTS
     place.proxy.slam(False)
     home.send(remote, "message", "home:1")
-    session.wait_idle()
+    place.wait_idle(session)
     assert worker.alive
     assert Ledger.of(place.straight(), session.id).texts[remote.id] == ["home:1"]
 

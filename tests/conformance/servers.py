@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from random import randrange
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from redis.exceptions import ConnectionError as NotYetThere
 from redis.retry import Retry
 
 SECRET = b"a secret of the conformance suite"
+
+_QUIET_PORTS = (10_000, 32_000)
 
 KEYS = re.compile(
     r"""lion:\{[^{}]+:\d+\}:(
@@ -37,10 +41,10 @@ KEYS = re.compile(
 class Server:
     """A running server and a plain client of it, for what the port does not show."""
 
-    def __init__(self, socket: Path) -> None:
-        self.url = f"unix://{socket}"
+    def __init__(self, place: Path) -> None:
+        self.url = f"unix://{place}"
         retry = Retry(ConstantBackoff(0.02), 500)
-        self.client: Any = Redis(unix_socket_path=str(socket), retry=retry, retry_on_error=[NotYetThere])
+        self.client: Any = Redis(unix_socket_path=str(place), retry=retry, retry_on_error=[NotYetThere])
         self.client.ping()
 
     def strays(self) -> list[str]:
@@ -57,15 +61,28 @@ class Server:
 def running(binary: Path, **changed: str) -> Iterator[Server]:
     """Run a server in a directory of its own until the end of the block, with some settings (`_` for `-`) changed."""
     with tempfile.TemporaryDirectory(prefix="lion-") as folder:
-        socket = Path(folder, "s")
-        options = {"port": "0", "unixsocket": str(socket), "dir": folder, "save": "", "appendonly": "yes"}
+        place = Path(folder, "s")
+        options = {"port": "0", "unixsocket": str(place), "dir": folder, "save": "", "appendonly": "yes"}
         options |= {"appendfsync": "everysec"} | {name.replace("_", "-"): value for name, value in changed.items()}
         command = [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
-                yield Server(socket)
+                yield Server(place)
             finally:
                 process.kill()
+
+
+def free_port() -> int:
+    """A port of this machine for a server that cannot choose one.
+
+    It is below those that the system gives to whoever asks for any: between this call and the server's start, and while
+    the server is away, nobody else comes to have it.
+    """
+    while True:
+        port = randrange(*_QUIET_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def find_bundled() -> Path:

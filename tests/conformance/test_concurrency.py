@@ -88,7 +88,7 @@ def test_every_mail_takes_effect_once_and_in_order(auto: Road) -> None:
         finally:
             over.set()
         for thread in (*workers, *others):
-            thread.result(30)
+            thread.result(60)
     for reader in READERS:
         log = auto.log(reader)
         versions = [entry.version for entry in log]

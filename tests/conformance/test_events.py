@@ -93,10 +93,10 @@ def test_a_watcher_waits(auto: Road) -> None:
     auto.local("ada")
     tip = auto.events()[-1].id
     with ThreadPoolExecutor(1) as watcher:
-        told = watcher.submit(auto.call, ReadEvents(auto.session, tip, wait_ms=30_000))
+        told = watcher.submit(auto.call, ReadEvents(auto.session, tip, wait_ms=120_000))
         stand = auto.claim("ada", "mine")
         auto.commit("ada", "mine", stand, records=(TURN, TURN))
-        assert [event.kind for event in told.result(20)] == ["turn"]
+        assert [event.kind for event in told.result(60)] == ["turn"]
 
 
 def test_a_watcher_that_is_late_does_not_wait(auto: Road) -> None:

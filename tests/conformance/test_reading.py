@@ -114,9 +114,9 @@ def test_a_worker_waits_for_work(auto: Road) -> None:
     """A waiting read returns as soon as a branch becomes ready, also in a pool that was never used before."""
     auto.pooled("ada")
     with ThreadPoolExecutor(1) as worker:
-        ready = worker.submit(auto.call, ReadReady(auto.pool, "worker", 1, 30_000))
+        ready = worker.submit(auto.call, ReadReady(auto.pool, "worker", 1, 120_000))
         auto.say("x", "ada", 1)
-        assert [entry.branch for entry in ready.result(20)] == ["ada"]
+        assert [entry.branch for entry in ready.result(60)] == ["ada"]
 
 
 def test_waiting_for_work_ends_in_time(auto: Road) -> None:

@@ -65,10 +65,10 @@ def test_a_client_waits_for_its_reply(auto: Road) -> None:
     """The waiting call returns as soon as the reply is there."""
     auto.local("ada")
     with ThreadPoolExecutor(1) as client:
-        reply = client.submit(await_reply, auto, START, 30_000)
+        reply = client.submit(await_reply, auto, START, 120_000)
         answer(auto, b"1", client="another")
         answer(auto, b"2")
-        assert [found.body for found in reply.result(20)] == [b"2"]
+        assert [found.body for found in reply.result(60)] == [b"2"]
 
 
 def test_a_client_waits_for_its_next_reply(auto: Road) -> None:
@@ -77,9 +77,9 @@ def test_a_client_waits_for_its_next_reply(auto: Road) -> None:
     answer(auto, b"1")
     (first,) = await_reply(auto)
     with ThreadPoolExecutor(1) as client:
-        reply = client.submit(await_reply, auto, first.id, 30_000)
+        reply = client.submit(await_reply, auto, first.id, 120_000)
         answer(auto, b"2")
-        assert [found.body for found in reply.result(20)] == [b"2"]
+        assert [found.body for found in reply.result(60)] == [b"2"]
 
 
 def test_waiting_ends_in_time(auto: Road) -> None:

@@ -30,7 +30,7 @@ class Scene:
 
     def begin(self) -> None:
         """Have a new session."""
-        self.session = Session(exchange=self.site.connect(), delivery="auto", timeout=30)
+        self.session = Session(exchange=self.site.connect(), delivery="auto", timeout=100)
         self.site.ends_with(self.session.close)
         self.home = self.session.default_branch
         self.sent = 0

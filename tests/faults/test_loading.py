@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.processes]
 KEYS = 100_000
 SLOWLY = {"key-load-delay": "2000", "loading-process-events-interval-bytes": "1024"}
 """Two milliseconds a key, and clients are answered between: minutes, unless it is told to be quick."""
-PATIENCE = "0.2"
+PATIENCE = "1"
 MANY = 12
 """Times that a server has said that it is loading: within this patience somebody asks half as often at most."""
 LOADS = "is still loading its data"
@@ -128,8 +128,10 @@ def test_a_worker_at_work_says_it_once(site: Site) -> None:
     start_slowly(site.server)
     wait_until(lambda: refusals(site.server) >= MANY, 120)
     assert worker.alive
-    assert worker.errors.count("waiting for the server: ") == 1
-    assert LOADS in worker.errors
+    # Before it was there again it did not answer, which on a busy machine may take long enough to be told as well.
+    told = [line for line in worker.errors.splitlines() if "waiting for the server: " in line]
+    assert len([line for line in told if LOADS in line]) == 1
+    assert all(LOADS in line or "No server answers" in line for line in told)
     site.server.configure("key-load-delay", "0")
     wait_until(site.server.answers)
     assert worker.stop() == 0

@@ -23,6 +23,10 @@ from tests.stage import Program, Stage
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 
+LEASE = 5.0
+"""Seconds after which a worker that is not heard counts as lost; a busy machine lets one wait for less."""
+
+
 def states(told: Told) -> dict[str, str]:
     """What status says of each worker."""
     return {worker["owner"]: worker["state"] for worker in told("status")["workers"]}
@@ -35,15 +39,18 @@ def test_a_killed_worker_is_lost_and_the_others_are_not(stage: Stage, told: Told
     stage.programs[0].kill()
     assert stage.programs[1].stop() == 0
     wait_until(lambda: states(told) == dict(zip(owners, ("lost", "stopped", "running"), strict=True)))
-    (pool,) = told("status")["pools"]
-    assert (pool["pool"], pool["workers"], pool["wanted"]) == ("p", 1, None)
+    wait_until(
+        lambda: [(one["pool"], one["workers"], one["wanted"]) for one in told("status")["pools"]] == [("p", 1, None)]
+    )
 
 
 def test_a_lost_worker_is_told_of_until_it_is_forgotten(
     stage: Stage, session: Session, told: Told, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With what has become of what it had; who is at work is not forgotten, and neither is anybody by half a name."""
-    owners = [program.ready() for program in (stage.worker(pool="p"), stage.worker(pool="p"), stage.worker(pool="q"))]
+    # The one that lives is not to be taken for lost as well.
+    started = (stage.worker(pool="p"), stage.worker(pool="p", lease=60), stage.worker(pool="q"))
+    owners = [program.ready() for program in started]
     wait_until(lambda: states(told) == dict.fromkeys(owners, "running"))
     for program in (stage.programs[0], stage.programs[2]):
         program.kill()
@@ -116,13 +123,13 @@ def test_who_is_drained_ends_its_turn_and_exits_with_0(
     branch = session.new_branch(pool="p", behaviour="wait")
     for text in ("one", "two"):
         session.default_branch.send(branch, "message", text)
-    first = stage.worker(pool="p", lease=5, DESK=str(tmp_path))
+    first = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     owner = first.ready()
     wait_until((tmp_path / "one.begun").exists)
     wait_until(lambda: owner in states(told))
     assert told("drain", owner[:-1]) == {"told": [owner], "stopped": [], "lost": [], "left": [owner]}
     wait_until(lambda: states(told)[owner] == "draining")
-    second = stage.worker(pool="p", lease=5, DESK=str(tmp_path))
+    second = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     second.ready()
     (tmp_path / "go").touch()
     assert first.wait() == 0
@@ -137,17 +144,17 @@ def test_a_fleet_is_drained_under_load_and_loses_nothing(stage: Stage, session: 
     """Mail flows through two workers; both are drained, others take over, and each mail takes effect once."""
     sink = session.new_branch(name="sink", pool="p")
     hops = [session.new_branch(name=f"b{n}", pool="p", behaviour="forward", metadata={"to": sink.id}) for n in range(4)]
-    old = stage.workers(2, pool="p")
+    old = stage.workers(2, pool="p", lease=LEASE)
     with session.batch():
         for number in range(120):
             session.default_branch.send(hops[number % 4], "message", f"home:{number}")
     wait_until(lambda: session.counters()["applied"] > 10)
     wait_until(lambda: len(states(told)) == 2)
-    stage.workers(1, pool="p")
+    stage.workers(1, pool="p", lease=LEASE)
     done = told("drain", *("--pool", "p"), "--wait", "--timeout", "100")
     assert (len(done["told"]) >= 2, done["left"], done["lost"]) == (True, [], [])
     assert [program.wait() for program in old] == [0, 0]
-    stage.workers(1, pool="p")
+    stage.workers(1, pool="p", lease=LEASE)
     session.wait_idle()
     ledger = Ledger.of(session.exchange, session.id)
     assert (len(ledger.effects), ledger.doubles(), ledger.gaps(), session.dead_letters) == (240, [], [], [])
@@ -157,7 +164,7 @@ def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: 
     """A turn that does not end is exit code 7, and one whose worker dies meanwhile is 1; asking twice is no error."""
     branch = session.new_branch(pool="p", behaviour="wait")
     session.default_branch.send(branch, "message", "one")
-    worker = stage.worker(pool="p", DESK=str(tmp_path))
+    worker = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     owner = worker.ready()
     wait_until((tmp_path / "one.begun").exists)
     wait_until(lambda: owner in states(told))
@@ -177,7 +184,7 @@ def test_waiting_for_a_drain_ends_in_time(stage: Stage, session: Session, told: 
 
 def test_workers_are_drained_by_their_version(stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     """Of all pools or of one; a version that nobody has is an error that names those that there are."""
-    workers = {pool: stage.worker(pool=pool) for pool in ("p", "q")}
+    workers = {pool: stage.worker(pool=pool, lease=LEASE) for pool in ("p", "q")}
     owners = {pool: worker.ready() for pool, worker in workers.items()}
     wait_until(lambda: len(states(told)) == 2)
     assert main(["drain", "--version", "0.0.1"]) == Code.NOT_FOUND
@@ -251,8 +258,9 @@ def test_watching_outlives_the_server(told: Told) -> None:
         watching = site.start(*words, **environ)
         worker = site.worker(pool="p")
         owner = worker.ready()
-        wait_until(lambda: [one["owner"] for one in watching.told()["workers"]] == [owner])
-        assert watching.told()["rates"]["applied"] == 0
+        # A look in which the server did not answer in time is a line of its own.
+        wait_until(lambda: [one["owner"] for one in watching.told().get("workers", ())] == [owner])
+        wait_until(lambda: (watching.told().get("rates") or {}).get("applied") == 0)
         site.server.kill()
         wait_until(lambda: watching.told().get("error") == "BrokerUnavailable")
         site.server.start()

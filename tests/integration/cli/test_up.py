@@ -22,6 +22,10 @@ from tests.stage import Program, Stage
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
 APP = ("--app", "tests.apps.desk:registry")
+LEASE = "5"
+"""Seconds after which a worker that is not heard counts as lost; a busy machine lets one wait for less."""
+GUARD = 60.0
+"""Seconds after which an answer is taken not to come."""
 
 
 def running(told: Told) -> set[int]:
@@ -31,7 +35,7 @@ def running(told: Told) -> set[int]:
 
 def begin(stage: Stage, *words: str, **environ: str) -> tuple[Program, dict[str, Any]]:
     """Start `up`, and wait until it says that it is up."""
-    program = stage.start("-m", "lion_broker", "up", *words, "--json", LION_BROKER_LEASE="1", **environ)
+    program = stage.start("-m", "lion_broker", "up", *words, "--json", LION_BROKER_LEASE=LEASE, **environ)
     return program, program.told()
 
 
@@ -84,7 +88,7 @@ def test_one_that_comes_to_a_pool_with_workers_says_so(
     stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """How many there are and where, and that the number that it wants holds for every other `up`."""
-    stage.worker(pool="p").ready()
+    stage.worker(pool="p", lease=float(LEASE)).ready()
     wait_until(lambda: len(running(told)) == 1)
     assert main(["scale", "p", "3"]) == Code.OK
     assert capsys.readouterr().out == "Each `up` that serves the pool p is to keep 3 workers. 1 serves it now.\n"
@@ -97,15 +101,15 @@ def test_one_that_comes_to_a_pool_with_workers_says_so(
 def test_up_on_its_own_until_down(stage: Stage, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     """`--detach` returns when everything serves, the dashboard too; a second one is refused, `down` may be repeated."""
     words = ("up", *APP, "--workers", "1", "--port", "0", "--detach")
-    started = stage.start("-m", "lion_broker", *words, "--json", LION_BROKER_LEASE="1")
+    started = stage.start("-m", "lion_broker", *words, "--json", LION_BROKER_LEASE=LEASE)
     ready = started.told()
     assert started.wait() == 0
     try:
         assert len(running(told)) == 1
         assert ready["dashboard"].startswith("http://127.0.0.1:")
         address, _, token = ready["dashboard"].partition("login#")
-        assert httpx.get(address).status_code == 401
-        assert httpx.get(address, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert httpx.get(address, timeout=GUARD).status_code == 401
+        assert httpx.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=GUARD).status_code == 200
         assert token not in Path(ready["log"]).read_text()
         assert told("up", "--address") == {"dashboard": ready["dashboard"]}
         for file in Path(ready["log"]).parent.glob("up-*"):
@@ -167,7 +171,7 @@ def test_a_taken_port_that_was_named_is_an_error(stage: Stage) -> None:
 
 def test_several_processes_are_one_to_whoever_starts_them(stage: Stage, told: Told) -> None:
     """`worker --processes`: all serve, a killed one is replaced, and one SIGTERM ends them all with 0."""
-    program = stage.worker("tests.apps.desk:registry", "p", "--processes", "2")
+    program = stage.worker("tests.apps.desk:registry", "p", "--processes", "2", lease=float(LEASE))
     owners = {program.ready(), program.ready()}
     assert len(owners) == 2
     wait_until(lambda: len(running(told)) == 2)

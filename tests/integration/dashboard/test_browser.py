@@ -29,6 +29,10 @@ pytestmark = [
 ]
 
 
+# Five seconds, which is what it waits if nobody says otherwise, pass on a busy machine before a page is drawn.
+expect.set_options(timeout=60_000)
+
+
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     """The event loop of the browser, one for all tests here."""
@@ -126,6 +130,7 @@ async def test_a_dead_letter_is_retried(page: Page, scene: Scene) -> None:
     """By a tick and a button; what was done is said, and stands in the audit."""
     await page.goto("/dead")
     await expect(page.locator("tbody tr")).to_have_count(2)
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     retry = page.get_by_role("button", name="Retry ticked")
     await expect(retry).to_be_disabled()
     await page.locator('tbody input[name="key"]').first.check()
@@ -139,15 +144,18 @@ async def test_a_dead_letter_is_retried(page: Page, scene: Scene) -> None:
 async def test_it_is_used_by_keyboard_and_in_the_dark(page: Page, scene: Scene) -> None:
     """Keys go to pages and rows; the theme is kept."""
     ground = "getComputedStyle(document.body).backgroundColor"
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     await page.keyboard.press("g")
     await page.keyboard.press("s")
     await page.wait_for_url("**/sessions")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     light = await page.evaluate(ground)
     await page.keyboard.press("t")
     assert await page.evaluate(ground) != light
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/sessions/{scene.id}")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     assert await page.evaluate(ground) != light
     await page.keyboard.press("?")
     await expect(page.locator("dialog#keys")).to_be_visible()
@@ -182,6 +190,7 @@ async def test_ids_are_copied_and_times_switched(page: Page, scene: Scene) -> No
     """By key and by button; which times are shown is kept."""
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.goto("/sessions")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     await page.keyboard.press("j")
     await page.keyboard.press("c")
 
@@ -225,6 +234,7 @@ async def test_a_pool_is_paused_by_its_buttons(page: Page, scene: Scene) -> None
 
     page.on("dialog", agree)
     await page.goto("/workers")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     pool = page.locator("#table-pools tbody tr", has_text="p")
     await pool.get_by_role("button", name="Pause").click()
     await expect(page.locator(".told")).to_contain_text("1 paused.")
@@ -233,6 +243,7 @@ async def test_a_pool_is_paused_by_its_buttons(page: Page, scene: Scene) -> None
     await page.locator(".note a", has_text="Mailboxes").click()
     await expect(page.locator("tbody tr")).to_contain_text("far")
     await page.goto("/workers")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
     await pool.get_by_role("button", name="Resume").click()
     await expect(page.locator(".told")).to_contain_text("1 resumed.")
 

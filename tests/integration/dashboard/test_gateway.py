@@ -22,6 +22,9 @@ from tests.stage import Program, Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
+GUARD = 60.0
+"""Seconds after which an answer is taken not to come; the five that httpx has pass on a busy machine."""
+
 
 def start(stage: Stage, *options: str, token: str | None = TOKEN) -> tuple[Program, str]:
     """Start a gateway on a free port; returns it with its address."""
@@ -60,7 +63,7 @@ class Stream:
 def stream(url: str, **headers: str) -> Iterator[Stream]:
     """Listen to a stream."""
     wanted = {"Authorization": f"Bearer {TOKEN}", **headers}
-    with httpx.Client(timeout=20) as client, client.stream("GET", url, headers=wanted) as answer:
+    with httpx.Client(timeout=GUARD) as client, client.stream("GET", url, headers=wanted) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Stream(answer.iter_lines())
@@ -71,8 +74,11 @@ def test_the_address_has_the_token_when_none_is_set(stage: Stage) -> None:
     program, url = start(stage, token=None)
     base, _, token = url.partition("/login#")
     assert len(token) >= 32
-    assert httpx.get(f"{base}/sessions.json").status_code == 401
-    assert httpx.get(f"{base}/sessions.json", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert httpx.get(f"{base}/sessions.json", timeout=GUARD).status_code == 401
+    assert (
+        httpx.get(f"{base}/sessions.json", headers={"Authorization": f"Bearer {token}"}, timeout=GUARD).status_code
+        == 200
+    )
     assert program.stop() == Code.OK
     assert program.told() == {"event": "stopped"}
     assert token not in program.errors
@@ -94,7 +100,7 @@ def test_a_stream_goes_on_where_it_stood(stage: Stage) -> None:
         with stream(live, **{"Last-Event-ID": first}) as listening, stream(f"{live}?after={first}") as other:
             for one in (listening, other):
                 assert [next(one)[2]["name"] for _ in range(2)] == ["two", "three"]
-        bad = httpx.get(f"{live}?after=x", headers={"Authorization": f"Bearer {TOKEN}"})
+        bad = httpx.get(f"{live}?after=x", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=GUARD)
         assert bad.status_code == 400
 
 
@@ -129,14 +135,14 @@ def test_probes_need_no_token_and_metrics_do(stage: Stage) -> None:
     with Session(name="desk", exchange=stage.exchange, delivery="auto") as session:
         session.new_branch(name="one", pool="p")
         _, url = start(stage)
-        assert httpx.get(f"{url}livez").status_code == 200
-        assert wait_until(lambda: httpx.get(f"{url}readyz").status_code == 200)
-        assert httpx.get(f"{url}metrics").status_code == 401
-        scraped = httpx.get(f"{url}metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert httpx.get(f"{url}livez", timeout=GUARD).status_code == 200
+        assert wait_until(lambda: httpx.get(f"{url}readyz", timeout=GUARD).status_code == 200)
+        assert httpx.get(f"{url}metrics", timeout=GUARD).status_code == 401
+        scraped = httpx.get(f"{url}metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=GUARD)
         assert "lion_broker_sessions_open 1.0" in scraped.text
         _, url = start(stage, "--open-metrics")
-        assert "lion_broker_branches_open 2.0" in httpx.get(f"{url}metrics").text
-        assert httpx.get(f"{url}sessions.json").status_code == 401
+        assert "lion_broker_branches_open 2.0" in httpx.get(f"{url}metrics", timeout=GUARD).text
+        assert httpx.get(f"{url}sessions.json", timeout=GUARD).status_code == 401
 
 
 def test_pages_come_back_with_the_server(own_stage: Stage) -> None:
@@ -151,7 +157,7 @@ def test_pages_come_back_with_the_server(own_stage: Stage) -> None:
             while told[0] == "lost":
                 told = next(listening)
             assert (told[0], told[2]["name"]) == ("happened", "after")
-        page = httpx.get(f"{url}sessions.json", headers={"Authorization": f"Bearer {TOKEN}"})
+        page = httpx.get(f"{url}sessions.json", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=GUARD)
         assert page.json()["rows"][0]["branches"] == 2
         assert program.stop() == Code.OK
 

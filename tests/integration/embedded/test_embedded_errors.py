@@ -75,6 +75,13 @@ def test_a_server_that_never_answers(place: Place) -> None:
     place.wait_until_empty()
 
 
+def test_a_patience_that_is_over_before_there_is_a_server(place: Place) -> None:
+    """It has a moment to answer all the same: who has come so far that it can be started has waited for that."""
+    with pytest.raises(ServerStartFailed, match=r"gave no answer within 0\.5 s"):
+        place.attach(server(place, "exec sleep 60"), patience=0)
+    place.wait_until_empty()
+
+
 def test_a_damaged_log_of_data(place: Place) -> None:
     """The advice in the error, taken literally, repairs it."""
     binary = place.attach().server.binary

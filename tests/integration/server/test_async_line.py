@@ -11,6 +11,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from lion_broker.broker.async_line import AsyncLine
 from lion_broker.broker.copies import Copies
 from lion_broker.broker.requests import Command
+from lion_broker.testing import await_until
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.anyio]
@@ -76,12 +77,14 @@ async def test_a_connection_that_ends_is_replaced(line: AsyncLine, stage: Stage)
     assert await line.call([("ECHO", "again")], SECONDS) == [b"again"]
 
 
-async def test_a_command_that_is_held_holds_nobody_up(line: AsyncLine) -> None:
+async def test_a_command_that_is_held_holds_nobody_up(line: AsyncLine, stage: Stage) -> None:
     """It has a connection of its own, which others use after it; and one that is given up is not used again."""
     held = asyncio.create_task(line.call([("BLPOP", "queue", 0)], SECONDS, held=True))
     assert await line.call([("ECHO", "meanwhile")], SECONDS) == [b"meanwhile"]
     held.cancel()
     await asyncio.gather(held, return_exceptions=True)
+    # A busy server may read what comes next before it has seen that this one has hung up, and would give it the item.
+    await await_until(lambda: all(one["cmd"] != "blpop" for one in stage.server.client.client_list()))
     await line.call([("RPUSH", "queue", "late")], SECONDS)
     assert await line.call([("BLPOP", "queue", 1)], SECONDS, held=True) == [[b"queue", b"late"]]
 

@@ -9,7 +9,7 @@ import pytest
 from lion_broker import Registry, Session
 from lion_broker.broker.functions import FUNCTIONS
 from lion_broker.mail.exchange import Exchange
-from lion_broker.mail.verbs import Claim, Commit, Dispatch, ReadBranches, ReadReady, Verb
+from lion_broker.mail.verbs import Claim, Commit, Dispatch, ReadBranches, ReadReady, Renew, Verb
 from tests.conftest import RunningWorker
 from tests.stage import Stage
 
@@ -83,7 +83,8 @@ async def test_a_batch_of_what_waits(
         async with session.batch():
             for number in range(100):
                 await session.default_branch.asend(remote, "message", str(number))
-        assert meter.verbs == {Dispatch: 1}
+        # The session's own leases are renewed when it is time, whatever else is done.
+        assert meter.verbs - Counter({Renew: meter.verbs[Renew]}) == {Dispatch: 1}
         async with running_worker(Registry(), session.exchange, pool="p", lease=60) as worker:
             await session.await_idle()
         assert worker.state.turns == 1

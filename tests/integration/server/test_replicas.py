@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +23,7 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import AwaitReply, ListSessions, Post
 from lion_broker.testing import await_until, wait_until
 from tests.conformance.road import Road
-from tests.conformance.servers import SECRET, find_bundled, find_debian
+from tests.conformance.servers import SECRET, find_bundled, find_debian, free_port
 from tests.conftest import RunningWorker
 from tests.stage import short_folder
 
@@ -38,9 +37,7 @@ class Node:
 
     def __init__(self, binary: Path, folder: Path, of: int = 0) -> None:
         folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         following = ("--replicaof", f"127.0.0.1 {of}") if of else ()
         settings = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "")
         words = [str(binary), *settings, "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay"]
@@ -60,8 +57,8 @@ class Pair:
     def __init__(self, primary: Node, replica: Node) -> None:
         self.primary, self.replica = primary, replica
 
-    def exchange(self, node: Node, replicas: int, patience: float = 5.0) -> RedisExchange:
-        """An exchange at one of them."""
+    def exchange(self, node: Node, replicas: int, patience: float = 30.0) -> RedisExchange:
+        """An exchange at one of them; with little patience where replicas are not there and that is to be told."""
         return RedisExchange(f"redis://127.0.0.1:{node.port}", SECRET, replicas=replicas, patience=patience)
 
     def wait_until_in_step(self) -> None:
@@ -126,7 +123,11 @@ def test_the_profile_is_ha_only_for_who_waits(pair: Pair) -> None:
 
 def test_what_was_answered_outlives_the_primary(pair: Pair) -> None:
     """Cut off from its replica, a post that waits is no success; without waiting it is, and is lost with it."""
-    with pair.exchange(pair.primary, 0) as careless, pair.exchange(pair.primary, 1, patience=0.2) as careful:
+    with (
+        pair.exchange(pair.primary, 0) as careless,
+        pair.exchange(pair.primary, 1) as careful,
+        pair.exchange(pair.primary, 1, patience=0.2) as hasty,
+    ):
         told, untold = Road(careful).open(), Road(careless).open()
         for road in (told, untold):
             road.pooled("reader")
@@ -135,6 +136,7 @@ def test_what_was_answered_outlives_the_primary(pair: Pair) -> None:
         wait_until(lambda: pair.replica.client.dbsize() == pair.primary.client.dbsize())
         pair.part()
         untold.say("s", "reader", "lost")
+        told.exchange = hasty
         with pytest.raises(BrokerUnavailable, match=r"on the primary at \S+ only: 0 of 1 replicas .*safe"):
             told.say("s", "reader", "unknown")
     pair.fail_over()
@@ -146,13 +148,13 @@ def test_what_was_answered_outlives_the_primary(pair: Pair) -> None:
 
 def test_asking_again_is_safe(pair: Pair) -> None:
     """The same post, when the replica is there again, is the same mail, and is now on both."""
-    with pair.exchange(pair.primary, 1, patience=0.2) as exchange:
+    with pair.exchange(pair.primary, 1) as exchange, pair.exchange(pair.primary, 1, patience=0.2) as hasty:
         road = Road(exchange).open()
         road.pooled("reader")
         pair.part()
         verb = post(road)
         with pytest.raises(BrokerUnavailable):
-            exchange.call(verb)
+            hasty.call(verb)
         pair.join()
         assert exchange.call(verb).outcome is Outcome.DUPLICATE
         assert road.branch("reader").waiting == 1
@@ -188,7 +190,7 @@ def test_patience_is_for_replicas_too(pair: Pair) -> None:
 @pytest.mark.anyio
 async def test_callers_wait_together(pair: Pair) -> None:
     """Of those who share a round trip each is told, and who has only read is told nothing bad."""
-    with pair.exchange(pair.primary, 1, patience=0.5) as exchange:
+    with pair.exchange(pair.primary, 1) as exchange, pair.exchange(pair.primary, 1, patience=0.5) as hasty:
         road = Road(exchange).open()
         road.pooled("reader")
         posts = [post(road, str(number)) for number in range(50)]
@@ -198,23 +200,25 @@ async def test_callers_wait_together(pair: Pair) -> None:
         assert pair.primary.client.info("commandstats")["cmdstat_wait"]["calls"] - before < len(posts)
         pair.part()
         verbs = [*(post(road, str(number)) for number in range(50, 55)), ListSessions()]
-        told = await asyncio.gather(*(exchange.acall(verb) for verb in verbs), return_exceptions=True)
+        told = await asyncio.gather(*(hasty.acall(verb) for verb in verbs), return_exceptions=True)
         assert [type(one) for one in told[:-1]] == [BrokerUnavailable] * 5
         assert told[-1] == (road.session,)
+        await hasty.aclose()
         await exchange.aclose()
 
 
 @pytest.mark.anyio
 async def test_a_wait_for_something_else_does_not_hide_it(pair: Pair) -> None:
     """A post that shares its call with a wait for replies is waited for as well."""
-    with pair.exchange(pair.primary, 1, patience=0.2) as exchange:
+    with pair.exchange(pair.primary, 1) as exchange, pair.exchange(pair.primary, 1, patience=0.2) as hasty:
         road = Road(exchange).open()
         road.pooled("reader")
         reply = AwaitReply(road.session, "client", wait_ms=1)
         assert (await exchange.acall_all([post(road, "one"), reply]))[0].outcome is Outcome.OK
         pair.part()
         with pytest.raises(BrokerUnavailable, match="on the primary"):
-            await exchange.acall_all([post(road, "two"), reply])
+            await hasty.acall_all([post(road, "two"), reply])
+        await hasty.aclose()
         await exchange.aclose()
 
 

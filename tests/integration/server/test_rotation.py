@@ -60,7 +60,7 @@ class Deployment:
         exchange = stack.enter_context(connect(settings=self.settings(keys)))
         if session:
             return stack.enter_context(Session.open(session, exchange=exchange, host=True))
-        return stack.enter_context(Session(exchange=exchange, delivery="auto", timeout=30))
+        return stack.enter_context(Session(exchange=exchange, delivery="auto", timeout=100))
 
     def converse(self, session: Session, count: int = 20) -> None:
         """Have a program mail some branches and read their answers: as many as asked, none a dead letter."""

@@ -113,7 +113,9 @@ def test_the_server_is_frozen(own_stage: Stage, small_slack: None) -> None:
 
 
 @pytest.mark.redis
-def test_a_server_may_take_its_time(stage: Stage) -> None:
+def test_a_server_may_take_its_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it may hold an answer for is no silence, though it is longer than what a silent server has."""
+    # A busy machine may hold it for some seconds more.
+    monkeypatch.setattr(module, "SLACK", 5.0)
     exchange = stage.connect(patience=0)
     assert exchange.call(AwaitReply("s", "nobody", wait_ms=int(module.SLACK * 1000) + 500)) == ()

@@ -36,7 +36,7 @@ WAYS: dict[str, Callable[[Stage, Session], None]] = {
 @pytest.fixture(params=WAYS)
 def session(request: pytest.FixtureRequest, own_stage: Stage) -> Iterator[Session]:
     """A session with manual delivery that is gone, and does not know it yet."""
-    session = Session(exchange=own_stage.connect(), timeout=30)
+    session = Session(exchange=own_stage.connect(), timeout=100)
     session.new_branch(name="local")
     session.new_branch(name="remote", pool="p")
     WAYS[request.param](own_stage, session)

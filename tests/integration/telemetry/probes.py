@@ -18,7 +18,7 @@ __all__ = ["Probed", "get", "probed", "scraped"]
 def get(url: str) -> tuple[int, str]:
     """Status and body of a page."""
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - a port of the test's own worker
+        with urlopen(url, timeout=60) as answer:  # noqa: S310 - a port of the test's own worker
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()

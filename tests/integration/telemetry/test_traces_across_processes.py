@@ -27,9 +27,9 @@ def test_one_trace_runs_through_every_process(stage: Stage, tmp_path: Path) -> N
     with watched() as seen, Session(exchange=stage.exchange, delivery="auto", name="tea") as session:
         keeper = session.new_branch(name="keeper", pool="second")
         thinker = session.new_branch(name="thinker", pool="first", behaviour="think", metadata={"to": keeper.id})
-        workers = [stage.worker(APP, pool, SPANS=str(path)) for pool in ("first", "second")]
+        workers = [stage.worker(APP, pool, lease=60.0, SPANS=str(path)) for pool in ("first", "second")]
         session.default_branch.send(thinker, "message", "what?")
-        session.wait_idle(timeout=30)
+        session.wait_idle(timeout=100)
         wait_until(lambda: sum("process" in span["name"] for span in spans_in(path)) == 2)
     spans = spans_in(path)
     (sent,) = seen.named("send ")
@@ -63,7 +63,7 @@ def test_log_lines_name_the_mail_and_its_trace(stage: Stage, tmp_path: Path) -> 
     """As JSON: who wrote it, which mail it was about, and under which trace it is to be found."""
     with watched() as seen, Session(exchange=stage.exchange, delivery="auto") as session:
         branch = session.new_branch(name="b", pool="p", behaviour="complain")
-        worker = stage.worker(APP, "p", "--log-format", "json", SPANS=str(tmp_path / "spans"))
+        worker = stage.worker(APP, "p", "--log-format", "json", lease=60.0, SPANS=str(tmp_path / "spans"))
         owner = worker.ready()
         session.default_branch.send(branch, "message", "a lot")
         session.wait_idle()

@@ -16,7 +16,7 @@ class Client(httpx.Client):
     """Asks in the form of either provider, and takes streams apart."""
 
     def __init__(self, root: str, **options: Any) -> None:
-        super().__init__(base_url=root, timeout=20.0, trust_env=False, **options)
+        super().__init__(base_url=root, timeout=60.0, trust_env=False, **options)
 
     def chat(self, *messages: dict[str, Any], **parameters: Any) -> httpx.Response:
         """Ask OpenAI's way."""

@@ -72,7 +72,7 @@ def test_it_sends_garbage(server: FakeModelServer, client: Client, streams: bool
     assert (answer.status_code, "<html>" in answer.text) == (200, True)
 
 
-IMPATIENT = httpx.Timeout(20.0, read=0.2)
+IMPATIENT = httpx.Timeout(60.0, read=0.2)
 
 
 @pytest.mark.parametrize(("streams", "after"), [(False, 0), (True, 0), (True, 2)])

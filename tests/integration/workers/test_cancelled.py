@@ -24,8 +24,8 @@ def server() -> Iterator[FakeModelServer]:
 @pytest.fixture
 async def branch(stage: Stage, server: FakeModelServer, tmp_path: Path) -> AsyncIterator[RemoteBranch]:
     """A branch on a worker process."""
-    stage.worker("tests.apps.thinkers:registry", "p", MODEL_URL=server.url, DESK=str(tmp_path)).ready()
-    async with Session(exchange=stage.exchange, timeout=30) as session:
+    stage.worker("tests.apps.thinkers:registry", "p", lease=60.0, MODEL_URL=server.url, DESK=str(tmp_path)).ready()
+    async with Session(exchange=stage.exchange, timeout=100) as session:
         yield await session.anew_branch(name="ada", pool="p", tools=["note"], imodel="far")
 
 

@@ -12,6 +12,8 @@ from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
+LEASE = 5.0
+"""One that ends when its worker has died, and not when a busy machine lets a worker wait for some seconds."""
 POINTS = ["before Claim", "after Claim", "before Commit", "after Commit"]
 
 
@@ -36,13 +38,13 @@ def test_in_the_middle_of_a_mail(session: Session, stage: Stage, tmp_path: Path)
     """The mail that was begun is done again by another worker, and its answer is sent once."""
     remote = session.new_branch(name="remote", pool="p", behaviour="wait")
     home = session.default_branch
-    first = stage.worker(pool="p", DESK=str(tmp_path))
+    first = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     home.send(remote, "message", "one")
     home.send(remote, "message", "two")
     wait_until((tmp_path / "one.begun").exists)
     first.kill()
     (tmp_path / "go").touch()
-    stage.worker(pool="p", DESK=str(tmp_path))
+    stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     session.wait_idle()
     home.receive_all()
     assert [message.instruction for message in home.messages] == ["re one", "re two"]

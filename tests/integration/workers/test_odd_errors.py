@@ -63,7 +63,7 @@ async def test_errors_that_nobody_can_write_down(
     stage: Stage, registry: Registry, running_worker: RunningWorker
 ) -> None:
     """Each becomes a dead letter whose detail is at most 2,000 characters long; another branch works on."""
-    async with Session(exchange=stage.exchange, delivery="auto", timeout=20) as session:
+    async with Session(exchange=stage.exchange, delivery="auto", timeout=100) as session:
         home = session.default_branch
         branches = [
             await session.anew_branch(name=name, pool="p", behaviour=name)
@@ -90,7 +90,7 @@ async def test_a_fault_that_nobody_can_write_down(
     stage: Stage, registry: Registry, running_worker: RunningWorker
 ) -> None:
     """The error of an operation is raised by whoever asked for it, with what can be shown of its text."""
-    async with Session(exchange=stage.exchange, timeout=20) as session:
+    async with Session(exchange=stage.exchange, timeout=100) as session:
         remote = await session.anew_branch(name="remote", pool="p", tools=["broken"])
         async with running_worker(registry, session.exchange, pool="p"):
             with pytest.raises(BranchError, match=r"^Mute: <Mute that cannot be shown>"):
@@ -118,7 +118,7 @@ async def test_a_seat_that_fails(
 ) -> None:
     """Its branch is left, with a traceback in the log; the worker serves the others."""
     exchange = Faulty()
-    async with Session(exchange=exchange, delivery="auto", timeout=20) as session:
+    async with Session(exchange=exchange, delivery="auto", timeout=100) as session:
         bad, good = [await session.anew_branch(name=name, pool="p", behaviour="echo") for name in ("bad", "good")]
         exchange.branch = bad.id
         with caplog.at_level(logging.ERROR, "lion_broker"):

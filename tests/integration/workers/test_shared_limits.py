@@ -21,7 +21,7 @@ async def test_two_workers_have_one_budget(stage: Stage, tmp_path: Path) -> None
         server.says("Hello.")
         environ = {"MODEL_URL": server.url, "DESK": str(tmp_path), "LIMIT": str(LIMIT)}
         for _ in range(2):
-            stage.worker("tests.apps.thinkers:registry", "p", "--concurrency", "4", lease=1.0, **environ).ready()
+            stage.worker("tests.apps.thinkers:registry", "p", "--concurrency", "4", lease=60.0, **environ).ready()
         async with Session(exchange=stage.exchange, pool="p") as session, anyio.create_task_group() as group:
             branches = [await session.anew_branch(imodel="far") for _ in range(8)]
 

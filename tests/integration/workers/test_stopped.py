@@ -26,7 +26,7 @@ def test_a_drained_worker_hands_over_at_once(session: Session, stage: Stage, tmp
     """After SIGTERM the mail in work is finished, the rest is handed over without a lease's wait, nothing again."""
     remote = session.new_branch(name="remote", pool="p", behaviour="wait")
     home = session.default_branch
-    first = stage.worker(pool="p", lease=60, DESK=str(tmp_path))
+    first = stage.worker(pool="p", lease=600, DESK=str(tmp_path))
     with session.batch():
         for number in range(100):
             home.send(remote, "message", f"home:{number}")
@@ -37,8 +37,8 @@ def test_a_drained_worker_hands_over_at_once(session: Session, stage: Stage, tmp
     assert first.wait() == 0
     stopped = first.told() if first.ready() else {}
     assert stopped["event"] == "stopped"
-    stage.worker(pool="p", lease=60, DESK=str(tmp_path))
-    session.wait_idle(timeout=20)
+    stage.worker(pool="p", lease=600, DESK=str(tmp_path))
+    session.wait_idle()
     ledger = Ledger.of(session.exchange, session.id)
     assert ledger.texts[remote.id] == [f"home:{number}" for number in range(100)]
     assert session.counters()["redelivered"] == 0
@@ -48,13 +48,13 @@ def test_a_worker_that_will_not_wait_gives_up_its_turn(session: Session, stage: 
     """A turn that takes longer than the grace period is dropped; another worker does it, at once and once."""
     remote = session.new_branch(name="remote", pool="p", behaviour="wait")
     home = session.default_branch
-    first = stage.worker("tests.apps.desk:registry", "p", "--grace", "0.1", lease=60, DESK=str(tmp_path))
+    first = stage.worker("tests.apps.desk:registry", "p", "--grace", "0.1", lease=600, DESK=str(tmp_path))
     home.send(remote, "message", "home:1")
     wait_until((tmp_path / "home:1.begun").exists)
     assert first.stop() == 0
     (tmp_path / "go").touch()
-    stage.worker(pool="p", lease=60, DESK=str(tmp_path))
-    session.wait_idle(timeout=20)
+    stage.worker(pool="p", lease=600, DESK=str(tmp_path))
+    session.wait_idle()
     home.receive_all()
     assert [message.instruction for message in home.messages] == ["re home:1"]
     assert Ledger.of(session.exchange, session.id).doubles() == []

@@ -101,16 +101,17 @@ def test_a_worker_that_hangs(session: Session, stage: Stage, tmp_path: Path) -> 
 
 def test_code_that_waits_for_nothing(session: Session, stage: Stage, tmp_path: Path) -> None:
     """It cannot be interrupted: it runs to its end, and has no effect."""
-    remote = session.new_branch(name="remote", pool="p", behaviour="blocks")
-    stage.worker("tests.apps.callers:registry", "p", lease=1, DESK=str(tmp_path))
-    session.default_branch.send(remote, "message", "2")
+    remote = session.new_branch(name="remote", pool="p", behaviour="holds")
+    stage.worker("tests.apps.callers:registry", "p", lease=60, DESK=str(tmp_path))
+    session.default_branch.send(remote, "message", "first")
     session.flush()
-    wait_until((tmp_path / "blocks").exists)
+    wait_until((tmp_path / "holds").exists)
     assert session.stop_mail(branch=remote).count == 1
-    session.default_branch.send(remote, "message", "0")
+    (tmp_path / "go").touch()
+    session.default_branch.send(remote, "message", "second")
     session.wait_idle()
     ledger = Ledger.of(session.exchange, session.id)
-    assert ledger.texts[remote.id] == ["0"]
+    assert ledger.texts[remote.id] == ["second"]
     session.default_branch.receive_all()
     assert [message.text for message in session.default_branch.messages] == ["done"]
     assert [letter.reason for letter in session.dead_letters] == ["stopped"]

@@ -19,6 +19,9 @@ from tests.stage import Stage
 
 pytestmark = [pytest.mark.redis, pytest.mark.processes]
 
+LEASE = 5.0
+"""One that ends when its worker has died, and not when a busy machine lets a worker wait for some seconds."""
+
 
 @pytest.fixture
 def session(stage: Stage) -> Iterator[Session]:
@@ -51,7 +54,7 @@ def test_a_mail_and_its_answer(session: Session, stage: Stage) -> None:
     """Both are applied; the answer is what the mail led to, and the bars follow one another."""
     remote = session.new_branch(name="remote", pool="p", behaviour="echo")
     home = session.default_branch
-    worker = stage.worker(pool="p")
+    worker = stage.worker(pool="p", lease=LEASE)
     owner = worker.ready()
     home.send(remote, "message", "Hello?")
     session.wait_idle()
@@ -85,7 +88,7 @@ def _flow(session: Session) -> Any:
 def test_a_worker_that_is_killed_in_the_middle(session: Session, stage: Stage, tmp_path: Path) -> None:
     """The attempt that left no record is there all the same, with the worker that had it."""
     remote = session.new_branch(name="remote", pool="p", behaviour="wait")
-    first = stage.worker(pool="p", DESK=str(tmp_path))
+    first = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     lost = first.ready()
     session.default_branch.send(remote, "message", "one")
     wait_until((tmp_path / "one.begun").exists)
@@ -93,7 +96,7 @@ def test_a_worker_that_is_killed_in_the_middle(session: Session, stage: Stage, t
     (mail,) = passages(session)
     assert (mail.state, mail.owner) == ("working", lost)
     (tmp_path / "go").touch()
-    second = stage.worker(pool="p", DESK=str(tmp_path))
+    second = stage.worker(pool="p", lease=LEASE, DESK=str(tmp_path))
     taken_over = second.ready()
     session.wait_idle()
     mail, _ = passages(session)

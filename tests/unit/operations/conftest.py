@@ -39,7 +39,7 @@ def registry() -> Registry:
 @pytest.fixture
 async def session(carrier: Exchange, registry: Registry) -> AsyncIterator[Session]:
     """A session on the carrier."""
-    async with Session(exchange=carrier, registry=registry, timeout=20) as session:
+    async with Session(exchange=carrier, registry=registry, timeout=100) as session:
         yield session
 
 

@@ -153,7 +153,7 @@ def test_two_at_once_withdraw_each_mail_once(auto: Session) -> None:
         for thread in both:
             thread.start()
         for thread in both:
-            thread.join(30)
+            thread.join(60)
     assert sum(one.count for one in done) == 200
     assert {**done[0].letters, **done[1].letters}.keys() == set(ids)
     assert len(auto.dead_letters) == 200

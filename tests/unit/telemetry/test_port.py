@@ -26,7 +26,7 @@ def port() -> Iterator[Port]:
 
 def asked(port: Port, method: str, path: str) -> tuple[int, bytes]:
     """Status and body of an answer."""
-    client = HTTPConnection(urlsplit(port.url).netloc, timeout=10)
+    client = HTTPConnection(urlsplit(port.url).netloc, timeout=60)
     client.request(method, path)
     answer = client.getresponse()
     found = answer.status, answer.read()

@@ -77,7 +77,7 @@ async def test_between_turns(exchange: Exchange, act: str, running_worker: Runni
     """The task gets an error that says so, and the next turn of the branch carries nothing of it."""
     loose = Loose(ACTS[act])
     loose.second.set()
-    async with Session(exchange=exchange, delivery="auto", timeout=20) as session:
+    async with Session(exchange=exchange, delivery="auto", timeout=100) as session:
         remote = await session.anew_branch(name="remote", pool="p", behaviour="loose")
         async with running_worker(loose.registry, exchange, pool="p"):
             await session.default_branch.asend(remote, "message", "one")
@@ -98,7 +98,7 @@ async def test_between_turns(exchange: Exchange, act: str, running_worker: Runni
 async def test_during_the_next_turn(exchange: Exchange, running_worker: RunningWorker) -> None:
     """Another turn of the same branch is not the one that it belongs to."""
     loose = Loose(ACTS["asend"])
-    async with Session(exchange=exchange, delivery="auto", timeout=20) as session:
+    async with Session(exchange=exchange, delivery="auto", timeout=100) as session:
         remote = await session.anew_branch(name="remote", pool="p", behaviour="loose")
         async with running_worker(loose.registry, exchange, pool="p"):
             await session.default_branch.asend(remote, "message", "one")
@@ -124,7 +124,7 @@ async def test_what_a_turn_waits_for_belongs_to_it(running_worker: RunningWorker
         await asyncio.to_thread(branch.send, mail.sender, "message", "by a thread")
         await asyncio.get_running_loop().run_in_executor(None, branch.send, mail.sender, "message", "by an executor")
 
-    async with Session(exchange=exchange, delivery="auto", timeout=20) as session:
+    async with Session(exchange=exchange, delivery="auto", timeout=100) as session:
         remote = await session.anew_branch(name="remote", pool="p", behaviour="busy")
         async with running_worker(registry, exchange, pool="p"):
             await session.default_branch.asend(remote, "message", "one")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def session() -> AsyncIterator[Session]:
     """A session with automatic delivery."""
-    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=20) as session:
+    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=100) as session:
         yield session
 
 

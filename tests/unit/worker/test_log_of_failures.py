@@ -45,7 +45,7 @@ async def test_a_mail_that_fails_is_named(running_worker: RunningWorker, kept: K
     async def fails(branch: Branch, mail: Mail) -> None:
         raise ValueError("what the mail held")
 
-    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=20) as session:
+    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=100) as session:
         remote = await session.anew_branch(pool="p", behaviour="fails")
         await session.default_branch.asend(remote, "message", "go")
         async with running_worker(registry, session.exchange, pool="p", lease=60):

@@ -230,7 +230,7 @@ async def test_a_message_between_two_commands(registry: Registry, running_worker
         await go.wait()
         return "done"
 
-    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=10) as session:
+    async with Session(exchange=MemoryExchange(), delivery="auto", timeout=100) as session:
         remote = await session.anew_branch(pool="p", tools=["slow"])
         async with running_worker(registry, session.exchange, pool="p", batch=1), anyio.create_task_group() as group:
             group.start_soon(remote.invoke_action, {"function": "slow", "arguments": {}})

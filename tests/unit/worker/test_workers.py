@@ -2,7 +2,10 @@
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -10,8 +13,8 @@ import pytest
 
 from lion_broker import Branch, BrokerUnavailable, ConfigError, Mail, ModelError, Registry, Session, Worker
 from lion_broker.broker.leases import LeaseKeeper
-from lion_broker.mail.memory import MemoryExchange
-from lion_broker.mail.verbs import Cancel, Claim, ReadBranches, ReadReady, Release, Station, Verb
+from lion_broker.mail.memory import MemoryExchange, pool, store
+from lion_broker.mail.verbs import Cancel, Claim, ReadBranches, ReadReady, Release, Renew, Station, Verb
 from lion_broker.testing import wait_until
 from tests.conftest import RunningWorker
 from tests.ledger import Ledger
@@ -201,8 +204,33 @@ async def test_receiving_by_command(session: Session, running_worker: RunningWor
                 await remote.areceive(home)
 
 
-def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
+class Renewed(MemoryExchange):
+    """Counts the renewals of each branch's lease, whose length passes when a test says so, however busy the machine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passed = 0.0
+        clock = SimpleNamespace(monotonic=lambda: self.passed, time=time.time)
+        for module in (store, pool):
+            monkeypatch.setattr(module, "time", clock)
+        super().__init__()
+        self.renewals: Counter[str] = Counter()
+
+    def call_all(self, verbs: Sequence[Verb[Any]], /) -> list[Any]:
+        """Do the verbs."""
+        answers = super().call_all(verbs)
+        self.renewals.update(one.branch for verb in verbs if isinstance(verb, Renew) for one in verb.stations)
+        return answers
+
+
+def test_a_lease_outlives_a_blocked_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A behaviour that does not let the loop run keeps its branch, although another worker waits for it."""
+    exchange = Renewed(monkeypatch)
+    with Session(exchange=exchange, delivery="auto") as session:
+        stay_stubborn(session, exchange)
+
+
+def stay_stubborn(session: Session, exchange: Renewed) -> None:
+    """Keep a branch at work for twice the length of its lease."""
     registry, begun, done = Registry(), threading.Event(), threading.Event()
 
     @registry.behaviour("stubborn", backoff=0)
@@ -211,16 +239,18 @@ def test_a_lease_outlives_a_blocked_event_loop(session: Session) -> None:
         assert done.wait(60)
 
     remote = session.new_branch(pool="p", behaviour="stubborn")
-    workers = [Worker(registry, exchange=session.exchange, pool="p", lease=3.0) for _ in range(2)]
-    threads = [threading.Thread(target=asyncio.run, args=(worker.run(),)) for worker in workers]
+    workers = [Worker(registry, exchange=exchange, pool="p", lease=3.0) for _ in range(2)]
+    threads = [threading.Thread(target=asyncio.run, args=(worker.run(),), daemon=True) for worker in workers]
     session.default_branch.send(remote, "message", "go")
     for thread in threads:
         thread.start()
     assert begun.wait(60)
-    # Twice the length of the lease passes.
-    for _ in range(12):
+    # Twice the length of the lease passes, a third of it after each renewal.
+    for _ in range(6):
+        before = exchange.renewals[remote.id]
+        wait_until(lambda: exchange.renewals[remote.id] > before)  # noqa: B023 - asked at once
+        exchange.passed += 1.0
         assert remote.record.leased
-        done.wait(0.5)
     done.set()
     session.wait_idle()
     for worker in workers:
