@@ -240,7 +240,7 @@ def test_blocks_are_read_as_a_reader_reads_them(tmp_path: Path) -> None:
     )
     assert typed(page, "page.md") == [
         Typed("page.md", 2, "lion-broker doctor       --json", ("ok",), 6),
-        Typed("page.md", 8, "lion-broker keygen"),
+        Typed("page.md", 9, "lion-broker keygen"),
     ]
 
 

@@ -163,4 +163,11 @@ def world(*, embedded: bool) -> Iterator[World]:
             stage = stack.enter_context(Stage(home.environ))
             server, exchange = stage.server, stage.exchange
         shell = stack.enter_context(Shell(place, environ))
+        stack.push(partial(_clear, shell))
         yield World(shell, place, exchange, server, stack)
+
+
+def _clear(shell: Shell, kind: type[BaseException] | None, *rest: object) -> None:
+    """Have what a page has started on its own not outlive a failure before the page stops it."""
+    if kind is not None:
+        shell.type("lion-broker down")
