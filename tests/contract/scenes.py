@@ -85,7 +85,8 @@ def deployment(world: World) -> None:
         audit.flush()
         world.claim(audit, audit.branches[name], lease_ms)
     audit.default_branch.send("moody", "message", "or not")
-    world.hire("web-2", 78)
+    # What nobody has done is looked for when a lease is over; this one may lose its own as well.
+    world.hire("web-2", 78, lease=1.0)
     world.exchange.call(SetWanted("readers", 2))
 
     def received() -> bool:
@@ -156,7 +157,7 @@ def aged(world: World) -> None:
 
 def up(world: World) -> None:
     """Something that `up` has started."""
-    started = world.shell.type("lion-broker up --app app:registry --pool readers --workers 1 --port 0 --detach")
+    started = world.shell.type("lion-broker up --app app:registry --pool readers --workers 1 --no-dashboard --detach")
     assert started.code == 0, started.whole
 
 

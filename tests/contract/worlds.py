@@ -64,10 +64,10 @@ class World:
         for one in self.exchange.call(ListSessions()):
             Session.open(one, exchange=self.exchange, host=True).delete()
 
-    def hire(self, host: str, pid: int, pool: str = "readers") -> None:
-        """Have a worker of this process serve a pool under a name that a page shows; it is in the register then."""
+    def hire(self, host: str, pid: int, lease: float = 60.0) -> None:
+        """Have a worker of this process serve `readers` under a name that a page shows; it is in the register then."""
         with patch.object(socket, "gethostname", return_value=host), patch.object(os, "getpid", return_value=pid):
-            worker = self._portal.call(partial(Worker, registry, exchange=self.exchange, pool=pool, lease=1.0))
+            worker = self._portal.call(partial(Worker, registry, exchange=self.exchange, pool="readers", lease=lease))
         self._workers.append((worker, self._portal.start_task_soon(_serve, worker)))
         self.wait_for(lambda: worker.owner in self.workers("running"))
 
