@@ -81,12 +81,11 @@ class Pipeline(asyncio.Protocol):
 
     def __init__(self, connection: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        # The one thing of redis-py that has no public name: the stream of a connection that it has opened. The writer
+        # It has no public name in redis-py: the stream of a connection that it has opened. The writer
         # is kept, for it closes its transport when nobody does.
         ended = connection._reader.at_eof()
         self._writer, connection._reader, connection._writer = connection._writer, None, None
         self._transport: asyncio.Transport = self._writer.transport
-        make_room(self._transport.get_extra_info("socket"))
         self._reader = hiredis.Reader(replyError=DefaultParser.parse_error, notEnoughData=_NOTHING)
         self._reader.setmaxbuf(_KEPT)
         self._queue: deque[Waiting] = deque()
@@ -105,6 +104,8 @@ class Pipeline(asyncio.Protocol):
             # The other side has hung up already, and nobody would tell us again.
             self._give_up(self._error)
             self._gone.set_result(None)
+        else:
+            make_room(self._transport.get_extra_info("socket"))
 
     @classmethod
     async def open(cls, pool: Any) -> Pipeline:

@@ -47,7 +47,7 @@ async def test_in_an_event_loop(stage: Stage) -> None:
 
 def test_in_ordinary_code(stage: Stage) -> None:
     """Whoever puts in piece after piece goes on with the next."""
-    line = SyncLine(stage.server.url, 1.0)
+    line = SyncLine(stage.server.url, SECONDS)
     lane = line.lane()
     with at_another(stage):
         lane.write([("ECHO", LARGE)])
