@@ -6,7 +6,7 @@ Nothing is counted until somebody wants to read it (`counting`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -68,14 +68,28 @@ class Counts:
     def observe(self, name: str, value: float, *labels: str, times: int = 1) -> None:
         """Note a value of a histogram, so many times."""
         with self._lock:
-            of_name = self._spreads.setdefault(name, {})
-            if labels not in of_name:
-                labels = _bounded(labels, of_name)
-            spread = of_name.get(labels)
-            if spread is None:
-                spread = of_name[labels] = _Spread([0] * (len(DEFINITIONS[name].buckets) + 1))
+            spread = self._spread(name, labels)
             spread.counts[bisect_left(DEFINITIONS[name].buckets, value)] += times
             spread.sum += value * times
+
+    def observe_all(self, name: str, values: Sequence[float]) -> None:
+        """Note values of a histogram without labels, in one go."""
+        buckets = DEFINITIONS[name].buckets
+        with self._lock:
+            spread = self._spread(name, ())
+            counts = spread.counts
+            for value in values:
+                counts[bisect_left(buckets, value)] += 1
+            spread.sum += sum(values)
+
+    def _spread(self, name: str, labels: Labels) -> _Spread:
+        of_name = self._spreads.setdefault(name, {})
+        if labels not in of_name:
+            labels = _bounded(labels, of_name)
+        spread = of_name.get(labels)
+        if spread is None:
+            spread = of_name[labels] = _Spread([0] * (len(DEFINITIONS[name].buckets) + 1))
+        return spread
 
     def total(self, name: str, *labels: str) -> float:
         """Return what a counter has come to."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Account"]
 
 _APART_SECONDS: Final = 0.005
-"""A mail that takes so long has the next one leave the span that the mails of a turn share, for one of its own."""
+"""A mail that takes so long is the last of the span that mails of a turn share; those that all do have one each."""
 
 
 class Worked(Protocol):
@@ -50,12 +50,13 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_began", "_commits", "_error", "_handled", "_last", "_shared", "_together", "_writing")
+    __slots__ = ("_commits", "_error", "_handled", "_last", "_seconds", "_shared", "_together", "_writing")
 
     def __init__(self) -> None:
         self._handled = 0
-        self._began = self._commits = 0.0
+        self._commits = 0.0
         self._error = ""
+        self._seconds: list[float] = []
         self._last: Processing | None = None
         self._shared: Processing | None = None
         self._together: Together | None = None
@@ -66,37 +67,29 @@ class Account:
         self._handled += 1
         return Handling(self, host, wire, attempts if self._handled == 1 else 1)
 
-    def begin(self, host: Host, wire: WireMail) -> Processing | None:
-        """Begin to handle a mail, in a span of its own or in that of many."""
-        if otel() is None:
-            return None
-        around, now = host.around, time.perf_counter()
-        alone, self._began = now - self._began >= _APART_SECONDS, now
-        if alone:
-            # The mail that took so long ends here, not with the turn.
-            self._end_shared()
+    def begin(self, host: Host, wire: WireMail) -> None:
+        """Begin to handle a mail: in the span of those before it, or in one that those after it may join."""
         if self._shared is not None:
             self._shared.joins(wire.header)
-            return self._shared
+            return
+        around = host.around
         self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, wire.header)
         if found is not None:
             found.enter()
-            if not alone:
-                self._shared, self._together = found, Together()
-                self._together.begin()
-        return found
+            self._shared, self._together = found, Together()
+            self._together.begin()
 
-    def end(self, span: Processing, error: str) -> None:
-        """End what `begin` has begun; `error` is the class of what was raised, if anything was.
+    def end(self, seconds: float, error: str) -> None:
+        """End what `begin` has begun, after so long; `error` is the class of what was raised, if anything was.
 
-        What mails share stays current: nothing but mails of this turn is handled in the task until that ends.
+        What mails share stays current: nothing but mails of this turn is handled in the task until that ends. A mail is
+        long by what it took itself, and not by how long others were let go first: then each would be.
         """
-        if span is self._shared:
-            # A turn ends at a mail that fails.
-            self._error = error
-        else:
-            span.leave()
-            span.end(error)
+        self._seconds.append(seconds)
+        # A turn ends at a mail that fails.
+        self._error = error
+        if seconds >= _APART_SECONDS:
+            self._end_shared(error)
 
     def _end_shared(self, error: str = "") -> None:
         """End the spans that mails of the turn share, if there are any."""
@@ -110,11 +103,12 @@ class Account:
 
     def __enter__(self) -> Self:
         end_written_down()
-        self._began = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._end_shared(self._error if error is None else type(error).__name__)
+        if self._seconds and (counts := counts_here()) is not None:
+            counts.observe_all("lion_broker_mail_process_seconds", self._seconds)
 
     @contextmanager
     def writing_down(
@@ -173,7 +167,7 @@ class Account:
 class Handling:
     """Around the handling of one mail: log lines and mail that is sent name it, and its span is the current one."""
 
-    __slots__ = ("_account", "_attempts", "_before", "_began", "_cause", "_host", "_span", "_wire", "failure")
+    __slots__ = ("_account", "_attempts", "_before", "_began", "_cause", "_host", "_wire", "failure")
 
     def __init__(self, account: Account, host: Host, wire: WireMail, attempts: int) -> None:
         self._account, self._host, self._wire, self._attempts = account, host, wire, attempts
@@ -185,17 +179,14 @@ class Handling:
         fields["attempt"] = str(self._attempts)
         self._before = now_about(fields)
         self._began = time.perf_counter()
-        self._span = self._account.begin(host, self._wire)
+        self._account.begin(host, self._wire)
         self._cause = host.because_of(mail)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        seconds = time.perf_counter() - self._began
         failed = self.failure.error if self.failure is not None else error
-        if self._span is not None:
-            self._account.end(self._span, "" if failed is None else type(failed).__name__)
-        counts = counts_here()
-        if counts is not None:
-            counts.observe("lion_broker_mail_process_seconds", time.perf_counter() - self._began)
+        self._account.end(seconds, "" if failed is None else type(failed).__name__)
         self._host.because_of(self._cause)
         back_to(self._before)
 

@@ -96,3 +96,12 @@ def test_names_are_as_prometheus_wants_them(metric: Definition) -> None:
 def test_who_is_answered_in_openmetrics(accept: str, prefers: bool) -> None:
     """Who prefers it, in the version that is written; nonsense counts for nothing."""
     assert prefers_openmetrics(accept) is prefers
+
+
+def test_values_that_are_noted_together() -> None:
+    """They are counted as if each were noted alone."""
+    alone, together = Counts(), Counts()
+    for value in (0.002, 0.3, 1000.0):
+        alone.observe("lion_broker_mail_wait_seconds", value)
+    together.observe_all("lion_broker_mail_wait_seconds", (0.002, 0.3, 1000.0))
+    assert list(together.families()) == list(alone.families())

@@ -1,7 +1,9 @@
 """Spans and metrics of mail, models, tools and branches, as exporters in memory see them."""
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -16,6 +18,7 @@ from lion_broker.mail.records import Claimed, Entry, ReadyEntry
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.names import ATTRIBUTES, INSTRUMENTS, SCHEMA_URL, SPANS, TEMPLATE
 from lion_broker.testing import ScriptedModel, tool_calls
+from lion_broker.worker import account, turn
 from lion_broker.worker.account import Account
 from lion_broker.worker.schedule import Schedule
 from tests.conftest import RunningWorker
@@ -170,14 +173,14 @@ async def test_many_mails_share_a_span(seen: Seen, registry: Registry, running_w
 @pytest.mark.parametrize("error", ["", "FENCED"])
 async def test_to_write_down_is_to_commit(seen: Seen, error: str) -> None:
     """The span of mail that is only written down is there when no more comes, and says whether it was committed."""
-    exchange, account = MemoryExchange(), Account()
+    exchange, one = MemoryExchange(), Account()
     ready, mail = ReadyEntry("1-0", "s", "b"), WireMail(Header("s", "a", "b", "message"), b"{}")
-    with account.writing_down(exchange, ready, "owner", (Entry("1-0", mail),)):
+    with one.writing_down(exchange, ready, "owner", (Entry("1-0", mail),)):
         assert seen.named("process ") == []
     assert seen.named("process ") == []
-    account.written(error)
-    account.written("nothing is open any more")
-    account.received(exchange, ready, "owner", Claimed(Outcome.DRAINED))
+    one.written(error)
+    one.written("nothing is open any more")
+    one.received(exchange, ready, "owner", Claimed(Outcome.DRAINED))
     assert told_by(seen.one("process ")).get("error.type", "") == error
 
 
@@ -197,6 +200,32 @@ async def test_what_takes_long_has_a_span_of_its_own(
     processed = sorted(seen.named("process "), key=lambda span: span.start_time or 0)
     assert {parent_of(span) for span in processed} == {id_of(span) for span in seen.named("send ")}
     assert all((one.end_time or 0) <= (later.start_time or 0) for one, later in pairwise(processed))
+
+
+async def test_a_mail_is_not_long_because_others_go_first(
+    seen: Seen, registry: Registry, running_worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mails that take little share a span, however long other branches work between two of them."""
+    now = [0.0]
+
+    async def let_others_work(*_: object) -> bool:
+        now[0] += 1.0
+        return True
+
+    monkeypatch.setattr(turn, "_goes_on", let_others_work)
+    monkeypatch.setattr(Schedule, "slice_seconds", -1.0)
+    monkeypatch.setattr(account, "time", SimpleNamespace(perf_counter=lambda: now[0], time=time.time))
+    exchange = MemoryExchange()
+    async with Session(exchange=exchange, delivery="auto") as session:
+        branch = await session.anew_branch(pool="p", behaviour="echo")
+        async with session.batch():
+            for number in range(4):
+                session.default_branch.send(branch, "message", f"{number}")
+        async with running_worker(registry, exchange, pool="p"):
+            await session.await_idle()
+    assert now[0] >= 3
+    assert told_by(seen.one("process "))["messaging.batch.message_count"] == 4
+    assert len(seen.named("send ")) == 2
 
 
 async def test_links_instead_of_parents(
