@@ -50,8 +50,6 @@ def main() -> None:
     A goal that is missed is said in words; only a result that is wrong, such as mail that is missing, is an error.
     """
     options = _options()
-    if not options.source:
-        _be_fast()
     try:
         found = load(options.source) if options.source else _measure(options)
     except WrongResult as error:
@@ -101,6 +99,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
 def _measure(options: argparse.Namespace) -> Results:
     rows: list[Figure | Curve] = []
     contenders = _contenders(options)
+    _be_fast()
     with rig() as server:
         contest = Contest(server, contenders, 1 if options.quick else options.rounds)
         plan = _plan(server, contest, options.quick)
