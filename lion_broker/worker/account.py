@@ -1,8 +1,8 @@
 """What a turn says of itself: spans, counts and the fields of log lines. Nobody who asks for none pays for any.
 
-A turn that handles one mail has a span for it, and so has each mail that takes long. Mails of one turn that take less
-than 5 ms each share one, with links to who sent them. Mails that are only written down share one over turns that follow
-one another. So spans cost a small part of a turn, however many mails it has.
+A turn that handles one mail has a span for it. The mails of one turn share one, with links to who sent them, up to one
+that takes 5 ms. Mails that are only written down share one over turns that follow one another. So there are few spans,
+however many mails a turn has.
 """
 
 from __future__ import annotations
