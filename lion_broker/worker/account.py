@@ -72,6 +72,8 @@ class Account:
         if self._shared is not None:
             self._shared.joins(wire.header)
             return
+        if otel() is None:
+            return
         around = host.around
         self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, wire.header)
         if found is not None:
@@ -184,9 +186,10 @@ class Handling:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        seconds = time.perf_counter() - self._began
-        failed = self.failure.error if self.failure is not None else error
-        self._account.end(seconds, "" if failed is None else type(failed).__name__)
+        if self._account._shared is not None or counts_here() is not None:
+            seconds = time.perf_counter() - self._began
+            failed = self.failure.error if self.failure is not None else error
+            self._account.end(seconds, "" if failed is None else type(failed).__name__)
         self._host.because_of(self._cause)
         back_to(self._before)
 
