@@ -338,8 +338,15 @@ def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
     )
 
 
+_TURN: Final = ("branch", "version", "cursor", "handled", "sent", "deferred", "owner")
+"""What is told of a turn, in the order of its one value; an owner may have spaces in its name."""
+
+
 def _occurrence(entry: Sequence[Any]) -> Occurrence:
     fields = _texts(entry[1])
+    told = fields.get("turn", "").split(" ", len(_TURN) - 1)
+    if len(told) == len(_TURN):
+        return Occurrence(entry[0].decode(), "turn", dict(zip(_TURN, told, strict=True)))
     return Occurrence(entry[0].decode(), fields.pop("k", "unknown"), fields)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 
 import anyio
 
 from lion_broker import Registry, Worker
+
+from .rig import run_fast
 
 
 async def drain(pool: str, mails: int) -> None:
@@ -25,4 +28,4 @@ async def drain(pool: str, mails: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(drain, sys.argv[1], int(sys.argv[2]))
+    run_fast(partial(drain, sys.argv[1], int(sys.argv[2])))

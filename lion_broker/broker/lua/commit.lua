@@ -298,8 +298,8 @@ register('commit', function(keys, args)
   -- What is sent on names its blob before what it came with lets go of it.
   let_leave(session, key, left)
   local answer = go_on(session, key, turn, was, now, deferred)
-  tell(session, 'k', 'turn', 'branch', turn.branch, 'owner', was.owner, 'version', turn.version + 1,
-    'cursor', turn.consumed, 'handled', turn.handled, 'sent', #turn.mails, 'deferred', #turn.deferred)
+  tell_turn(session, turn.branch, turn.version + 1, turn.consumed, was.owner,
+    {handled = turn.handled, sent = #turn.mails, deferred = #turn.deferred})
   if turn.pause ~= '' then tell(session, 'k', 'paused', 'branch', turn.branch, 'reason', turn.pause) end
   write_counts(session)
   return answer

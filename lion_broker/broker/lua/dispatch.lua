@@ -44,8 +44,7 @@ register('dispatch', function(keys, args)
   if not write_records(key, version + 1, records, stamp) then return {'STALE', was.version} end
   redis.call('HSET', key, 'version', version + 1, 'nonce', nonce, 'lease', session.now + lease_ms)
   send_out(session, turn)
-  tell(session, 'k', 'turn', 'branch', branch, 'owner', owner, 'version', version + 1,
-    'cursor', values[5] or '0-0', 'handled', 0, 'sent', #turn.mails, 'deferred', 0)
+  tell_turn(session, branch, version + 1, values[5] or '0-0', owner, {handled = 0, sent = #turn.mails, deferred = 0})
   write_counts(session)
   return {'OK', version + 1}
 end, {'allow-oom'})

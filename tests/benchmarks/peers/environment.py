@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -45,6 +47,21 @@ def python_of(name: str) -> Path:
         ]
         subprocess.run(command, check=True, capture_output=True, text=True)
         (folder / "bench.stamp").write_text(_stamp(name))
+    return python
+
+
+def with_uvloop() -> Path | None:
+    """Return an interpreter that has all packages of this one, and the event loop that the peers have as well.
+
+    None where this one has it. Raises CalledProcessError when it cannot be installed.
+    """
+    if find_spec("uvloop") is not None:
+        return None
+    python = python_of("lion")
+    where = {"base": str(ENVIRONMENTS / "lion"), "platbase": str(ENVIRONMENTS / "lion")}
+    ours = sysconfig.get_path("purelib")
+    # Not a plain path, for that would leave out what is installed to be edited.
+    Path(sysconfig.get_path("purelib", vars=where), "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
     return python
 
 
