@@ -393,15 +393,3 @@ async def test_a_turn_that_is_given_up_makes_room(where: str) -> None:
     with anyio.fail_after(60):
         await office.turn("a", 1)
     assert await count_under_way(office, "b", 100) == 2
-
-
-async def test_the_account_of_a_session_that_is_gone_is_closed() -> None:
-    """Once it has not been at work for ten seconds, however many there were."""
-    now = [0.0]
-    schedule = Schedule(4, BATCH, lambda ready: None, lambda: now[0])
-    for number in range(100):
-        async with schedule.passage(f"s{number}") as passage:
-            assert passage is None
-        now[0] += 1.0
-    known = (schedule._seen, schedule._forecast._usual, schedule._ways._credit)
-    assert {len(one) for one in known} == {11}
