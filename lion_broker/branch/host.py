@@ -40,6 +40,7 @@ from .draft import Draft, Mark, new_nonce
 from .intake import look_at
 from .items import decode_item, encode_item
 from .journal import Chronicle, Kind, nothing_record, took_record
+from .known import KnownMails
 from .ledger import Ledger
 from .refusal import lease_lost, mailbox_full, reason_of
 from .sender import GONE, Sender
@@ -70,7 +71,7 @@ class Host(Sender):
         super().__init__(branch, around, pool, token)
         self.cursor = START
         self.ledger: Ledger | None = None
-        self.known: set[str] = set()
+        self.known = KnownMails()
         self._withdrawn = 0
         self._arrived: dict[IDType, tuple[str, WireMail]] = {}
         self._inbox_read = START
@@ -101,7 +102,7 @@ class Host(Sender):
         with self.silence():
             yield from chronicle.read_steps(page=page)
         self.version = chronicle.version
-        self.known.update(chronicle.mails)
+        self.known = chronicle.mails
         return chronicle
 
     @property

@@ -38,6 +38,8 @@ from lion_broker.messages.copies import Copies
 from lion_broker.messages.written import UnreadClone, message_of, unread_clone
 from lion_broker.telemetry import logger
 
+from .known import KnownMails
+
 __all__ = [
     "Chronicle",
     "Kind",
@@ -122,7 +124,7 @@ def _head_of(raw: bytes) -> Head:
     return IDType(header.id), header.sender, header.recipient, header.created
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _id_of(text: str) -> IDType:
     """An id that many messages name, kept once."""
     return IDType(text)
@@ -146,7 +148,7 @@ class Chronicle:
         self.models: dict[str, dict[str, Any]] = {}
         self.version = 0
         self.place = 0
-        self.mails: dict[str, int] = {}
+        self.mails = KnownMails()
         self._reading = False
 
     def guard(self, refusal: Callable[[], Exception]) -> None:
@@ -199,10 +201,11 @@ class Chronicle:
         """The message that a mail brought, if it did."""
         try:
             head = _head_of(row.record.head)
-            before = self.mails.get(head[0], 0)
-            self.mails[head[0]] = before + 1
-            # A copy of a mail that was taken before has no effect, also where it was written down unread.
-            return None if before else received_message(head, row.record.body)
+            if head[0] in self.mails:
+                # A copy of a mail that was taken before has no effect, also where it was written down unread.
+                return None
+            self.mails.add(head[0])
+            return received_message(head, row.record.body)
         except (LionError, ValueError, TypeError, LookupError, AttributeError) as error:
             self._leave_out(row, error)
             return None
@@ -246,8 +249,8 @@ class Chronicle:
             self.models[body["slot"]] = body
         elif record.kind == Kind.LOG:
             self.logs.include(Log.from_dict(body["log"]))
-        elif record.kind == Kind.TOOK:
-            self.mails[body["mail"]] = self.mails.get(body["mail"], 0) + 1
+        elif record.kind == Kind.TOOK and (mail := body["mail"]):
+            self.mails.add(str(mail))
 
     def _include(self, message: RoledMessage, at: int | None) -> None:
         pile = self.msgs.messages

@@ -113,7 +113,7 @@ class Keys:
 
 
 # Every command names one, and most come from few sessions.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _session_key(namespace: str, partitions: int, session: str) -> str:
     keys = Keys(namespace, partitions)
     return f"{keys.root(keys.partition(session))}s:{session}"

@@ -17,8 +17,8 @@ __all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer", "foreign_key"]
 MIN_SECRET_BYTES: Final = 16
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256."""
-_SESSIONS_KEPT: Final = 1024
-"""Sessions whose hash states are kept, about a kibibyte each; after that they are made again."""
+_SESSIONS_KEPT: Final = 256
+"""Sessions whose hash states are kept, about a kibibyte each that Python does not count; then they are made again."""
 UNSIGNED: Final = "unsigned"
 """What stands for the id of a key where there is none."""
 _UNSIGNED: Final = UNSIGNED.encode()
@@ -82,7 +82,8 @@ class Signer:
             purpose = f"lion-broker/1/mail/{self._namespace}/{session}".encode()
             states = _keyed(hmac.digest(self._masters[key_id], purpose, "sha256"))
             if len(self._states) >= _SESSIONS_KEPT:
-                self._states.clear()
+                # One that is at work all the time is soon there again.
+                del self._states[next(iter(self._states))]
             self._states[key_id, session] = states
         inner, outer = states[0].copy(), states[1].copy()
         # A header is one line of JSON, so the line feed keeps the two parts apart.

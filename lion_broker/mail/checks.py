@@ -82,7 +82,7 @@ def is_id(value: Any) -> bool:
 
 
 # The same few ids and names come with every verb.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _fits_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
@@ -91,7 +91,7 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and _fits_name(value)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _fits_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 

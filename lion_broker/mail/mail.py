@@ -93,7 +93,7 @@ def written_mail(wire: WireMail, text: str) -> Mail:
     return Mail.of_valid(package, IDType(header.sender), IDType(header.recipient))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def party(text: str) -> IDType:
     """Return a sender's or recipient's id, of whom there are few; raises IDError for what is none."""
     return IDType.validate(text)

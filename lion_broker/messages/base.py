@@ -71,7 +71,7 @@ def validate_sender_recipient(value: Any, /) -> SenderRecipient:
     raise ConfigError(f"A sender or recipient is an id, an element, a role or a name, not {value!r:.80}.")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def named_party(text: str) -> SenderRecipient:
     """Return who a text is; a conversation names the same few again and again, and keeps each once."""
     return _ROLES.get(text) or (IDType.validate(text) if ID.is_id(text) else text)

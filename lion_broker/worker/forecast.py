@@ -38,6 +38,10 @@ class Forecast:
         usual = self._usual.get(session)
         return self._most if usual is None else usual.get(source, self._most)
 
+    def forget(self, session: str) -> None:
+        """Know nothing of a session any more."""
+        self._usual.pop(session, None)
+
     def learn(self, session: str, mails: int, source: Source) -> float:
         """Note how many have come; returns how many usually come from the source that brings most."""
         usual = self._usual.get(session)

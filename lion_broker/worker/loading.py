@@ -20,7 +20,7 @@ from lion_broker.mail.verbs import ReadBranches, Station, Verb
 
 __all__ = ["Foresight", "loaded", "reads"]
 
-_SESSIONS_KNOWN: Final = 1024
+_SESSIONS_KNOWN: Final = 512
 
 
 class Foresight:

@@ -134,6 +134,11 @@ class RoundRobin(Generic[T]):
         if line is not None and line.drop(item) and not line:
             del self._lines[session]
 
+    def forget(self, session: str) -> None:
+        """Forget what a session has cost, unless it has anything in line."""
+        if session not in self._lines and self._credit.pop(session, None) is not None:
+            del self._known[session]
+
     def charge(self, session: str, cost: float) -> None:
         """Note what an item of a session has cost."""
         left, least = self.credit(session) - cost, -_MOST_BEHIND * self._quantum

@@ -373,4 +373,8 @@ class Schedule:
             return
         seen.move_to_end(session)
         while next(iter(seen.values())) < now - _SHARED_SECONDS:
-            seen.popitem(last=False)
+            gone, _ = seen.popitem(last=False)
+            # It may never come again: its account is closed.
+            self._forecast.forget(gone)
+            self._seats.forget(gone)
+            self._ways.forget(gone)

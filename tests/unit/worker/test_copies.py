@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lion_broker import Branch, Mail, Registry, RemoteBranch, Session, Worker
+from lion_broker.branch import known
 from lion_broker.core.ids import IDType
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Post
@@ -89,6 +90,22 @@ def test_a_behaviour_is_called_once(
     assert len(seen) == 1
     assert reasons(session) == ["duplicate"]
     assert session.counters()["applied"] == 1
+
+
+def test_a_copy_that_comes_very_late(session: Session, registry: Registry, seen: list[str]) -> None:
+    """After more mail than is remembered as it came, to the same worker, which has not read the branch again."""
+    remote = remote_of(session, behaviour="note")
+    mails = [mail_to(session, remote.id, item=f"mail {number}") for number in range(3 * known._LATEST)]
+
+    async def work() -> None:
+        async with Worker(registry, exchange=session.exchange, pool="p") as worker:
+            for some in (mails, [mails[0], mails[1]]):
+                post(session, *some)
+                await worker.run(until_idle=True)
+
+    asyncio.run(work())
+    assert len(seen) == len(mails)
+    assert reasons(session) == ["duplicate"] * 2
 
 
 def test_a_command_is_done_once(session: Session, registry: Registry) -> None:
