@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
@@ -13,7 +14,7 @@ from .finding import One, session_id
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
 from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, counted, moment, print_json, short_id
+from .printing import cell, moment, print_json, short_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:

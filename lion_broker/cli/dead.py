@@ -285,7 +285,7 @@ def _drop(exchange: Exchange, shelf: Shelf) -> Retried:
 
 def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
     if ids := [letter.id for letter in shelf.letters]:
-        note(exchange, f"{what} dead letters", f"session {shelf.session}", listed(ids))
+        note(exchange, what + " dead letters", f"session {shelf.session}", listed(ids))
 
 
 def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
@@ -35,12 +36,12 @@ def paused_in(pool: PoolPicture) -> Reason | None:
     """Return what is paused of a pool, and what resumes it; None where nothing is."""
     command = f"lion-broker branch resume --pool {pool.pool}"
     if pool.pause:
-        here = f", with {_branches(pool.paused)}" if pool.paused else ""
+        here = f", with {counted(pool.paused, 'branch')}" if pool.paused else ""
         return Reason(f"The pool {pool.pool} is paused ({pool.pause}){here}.", command, "workers")
     if pool.paused:
         # The command resumes those that were paused with the pool, and names that of each of the others.
         are = "is" if pool.paused == 1 else "are"
-        return Reason(f"{_branches(pool.paused)} of the pool {pool.pool} {are} paused.", command, "workers")
+        return Reason(f"{counted(pool.paused, 'branch')} of the pool {pool.pool} {are} paused.", command, "workers")
     return None
 
 
@@ -52,7 +53,7 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
     lost = sorted((one for one in workers if one.state == "lost"), key=lambda one: -one.heard)
     if not lost:
         return None
-    who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{len(lost):,} workers were"
+    who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{counted(len(lost), 'worker')} were"
     theirs = {one.pool for one in lost}
     busy = [pool for pool in pools if pool.pool in theirs and (pool.ready or pool.claimed)]
     alone = [pool.pool for pool in busy if not pool.workers]
@@ -77,10 +78,6 @@ def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
         " computes, or waits without await, and all its other branches wait for it."
     )
     return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
-
-
-def _branches(number: int) -> str:
-    return f"{number:,} branch" if number == 1 else f"{number:,} branches"
 
 
 def reason_of(
@@ -161,7 +158,7 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
         return Reason(f"{record.owner} works for {name}, one mail after another.", "", "branch")
     busy = sum(one.active for one in running)
     if busy >= sum(one.concurrency for one in running):
-        text = f"All seats of the pool {pool} are taken: {busy:,} branches are at work."
+        text = f"All seats of the pool {pool} are taken: {counted(busy, 'branch is at work', 'branches are at work')}."
         return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
     return Reason(f"{name} is next: a seat of the pool {pool} is free.", "", "workers")
 

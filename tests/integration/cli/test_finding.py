@@ -226,7 +226,7 @@ def test_letters_of_all_sessions(stage: Stage, told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["mail", "show", "ffffffff"], Code.NOT_FOUND, "There is no mail ffffffff in the 1 sessions looked at"),
+        (["mail", "show", "ffffffff"], Code.NOT_FOUND, "There is no mail ffffffff in 1 session looked at"),
         (["mail", "show", "ff"], Code.USAGE, "too short"),
         (["mail", "ls", "nobody"], Code.NOT_FOUND, "There is no session nobody"),
         (["mail", "ls", "-n", "20001"], Code.USAGE, "At most 20,000"),
