@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from lion_broker.core.numbers import counted
@@ -19,6 +20,10 @@ __all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _STILL_SECONDS: Final = 1.0
+_NEWS_SECONDS: Final = 120.0
+"""For how long a loss is told at least."""
+_GIVEN_BACK_SECONDS: Final = 15.0
+"""So long after it was last heard, what a worker had is with others or waits: its lease is over, and swept."""
 _TOLD: Final = 3
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
@@ -48,9 +53,12 @@ def paused_in(pool: PoolPicture) -> Reason | None:
 def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], now: float) -> Reason | None:
     """Return who was lost and when, and what becomes of what was in hand; None where nobody was.
 
-    `now` is the server's time, as the moments at which they were heard are.
+    It is told for two minutes, and for as long as what was in hand may still wait for somebody. `now` is the server's
+    time, as the moments at which they were heard are.
     """
-    lost = sorted((one for one in workers if one.state == "lost"), key=lambda one: -one.heard)
+    known = {pool.pool: pool for pool in pools}
+    told = (one for one in workers if one.state == "lost" and _is_news(one, known.get(one.pool), now))
+    lost = sorted(told, key=lambda one: -one.heard)
     if not lost:
         return None
     who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{counted(len(lost), 'worker')} were"
@@ -64,8 +72,20 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
     else:
         fate = "nothing of what was in hand is left to do"
     silent = length(max(1, round(now - lost[0].heard)))
+    moment = datetime.fromtimestamp(lost[0].heard, UTC).strftime("%H:%M:%S UTC")
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
-    return Reason(f"{who} lost, last heard {silent} ago: {fate}.", command, "workers")
+    return Reason(f"{who} lost, last heard {silent} ago, at {moment}: {fate}.", command, "workers")
+
+
+def _is_news(lost: WorkerPicture, pool: PoolPicture | None, now: float) -> bool:
+    """Whether a worker was lost just now, or what was in its hands may wait for somebody yet."""
+    silent = now - lost.heard
+    if silent < _NEWS_SECONDS or pool is None:
+        return silent < _NEWS_SECONDS
+    if not pool.workers:
+        return pool.ready + pool.claimed > 0
+    # What it had was put behind all that waited then: when that is taken, so is this.
+    return pool.ready > 0 and pool.oldest_seconds >= silent - _GIVEN_BACK_SECONDS
 
 
 def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
