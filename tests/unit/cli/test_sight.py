@@ -57,8 +57,8 @@ def test_as_text() -> None:
     assert "Nobody serves the pool q, where work waits: lion-broker worker --app MODULE:NAME --pool q" in text
     assert "pool p," not in text
     lost = (
-        "The worker home:2:b was lost, last heard 1 s ago, at 00:18:19 UTC: what was in hand goes to others of the pool;"
-        " once you know"
+        "The worker home:2:b was lost, last heard 1 s ago, at 00:18:19 UTC: what was in hand goes to others of the"
+        " pool; once you know"
     )
     assert f"{lost} of it: lion-broker forget home:2:b\n" in text
     assert "UNRECEIVED" not in text
