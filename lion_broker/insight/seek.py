@@ -66,7 +66,7 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
     wanted = mail.strip().strip("…").lower()
     if len(wanted) < (1 if session else _LEAST_PIECE):
         raise ConfigError(
-            f"{mail:.40} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
+            f"{mail[:40]!r} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
         )
     if session:
         likely: tuple[str, ...] = (session,)
