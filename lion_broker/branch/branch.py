@@ -397,4 +397,4 @@ class Branch(LocalBranch):
         return 1
 
     def __repr__(self) -> str:
-        return f"Branch({self.name or self.id!s}, {len(self._msgs)} messages, {self._mailbox!r})"
+        return f"Branch({self.name or self.id!s}, messages={len(self._msgs)}, {self._mailbox!r})"

@@ -9,6 +9,7 @@ from typing import Any
 
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BranchClosed, IDError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import BranchRecord, SessionRecord
@@ -107,7 +108,7 @@ class Directory:
             yield from session_steps(self._session)
             raise ItemNotFoundError(f"The session has no branch named {ref!r}.")
         if len(named) > 1:
-            raise ValueError(f"{len(named)} branches are named {ref!r}; use an id.")
+            raise ValueError(f"{counted(len(named), 'branch')} are named {ref!r}; use an id.")
         return named[0]
 
     def read_steps(self) -> Steps[list[BranchRecord]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from lion_broker.config import Settings
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BehaviourUnknown, ConfigError, ItemNotFoundError, ToolUnknown
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.mail import Mail
@@ -173,7 +174,8 @@ class Registry:
             raise ConfigError(f"A {kind} named {name!r} is registered already; register this one by another name.")
 
     def __repr__(self) -> str:
-        return f"Registry({len(self.tools)} tools, {len(self.models)} models, {len(self.behaviours)} behaviours)"
+        tools, models = counted(len(self.tools), "tool"), counted(len(self.models), "model")
+        return f"Registry({tools}, {models}, {counted(len(self.behaviours), 'behaviour')})"
 
 
 def _listed(names: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from redis import exceptions as errors
 
+from lion_broker.core.numbers import counted
+
 from .requests import Command
 
 __all__ = ["Copies", "TooFewCopies"]
@@ -33,4 +35,4 @@ class Copies:
         if isinstance(reply, Exception):
             raise reply
         if reply < self.count:
-            raise TooFewCopies(f"{reply} of {self.count} replicas have confirmed it within {self.ms / 1000:g} s")
+            raise TooFewCopies(f"{reply} of {counted(self.count, 'replica')} confirmed it within {self.ms / 1000:g} s")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
@@ -100,7 +101,7 @@ class LeaseKeeper:
             outcomes = self._exchange.call(Renew(stations, self._lease_ms, at))
         except LionError as error:
             if concerned := self._outage.tell(len(stations)):
-                log.warning("leases of %d branches could not be renewed: %s", concerned, error)
+                log.warning("leases of %s could not be renewed: %s", counted(concerned, "branch"), error)
             return
         for station, outcome in zip(stations, outcomes, strict=True):
             if outcome == Outcome.FENCED:
@@ -114,4 +115,4 @@ class LeaseKeeper:
         return len(self._stations)
 
     def __repr__(self) -> str:
-        return f"LeaseKeeper({len(self._stations)} leases of {self._lease_ms / 1000:g} s)"
+        return f"LeaseKeeper({counted(len(self._stations), 'lease')} of {self._lease_ms / 1000:g} s)"

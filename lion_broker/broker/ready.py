@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lion_broker.config import Settings
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
 from .checkup.profile import SURVIVES, Profile
@@ -47,7 +48,7 @@ def make_ready(settings: Settings) -> Ready:
         partitions, keys = line.ask(("HMGET", meta, "partitions", "keys"))[0]
     if "partitions" in settings.model_fields_set and int(partitions) != settings.partitions:
         raise ConfigError(
-            f"The namespace {settings.namespace} has {int(partitions)} partition(s), which are fixed when it is made;"
+            f"The namespace {settings.namespace} has {counted(int(partitions), 'partition')}, fixed when it is made;"
             f" LION_BROKER_PARTITIONS says {settings.partitions}. Correct that, or use another namespace."
         )
     return Ready(

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from typing import Any, Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, SignatureInvalid
 
 __all__ = ["MIN_SECRET_BYTES", "UNSIGNED", "Signer", "foreign_key"]
@@ -36,7 +37,7 @@ class Signer:
         short = [secret for secret in secrets if len(secret) < MIN_SECRET_BYTES]
         if short:
             raise ConfigError(
-                f"The signing secret has {len(short[0])} bytes; at least {MIN_SECRET_BYTES} are needed."
+                f"The signing secret has {counted(len(short[0]), 'byte')}; at least {MIN_SECRET_BYTES} are needed."
                 " Make one with `lion-broker keygen`."
             )
         self._masters = {self._key_id(secret): secret for secret in reversed(secrets)}

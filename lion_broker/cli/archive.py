@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemExistsError
 
 from .finding import One, records_of, session_id
@@ -90,7 +91,7 @@ def _import_many(names: Sequence[str], same_ids: bool, skip: bool, connect: Call
         taken = _there(exchange, list(origins.values())) if same_ids else set[str]()
         if taken and not skip:
             raise ItemExistsError(
-                f"{len(taken)} of the sessions are there already, such as {min(taken)}; nothing was imported."
+                f"There already: {counted(len(taken), 'session')}, such as {min(taken)}; nothing was imported."
                 " --skip-existing leaves them out."
             )
         wanted = [name for name in names if origins[name] not in taken]
@@ -103,7 +104,9 @@ def _import_many(names: Sequence[str], same_ids: bool, skip: bool, connect: Call
                     step(1)
         except BaseException:
             more = " --skip-existing goes on with the others." if same_ids else ""
-            typer.echo(f"{len(done)} of {len(wanted)} files were imported; those sessions are whole.{more}", err=True)
+            typer.echo(
+                f"Imported {len(done)} of {counted(len(wanted), 'file')}; what was imported is whole.{more}", err=True
+            )
             raise
     if taken:
         typer.echo(f"Left out, because they are there already: {len(taken)}.", err=True)
@@ -229,7 +232,8 @@ def shown(done: Any) -> dict[str, Any]:
 
 def summed(done: Any) -> str:
     """What a copy holds, in words."""
-    return f"{done.branches} branches, {done.rows} rows of logs, {done.mails} waiting mails, {done.dead} dead letters"
+    kept = counted(done.branches, "branch"), counted(done.rows, "row of logs", "rows of logs")
+    return ", ".join((*kept, counted(done.mails, "waiting mail"), counted(done.dead, "dead letter")))
 
 
 def _print(told: Any, as_json: bool, text: str) -> None:

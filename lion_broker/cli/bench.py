@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lion_broker.core.numbers import counted
+
 from .options import AsJson, Namespace, Url, shared_exchange
 from .printing import print_json
 
@@ -40,7 +42,8 @@ def bench(
         print_json(asdict(found))
         return
     typer.echo(f"{found.exchange}, profile {found.profile}")
-    typer.echo(f"{found.mails:,} mails of {found.bytes} characters to {found.branches} branches on one worker process")
+    each = f"{counted(found.mails, 'mail')} of {counted(found.bytes, 'character')}"
+    typer.echo(f"{each} to {counted(found.branches, 'branch')} on one worker process")
     typer.echo(f"mails a second   {found.mails_per_second:,.0f}")
     typer.echo(f"seconds          {found.seconds:.2f}, of them sending {found.post_seconds:.2f}")
     typer.echo(f"processor time   {found.sender_cpu_us:.0f} µs a mail here, {found.worker_cpu_us:.0f} µs in the worker")

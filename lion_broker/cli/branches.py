@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
@@ -13,7 +14,7 @@ from .finding import One, session_id
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
 from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, counted, moment, print_json, short_id
+from .printing import cell, moment, print_json, short_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:
@@ -202,9 +203,11 @@ def _switch_one(
     if as_json:
         print_json({"branch": one, "paused": paused, "changed": changed})
     elif changed:
-        typer.echo(f"{'Paused' if reason else 'Resumed'} {one}.")
+        typer.echo(f"{'Paused' if reason else 'Resumed'} {cell(branch)}.")
     else:
-        typer.echo(f"{one} was paused already ({cell(paused)})." if reason else f"{one} was not paused.")
+        typer.echo(
+            f"{cell(branch)} was paused already ({cell(paused)})." if reason else f"{cell(branch)} was not paused."
+        )
 
 
 def _in(session: str, reason: str) -> str:
@@ -223,7 +226,7 @@ def _switch_many(
         raise ConfigError(_WHICH)
     crowd = Crowd("" if session is None else session_id(exchange, session), pool or "")
     known = not pool or any(one.pool == pool for one in run(exchange, pools_steps()))
-    if reason and not known and not run(exchange, lives_steps(crowd)):
+    if not known and not run(exchange, lives_steps(crowd)):
         raise ItemNotFoundError(f"No branch lives in the pool {pool} there; `lion-broker scale` shows the pools.")
     done = run(exchange, pause_steps(crowd, reason, who()) if reason else resume_steps(crowd, who()))
     if as_json:

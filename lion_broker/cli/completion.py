@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
+
 if TYPE_CHECKING:
     from lion_broker.config import Settings
     from lion_broker.insight.pictures import WorkerPicture
@@ -109,7 +111,7 @@ def _pools(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     from lion_broker.insight.overview import pools_steps
     from lion_broker.mail.exchange import run
 
-    return [(one.pool, f"{one.workers} workers, {one.ready} ready") for one in run(exchange, pools_steps())]
+    return [(one.pool, f"{counted(one.workers, 'worker')}, {one.ready} ready") for one in run(exchange, pools_steps())]
 
 
 def _workers(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
@@ -122,7 +124,7 @@ def _lost(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
 
 def _versions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     counts = Counter(one.version for one in _live(exchange))
-    return [(version, f"{number} workers") for version, number in counts.items()]
+    return [(version, counted(number, "worker")) for version, number in counts.items()]
 
 
 def _live(exchange: Exchange) -> list[WorkerPicture]:

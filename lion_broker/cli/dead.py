@@ -14,7 +14,7 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from . import completion
 from .deaths import group_listing
-from .finding import Maybe, called
+from .finding import Maybe, called, session_id
 from .letters import Shelf, Wanted, is_letter, letter_row, names_of, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail import said_in
@@ -261,6 +261,9 @@ def _chosen(
     if letters and (everything or not wanted.is_everything):
         raise ConfigError("Name dead letters, or say which match; not both.")
     if not letters and wanted.is_everything and not everything:
+        # A single word is a session; where there is none of that name, that is what is wrong.
+        if session is not None:
+            session_id(exchange, session)
         raise ConfigError("Name dead letters, or choose them with --reason, --error, --branch, --group or --all.")
     found = shelves(exchange, session, letters or (), wanted)
     if wanted.group is not None and not any(one.letters for one in found):
@@ -285,7 +288,7 @@ def _drop(exchange: Exchange, shelf: Shelf) -> Retried:
 
 def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
     if ids := [letter.id for letter in shelf.letters]:
-        note(exchange, f"{what} dead letters", f"session {shelf.session}", listed(ids))
+        note(exchange, what + " dead letters", f"session {shelf.session}", listed(ids))
 
 
 def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
 from .letters import Wanted, letter_records
 from .listing import Column, Listing
-from .printing import counted, moment, since
+from .printing import moment, since
 
 if TYPE_CHECKING:
     from lion_broker.insight.deaths import Group
@@ -40,8 +41,8 @@ def group_listing(exchange: Exchange, session: str | None, wanted: Wanted, limit
     found = run(exchange, group_steps(sessions, lambda letter: wanted.fits(letter, {})))
     rows = [_row(one) for one in found.groups]
     most = limit or len(rows)
-    notes = [f"{len(rows) - most:,} more groups: --limit N."] if len(rows) > most else []
-    notes += [f"{counted(found.others, 'letter')} of further groups are not shown."] if found.others else []
+    notes = [f"{counted(len(rows) - most, 'more group')}: --limit N."] if len(rows) > most else []
+    notes += [f"Not shown: {counted(found.others, 'letter')} of further groups."] if found.others else []
     empty = "There are no dead letters." if wanted.is_everything else "No dead letter matches."
     return Listing(rows[:most], _COLUMNS, empty, " ".join(notes))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, LionError
 
 from .exits import Code
@@ -162,7 +163,7 @@ def _browse(settings: Settings) -> str:
 
 def _closing(result: Result, output: Path | None, browse: str) -> str:
     """Return the closing table."""
-    checked = f"{result.fidelity:.0%} of {result.quotes} quotes stand in the corpus word for word"
+    checked = f"{result.fidelity:.0%} of {counted(result.quotes, 'quote')} stand in the corpus word for word"
     figures = [
         ("mails", str(result.audit.mails)),
         ("redelivered", str(result.redelivered)),

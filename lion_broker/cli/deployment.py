@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import LionError
 from lion_broker.telemetry import logger
 
@@ -197,7 +198,8 @@ class Deployment:
         hosts = ", ".join(f"{number} on {host}" for host, number in there.items())
         log.warning("pool %s has workers already (%s): this `up` starts %d beside them", pool, hosts, self._known[pool])
         if wanted is not None and wanted != self._known[pool]:
-            log.warning("pool %s: each `up` keeps %d workers now; %d were wanted", pool, self._known[pool], wanted)
+            now = counted(self._known[pool], "worker")
+            log.warning("pool %s: each `up` keeps %s now; wanted before: %d", pool, now, wanted)
 
     async def _work(self, fleet: Fleet) -> None:
         await fleet.run()
@@ -238,7 +240,7 @@ class Deployment:
                 self._known[pool] = fleet.wanted
                 await self._exchange.acall(SetWanted(pool, max(0, fleet.wanted)))
             elif wanted is not None and wanted != self._known[pool]:
-                log.info("pool %s: %d workers are wanted, %d were", pool, wanted, self._known[pool])
+                log.info("pool %s: wanted now: %s, before: %d", pool, counted(wanted, "worker"), self._known[pool])
                 self._known[pool] = wanted
                 fleet.resize(self._bounded(pool, wanted))
 
@@ -246,7 +248,8 @@ class Deployment:
         """As many as are wanted, or as this machine can bear; what it has is written down by the next look."""
         most = max(_PER_CORE * (os.cpu_count() or 1), self._plan.workers or 0)
         if wanted > most:
-            log.warning("pool %s: %d workers are too many for this machine; it has %d of them", pool, wanted, most)
+            asked = counted(wanted, "worker")
+            log.warning("pool %s: %s would be too many for this machine; it has %d", pool, asked, most)
         return min(wanted, most)
 
     async def _announce(self, write: Callable[[Standing], None], say: Callable[[dict[str, Any]], None]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
+
 from .exits import Code
 from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
@@ -62,9 +64,7 @@ def _shown(finding: Finding) -> str:
 
 def _sum(findings: Sequence[Finding]) -> str:
     counts = [sum(finding.severity == severity for finding in findings) for severity in ("error", "warning")]
-    return ", ".join(
-        f"{count} {name}{'s' * (count != 1)}" for count, name in zip(counts, ("error", "warning"), strict=True)
-    )
+    return ", ".join(counted(count, name) for count, name in zip(counts, ("error", "warning"), strict=True))
 
 
 def _code(findings: Sequence[Finding]) -> Code:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
 from .exits import Code
 from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import cell, counted, print_json
+from .printing import cell, print_json
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import WorkerPicture
@@ -101,7 +102,9 @@ def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None
     if name in found:
         return [name]
     if len(found) > 1:
-        raise ItemNotFoundError(f"{len(found)} workers' names begin with {name}; give more of the name.")
+        raise ItemNotFoundError(
+            f"{counted(len(found), 'worker')} have names that begin with {name}; give more of the name."
+        )
     if not found:
         gone = next((one for one in workers if name and one.owner.startswith(name)), None)
         known = f"It is {gone.state}." if gone else "`lion-broker status` names those that there are."

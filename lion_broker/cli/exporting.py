@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError, RoundTimeout
 
 from .archive import shown, summed
@@ -127,13 +128,17 @@ def _into_directory(
                     done.append({**_told(one), "file": str(file)})
                 step(1)
     except BaseException:
-        typer.echo(f"{len(done)} of {len(sessions)} sessions were exported; those are whole.", err=True)
+        typer.echo(
+            f"Exported {len(done)} of {counted(len(sessions), 'session')}; what was exported is whole.", err=True
+        )
         raise
     if as_json:
         print_json(done)
     else:
-        count = f"{len(done)} session{'s' * (len(done) != 1)}"
-        typer.echo(f"Exported {count} into {directory}." if sessions else "There are no sessions.", err=True)
+        typer.echo(
+            f"Exported {counted(len(done), 'session')} into {directory}." if sessions else "There are no sessions.",
+            err=True,
+        )
     if left_out:
         late = any(isinstance(error, RoundTimeout) for error in left_out)
         raise typer.Exit(Code.UNFINISHED if late else Code.NOT_FOUND)
@@ -164,7 +169,7 @@ def _told(done: Any) -> dict[str, Any]:
 
 def _warn(done: Any, which: str = "") -> None:
     if done.left_out:
-        typer.echo(f"Warning: {which}{done.left_out} entries that are no mail were left out.", err=True)
+        typer.echo(f"Warning: {which}left out {counted(done.left_out, 'entry')} of no mail.", err=True)
     if not done.steady:
         text = f"Warning: {which}the session was at work meanwhile; --pause makes an export of one moment."
         typer.echo(text, err=True)

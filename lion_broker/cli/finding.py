@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
@@ -130,5 +131,6 @@ def _several(exchange: Exchange, found: Sequence[str], wanted: str) -> str:
         f"{one.id} ({cell(name_of(one))}, {ago(max(0.1, now - float(one.fields.get('created_at', now))))} old)"
         for one in newest
     )
-    more = f" and {len(found) - len(newest)} older ones" if len(found) > len(newest) else ""
-    return f"{len(found)} sessions are meant by {wanted:.80}: {told}{more}. Give the whole id, or its last characters."
+    more = f" and {counted(len(found) - len(newest), 'older one')}" if len(found) > len(newest) else ""
+    are = counted(len(found), "session is", "sessions are")
+    return f"{are} meant by {wanted:.80}: {told}{more}. Give the whole id, or its last characters."

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
@@ -60,7 +61,7 @@ def forget(
 
 def _which(name: str, states: list[str], gone: int) -> str:
     if gone > 1:
-        return f"{gone} workers' names begin with {name}; give more of the name, or --all."
+        return f"{counted(gone, 'worker')} have names that begin with {name}; give more of the name, or --all."
     if states:
         return f"The worker {name} is {states[0]}: `lion-broker drain {name}` has it end."
     return f"No worker {name} is known; `lion-broker status` names those that there are."

@@ -63,6 +63,15 @@ _EXAMPLE: Final = re.compile(r"\s*\bExamples?: (?P<words>[^\n]*(?:\n[^\n]+)*)\Z"
 _TYPE: Final = re.compile(r" <[^>]*(?:<[^>]*>)?>?$")
 
 _JSON: Final = "lion_broker.json"
+_OF_COMMANDS: Final = ("--url", "--namespace", "--json")
+_PLAINER: Final = (
+    ("Value error, ", ""),
+    ("Input should be greater than or equal to ", "it is to be at least "),
+    ("Input should be less than or equal to ", "it is to be at most "),
+    ("Input should be a valid integer, unable to parse string as an integer", "it is to be a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "it is to be a number"),
+    ("Input should be ", "it is to be "),
+)
 
 
 class Command(TyperCommand):
@@ -111,7 +120,12 @@ class Root(Group):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the words that were typed, and note whether a program has."""
         ctx.meta[_JSON] = wants_json(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if (option := getattr(error, "option_name", None)) in _OF_COMMANDS:
+                error.message += f" It comes after the command: lion-broker status {option} …"  # type: ignore[attr-defined]
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; wrong use of it is said to programs as well."""
@@ -119,6 +133,8 @@ class Root(Group):
             return super().invoke(ctx)
         except Exception as error:
             # By what it has: typer may bring a click of its own.
+            if isinstance(told := getattr(error, "message", None), str):
+                error.message = _plainly(told)  # type: ignore[attr-defined]
             if getattr(error, "exit_code", None) == Code.USAGE and hasattr(error, "format_message") and ctx.meta[_JSON]:
                 print_json({"error": "UsageError", "message": error.format_message(), "code": Code.USAGE})
             raise
@@ -130,6 +146,13 @@ class Root(Group):
         for title, names in SECTIONS:
             with formatter.section(title):
                 formatter.write_dl([(name, told[name].get_short_help_str(room)) for name in names])
+
+
+def _plainly(told: str) -> str:
+    """What is wrong with a value, without the words of the library that has looked at it."""
+    for words, instead in _PLAINER:
+        told = told.replace(words, instead)
+    return told
 
 
 def _plain(name: str) -> str:

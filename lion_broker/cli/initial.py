@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from lion_broker.core.numbers import counted
+
 from .options import AsJson, Namespace, Url
 from .printing import print_json
 
@@ -28,4 +30,6 @@ def init(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) 
     namespace_text = "was there already" if done.namespace_was_there else "begins now"
     typer.echo(f"server      {done.exchange}, profile {done.profile}: {done.survives}")
     typer.echo(f"functions   {done.library} {functions}")
-    typer.echo(f"namespace   {done.namespace} {namespace_text}, {done.partitions} partition(s), key {done.key}")
+    typer.echo(
+        f"namespace   {done.namespace} {namespace_text}, {counted(done.partitions, 'partition')}, key {done.key}"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ItemNotFoundError
 
 from .finding import name_of, records_of, session_id
@@ -149,7 +150,9 @@ def _named(found: Sequence[Shelf], ids: Sequence[str], *, many: bool) -> list[Sh
             where = "No session has a" if many else "The session has no"
             raise ItemNotFoundError(f"{where} dead letter {text:.80}; `lion-broker dead ls` lists them.")
         if len(meant) > 1:
-            raise ItemNotFoundError(f"{len(meant)} dead letters are meant by {text:.80}; name the session as well.")
+            raise ItemNotFoundError(
+                f"{counted(len(meant), 'dead letter')} are meant by {text:.80}; name the session as well."
+            )
         shelf, letter = meant[0]
         chosen.setdefault(shelf.session, []).append(letter)
     return [Shelf(one.session, one.name, chosen[one.session], one.names) for one in found if one.session in chosen]

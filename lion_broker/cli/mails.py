@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
@@ -18,7 +19,7 @@ from .age import seconds_of
 from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import branch_cell, cell, counted, moment, paint, print_json, since, took
+from .printing import branch_cell, cell, moment, paint, print_json, since, took
 from .trace import mail_columns, mail_row, show_trace
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _left_out(found: Sought, most: int, *, is_more: bool) -> Iterator[str]:
         yield f"{counted(found.left, 'quieter session')} not looked at: name one, or --limit N."
     if found.older:
         yield (
-            f"Of {found.older:,} older mails only those were looked at that wait or are dead:"
+            f"Of {counted(found.older, 'older mail')} only those were looked at that wait or are dead:"
             " lion-broker mail show MAIL finds each."
         )
 

@@ -16,7 +16,6 @@ __all__ = [
     "branch_cell",
     "cell",
     "columns",
-    "counted",
     "folded",
     "has_colours",
     "moment",
@@ -126,11 +125,6 @@ def took(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds * 1000:.0f}ms" if seconds < 0.9995 else ago(seconds)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with what is counted, in the plural unless it is one."""
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def cell(value: Any) -> str:

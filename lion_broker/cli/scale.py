@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
 from . import completion
 from .listing import Column, Listing, told
 from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, counted, print_json
+from .printing import ago, print_json
 
 if TYPE_CHECKING:
     from lion_broker.insight.pictures import PoolPicture

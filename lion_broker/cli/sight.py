@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.insight.limits import LimitPicture
 from lion_broker.insight.overview import LOST, Overview, Rates
 from lion_broker.insight.pictures import WorkerPicture
@@ -14,7 +15,7 @@ from lion_broker.insight.reasons import lost_among, paused_in, still_among
 from lion_broker.mail.deployment import Tally
 
 from .listing import Column, Listing, fitted
-from .printing import ago, counted, folded, took
+from .printing import ago, folded, took
 
 __all__ = ["Sight"]
 
@@ -119,7 +120,7 @@ class Sight:
             "redelivered": seen.redelivered,
             "dead": seen.dead,
         }
-        parts = [f"{seen.posted} mails posted", f"{seen.applied} applied", f"{seen.inflight} in flight"]
+        parts = [f"{counted(seen.posted, 'mail')} posted", f"{seen.applied} applied", f"{seen.inflight} in flight"]
         parts += [f"{number} {word}" for word, number in odd.items() if number]
         more = "more than " if seen.more else ""
         paused = f" ({seen.paused} paused)" if seen.paused else ""

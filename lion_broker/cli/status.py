@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BrokerUnavailable, ConfigError
 
 from .age import seconds_of
 from .exits import Code
 from .options import AsJson, Namespace, Url, exchange_at
-from .printing import ago, cell, counted, print_json, room_of_terminal
+from .printing import ago, cell, print_json, room_of_terminal
 from .running import ended_by_signals
 
 if TYPE_CHECKING:

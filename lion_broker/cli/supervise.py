@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
@@ -39,7 +40,7 @@ def supervise(
         if processes > 1 and address and address.rpartition(":")[2] != "0":
             raise ConfigError(
                 f"{option} {address} can be that of one process only. Give 0 for a free port each, which the log names,"
-                f" or start {processes} workers with ports of their own."
+                f" or start {counted(processes, 'worker')} with ports of their own."
             )
     words = own_words("worker", *typed_words(context, without=_OURS), "--until-eof")
     fleet = Fleet(words, given_environ(settings), processes, patient=reload)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from lion_broker.errors import BrokerUnavailable, ConfigError
+from lion_broker.errors import BranchClosed, BrokerUnavailable, ConfigError, ItemNotFoundError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from .age import seconds_of
@@ -101,6 +101,8 @@ def tail(
         wanted = session_id(exchange, session) if session is not None else None
         watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), marks, many=wanted is None)
         watch.outlives = not until_idle
+        if wanted is not None and branch:
+            _warn_of(exchange, wanted, branch)
         try:
             for one, happening in watch.happenings(until_idle):
                 names = watch.asked(partial(watch.names, one, happening))
@@ -111,6 +113,16 @@ def tail(
         finally:
             if marks is not None and marks.at:
                 marks.save()
+
+
+def _warn_of(exchange: Exchange, session: str, branch: str) -> None:
+    """Say that a branch is not there: it may come yet, or have been removed; mostly its name is mistyped."""
+    from lion_broker.session.session import Session as Sessions
+
+    try:
+        Sessions.open(session, exchange=exchange).locate(branch)
+    except (ItemNotFoundError, BranchClosed) as error:
+        typer.echo(f"Warning: {error} What it did, or does when it comes, is shown.", err=True)
 
 
 class _Watch:

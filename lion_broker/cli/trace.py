@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.insight.lengths import length
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
@@ -228,7 +229,9 @@ def _add(table: Table, found: Trace, names: Mapping[str, str], scale: _Scale, le
     for caused in found.caused:
         _add(table, caused, names, scale, level + 1)
     if found.left_out:
-        table.add_row(Text(f"{indent}  … and {found.left_out} more mails that it led to: --depth", style="dim"))
+        table.add_row(
+            Text(f"{indent}  … and {counted(found.left_out, 'more mail')} that it led to: --depth", style="dim")
+        )
 
 
 def _told(span: Span) -> Iterator[tuple[str, object]]:

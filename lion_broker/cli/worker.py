@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import anyio
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
@@ -210,5 +211,5 @@ async def _sweep(
     if as_json:
         print_json({"given_to_others": given})
     elif once:
-        typer.echo("\n".join(f"{name}: {count} branches given to others" for name, count in given.items()))
+        typer.echo("\n".join(f"{name}: {counted(count, 'branch')} given to others" for name, count in given.items()))
     return Code.OK

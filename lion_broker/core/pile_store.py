@@ -19,6 +19,8 @@ from lion_broker.core.pile_items import Listener, item_types, written
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
+from .numbers import counted
+
 __all__ = ["PileStore"]
 
 T = TypeVar("T", bound=Observable)
@@ -199,7 +201,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         return self._derive(deepcopy(self._snapshot(), memo), **self._identity())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} items, id={self.id})"
+        return f"{type(self).__name__}({counted(len(self), 'item')}, id={self.id})"
 
     def _snapshot(self) -> list[T]:
         with self._lock:
@@ -286,7 +288,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         self._make_all()
         named = [item.id for item in self._items.values() if getattr(item, "name", None) == text]
         if len(named) > 1:
-            raise ConfigError(f"{len(named)} items are named '{text}'; use an id: {', '.join(named[:5])}.")
+            raise ConfigError(f"{counted(len(named), 'item')} are named '{text}'; use an id: {', '.join(named[:5])}.")
         if not named:
             raise ItemNotFoundError(f"There is no item with the id or name '{text:.80}' in {self!r}.")
         return named[0]
@@ -295,7 +297,7 @@ class PileStore(Element, Collective[T], Generic[T]):
         try:
             return self._ordered()[index]
         except IndexError:
-            raise ItemNotFoundError(f"There is no position {index} among {len(self)} items.") from None
+            raise ItemNotFoundError(f"There is no position {index} among {counted(len(self), 'item')}.") from None
 
     # The ways to change
 

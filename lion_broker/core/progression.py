@@ -10,6 +10,8 @@ from lion_broker.core.element import Element
 from lion_broker.core.ids import ID, IDType, validate_order
 from lion_broker.errors import ConfigError, IDError, ItemNotFoundError
 
+from .numbers import counted
+
 __all__ = ["Progression", "prog"]
 
 # Past pydantic, which looks every name up, for what is no field.
@@ -167,7 +169,7 @@ class Progression(Element, Ordering[IDType]):
         try:
             return self._order[key]
         except IndexError:
-            raise ItemNotFoundError(f"There is no position {key} among {len(self._order)} ids.") from None
+            raise ItemNotFoundError(f"There is no position {key} among {counted(len(self._order), 'id')}.") from None
 
     def __setitem__(self, key: int | slice, item: ID.RefSeq) -> None:
         ids = validate_order(item)
@@ -184,7 +186,7 @@ class Progression(Element, Ordering[IDType]):
         try:
             del order[key]
         except IndexError:
-            raise ItemNotFoundError(f"There is no position {key} among {len(order)} ids.") from None
+            raise ItemNotFoundError(f"There is no position {key} among {counted(len(order), 'id')}.") from None
         self._replace(order)
 
     def __add__(self, other: ID.RefSeq) -> "Progression":
@@ -235,7 +237,7 @@ class Progression(Element, Ordering[IDType]):
 
     def __repr__(self) -> str:
         shown = ", ".join(islice(self._order, 3)) + (", …" if len(self._order) > 3 else "")
-        return f"Progression(name={self.name!r}, {len(self._order)} ids: [{shown}])"
+        return f"Progression(name={self.name!r}, {counted(len(self._order), 'id')}: [{shown}])"
 
     def _counted(self) -> Counter[IDType]:
         if self._counts is None:

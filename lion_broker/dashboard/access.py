@@ -16,6 +16,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
 __all__ = ["COOKIE", "Gate", "Visitor", "host_name", "is_loopback"]
@@ -54,7 +55,7 @@ class Gate:
         """Raises ConfigError for a token that could be guessed."""
         if token is not None and len(token) < _SHORTEST:
             raise ConfigError(
-                f"The dashboard's token has {len(token)} characters; at least {_SHORTEST} are needed."
+                f"The dashboard's token has {counted(len(token), 'character')}; at least {_SHORTEST} are needed."
                 " `lion-broker keygen` makes one."
             )
         self.has_token = token is not None

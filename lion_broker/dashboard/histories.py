@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.recent import RecentHistory
@@ -48,7 +49,7 @@ class Progress:
     def note(self) -> str:
         """What is left out, in a sentence; empty when nothing is."""
         some = f"{self.logs:,} of " if self.logs < self.branches else ""
-        of = f"{self.mails:,} mails of {some}{self.branches:,} branches"
+        of = f"{counted(self.mails, 'mail')} of {some}{counted(self.branches, 'branch')}"
         if not self.whole:
             return f"Still reading: {of} so far."
         return f"There is more than is shown here, which is the newest: {of}." if self.cut else ""

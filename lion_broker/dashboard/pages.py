@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 from lion_broker.insight.lengths import length
@@ -143,6 +144,7 @@ def environment() -> Environment:
         "moment": moment,
         "span": length,
         "number": number,
+        "counted": counted,
         "short": short,
         "money": money,
         "line": one_line,

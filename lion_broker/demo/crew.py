@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Final, Self
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BrokerError
 
 __all__ = ["Crew"]
@@ -78,7 +79,8 @@ class Crew:
         """Raise BrokerError, with the last that they said, when no worker is left."""
         if all(worker.poll() is not None for worker in self._workers):
             codes = ", ".join(str(worker.returncode) for worker in self._workers)
-            raise BrokerError(f"All {self._count} workers have ended (exit codes {codes}). {self._last_words()}")
+            all_ended = counted(self._count, "worker has ended", "workers have ended")
+            raise BrokerError(f"{all_ended}, and none is left (exit codes: {codes}). {self._last_words()}")
 
     def _start(self) -> None:
         # A session of its own: Ctrl-C is for this process, which then stops them in order.

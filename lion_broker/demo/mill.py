@@ -13,6 +13,7 @@ from typing import Final
 
 from lion_broker.branch.branch import Branch
 from lion_broker.branch.registry import Registry
+from lion_broker.core.numbers import counted
 from lion_broker.core.progress import progress
 from lion_broker.errors import RoundTimeout
 from lion_broker.mail.exchange import Exchange
@@ -135,8 +136,8 @@ def _await_work(session: Session, crew: Crew, mails: int, timeout: float) -> Non
                 return
             except RoundTimeout as error:
                 if time.monotonic() > deadline:
-                    text = f"{left:,} of {mails:,} mails were not taken in {timeout:g} s; --timeout gives them longer."
-                    raise RoundTimeout(text) from error
+                    text = f"After {timeout:g} s {left:,} of {counted(mails, 'mail')} had not been taken"
+                    raise RoundTimeout(f"{text}; --timeout gives them longer.") from error
             left = session.counters()["inflight"]
             step(done - left)
             done = left

@@ -14,6 +14,7 @@ from typing import Any, Final
 import anyio
 
 from lion_broker.branch.branch import Branch
+from lion_broker.core.numbers import counted
 from lion_broker.demo.findings import Finding, Quote, SubQuestion
 from lion_broker.demo.model import is_offline, label_of, own_words, tokens_of
 from lion_broker.demo.notes import Kind, answer, kind_of, order, said, values_of
@@ -82,7 +83,8 @@ async def planner(branch: Branch, mail: Mail) -> None:
     for part in planned:
         name = readers[(part.number - 1) % len(readers)]
         branch.send(name, "message", order(part.text, Kind.SUB_QUESTION, part=part.to_dict()))
-    branch.logs.log(f"{len(planned)} sub-questions, {len(branch.tools)} tools and a model are handed out")
+    parts, tools = counted(len(planned), "sub-question"), counted(len(branch.tools), "tool")
+    branch.logs.log(f"hands out {parts}, {tools} and a model")
 
 
 async def reader(branch: Branch, mail: Mail) -> None:
@@ -140,11 +142,6 @@ async def writer(branch: Branch, mail: Mail) -> None:
     }
     branch.send(plan["asker"], "message", answer(f"The report: {plan['question']}", Kind.REPORT, **values))
     branch.logs.log(f"has written the report, with {counted(len(report.quotes), 'quote')}")
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
 
 
 async def _read(branch: Branch, part: SubQuestion) -> Finding:

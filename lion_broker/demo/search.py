@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from lion_broker.core.numbers import counted
 from lion_broker.demo.corpus import Corpus, Passage
 from lion_broker.models.wording import STOP_WORDS, terms
 
@@ -41,7 +42,7 @@ class Search:
         self.corpus = corpus
 
     def __repr__(self) -> str:
-        return f"Search({self.corpus.name!r}, {len(self.corpus)} passages)"
+        return f"Search({self.corpus.name!r}, {counted(len(self.corpus), 'passage')})"
 
     def search(self, query: str, limit: int = 8) -> list[Hit]:
         """Return the best passages for a query, best first; equal scores come in the order of passage ids."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
@@ -18,6 +20,10 @@ __all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _STILL_SECONDS: Final = 1.0
+_NEWS_SECONDS: Final = 120.0
+"""For how long a loss is told at least."""
+_GIVEN_BACK_SECONDS: Final = 15.0
+"""So long after it was last heard, what a worker had is with others or waits: its lease is over, and swept."""
 _TOLD: Final = 3
 _BY_ROUNDS: Final = (WaitsAt.OUTBOX, WaitsAt.TRANSIT)
 
@@ -35,24 +41,27 @@ def paused_in(pool: PoolPicture) -> Reason | None:
     """Return what is paused of a pool, and what resumes it; None where nothing is."""
     command = f"lion-broker branch resume --pool {pool.pool}"
     if pool.pause:
-        here = f", with {_branches(pool.paused)}" if pool.paused else ""
+        here = f", with {counted(pool.paused, 'branch')}" if pool.paused else ""
         return Reason(f"The pool {pool.pool} is paused ({pool.pause}){here}.", command, "workers")
     if pool.paused:
         # The command resumes those that were paused with the pool, and names that of each of the others.
         are = "is" if pool.paused == 1 else "are"
-        return Reason(f"{_branches(pool.paused)} of the pool {pool.pool} {are} paused.", command, "workers")
+        return Reason(f"{counted(pool.paused, 'branch')} of the pool {pool.pool} {are} paused.", command, "workers")
     return None
 
 
 def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], now: float) -> Reason | None:
     """Return who was lost and when, and what becomes of what was in hand; None where nobody was.
 
-    `now` is the server's time, as the moments at which they were heard are.
+    It is told for two minutes, and for as long as what was in hand may still wait for somebody. `now` is the server's
+    time, as the moments at which they were heard are.
     """
-    lost = sorted((one for one in workers if one.state == "lost"), key=lambda one: -one.heard)
+    known = {pool.pool: pool for pool in pools}
+    told = (one for one in workers if one.state == "lost" and _is_news(one, known.get(one.pool), now))
+    lost = sorted(told, key=lambda one: -one.heard)
     if not lost:
         return None
-    who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{len(lost):,} workers were"
+    who = f"The worker {lost[0].owner} was" if len(lost) == 1 else f"{counted(len(lost), 'worker')} were"
     theirs = {one.pool for one in lost}
     busy = [pool for pool in pools if pool.pool in theirs and (pool.ready or pool.claimed)]
     alone = [pool.pool for pool in busy if not pool.workers]
@@ -63,8 +72,20 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
     else:
         fate = "nothing of what was in hand is left to do"
     silent = length(max(1, round(now - lost[0].heard)))
+    moment = datetime.fromtimestamp(lost[0].heard, UTC).strftime("%H:%M:%S UTC")
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
-    return Reason(f"{who} lost, last heard {silent} ago: {fate}.", command, "workers")
+    return Reason(f"{who} lost, last heard {silent} ago, at {moment}: {fate}.", command, "workers")
+
+
+def _is_news(lost: WorkerPicture, pool: PoolPicture | None, now: float) -> bool:
+    """Whether a worker was lost just now, or what was in its hands may wait for somebody yet."""
+    silent = now - lost.heard
+    if silent < _NEWS_SECONDS or pool is None:
+        return silent < _NEWS_SECONDS
+    if not pool.workers:
+        return pool.ready + pool.claimed > 0
+    # What it had was put behind all that waited then: when that is taken, so is this.
+    return pool.ready > 0 and pool.oldest_seconds >= silent - _GIVEN_BACK_SECONDS
 
 
 def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
@@ -77,10 +98,6 @@ def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
         " computes, or waits without await, and all its other branches wait for it."
     )
     return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
-
-
-def _branches(number: int) -> str:
-    return f"{number:,} branch" if number == 1 else f"{number:,} branches"
 
 
 def reason_of(
@@ -161,7 +178,7 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
         return Reason(f"{record.owner} works for {name}, one mail after another.", "", "branch")
     busy = sum(one.active for one in running)
     if busy >= sum(one.concurrency for one in running):
-        text = f"All seats of the pool {pool} are taken: {busy:,} branches are at work."
+        text = f"All seats of the pool {pool} are taken: {counted(busy, 'branch is at work', 'branches are at work')}."
         return Reason(text, f"lion-broker scale {pool} {len(running) * 2}", "workers")
     return Reason(f"{name} is next: a seat of the pool {pool} is free.", "", "workers")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
 from lion_broker.mail.verbs import ListSessions, ReadBranches, ReadEvents, ReadSession
@@ -65,7 +66,7 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
     wanted = mail.strip().strip("…").lower()
     if len(wanted) < (1 if session else _LEAST_PIECE):
         raise ConfigError(
-            f"{mail:.40} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
+            f"{mail[:40]!r} is too short for a mail's id: give {_LEAST_PIECE} characters of it, or a session."
         )
     if session:
         likely: tuple[str, ...] = (session,)
@@ -78,7 +79,9 @@ def find_mail_steps(mail: str, session: str = "", depth: int = 10) -> Steps[Foun
             found = yield from _anywhere_steps(likely, mail, wanted, depth, by_time=False)
     if found is not None:
         return found
-    where = f"in the session {session}" if session else f"in the {min(len(likely), _SESSIONS)} sessions looked at"
+    where = (
+        f"in the session {session}" if session else f"in {counted(min(len(likely), _SESSIONS), 'session')} looked at"
+    )
     raise ItemNotFoundError(f"There is no mail {wanted} {where}; `lion-broker mail ls` lists mail.")
 
 
@@ -117,7 +120,7 @@ def _in_session_steps(
     meant = pieces(list(history.stories), mail)
     if len(meant) > 1:
         raise ItemNotFoundError(
-            f"{len(meant)} mails of the session {session} are meant by {wanted}; say more of the id."
+            f"{counted(len(meant), 'mail')} of the session {session} are meant by {wanted}; say more of the id."
         )
     if not meant:
         return None

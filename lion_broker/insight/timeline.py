@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 
@@ -108,7 +109,7 @@ class Timeline:
         yield f'<text x="{_WIDTH - 10}" y="{height - 8}" fill="#555" text-anchor="end">{length}</text>'
 
     def __repr__(self) -> str:
-        return f"Timeline({len(self.lanes.passages)} mails)"
+        return f"Timeline({counted(len(self.lanes.passages), 'mail')})"
 
 
 def _times(one: Passage) -> Iterator[float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lion_broker.branch.times import Attempt, End, delivered_at
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps
 from lion_broker.telemetry.acts import Act
@@ -45,7 +46,7 @@ def trace_of(passages: Passages, mail: str, *, depth: int = _DEPTH, most: int = 
             f" `lion-broker session trace {history.session}` lists the latest."
         )
     if len(found) > 1:
-        raise ItemNotFoundError(f"{len(found)} mails begin with {wanted}; give more of the id.")
+        raise ItemNotFoundError(f"{counted(len(found), 'mail')} begin with {wanted}; give more of the id.")
     return _Tracer(passages, depth, most).trace(history.stories[found[0]], 0)
 
 

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from lion_broker.core.ids import ID, IDType
+from lion_broker.core.numbers import counted
 from lion_broker.core.pile import Pile
 from lion_broker.core.progression import Progression
 
@@ -120,4 +121,4 @@ class Mailbox:
 
     def __repr__(self) -> str:
         incoming = sum(len(waiting) for waiting in self.pending_ins.values())
-        return f"Mailbox({incoming} in from {len(self.pending_ins)} senders, {len(self.pending_outs)} out)"
+        return f"Mailbox({incoming} in from {counted(len(self.pending_ins), 'sender')}, {len(self.pending_outs)} out)"

@@ -9,6 +9,7 @@ import anyio
 
 from lion_broker.core.concepts import Communicatable, Manager
 from lion_broker.core.ids import ID, IDType, to_list_type
+from lion_broker.core.numbers import counted
 from lion_broker.core.pile import Pile
 from lion_broker.errors import ItemNotFoundError
 
@@ -77,7 +78,8 @@ class MailManager(Manager):
             mailbox.exclude(mail)
         if lost:
             names = ", ".join(sorted({str(mail.recipient) for mail in lost}))
-            raise ItemNotFoundError(f"{len(lost)} mails stay in the outbox of {sender}: no source has the id {names}.")
+            stay = counted(len(lost), "mail stays", "mails stay")
+            raise ItemNotFoundError(f"{stay} in the outbox of {sender}: no source has the id {names}.")
 
     def send(self, recipient: ID.Ref, /) -> None:
         """Put what is queued for a source into its mailbox, in each sender's order. Raises ItemNotFoundError."""
@@ -120,4 +122,4 @@ class MailManager(Manager):
 
     def __repr__(self) -> str:
         queued = sum(len(queue) for senders in self.mails.values() for queue in senders.values())
-        return f"MailManager({len(self.mails)} sources, {queued} mails queued)"
+        return f"MailManager({counted(len(self.mails), 'source')}, {counted(queued, 'mail')} queued)"

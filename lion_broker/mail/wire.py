@@ -222,7 +222,7 @@ class WireMail:
 
     def too_late(self) -> str:
         """What to say of a mail that is late."""
-        return f"Not taken up within {self.header.ttl:g} seconds."
+        return f"Not taken up within {self.header.ttl:g} s."
 
     def item(self) -> Any:
         """Return the body as a JSON value, not to be changed; raises MailMalformed."""

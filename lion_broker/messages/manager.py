@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from lion_broker.core.concepts import Manager
 from lion_broker.core.ids import IDType, to_list_type, validate_order
+from lion_broker.core.numbers import counted
 from lion_broker.core.pile import MISSING, Pile, PileChange
 from lion_broker.core.progression import Progression
 from lion_broker.errors import ConfigError, ItemNotFoundError
@@ -58,7 +59,7 @@ class MessageManager(Manager):
         An observer is not told of them. Raises ConfigError where there are messages.
         """
         if self:
-            raise ConfigError(f"This conversation has begun already, with {len(self)} messages.")
+            raise ConfigError(f"This conversation has begun already, with {counted(len(self), 'message')}.")
         self._coming = copies
 
     def _begin(self) -> None:
@@ -316,7 +317,7 @@ class MessageManager(Manager):
         return len(self) > 0
 
     def __repr__(self) -> str:
-        return f"MessageManager({len(self)} messages, system={self.system is not None})"
+        return f"MessageManager({counted(len(self), 'message')}, system={self.system is not None})"
 
     def _added(self, message: RoledMessage, metadata: Mapping[str, Any] | None) -> RoledMessage:
         if metadata is not None:

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ModelRateLimited
 from lion_broker.telemetry.acts import ActKind, act
 
@@ -142,8 +143,8 @@ class RateLimitedProcessor:
         limit = self.budget.limit_tokens
         if limit is not None and max(least, 0) > limit:
             raise ModelRateLimited(
-                f"This call needs about {least} tokens, and the limit is {limit} for an interval: it would never be"
-                " let through. Shorten the conversation or raise limit_tokens."
+                f"This call needs about {counted(least, 'token')}, and the limit is {limit:,} for an interval: it would"
+                " never be let through. Shorten the conversation or raise limit_tokens."
             )
         permit = Permit(tokens if limit is None else min(tokens, limit))
         gate = self._gates.setdefault(asyncio.get_running_loop(), _Gate(self._capacity))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic_core import to_json
 
 from lion_broker.config import Settings
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.models.imodel import iModel
 
@@ -100,7 +101,7 @@ class ModelPolicy:
         return any(written == host if "://" in host else host.lower() in hosts for host in self._hosts)
 
     def __repr__(self) -> str:
-        return f"ModelPolicy({len(self._hosts)} hosts, {len(self._keys)} keys)"
+        return f"ModelPolicy({counted(len(self._hosts), 'host')}, {counted(len(self._keys), 'key')})"
 
 
 def _listed(text: str) -> tuple[str, ...]:

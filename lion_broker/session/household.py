@@ -14,6 +14,7 @@ from lion_broker.branch.journal import copy_record
 from lion_broker.branch.surroundings import Surroundings
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import BrokerError
 from lion_broker.mail.exchange import Steps, ask, together
@@ -162,7 +163,7 @@ class Household:
         return host
 
     def __repr__(self) -> str:
-        return f"Household({len(self.hosts)} branches)"
+        return f"Household({counted(len(self.hosts), 'branch')})"
 
 
 def _fields(branch: Branch) -> dict[str, str]:

@@ -19,6 +19,7 @@ from lion_broker.config import Settings
 from lion_broker.core.concepts import Communicatable, Relational
 from lion_broker.core.element import Element
 from lion_broker.core.ids import ID
+from lion_broker.core.numbers import counted
 from lion_broker.core.pile import Pile
 from lion_broker.core.progress import progress
 from lion_broker.errors import LionError
@@ -271,7 +272,7 @@ class SessionLife(Element, Communicatable, Relational):
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
-        return f"Session({name}{self.id}, {self._estate.size} branches, {self.delivery}, {self.exchange!r})"
+        return f"Session({name}{self.id}, {counted(self._estate.size, 'branch')}, {self.delivery}, {self.exchange!r})"
 
 
 def _leave(estate: Estate) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lion_broker.core.ids import ID, IDType
+from lion_broker.core.numbers import counted
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.manager import MailManager
 
@@ -54,4 +55,4 @@ class SessionMailManager(MailManager):
         return self._session.locate(source)
 
     def __repr__(self) -> str:
-        return f"SessionMailManager({len(self.sources)} sources)"
+        return f"SessionMailManager({counted(len(self.sources), 'source')})"

@@ -9,6 +9,7 @@ from secrets import token_hex
 from typing import Any
 
 from lion_broker.branch.directory import Directory, gone, session_steps
+from lion_broker.core.numbers import counted
 from lion_broker.errors import RoundTimeout
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.outcome import Outcome
@@ -61,8 +62,8 @@ def settle_steps(directory: Directory, targets: Mapping[str, str], timeout: floa
                 " Is a worker running for their pool (lion-broker worker --pool …)?"
             )
             raise RoundTimeout(
-                f"{len(waiting)} branches have not handled their mail in {timeout:g} s: {names}. It stays in their"
-                f" mailboxes.{why}"
+                f"After {timeout:g} s mail of {counted(len(waiting), 'branch')} has not been handled: {names}. It stays"
+                f" in the mailbox.{why}"
             )
         if waiting:
             tip = yield from _next_event(session, tip, deadline)
@@ -82,7 +83,9 @@ def idle_steps(session: str, timeout: float | None) -> Steps[None]:
                 return
         if deadline is not None and time.monotonic() >= deadline:
             why = yield from _why_steps(session)
-            raise RoundTimeout(f"{count} mails are still in flight after {timeout:g} s; none is lost.{why}")
+            raise RoundTimeout(
+                f"{counted(count, 'mail is', 'mails are')} still in flight after {timeout:g} s; none is lost.{why}"
+            )
         tip = yield from _next_event(session, tip, deadline)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lion_broker.branch.directory import gone
 from lion_broker.core.ids import ID
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import BranchRecord
@@ -108,4 +109,5 @@ def _record_steps(session: str, branch: str) -> Steps[BranchRecord | None]:
 
 
 def _unsure(count: int) -> str:
-    return f"its worker has {count} mails in hand and has not said which one it is at; ask again, or name the mail"
+    mails = counted(count, "mail")
+    return f"its worker has {mails} in hand and has not said which one it is at; ask again, or name the mail"

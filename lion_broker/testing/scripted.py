@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from lion_broker.core.numbers import counted
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.imodel import iModel
 from lion_broker.models.reply import ModelChunk, ModelReply, ToolCall
@@ -112,8 +113,9 @@ class ScriptedModel:
         if self._repeat and self._answers:
             return self._answers[-1]
         raise ScriptUsedUp(
-            f"The script of {self.name} has {len(self._answers)} answers, and it was asked {number} times, at last:"
-            f" {asked.text[:300]!r}. Add an answer, or make the model with repeat=True."
+            f"The script of {self.name} has {counted(len(self._answers), 'answer')}, and it was asked"
+            f" {counted(number, 'time')}, at last: {asked.text[:300]!r}."
+            " Add an answer, or make the model with repeat=True."
         )
 
     def _reply(self, answer: Any, asked: Asked, number: int) -> tuple[ModelReply, BaseException | None]:
@@ -137,7 +139,8 @@ class ScriptedModel:
         )
 
     def __repr__(self) -> str:
-        return f"ScriptedModel({self.name}, asked {len(self.requests)} times, {self.left} answers left)"
+        asked, left = counted(len(self.requests), "time"), counted(self.left, "answer")
+        return f"ScriptedModel({self.name}, asked {asked}, {left} left)"
 
 
 def tool_calls(*named: object) -> tuple[ToolCall, ...]:

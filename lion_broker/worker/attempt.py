@@ -139,4 +139,4 @@ async def _within(seconds: float | None, work: Awaitable[None]) -> None:
     with anyio.move_on_after(seconds) as limit:
         await work
     if limit.cancelled_caught:
-        raise TimeoutError(f"The behaviour did not end within {seconds:g} seconds.")
+        raise TimeoutError(f"The behaviour did not end within {seconds:g} s.")

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import LionError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import Promote, Sweep, Tidy
@@ -83,5 +84,5 @@ class Sweeper:
             self.renewed += renewed
             if (counts := counts_here()) is not None:
                 counts.add("lion_broker_reclaimed_total", renewed)
-            log.info("pool %s: %d branch%s of dead workers given to others", self._pool, renewed, "es" * (renewed != 1))
+            log.info("pool %s: %s of dead workers given to others", self._pool, counted(renewed, "branch"))
         return renewed

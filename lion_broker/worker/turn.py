@@ -20,6 +20,7 @@ from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import REPEATED, warn_rejected
 from lion_broker.branch.registry import Behaviour
 from lion_broker.branch.times import Clock, End, came_record
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import readable
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import START, Burial, Claimed, Deferral, Entry, Record, Rejected
@@ -203,7 +204,7 @@ async def _work_through(
         elif mail.header.ttl is not None and turn.is_late(entry, mail):
             _give_up_late(turn, host, entry, mail, attempts - 1)
         elif attempts > care.attempts and _runs_code(behaviour, mail):
-            detail = f"Handed out {attempts - 1} times without an end."
+            detail = f"Handed out {counted(attempts - 1, 'time')} without an end."
             _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
             turn.failed = await attempt(turn, host, behaviour, entry, mail)

@@ -24,6 +24,7 @@ from lion_broker.broker.connect import connect
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.broker.library import PROTOCOL
 from lion_broker.config import Settings
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, ProtocolMismatch, ServerBusy
 from lion_broker.mail.deployment import Order, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Exchange
@@ -172,7 +173,8 @@ class Worker:
                     await self._hand_back()
                     self._ended = True
                     await anyio.to_thread.run_sync(heartbeat.stop)
-        log.info("worker %s has stopped: %d turns, %d mails", self.owner, self._place.turns, self._place.mails)
+        turns, mails = counted(self._place.turns, "turn"), counted(self._place.mails, "mail")
+        log.info("worker %s has stopped: %s, %s", self.owner, turns, mails)
 
     def stop(self) -> None:
         """Begin to stop; may be called twice, and before `run`."""

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 
 from lion_broker.broker.library import SHARED, VERBS
@@ -162,3 +163,40 @@ def test_each_verb_has_a_file_of_its_own() -> None:
         head = text.partition("\n\n")[0]
         assert head.startswith(f"-- {path.stem}: "), place(path)
         assert all(sign in head for sign in ("-- KEYS", "-- ARGV", "->")), place(path)
+
+
+COUNTED = re.compile(
+    r" (?:(?!has )[a-z-]+ )?"
+    r"(?:answers|behaviours|branches|entries|errors|files|groups|hosts|ids|items|keys|leases|letters"
+    r"|mails|messages|models|partitions|passages|pools|replicas|rows|senders|sessions|sources|steps|times|tools|turns"
+    r"|warnings|workers)\b(?![/'])"
+)
+"""What is counted, in the plural, after a number."""
+
+
+def test_what_is_counted_is_in_the_plural_only_where_it_is_many() -> None:
+    """No text puts a number before a plural by itself, but a constant: `counted` knows what one of them is called."""
+    assert [
+        place(path, number.lineno)
+        for path in sources("lion_broker")
+        for node in nodes(path)
+        if isinstance(node, ast.JoinedStr)
+        for number, after in pairwise(node.values)
+        if isinstance(number, ast.FormattedValue)
+        and number.conversion == -1
+        and isinstance(after, ast.Constant)
+        and isinstance(after.value, str)
+        and COUNTED.match(after.value)
+        and not (isinstance(number.value, ast.Name) and number.value.id.isupper())
+        and not ast.unparse(number.value).startswith("counted(")
+    ] == []
+    assert [
+        place(path)
+        for path in sources("lion_broker")
+        if re.search(r"""["'][^"']*%d""" + COUNTED.pattern, path.read_text())
+    ] == []
+    assert [
+        place(path)
+        for path in sources("lion_broker", suffix=".html")
+        if re.search(r"\| number \}\}" + COUNTED.pattern, path.read_text())
+    ] == []

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from anyio.from_thread import start_blocking_portal
@@ -26,6 +27,7 @@ from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.verbs import Claim, Enrol, ListSessions, ReadReady
 from lion_broker.testing import wait_until
 from lion_broker.worker.forgetting import forget_steps
+from lion_broker.worker.heartbeat import Heartbeat
 from tests.apps.pages import registry
 from tests.conformance.servers import SECRET, Server, find_bundled, running
 from tests.contract.console import GUARD_SECONDS, Shell
@@ -135,6 +137,14 @@ def find_plain() -> Path:
     return Path(shutil.which("redis-server") or find_bundled())
 
 
+class _Prompt(Heartbeat):
+    """Reports ten times a second, so that no command waits for the next report to be obeyed; it is overdue as ever."""
+
+    def __init__(self, *made_with: Any) -> None:
+        exchange, report, _, on_order = made_with
+        super().__init__(exchange, report, 0.1, on_order)
+
+
 async def _serve(worker: Worker) -> None:
     async with worker:
         await worker.run()
@@ -162,6 +172,7 @@ def world(*, embedded: bool) -> Iterator[World]:
         else:
             stage = stack.enter_context(Stage(home.environ))
             server, exchange = stage.server, stage.exchange
+        stack.enter_context(patch("lion_broker.worker.worker.Heartbeat", _Prompt))
         shell = stack.enter_context(Shell(place, environ))
         stack.push(partial(_clear, shell))
         yield World(shell, place, exchange, server, stack)

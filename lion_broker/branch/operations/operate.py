@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ModelError, OutputInvalid
 from lion_broker.messages import ActionRequest
 from lion_broker.messages.action import ActionRequestModel, ActionResponseModel
@@ -148,7 +149,9 @@ async def _converse(branch: Branch, asked: Question, work: _Work, most: int) -> 
         if not work.invoke:
             return reply
         messages = [*asked.messages, *dialogue(_since(branch, asked))]
-    raise ModelError(f"The model {asked.model.name} still calls tools after {most} steps; max_steps= allows more.")
+    raise ModelError(
+        f"The model {asked.model.name} still calls tools after {counted(most, 'step')}; max_steps= allows more."
+    )
 
 
 def _since(branch: Branch, asked: Question) -> list[Any]:

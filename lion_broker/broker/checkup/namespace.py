@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lion_broker.broker.library import PROTOCOL
 from lion_broker.broker.signing import UNSIGNED
+from lion_broker.core.numbers import counted
 
 from .finding import Finding, Severity
 from .profile import Profile, is_worse
@@ -100,7 +101,8 @@ def library_findings(facts: LibraryFacts) -> Iterator[Finding]:
 def namespace_findings(facts: NamespaceFacts, wanted: int, profile: Profile) -> Iterator[Finding]:
     """Yield what there is to say about a namespace; `wanted` partitions are set here, `profile` is the server's now."""
     if facts.protocol is None:
-        text = f"The namespace {facts.name} does not exist yet; its first program makes it, with {_count(wanted)}."
+        parts = counted(wanted, "partition")
+        text = f"The namespace {facts.name} does not exist yet; its first program makes it, with {parts}."
         yield Finding("namespace", Severity.INFO, text)
         return
     if facts.protocol != PROTOCOL:
@@ -111,7 +113,9 @@ def namespace_findings(facts: NamespaceFacts, wanted: int, profile: Profile) -> 
         )
         yield Finding("namespace", Severity.ERROR, text, fix)
         return
-    text = f"The namespace {facts.name} speaks protocol {facts.protocol} and has {_count(facts.partitions)}."
+    text = (
+        f"The namespace {facts.name} speaks protocol {facts.protocol} and has {counted(facts.partitions, 'partition')}."
+    )
     yield Finding("namespace", Severity.OK, text)
     if wanted not in (1, facts.partitions):
         text = f"LION_BROKER_PARTITIONS={wanted} is not used, for the number was fixed when the namespace was made."
@@ -181,7 +185,3 @@ def _foreign(newest: str, keyring: Keyring) -> Finding:
     if keyring.embedded:
         return Finding("keys", Severity.ERROR, text, "put the file `secret` of the data directory back")
     return Finding("keys", Severity.ERROR, text, "LION_BROKER_SECRET, the same for all programs")
-
-
-def _count(partitions: int) -> str:
-    return f"{partitions} partition{'s' * (partitions > 1)}"

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from lion_broker.broker.keys import Keys
 from lion_broker.broker.requests import Command
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import readable
 from lion_broker.mail.deployment import mark_of_pool
 
@@ -51,7 +52,7 @@ def pause_findings(partitions: Sequence[Paused]) -> Iterator[Finding]:
         reasons = {**paused.reasons, **reasons}
     for pool in sorted({*+counts, *reasons}):
         shown, number = readable(pool, _SHOWN), counts[pool]
-        branches = _branches(number)
+        branches = counted(number, "branch")
         text = f"{branches} of the pool {shown} {'is' if number == 1 else 'are'} paused."
         if pool in reasons:
             why = readable(reasons[pool].removeprefix(mark_of_pool(pool)), _SHOWN)
@@ -121,7 +122,7 @@ class _Miscount(NamedTuple):
         return readable(self.pool, _SHOWN)
 
     def finding(self, more: str = "") -> Finding:
-        text = f"Of the pool {self.shown} {self.told:,} are counted as paused, and it is {_branches(self.real)}."
+        text = f"Counted as paused of the pool {self.shown}: {self.told:,}; it is {counted(self.real, 'branch')}."
         return Finding("pools", Severity.WARNING, f"{text} {more}".rstrip(), "lion-broker doctor --repair")
 
 
@@ -145,14 +146,9 @@ def _repaired(ask: Ask, wrong: _Miscount, repair: Announce) -> Finding:
             text = f"Of the pool {wrong.shown} the number of paused branches cannot be put right ({reply})."
             fix = "allow the user +hincrby, or ask whoever keeps the server"
             return Finding("pools", Severity.ERROR, text, fix)
-    text = (
-        f"Of the pool {wrong.shown} {wrong.told:,} were counted as paused; it is {_branches(wrong.real)}, and repaired."
-    )
+    real = counted(wrong.real, "branch")
+    text = f"Counted as paused of the pool {wrong.shown}: {wrong.told:,}; it is {real}, and repaired."
     return Finding("pools", Severity.OK, text)
-
-
-def _branches(number: int) -> str:
-    return f"{number:,} branch{'es' * (number != 1)}"
 
 
 def _read(reply: Any) -> Paused:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lion_broker.broker.server.binary import OLDEST_VERSIONS
+from lion_broker.core.numbers import counted
 
 from .facts import ServerFacts
 from .finding import Finding, Severity
@@ -149,11 +150,11 @@ def _replicas(facts: ServerFacts, copies: int) -> Iterator[Finding]:
         yield Finding(
             "replicas",
             Severity.ERROR,
-            f"Calls wait for {copies} replicas (LION_BROKER_REPLICAS) and {facts.replicas} are connected.",
+            f"Calls wait for {counted(copies, 'replica')} (LION_BROKER_REPLICAS); connected: {facts.replicas}.",
             "connect replicas, or lower LION_BROKER_REPLICAS",
         )
     elif copies:
-        yield Finding("replicas", Severity.OK, f"Calls wait for {copies} of {facts.replicas} replicas.")
+        yield Finding("replicas", Severity.OK, f"Calls wait for {copies} of {counted(facts.replicas, 'replica')}.")
     elif facts.replicas:
         yield Finding(
             "replicas",

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from lion_broker.core.numbers import counted
 from lion_broker.dashboard.access import Visitor
 from lion_broker.dashboard.arranging import is_order_asked
 from lion_broker.dashboard.asked import following, size_asked, text_asked
@@ -233,7 +234,7 @@ async def _chosen(console: Console, form: Form) -> tuple[dict[str, list[str]], b
 def _told(letters: list[str], form: Form) -> str:
     if form.get("scope") == "matching":
         terms = [f"{'words' if name == 'q' else name} {form.get(name)}" for name in _TERMS[1:] if form.get(name)]
-        return f"{len(letters)} letters: all {' and '.join(terms)}".strip()
+        return f"{counted(len(letters), 'letter')}: all {' and '.join(terms)}".strip()
     return f"{len(letters)}: {', '.join(letters[:20])}{' …' if len(letters) > 20 else ''}"
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from lion_broker.core.numbers import counted
 from lion_broker.dashboard.asked import text_asked
 from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
@@ -50,8 +51,8 @@ async def groups(request: Request, console: Console) -> Page:
 
 
 def _note(found: Groups) -> str:
-    notes = [f"Looked at {found.letters:,} letters; there are more."] if found.more else []
-    notes += [f"{found.others:,} letters are of groups beyond the first {GROUPS}."] if found.others else []
+    notes = [f"Looked at {counted(found.letters, 'letter')}; there are more."] if found.more else []
+    notes += [f"Beyond the first {GROUPS} groups: {counted(found.others, 'letter')}."] if found.others else []
     return " ".join(notes)
 
 

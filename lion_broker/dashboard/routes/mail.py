@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import readable
 from lion_broker.dashboard.arranging import is_order_asked
 from lion_broker.dashboard.asked import following, number_asked, size_asked, text_asked
@@ -90,7 +91,7 @@ async def lanes(request: Request, console: Console) -> Page:
     older = following(request, before=found.passages[0].mail) if found.more and window is None else ""
     note = known.progress.note
     if found.more and window is not None:
-        note = f"{note} The newest {len(found.passages)} mails of this window.".strip()
+        note = f"{note} The newest {counted(len(found.passages), 'mail')} of this window.".strip()
     empty = {} if window is None else {"empty": NONE_THEN}
     table = mail_table(record.id, found, older, note, **empty)
     chart = draw_lanes(found, window)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
+from lion_broker.core.numbers import counted
 from lion_broker.core.portable import readable
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.errors import LionError
@@ -132,7 +133,7 @@ def _copy(branch: str, row: LogRecord) -> Utterance:
 
 
 def _removed(branch: str, row: LogRecord) -> Utterance:
-    return _note(branch, row, f"{len(from_json(row.record.body)['ids'])} messages were removed.")
+    return _note(branch, row, f"Removed {counted(len(from_json(row.record.body)['ids']), 'message')}.")
 
 
 def _took(branch: str, row: LogRecord) -> Utterance | None:

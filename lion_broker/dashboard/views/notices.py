@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lion_broker.core.numbers import counted
 from lion_broker.insight.lengths import length
 from lion_broker.insight.overview import Overview
 from lion_broker.insight.reasons import lost_among, paused_in, still_among
@@ -32,7 +33,7 @@ def notices(seen: Overview) -> list[Notice]:
     found = [Notice(one.text, one.command, "/mailboxes?state=paused") for one in resting[:_MOST_PAUSED]]
     for pool in seen.pools:
         if pool.ready and not pool.workers:
-            waits = _count(pool.ready, "branch waits", "branches wait")
+            waits = counted(pool.ready, "branch waits", "branches wait")
             text = f"{waits} in the pool {pool.pool}, and no worker serves it."
             found.append(Notice(text, f"lion-broker worker --app MODULE:NAME --pool {pool.pool}", "/workers"))
         elif pool.ready and pool.oldest_seconds > _LONG_SECONDS:
@@ -40,17 +41,13 @@ def notices(seen: Overview) -> list[Notice]:
             text = f"A branch of the pool {pool.pool} has waited for {waited}: its workers are busy."
             found.append(Notice(text, f"lion-broker scale {pool.pool} {pool.workers * 2}", "/workers"))
         if pool.wanted is not None and pool.workers < pool.wanted:
-            text = f"The pool {pool.pool} is to have {pool.wanted} workers and has {pool.workers}."
+            text = f"The pool {pool.pool} is to have {counted(pool.wanted, 'worker')} and has {pool.workers:,}."
             found.append(Notice(text, "", "/workers"))
     if seen.dead:
-        what = _count(seen.dead, "dead letter waits", "dead letters wait")
+        what = counted(seen.dead, "dead letter waits", "dead letters wait")
         found.append(Notice(f"{what} for somebody to look at.", "", "/dead"))
     if lost := lost_among(seen.workers, seen.pools, seen.at):
         found.append(Notice(lost.text, lost.command, "/workers?state=lost"))
     if still := still_among(seen.workers):
         found.append(Notice(still.text, still.command, "/workers"))
     return found[:_MOST]
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

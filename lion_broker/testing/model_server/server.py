@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from lion_broker.core.numbers import counted
+
 from .answer import Answer, Fault, calls_of, text_of
 from .desk import AnswerFunction, Desk
 from .listener import HOST, Listener
@@ -159,4 +161,5 @@ class FakeModelServer:
 
     def __repr__(self) -> str:
         state = "stopped" if self._listener is None else self.url
-        return f"FakeModelServer({state}, {len(self.requests)} requests, {self._desk.script.left} answers to come)"
+        asked, left = counted(len(self.requests), "request"), counted(self._desk.script.left, "answer")
+        return f"FakeModelServer({state}, {asked}, {left} to come)"

@@ -166,7 +166,7 @@ def test_an_interrupted_export_leaves_whole_files(
 
     monkeypatch.setattr("lion_broker.session.exporting.lines_to", interrupted)
     assert main(["session", "export", "--all", "--output", str(tmp_path)]) == Code.SIGNAL + 2
-    assert "1 of 3 sessions were exported; those are whole." in capsys.readouterr().err
+    assert "Exported 1 of 3 sessions; what was exported is whole." in capsys.readouterr().err
     assert inside(tmp_path) == [f"{ids[0]}.jsonl"]
     assert told("session", "import", str(tmp_path), "--check")[0]["session"] == ids[0]
 
@@ -194,7 +194,7 @@ def test_an_interrupted_import_goes_on(
 
     monkeypatch.setattr(archive, "_imported", interrupted)
     assert main(["session", "import", str(tmp_path), "--same-ids"]) == Code.SIGNAL + 2
-    assert "1 of 3 files were imported; those sessions are whole. --skip-existing goes on" in capsys.readouterr().err
+    assert "Imported 1 of 3 files; what was imported is whole. --skip-existing goes on" in capsys.readouterr().err
     assert len(names_of(stage)) == 1
     told("session", "import", str(tmp_path), "--same-ids", "--skip-existing")
     assert sorted(names_of(stage)) == ["one", "three", "two"]

@@ -39,7 +39,7 @@ def test_a_worker_that_ends_is_told(
     """With what it said, instead of a wait for its work; the session goes all the same."""
     monkeypatch.setattr("lion_broker.demo.mill.__name__", "lion_broker.demo.nothing_of_the_kind")
     assert main(["bench", "--mails", "10"]) == Code.ERROR
-    assert "All 1 workers have ended" in capsys.readouterr().err
+    assert "1 worker has ended" in capsys.readouterr().err
     assert stage.exchange.call(ListSessions()) == ()
 
 

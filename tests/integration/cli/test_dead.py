@@ -192,10 +192,10 @@ def test_what_is_paused_already_or_not_paused_is_said(
     first, second = (session.new_branch(name=name, pool="p") for name in ("first", "second"))
     assert session.pause(first, "for lunch") is True
     assert main(["branch", "pause", "mine", "first", "--reason", "too dear"]) == Code.OK
-    assert capsys.readouterr().out == f"{first.id} was paused already (for lunch).\n"
+    assert capsys.readouterr().out == "first was paused already (for lunch).\n"
     assert told("branch", "pause", "mine", "first") == {"branch": first.id, "paused": "for lunch", "changed": False}
     assert session.resume(first) is True
     assert session.resume(first) is False
     assert main(["branch", "resume", "mine", "first"]) == Code.OK
-    assert capsys.readouterr().out == f"{first.id} was not paused.\n"
+    assert capsys.readouterr().out == "first was not paused.\n"
     assert told("branch", "resume", "mine", "second") == {"branch": second.id, "paused": "", "changed": False}

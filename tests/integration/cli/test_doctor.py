@@ -134,18 +134,18 @@ def test_a_wrong_number_of_paused_branches(binary: Path, doctor: Doctor) -> None
         server.client.delete(keys.paused(1))
         server.client.hset(keys.paused(2), "n:gone", 2)
         gone, used = [one for one in doctor(server, Code.OK)["pools"] if one["severity"] == "warning"]
-        assert used["text"].startswith("Of the pool p ")
-        assert used["text"].endswith(" are counted as paused, and it is 8 branches.")
-        assert gone["text"] == "Of the pool gone 2 are counted as paused, and it is 0 branches."
+        assert used["text"].startswith("Counted as paused of the pool p: ")
+        assert used["text"].endswith("; it is 8 branches.")
+        assert gone["text"] == "Counted as paused of the pool gone: 2; it is 0 branches."
         assert gone["fix"] == used["fix"] == "lion-broker doctor --repair"
         repaired = doctor(server, Code.OK, "--repair")
         assert bad(repaired) == set()
         texts = [one["text"] for one in repaired["pools"]]
         assert texts[:2] == [
             "8 branches of the pool p are paused.",
-            "Of the pool gone 2 were counted as paused; it is 0 branches, and repaired.",
+            "Counted as paused of the pool gone: 2; it is 0 branches, and repaired.",
         ]
-        assert texts[2].endswith(" were counted as paused; it is 8 branches, and repaired.")
+        assert texts[2].endswith("; it is 8 branches, and repaired.")
         found = doctor(server, Code.OK)
         assert bad(found) == set()
         assert [one["text"] for one in found["pools"]] == ["8 branches of the pool p are paused."]
@@ -210,7 +210,9 @@ def test_branches_that_are_too_many_to_count(binary: Path, doctor: Doctor, monke
 def test_replicas_that_are_not_there(binary: Path, doctor: Doctor) -> None:
     """Whoever waits for them waits in vain."""
     with running(binary) as server:
-        assert is_bad(doctor(server, Code.UNSOUND, REPLICAS="2"), "replicas", "2 replicas (LION_BROKER_REPLICAS) and 0")
+        assert is_bad(
+            doctor(server, Code.UNSOUND, REPLICAS="2"), "replicas", "2 replicas (LION_BROKER_REPLICAS); connected: 0"
+        )
 
 
 @pytest.mark.parametrize(

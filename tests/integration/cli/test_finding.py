@@ -226,8 +226,11 @@ def test_letters_of_all_sessions(stage: Stage, told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["mail", "show", "ffffffff"], Code.NOT_FOUND, "There is no mail ffffffff in the 1 sessions looked at"),
-        (["mail", "show", "ff"], Code.USAGE, "too short"),
+        (["mail", "show", "ffffffff"], Code.NOT_FOUND, "There is no mail ffffffff in 1 session looked at"),
+        (["mail", "show", "ff"], Code.USAGE, "'ff' is too short"),
+        (["mail", "show", ""], Code.USAGE, "'' is too short for a mail's id"),
+        (["dead", "retry", "nobody"], Code.NOT_FOUND, "There is no session nobody"),
+        (["branch", "resume", "--pool", "nobody"], Code.NOT_FOUND, "No branch lives in the pool nobody there"),
         (["mail", "ls", "nobody"], Code.NOT_FOUND, "There is no session nobody"),
         (["mail", "ls", "-n", "20001"], Code.USAGE, "At most 20,000"),
         (["mail", "ls", "--older-than", "soon"], Code.USAGE, "is no age"),

@@ -78,7 +78,7 @@ def test_another_number_of_partitions_is_refused(
     assert told(Code.OK, "init")["partitions"] == 2
     monkeypatch.setenv("LION_BROKER_PARTITIONS", "3")
     assert main(["init"]) == Code.USAGE
-    assert "has 2 partition(s)" in capsys.readouterr().err
+    assert "has 2 partitions" in capsys.readouterr().err
 
 
 def test_there_is_nothing_to_make_ready_in_memory(capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,7 @@ def test_one_that_comes_to_a_pool_with_workers_says_so(
     assert capsys.readouterr().out == "Each `up` that serves the pool p is to keep 3 workers. 1 serves it now.\n"
     program, _ = begin(stage, *APP, "--pool", "p", "--workers", "1", "--no-dashboard")
     assert f"pool p has workers already (1 on {socket.gethostname()}): this `up` starts 1 beside them" in program.errors
-    assert "pool p: each `up` keeps 1 workers now; 3 were wanted" in program.errors
+    assert "pool p: each `up` keeps 1 worker now; wanted before: 3" in program.errors
     assert program.stop() == 0
 
 

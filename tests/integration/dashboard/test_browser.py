@@ -10,7 +10,6 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright, expect
 
 from lion_broker import Branch, Mail, Registry, iModel
-from lion_broker.dashboard.pages import environment
 from lion_broker.mail.verbs import SetWanted
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.reply import ModelChunk, ModelReply
@@ -208,21 +207,6 @@ async def test_ids_are_copied_and_times_switched(page: Page, scene: Scene) -> No
     await expect(moment).to_have_text(f"{written[:19].replace('T', ' ')}Z")
 
 
-async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
-    """Tables scroll by themselves; no page does sideways, whatever branches have called themselves."""
-    await scene.session.anew_branch(name="w" * 300, pool="p")
-    await page.set_viewport_size({"width": 390, "height": 800})
-    session = f"/sessions/{scene.id}"
-    pages = ("/", "/sessions", "/mailboxes", "/dead", "/workers", "/models", "/audit", "/find?q=desk")
-    for path in (*pages, *(f"{session}{one}" for one in ("", "/lanes", "/trace", "/conversation", "/branches"))):
-        await page.goto(path)
-        await expect(page.locator("h1")).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
-    await page.goto("/audit")
-    # The row of places is longer than the screen; it stands where one is.
-    await expect(page.locator('.side nav [aria-current="page"]')).to_be_in_viewport(ratio=1)
-
-
 async def test_a_pool_is_paused_by_its_buttons(page: Page, scene: Scene) -> None:
     """Asked for once more before, told of afterwards, shown where one is sent for it, and taken back."""
     scene.session.exchange.call(SetWanted("p", 1))
@@ -248,39 +232,6 @@ async def test_a_pool_is_paused_by_its_buttons(page: Page, scene: Scene) -> None
     await expect(page.locator(".told")).to_contain_text("1 resumed.")
 
 
-@pytest.mark.parametrize(("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s")])
-async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str) -> None:
-    """On a screen of usual width: the buttons of a row stay at its right end, over what is beside them if need be."""
-    await scene.session.anew_branch(name="other", pool=f"desk-{'b' * 12}")
-    await scene.session.default_branch.asend(scene.far, "message", "zero")
-    await page.set_viewport_size({"width": 1280, "height": 800})
-    await page.goto(path)
-    row = page.locator("tbody tr", has=page.locator(".acts button")).first
-    # As wide as it is with the line of the last minutes, which begins with the first sample.
-    wide = "cells => cells.forEach(cell => { cell.style.minWidth = '7.5rem'; })"
-    await page.locator(".kind-spark").evaluate_all(wide)
-    figure = await page.locator("th", has_text=heading).first.bounding_box()
-    buttons = await row.locator(".acts").bounding_box()
-    assert figure is not None
-    assert buttons is not None
-    assert figure["x"] + figure["width"] <= buttons["x"]
-
-
-@pytest.mark.parametrize(
-    ("width", "path", "column"),
-    [(1280, "/trace", "took"), (900, "/trace", "attempts"), (900, "/trace", "state"), (400, "/branches", "state")],
-)
-async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width: int, path: str, column: str) -> None:
-    """Where mail stands, how often it was tried, how much waits, on a screen that has no room for all columns."""
-    await page.set_viewport_size({"width": width, "height": 800})
-    await page.goto(f"/sessions/{scene.id}{path}")
-    cell = await page.locator(f"tbody .column-{column}").first.bounding_box()
-    table = await page.locator(".scroll").first.bounding_box()
-    assert cell is not None
-    assert table is not None
-    assert cell["x"] + cell["width"] <= table["x"] + table["width"]
-
-
 async def test_a_mail_with_which_nobody_has_begun_has_no_picture(
     page: Page, scene: Scene, stage: Stage, running_worker: RunningWorker
 ) -> None:
@@ -293,20 +244,6 @@ async def test_a_mail_with_which_nobody_has_begun_has_no_picture(
     await expect(page.locator("svg.waterfall")).to_have_count(0)
     async with running_worker(scene.registry, stage.exchange, pool="p"):
         await expect(page.locator("svg.waterfall")).to_be_visible()
-
-
-@pytest.mark.parametrize("width", [400, 900, 1400])
-async def test_no_figure_is_wider_than_its_place(page: Page, scene: Scene, width: int) -> None:
-    """Also where something has waited for almost an hour, or there are millions."""
-    await page.set_viewport_size({"width": width, "height": 800})
-    shown = environment().from_string(
-        '{% import "macros.html" as ui %}{{ ui.figure("oldest wait", "59 min 59 s") }}{{ ui.figure("waiting", value) }}'
-    )
-    await page.locator("#figures").evaluate(
-        "(one, html) => { one.innerHTML += html; }", shown.render(value="8,888,888")
-    )
-    wider = "all => all.filter(one => one.scrollWidth > one.parentElement.clientWidth - 20).map(one => one.innerText)"
-    assert await page.locator("#figures .figure-value").evaluate_all(wider) == []
 
 
 class Storyteller:

@@ -57,7 +57,7 @@ async def test_a_group_is_dropped_and_another_stays(scene: Scene, client: httpx.
     assert done.json() == {"did": "dropped", "count": 1, "left": 0, "more": False}
     assert await groups(client) == [other]
     told = (await client.get("/audit.json")).json()["rows"]
-    assert told[0]["detail"] == f"1 letters: all group {one['group']}"
+    assert told[0]["detail"] == f"1 letter: all group {one['group']}"
 
 
 async def test_a_group_is_retried(scene: Scene, client: httpx.AsyncClient) -> None:

@@ -44,7 +44,7 @@ def test_models_and_behaviours() -> None:
     assert registry.resolve_model("quote") is model
     found = registry.resolve_behaviour("answer")
     assert (found.function, found.record, found.care) == (answer, False, Care(attempts=5))
-    assert repr(registry) == "Registry(0 tools, 1 models, 1 behaviours)"
+    assert repr(registry) == "Registry(0 tools, 1 model, 1 behaviour)"
 
 
 def test_a_name_is_given_once() -> None:

@@ -63,6 +63,25 @@ def test_wrong_use_is_an_object_for_programs(words: list[str], capsys: pytest.Ca
     assert error["message"] in told.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["status", "--interval", "0"], "'--interval': it is to be at least 0.1\n"),
+        (["scale", "p", "x"], "'N': it is to be a whole number\n"),
+        (["scale", "p", "100000"], "'N': it is to be at most 1000\n"),
+        (["drain", "--all", "--timeout", "x"], "'--timeout': it is to be a number\n"),
+        (["session", "ls", "-o", "xml"], "'-o': 'xml' is not one of 'table', 'wide',"),
+        (["--url", "redis://nowhere", "status"], "No such option: --url It comes after the command:"),
+    ],
+)
+def test_wrong_use_is_said_in_words_of_the_house(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not in those of a library that nobody has heard of."""
+    assert main(words) == Code.USAGE
+    assert said in capsys.readouterr().err
+
+
 def test_no_short_word_is_for_nobody() -> None:
     """Each belongs to a command that there is."""
     root = typer.main.get_command(application())

@@ -52,12 +52,13 @@ def test_as_values() -> None:
 def test_as_text() -> None:
     """Sums, tables, and the next step where something is wrong."""
     text = sight(rates=Rates(2.0, 1.0, 1234.5, 0.0, 0.0)).text()
-    assert "1 session, 3 branches: 1 mails posted, 0 applied, 9 in flight, 1 to be tried again\n" in text
+    assert "1 session, 3 branches: 1 mail posted, 0 applied, 9 in flight, 1 to be tried again\n" in text
     assert "1,234.5 mails/s applied" in text
     assert "Nobody serves the pool q, where work waits: lion-broker worker --app MODULE:NAME --pool q" in text
     assert "pool p," not in text
     lost = (
-        "The worker home:2:b was lost, last heard 1 s ago: what was in hand goes to others of the pool; once you know"
+        "The worker home:2:b was lost, last heard 1 s ago, at 00:18:19 UTC: what was in hand goes to others of the"
+        " pool; once you know"
     )
     assert f"{lost} of it: lion-broker forget home:2:b\n" in text
     assert "UNRECEIVED" not in text

@@ -34,7 +34,7 @@ class Working:
     def check(self) -> None:
         """Say that it has ended."""
         if self._ends:
-            raise BrokerError("All 1 workers have ended")
+            raise BrokerError("1 worker has ended")
 
 
 def wait(working: Any, timeout: float = 60.0) -> None:
@@ -53,7 +53,9 @@ def test_what_is_left_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_worker_that_is_too_slow_or_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With how much is left, and what gives it longer; one that has ended is not waited for."""
     monkeypatch.setattr(progress, "AFTER_SECONDS", 0.0)
-    with pytest.raises(RoundTimeout, match=r"^8 of 9 mails were not taken in -1 s; --timeout gives them longer\.$"):
+    with pytest.raises(
+        RoundTimeout, match=r"^After -1 s 8 of 9 mails had not been taken; --timeout gives them longer\.$"
+    ):
         wait(Working(8, 8), timeout=-1.0)
-    with pytest.raises(BrokerError, match="have ended"):
+    with pytest.raises(BrokerError, match="1 worker has ended"):
         wait(Working(9, 9, ends=True))

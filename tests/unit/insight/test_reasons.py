@@ -117,7 +117,7 @@ def test_mail_that_waits_beyond_its_time_says_so() -> None:
         (
             [worker(state="lost")],
             [("p", 0, 0, 0)],
-            "w-1 was lost, last heard 5 s ago: nothing of what was",
+            "w-1 was lost, last heard 5 s ago, at 00:00:00 UTC: nothing of what was",
             "forget w-1",
         ),
         ([worker(state="lost"), worker()], [("p", 0, 2, 1)], "goes to others of the pool", "forget w-1"),
@@ -149,6 +149,30 @@ def test_what_becomes_of_what_a_lost_worker_had(
 def test_nobody_was_lost() -> None:
     """Then there is nothing to say; a long time is said in minutes."""
     assert lost_among([worker(), worker(state="stopped")], [], 5.0) is None
-    found = lost_among([worker(state="lost")], [], 300.0)
+    found = lost_among([worker(state="lost")], [PoolPicture("p", 1, 0, 0.0, 0, 0)], 300.0)
     assert found is not None
-    assert "last heard 5 min ago" in found.text
+    assert "last heard 5 min ago, at 00:00:00 UTC" in found.text
+
+
+@pytest.mark.parametrize(
+    ("ready", "claimed", "oldest", "serving", "told"),
+    [
+        (0, 0, 0.0, 0, False),
+        (0, 7, 0.0, 1, False),
+        (9, 7, 200.0, 1, False),
+        (9, 7, 290.0, 1, True),
+        (1, 0, 0.0, 0, True),
+        (0, 1, 0.0, 0, True),
+    ],
+)
+def test_a_loss_is_no_news_when_others_have_what_was_in_hand(
+    ready: int, claimed: int, oldest: float, serving: int, told: bool
+) -> None:
+    """However busy the pool is: what waits has come since. It is told while that may wait, and for two minutes."""
+    pool = PoolPicture("p", ready, claimed, oldest, serving, serving)
+    lost = worker(state="lost")
+    assert (lost_among([lost], [pool], 300.0) is not None) == told
+    assert lost_among([lost], [pool], 100.0) is not None
+    found = lost_among([lost, replace(lost, heard=250.0)], [pool], 300.0)
+    assert found is not None
+    assert found.text.startswith("2 workers were lost" if told else "The worker w-1 was lost, last heard 50 s ago")

@@ -74,7 +74,7 @@ def test_a_mail_is_found_without_its_session(exchange: MemoryExchange) -> None:
     # Made one after another by one program, they differ in their last characters only.
     with pytest.raises(ItemNotFoundError, match="Several mails are meant"):
         run(exchange, find_mail_steps(wanted[:8]))
-    with pytest.raises(ItemNotFoundError, match="in the 5 sessions looked at"):
+    with pytest.raises(ItemNotFoundError, match="in 5 sessions looked at"):
         run(exchange, find_mail_steps("ffffffff-ffff"))
     with pytest.raises(ItemNotFoundError, match=f"in the session {sessions[0].id}"):
         run(exchange, find_mail_steps(passage.mail, sessions[0].id))

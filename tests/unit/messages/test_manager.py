@@ -225,4 +225,4 @@ async def test_from_a_task(talk: MessageManager) -> None:
         await talk.a_add_message(instruction="3+3?")
     assert len(talk) == 4
     await talk.aclear_messages()
-    assert repr(talk) == "MessageManager(1 messages, system=True)"
+    assert repr(talk) == "MessageManager(1 message, system=True)"

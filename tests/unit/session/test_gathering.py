@@ -121,5 +121,5 @@ def test_counters(session: Session, ada: Branch, ben: Branch) -> None:
 def test_what_it_says_of_itself(delivery: str) -> None:
     """Name, id, how many branches, delivery and exchange."""
     with Session(exchange=MemoryExchange(), name="desk", delivery=delivery) as session:
-        expected = f"Session(desk, {session.id}, 1 branches, {delivery}, MemoryExchange(memory://, profile=memory))"
+        expected = f"Session(desk, {session.id}, 1 branch, {delivery}, MemoryExchange(memory://, profile=memory))"
         assert repr(session) == expected

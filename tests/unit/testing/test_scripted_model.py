@@ -87,7 +87,7 @@ async def test_a_script_that_is_used_up_says_so() -> None:
     """The error shows the question that was one too many; an answer may be added."""
     model = ScriptedModel("one")
     await said(model)
-    with pytest.raises(ScriptUsedUp, match=r"has 1 answers, and it was asked 2 times, at last: 'Hello\?'"):
+    with pytest.raises(ScriptUsedUp, match=r"has 1 answer, and it was asked 2 times, at last: 'Hello\?'"):
         await said(model)
     model.add("two", "three")
     assert (await said(model)).text == "three"

@@ -268,7 +268,7 @@ def test_mail_that_comes_too_late(session: Session, remote: RemoteBranch) -> Non
     moods.serve(session)
     assert moods.seen == ["in time"]
     assert [(letter.reason, letter.detail) for letter in session.dead_letters] == [
-        ("expired", "Not taken up within 0.001 seconds.")
+        ("expired", "Not taken up within 0.001 s.")
     ]
 
 

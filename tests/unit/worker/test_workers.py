@@ -270,7 +270,7 @@ def test_the_keeper_tells_of_cancelled_commands(session: Session) -> None:
     exchange.call(Claim(session.id, branch.id, "mine", lease_ms=60_000))
     keeper.add(Station(session.id, branch.id, "mine"))
     keeper.add(Station(session.id, branch.id, "not mine"))
-    wait_until(lambda: repr(keeper) == "LeaseKeeper(1 leases of 0.06 s)")
+    wait_until(lambda: repr(keeper) == "LeaseKeeper(1 lease of 0.06 s)")
     assert told == []
     exchange.call(Cancel(session.id, branch.id, "command"))
     assert wait_until(lambda: told)[0] == Station(session.id, branch.id, "mine")
