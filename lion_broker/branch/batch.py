@@ -19,11 +19,11 @@ from lion_broker.telemetry.mail_spans import Together
 
 __all__ = ["MOST_ON_THEIR_WAY", "PIECE", "PIECE_BYTES", "Batch", "Batches", "Holder"]
 
-PIECE: Final = 200
-"""Mails of one function call; with a kibibyte each they hold the server for 2 to 4 ms."""
+PIECE: Final = 50
+"""Mails of one function call; with a kibibyte each they hold the server, and who waits for it, for a millisecond."""
 PIECE_BYTES: Final = 1024 * 1024
 """What the mails of one function call may have together, unless it is one mail."""
-MOST_ON_THEIR_WAY: Final = 8
+MOST_ON_THEIR_WAY: Final = 16
 """Pieces of one holder that have no answer yet, or are full and wait for one; whoever sends more waits."""
 
 

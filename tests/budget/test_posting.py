@@ -93,19 +93,19 @@ async def test_a_single_mail_takes_few_steps(exchange: RedisExchange) -> None:
     session.close()
 
 
-def test_a_batch_goes_in_pieces_of_200(exchange: RedisExchange, counter: Counter) -> None:
-    """A block of mail goes with a call for each 200: each recipient looked at once, a line in the log and the tail."""
+def test_a_batch_goes_in_pieces_of_50(exchange: RedisExchange, counter: Counter) -> None:
+    """A block of mail goes with a call for each 50: each recipient looked at once, a line in the log and the tail."""
     session, branches = opened(exchange, 10)
     sender = session.default_branch
     with counter.counting() as count, session.batch():
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", "hello")
-    calls = MAILS // 200
+    calls = MAILS // 50
     assert count.trips == calls
     # The first entry of a pool is tried twice: its stream is not there yet.
     assert count["xadd"] == MAILS + 10 + 1 + 2 * calls
     assert count["hmget"] <= calls * 12
-    assert count.inner <= MAILS * 1.2
+    assert count.inner <= MAILS * 1.45
     session.close()
 
 
@@ -116,7 +116,7 @@ def test_a_mail_of_a_batch_takes_few_steps(exchange: RedisExchange) -> None:
     with calls() as profile, session.batch():
         for number in range(MAILS):
             sender.send(branches[number % 10], "message", TEXT)
-    assert calls_a_mail(profile) <= 69
+    assert calls_a_mail(profile) <= 72
     session.close()
 
 
@@ -133,14 +133,14 @@ def test_a_text_travels_as_a_text(exchange: RedisExchange, counter: Counter) -> 
 
 @pytest.mark.anyio
 async def test_mails_that_are_sent_together_share_a_call(exchange: RedisExchange, counter: Counter) -> None:
-    """A hundred tasks that send from one branch ask twice: for the first mail, and for what has come meanwhile."""
+    """Tasks that send from one branch ask twice: for the first mail, and for what has come meanwhile."""
     session, branches = opened(exchange, 10)
     sender = session.default_branch
     await sender.asend(branches[0], "message", "so that the connection is there")
     with counter.counting() as count:
-        await asyncio.gather(*(sender.asend(branches[n % 10], "message", TEXT) for n in range(100)))
+        await asyncio.gather(*(sender.asend(branches[n % 10], "message", TEXT) for n in range(PIECE + 1)))
     assert count["fcall"] == 2
-    assert session.counters()["posted"] == 101
+    assert session.counters()["posted"] == PIECE + 2
     await session.aclose()
 
 

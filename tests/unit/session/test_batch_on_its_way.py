@@ -15,7 +15,7 @@ from lion_broker.mail.mail import Mail
 from lion_broker.mail.verbs import Dispatch, Post, Verb
 from tests.doubles import Forgetful
 
-SEVERAL = 2 * PIECE + 50
+SEVERAL = 2 * PIECE + PIECE // 4
 
 
 @pytest.fixture
