@@ -247,7 +247,7 @@ class Session(SessionRecall):
         self._run(gather_steps(self._estate, branches))
 
     def batch(self) -> Batch:
-        """Post the mail that is sent inside the block in pieces of 200, and what is left at its end.
+        """Post the mail that is sent inside the block in pieces of 50, and what is left at its end.
 
         For `with` and `async with`. The end waits until all of it is stored. It raises the error of the first mail that
         was refused, such as MailboxFull, or BrokerUnavailable when no server answers; the mail is kept then. Inside,

@@ -49,6 +49,6 @@ def growth_mailbox(rig: Rig, quick: bool) -> list[Figure | Curve]:
         curve(0, "drain", "mails/s", "within 20 %"),
         curve(1, "drain: CPU of the server", "µs/mail", "flat"),
         curve(2, "drain: CPU of the worker", "µs/mail", "flat"),
-        curve(3, "enqueue in pieces of 200", "mails/s", "flat"),
+        curve(3, "enqueue, piece by piece", "mails/s", "flat"),
         curve(4, "server memory", "bytes/mail", "flat"),
     ]
