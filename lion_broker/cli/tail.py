@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
+from lion_broker.core.numbers import counted
 from lion_broker.errors import BranchClosed, BrokerUnavailable, ConfigError, ItemNotFoundError
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
@@ -46,6 +47,8 @@ def _known(kinds: list[str] | None) -> list[str] | None:
 
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 0.3
+_LOOKS_IN_VAIN: Final = 4
+"""After so many looks with nothing new, which is a second or two, who waits for the end is told what for."""
 _TOGETHER: Final = 50
 _LONGEST_DETAIL: Final = 120
 
@@ -159,7 +162,7 @@ class _Watch:
 
     def happenings(self, until_idle: bool) -> Iterator[tuple[str, Happening]]:
         """Yield what happens, with its session; for ever, or until nothing is on its way."""
-        was_idle = False
+        was_idle, in_vain = False, 0
         while True:
             if self._many:
                 self.asked(self._find_sessions)
@@ -177,12 +180,15 @@ class _Watch:
                 self._keep()
             self.is_under_way = True
             if moved:
-                was_idle = False
+                was_idle, in_vain = False, 0
                 continue
             if (until_idle and was_idle) or reader_is_gone():
                 return
             # What was on its way when the tail was read may have arrived since.
-            was_idle = until_idle and self._is_idle()
+            was_idle = until_idle and self._on_their_way() == 0
+            in_vain += until_idle and not was_idle
+            if in_vain == _LOOKS_IN_VAIN:
+                self._tell_of_the_wait()
             if self._many and not was_idle:
                 time.sleep(_PAUSE_SECONDS)
 
@@ -276,12 +282,18 @@ class _Watch:
             self._marks.at = {**others, **{one.session: one.position for one in self._tails.values()}}
             self._marks.save()
 
-    def _is_idle(self) -> bool:
+    def _on_their_way(self) -> int:
+        """How many mails are; delayed ones too."""
         from lion_broker.mail.verbs import ReadSession
 
         records = self._exchange.call_all([ReadSession(one) for one in self._tails]) if self._tails else []
         waiting = ("inflight", "delayed")
-        return all(record is None or not any(record.counters[name] for name in waiting) for record in records)
+        return sum(record.counters[name] for record in records if record is not None for name in waiting)
+
+    def _tell_of_the_wait(self) -> None:
+        many = counted(self._on_their_way(), "mail")
+        waits = f"Nothing happens, and {many} on the way: this ends when there is none."
+        typer.echo(f"{waits} `lion-broker status` says what is waited for.", err=True)
 
 
 def _begin(since: str | None, until_idle: bool) -> str:

@@ -16,6 +16,7 @@ import pytest
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code
+from lion_broker.testing import wait_until
 from tests.stage import ROOT, Program, Stage
 
 pytestmark = pytest.mark.redis
@@ -63,6 +64,19 @@ def test_a_tail_to_the_end(session: Session, capsys: pytest.CaptureFixture[str])
     assert lines(capsys, "tail", "--until-idle", "--since", "2100-01-01T00:00") == []
     assert main(["tail", session.id, "--until-idle"]) == Code.OK
     assert "ada  message: one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("which", [["mine"], []])
+def test_who_waits_for_an_end_is_told_what_for(session: Session, stage: Stage, which: list[str]) -> None:
+    """Once: mail waits for a pool that nobody serves; when it is gone the tail ends."""
+    far = session.new_branch(name="far", pool="nobody")
+    session.default_branch.send(far, "message", "hello")
+    session.flush()
+    tail = stage.start("-m", "lion_broker", "tail", *which, "--until-idle")
+    wait_until(lambda: "Nothing happens, and 1 mail on the way: this ends" in tail.errors)
+    session.remove_branch(far, delete=True)
+    assert tail.process.wait(60) == Code.OK
+    assert tail.errors.count("Nothing happens") == 1
 
 
 def test_it_goes_on_in_all_sessions(
