@@ -20,7 +20,7 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.verbs import Verb
 
 NEW = "01900000-0000-7000-8000-000000000001"
-MAILS = 250
+MAILS = 230
 ask = RedisExchange.call_all
 
 

@@ -63,6 +63,8 @@ def main() -> None:
 
 def _be_fast() -> None:
     """Go on in an interpreter with the event loop that the peers use as well, and that `lion-broker[fast]` brings."""
+    if _options().source:
+        return
     try:
         python = with_uvloop()
     except subprocess.CalledProcessError as error:
@@ -99,7 +101,6 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
 def _measure(options: argparse.Namespace) -> Results:
     rows: list[Figure | Curve] = []
     contenders = _contenders(options)
-    _be_fast()
     with rig() as server:
         contest = Contest(server, contenders, 1 if options.quick else options.rounds)
         plan = _plan(server, contest, options.quick)
@@ -163,4 +164,5 @@ def _names(text: str) -> set[str]:
 
 
 if __name__ == "__main__":
+    _be_fast()
     main()

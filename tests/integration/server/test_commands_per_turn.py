@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lion_broker import Registry, Session
+from lion_broker.branch.batch import PIECE
 from lion_broker.broker.functions import FUNCTIONS
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.verbs import Claim, Commit, Dispatch, ReadBranches, ReadReady, Renew, Verb
@@ -81,7 +82,7 @@ async def test_a_batch_of_what_waits(
         remote = await session.anew_branch(name="remote", pool="p")
         meter = Meter(session.exchange, stage, monkeypatch)
         async with session.batch():
-            for number in range(100):
+            for number in range(PIECE - 1):
                 await session.default_branch.asend(remote, "message", str(number))
         # The session's own leases are renewed when it is time, whatever else is done.
         assert meter.verbs - Counter({Renew: meter.verbs[Renew]}) == {Dispatch: 1}

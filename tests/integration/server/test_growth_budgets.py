@@ -102,7 +102,7 @@ def test_large_sessions_are_taken_up_at_once(stage: Stage, monkeypatch: pytest.M
             assert asked.verbs == {ReadSession: 1, ReadBranches: 1}
             last = again.get_branch(ids[-1])
             again.get_branch(ids[5]).send(ids[6], "message", "hello")
-            assert f"{MANY + 1} branches" in repr(again)
+            assert f"{MANY + 1:,} branches" in repr(again)
             created = again.new_branch(name="created", pool="p")
             assert asked.verbs[ReadBranches] == 1 + 3
             assert again.branches.keys() == [*ids, created.id]

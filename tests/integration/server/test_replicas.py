@@ -137,7 +137,7 @@ def test_what_was_answered_outlives_the_primary(pair: Pair) -> None:
         pair.part()
         untold.say("s", "reader", "lost")
         told.exchange = hasty
-        with pytest.raises(BrokerUnavailable, match=r"on the primary at \S+ only: 0 of 1 replicas .*safe"):
+        with pytest.raises(BrokerUnavailable, match=r"on the primary at \S+ only: 0 of 1 replica confirmed .*safe"):
             told.say("s", "reader", "unknown")
     pair.fail_over()
     with pair.exchange(pair.replica, 0) as exchange:
