@@ -10,10 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
-from lion_broker import Branch, Mail, Registry, Session
+from lion_broker import Registry, Session
 from lion_broker.broker import signing
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.worker import loading, schedule, seat, warm
+from tests.benchmarks import soak_desk
 from tests.conftest import RunningWorker
 
 pytestmark = pytest.mark.anyio
@@ -47,18 +48,8 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
 
 @pytest.fixture
 def registry() -> Registry:
-    """Behaviours that answer and fail."""
-    registry = Registry()
-
-    @registry.behaviour("answer", record=False)
-    async def answer(branch: Branch, mail: Mail) -> None:
-        branch.send(mail.sender, "message", "heard")
-
-    @registry.behaviour("fail", attempts=2, backoff=0.001)
-    async def fail(branch: Branch, mail: Mail) -> None:
-        raise ValueError("not today")
-
-    return registry
+    """Behaviours that answer and fail, as in the benchmark SOAK."""
+    return soak_desk.registry
 
 
 async def life_of_a_session(exchange: RedisExchange) -> None:
