@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DEFAULT_BRANCH"]
+from pydantic_core import from_json
+
+from .records import SessionRecord
+
+__all__ = ["DEFAULT_BRANCH", "default_of"]
 
 DEFAULT_BRANCH: Final = "(default)"
 """A branch that stands for its session and has no name."""
+
+
+def default_of(record: SessionRecord) -> str:
+    """Return the id of the branch that stands for a session, if it has one."""
+    found = from_json(record.fields.get("default_branch", "null"))
+    return found if isinstance(found, str) else ""

@@ -37,7 +37,9 @@ async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
     await expect(page.locator('.side nav [aria-current="page"]')).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.parametrize(("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s")])
+@pytest.mark.parametrize(
+    ("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s"), ("/dead/groups", "Sessions")]
+)
 async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str) -> None:
     """On a screen of usual width: the buttons of a row stay at its right end, over what is beside them if need be."""
     await scene.session.anew_branch(name="other", pool=f"desk-{'b' * 12}")
