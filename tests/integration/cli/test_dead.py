@@ -155,6 +155,7 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
         (("drop",), Code.USAGE, "--reason, --error, --branch, --group or --all"),
         (("retry", "1-1", "--all"), Code.USAGE, "not both"),
         (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
+        (("show", ""), Code.USAGE, "An empty text names no dead letter"),
         (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "x"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "@/no/such/file"), Code.USAGE, "cannot be read"),
