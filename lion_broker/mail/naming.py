@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydantic_core import from_json
-
-from .records import SessionRecord
+if TYPE_CHECKING:
+    from .records import SessionRecord
 
 __all__ = ["DEFAULT_BRANCH", "default_of"]
 
@@ -16,5 +15,8 @@ DEFAULT_BRANCH: Final = "(default)"
 
 def default_of(record: SessionRecord) -> str:
     """Return the id of the branch that stands for a session, if it has one."""
+    # Help of commands imports this module, and needs no more than it prints.
+    from pydantic_core import from_json
+
     found = from_json(record.fields.get("default_branch", "null"))
     return found if isinstance(found, str) else ""
