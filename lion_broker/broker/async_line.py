@@ -92,6 +92,8 @@ class AsyncLine:
 
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(open_it())
+            # When all who waited have left, the loop itself would say at length in the log why it failed.
+            self._opening.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(self._opening)
 
     async def _call_held(self, waiting: Waiting) -> list[Any]:

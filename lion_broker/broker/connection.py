@@ -131,9 +131,9 @@ def translate(error: BaseException, url: str) -> LionError:
         )
     if is_passing(error):
         look = "Is it running, and does it speak TLS?" if url.startswith("rediss://") else "Is it running?"
-        return BrokerUnavailable(
-            f"No server answers at {shown}: {text or type(error).__name__}. {look} What was accepted before is stored."
-        )
+        silent = isinstance(error, TimeoutError)
+        said = text or ("the server is silent" if silent else type(error).__name__)
+        return BrokerUnavailable(f"No server answers at {shown}: {said}. {look} What was accepted before is stored.")
     if isinstance(error, errors.OutOfMemoryError) or "OOM" in text[:80]:
         return MailboxFull(f"The server at {shown} is out of memory and takes no more mail; let workers drain it.")
     if "unknown command" in text.lower() and "fcall" in text.lower():

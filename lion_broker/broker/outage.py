@@ -17,7 +17,7 @@ from lion_broker.errors import BrokerUnavailable, LionError, ServerBusy
 from lion_broker.telemetry import logger
 from lion_broker.telemetry.counts import counts_here
 
-from .connection import translate
+from .connection import translate, without_secrets
 from .copies import TooFewCopies
 
 __all__ = ["Outage", "leaving", "outage_of"]
@@ -48,7 +48,8 @@ class Outage:
 
     def __init__(self) -> None:
         self._error = ""
-        self._at = 0.0
+        self._at = self._since = 0.0
+        self._where = ""
         self._told = -_TOLD_SECONDS
         self._busy: tuple[float, str] | None = None
         self._keepers: WeakSet[Sized] = WeakSet()
@@ -76,13 +77,19 @@ class Outage:
             told = ServerBusy(busy[1])
         # That too few replicas have a write says nothing of the next call.
         if isinstance(told, BrokerUnavailable) and not isinstance(error, TooFewCopies):
-            self._at, self._error = time.monotonic(), str(told)
+            with self._lock:
+                now = time.monotonic()
+                self._since = self._since if self._error else now
+                self._at, self._error, self._where = now, str(told), without_secrets(url)
         return told
 
     def ends(self) -> None:
         """A call was answered."""
         if self._error or self._busy:
-            self._error, self._busy = "", None
+            with self._lock:
+                missed, self._error, self._busy = self._error, "", None
+            if missed:
+                log.info("the server at %s answers again, after %.1f s", self._where, time.monotonic() - self._since)
 
     @property
     def goes_on(self) -> bool:

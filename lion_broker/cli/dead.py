@@ -141,7 +141,7 @@ def show(
         names = called(exchange, shelf.session, names_of(exchange, shelf.session, [sender]))
     row = {
         **letter_row(shelf, found),
-        "owners": list(found.owners),
+        "owners": list(found.tried_by),
         "from": sender or None,
         "from_name": names.get(sender, ""),
         "sent": mail and mail.header.created,
@@ -155,6 +155,7 @@ def show(
     typer.echo(
         f"\nTo send it again: lion-broker dead retry {shelf.session} {found.id}"
         f"\nIn other words:   lion-broker dead edit {shelf.session} {found.id} --item TEXT"
+        f"\nTo remove it:     lion-broker dead drop {shelf.session} {found.id}"
     )
 
 
@@ -314,8 +315,8 @@ def _show(row: dict[str, Any], letter: DeadLetter) -> None:
         typer.echo(f"{name.replace('_', ' ') + ':':<14}{cell(row[name])}")
     if row["sent"]:
         typer.echo(f"{'sent:':<14}{moment(row['sent'])} ({since(moment(row['sent']))} ago)")
-    typer.echo(f"{'died:':<14}{ago(max(0.1, time.time() - row['at']))} ago")
-    typer.echo(f"{'attempts:':<14}{letter.attempts}, by {', '.join(letter.owners) or 'nobody that is known'}")
+    typer.echo(f"{'died:':<14}{moment(row['at'])} ({ago(max(0.1, time.time() - row['at']))} ago)")
+    typer.echo(f"{'attempts:':<14}{letter.attempts}, by {', '.join(letter.tried_by) or 'nobody that is known'}")
     typer.echo(f"{'reason:':<14}{paint('dead', letter.reason)}")
     typer.echo(f"{'error:':<14}{cell(letter.detail or letter.error)}")
     typer.echo(f"{'says:':<14}{cell(said)}\n")

@@ -10,7 +10,7 @@ import typer
 
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
-from lion_broker.mail.naming import DEFAULT_BRANCH
+from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 
 from . import completion
 from .printing import ago, cell
@@ -25,7 +25,6 @@ __all__ = [
     "One",
     "bare_defaults",
     "called",
-    "default_of",
     "name_of",
     "records_of",
     "session_id",
@@ -54,14 +53,6 @@ Maybe = Annotated[
         autocompletion=completion.sessions,
     ),
 ]
-
-
-def default_of(record: SessionRecord) -> str:
-    """Return the id of the branch that stands for a session, if it has one."""
-    from pydantic_core import from_json
-
-    found = from_json(record.fields.get("default_branch", "null"))
-    return found if isinstance(found, str) else ""
 
 
 def called(exchange: Exchange, session: str, names: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.core.numbers import counted
-from lion_broker.errors import ItemNotFoundError
+from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from .finding import name_of, records_of, session_id
 
@@ -71,8 +71,11 @@ def is_letter(text: str | None) -> bool:
 def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted: Wanted) -> list[Shelf]:
     """Return the letters that are named by `ids`, or that fit; of one session, or of all that have any.
 
-    Raises ItemNotFoundError for an id that no letter has, and one that letters of several sessions have.
+    Raises ItemNotFoundError for an id that no letter has, and one that letters of several sessions have; ConfigError
+    for an empty one.
     """
+    if not all(one.strip() for one in ids):
+        raise ConfigError("An empty text names no dead letter; `lion-broker dead ls` lists them.")
     found = [_shelf(exchange, record, wanted, whole=bool(ids)) for record in letter_records(exchange, session)]
     if ids:
         return _named(found, ids, many=session is None)

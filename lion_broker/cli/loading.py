@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lion_broker.errors import ConfigError
 
 if TYPE_CHECKING:
     from lion_broker.branch.registry import Registry
 
-__all__ = ["load_registry"]
+__all__ = ["check_registry", "load_registry"]
+
+_LONGEST: Final = 16_384
+_CHECK: Final = """
+import os, sys
+from lion_broker.cli.loading import load_registry
+from lion_broker.errors import ConfigError
+try:
+    load_registry(sys.argv[1])
+except ConfigError as error:
+    os.write(int(sys.argv[2]), str(error).encode(errors="replace"))
+"""
 
 
 def load_registry(app: str) -> Registry:
@@ -27,16 +41,46 @@ def load_registry(app: str) -> Registry:
 
     module_name, _, name = app.partition(":")
     if not module_name or not name.isidentifier():
-        raise ConfigError(f"--app {app!r} is not of the form package.module:name, for example app:registry.")
+        example = f"{module_name or 'app'}:registry"
+        raise ConfigError(f"--app {app!r} is not of the form package.module:name, for example {example}.")
     module = _import(module_name)
     found = getattr(module, name, None)
     if isinstance(found, Registry):
         return found
-    known = ", ".join(sorted(key for key, value in vars(module).items() if isinstance(value, Registry)))
-    hint = f"It has these: {known}." if known else f"Make one there: {name} = Registry()."
+    known = sorted(key for key, value in vars(module).items() if isinstance(value, Registry))
+    meant = " or ".join(f"--app {module_name}:{key}" for key in known)
+    hint = f"Give {meant}." if meant else f"Make one there: {name} = Registry()."
     if found is None:
         raise ConfigError(f"--app {app}: the module {module_name} has no {name!r}. {hint}")
     raise ConfigError(f"--app {app}: {name!r} is of type {type(found).__name__}, not a Registry. {hint}")
+
+
+def check_registry(app: str, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError when workers could not load a registry, before any of them is started to say so.
+
+    A process of its own tries, so that nothing of the module stays here; what it prints is for workers to print.
+    """
+    text = ""
+    reading, writing = os.pipe()
+    try:
+        subprocess.run(  # noqa: S603 - this interpreter, with our own words
+            [sys.executable, "-c", _CHECK, app, str(writing)],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[writing],
+            check=False,
+        )
+        # Not to the end of the pipe: what the module has started may hold it open.
+        os.set_blocking(reading, False)
+        with suppress(BlockingIOError):
+            text = os.read(reading, _LONGEST).decode(errors="replace")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    if text:
+        raise ConfigError(text)
 
 
 def _import(name: str) -> ModuleType:

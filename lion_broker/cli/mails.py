@@ -234,14 +234,16 @@ def _listing(
     # One more than is shown tells whether there are more. What is sorted by a number is chosen by it: then all that fit
     # are looked at.
     found = run(exchange, list_mails_steps(chosen, fits, most + 1 if sort == "sent" else _MOST, states))
-    rows = [mail_row(one, "" if session else where, found.names) for where, one in found.mails]
+    rows = [mail_row(one, where, found.names) for where, one in found.mails]
     if sort != "sent":
         field = {"tries": "attempts", "took": "took_seconds"}[sort]
         rows.sort(key=lambda row: -(row[field] or 0))
     is_more = len(rows) > most
     rows = rows[-most:] if sort == "sent" else rows[:most]
     bare = bare_defaults(exchange, {where for where, _ in found.mails}, found.names)
-    return Listing(rows, mail_columns(bare), empty, " ".join(_left_out(found, most, is_more=is_more)))
+    return Listing(
+        rows, mail_columns(bare, alone=session is not None), empty, " ".join(_left_out(found, most, is_more=is_more))
+    )
 
 
 def _left_out(found: Sought, most: int, *, is_more: bool) -> Iterator[str]:

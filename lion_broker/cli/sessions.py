@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from lion_broker.errors import ConfigError, ItemNotFoundError
-from lion_broker.mail.naming import DEFAULT_BRANCH
+from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 
 from . import completion
-from .finding import One, default_of, name_of, records_of, session_id
+from .finding import One, name_of, records_of, session_id
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at

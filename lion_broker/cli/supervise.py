@@ -14,6 +14,7 @@ from lion_broker.telemetry import logger
 
 from .changes import folders_of, watch
 from .fleet import Fleet
+from .loading import check_registry
 from .running import Signals, on_eof, run, until_told
 from .words import own_words, typed_words
 
@@ -34,7 +35,7 @@ def supervise(
 ) -> int:
     """Keep so many worker processes with the options that were typed; returns the exit code.
 
-    Raises ConfigError for a port that all of them would want.
+    Raises ConfigError for a port that all of them would want, and for a registry that none of them could load.
     """
     for option, address in (("--health-port", settings.health_port), ("--metrics-port", settings.metrics_port)):
         if processes > 1 and address and address.rpartition(":")[2] != "0":
@@ -42,6 +43,9 @@ def supervise(
                 f"{option} {address} can be that of one process only. Give 0 for a free port each, which the log names,"
                 f" or start {counted(processes, 'worker')} with ports of their own."
             )
+    if not reload:
+        # With --reload it may become right with the next change of a file.
+        check_registry(app, given_environ(settings))
     words = own_words("worker", *typed_words(context, without=_OURS), "--until-eof")
     fleet = Fleet(words, given_environ(settings), processes, patient=reload)
     return run(partial(_serve, fleet, app if reload else "", until_eof))

@@ -13,10 +13,10 @@ import typer
 
 from lion_broker.core.numbers import counted
 from lion_broker.errors import BranchClosed, BrokerUnavailable, ConfigError, ItemNotFoundError
-from lion_broker.mail.naming import DEFAULT_BRANCH
+from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 
 from .age import seconds_of
-from .finding import Maybe, default_of, session_id
+from .finding import Maybe, session_id
 from .marks import Marks
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json

@@ -86,7 +86,7 @@ def trace(
         found = session_id(exchange, session)
         if mail is None:
             lanes = run(exchange, lanes_steps(found, count=count))
-            _show_lanes(lanes, bare_defaults(exchange, [found], lanes.names), as_json)
+            _show_lanes(found, lanes, bare_defaults(exchange, [found], lanes.names), as_json)
             return
         traced, names = run(exchange, trace_steps(found, mail, depth=depth)), _names(exchange, found)
         shown = called(exchange, found, names)
@@ -106,16 +106,20 @@ def _names(exchange: Any, session: str) -> dict[str, str]:
     return names
 
 
-def _show_lanes(lanes: Lanes, bare: Collection[str], as_json: bool) -> None:
+def _show_lanes(session: str, lanes: Lanes, bare: Collection[str], as_json: bool) -> None:
     note = f"… and older ones: --count {len(lanes.passages) * 2}" if lanes.more else ""
-    rows = [mail_row(one, "", lanes.names) for one in lanes.passages]
+    rows = [mail_row(one, session, lanes.names) for one in lanes.passages]
     form: Form = "json" if as_json else "table"
-    told(Listing(rows, mail_columns(bare), "There is no mail in this session.", note), form)
+    told(Listing(rows, mail_columns(bare, alone=True), "There is no mail in this session.", note), form)
 
 
-def mail_columns(bare: Collection[str]) -> tuple[Column, ...]:
-    """Return the columns of a table of mails; `bare` are branches that stand for sessions and have no name."""
-    return (*_BEFORE_ENDS, *end_columns(bare), *_AFTER_ENDS)
+def mail_columns(bare: Collection[str], *, alone: bool = False) -> tuple[Column, ...]:
+    """Return the columns of a table of mails, of one session `alone` without it.
+
+    `bare` are branches that stand for sessions and have no name.
+    """
+    before = [one for one in _BEFORE_ENDS if not (alone and one.heading == "session")]
+    return (*before, *end_columns(bare), *_AFTER_ENDS)
 
 
 def end_columns(bare: Collection[str]) -> tuple[Column, Column]:
@@ -128,7 +132,7 @@ def end_columns(bare: Collection[str]) -> tuple[Column, Column]:
 
 
 def mail_row(one: Passage, session: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """Where a mail stands, as a row; `session` is empty where all are of one."""
+    """Where a mail stands, as a row."""
     waited, lasted = one.waited, one.took(time.time())
     return {
         "mail": one.mail,

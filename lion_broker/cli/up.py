@@ -92,7 +92,9 @@ def up(
     from lion_broker.config import Settings
 
     from .deployment import Plan, serve
+    from .loading import check_registry
     from .standing import Place
+    from .supervise import given_environ
 
     settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
     pools = list(dict.fromkeys(pool or ["default"]))
@@ -110,8 +112,11 @@ def up(
     shared = ["--namespace", settings.namespace, "--log-level", log_level]
     shared += [] if log_format is None else ["--log-format", log_format]
     plan = Plan(settings, app, pools, workers, options, shared, port, dashboard)
-    with place.taken() as write, shared_exchange(settings) as exchange:
-        raise typer.Exit(run(partial(serve, plan, exchange, write, partial(_say, ready_fd, as_json))))
+    with place.taken() as write:
+        if app is not None:
+            check_registry(app, given_environ(settings))
+        with shared_exchange(settings) as exchange:
+            raise typer.Exit(run(partial(serve, plan, exchange, write, partial(_say, ready_fd, as_json))))
 
 
 def down(

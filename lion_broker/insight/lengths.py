@@ -6,7 +6,10 @@ __all__ = ["length"]
 
 
 def length(seconds: float | None) -> str:
-    """Return a length of time: `340 µs`, `12 ms`, `3.4 s`, `5 s`, `5 min 2 s`, `3 h 4 min`; empty for one not known."""
+    """Return a length of time, empty for one not known.
+
+    It is said as `340 µs`, `12 ms`, `3.4 s`, `5 s`, `5 min 2 s`, `12 min` or `3 h 4 min`.
+    """
     if seconds is None:
         return ""
     if seconds == 0:
@@ -19,7 +22,9 @@ def length(seconds: float | None) -> str:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
     if seconds < 3600:
         whole = round(seconds)
-        return _two(whole // 60, "min", whole % 60, "s") if whole < 3600 else "1 h"
+        if whole < 600:
+            return _two(whole // 60, "min", whole % 60, "s")
+        return f"{whole // 60} min" if whole < 3600 else "1 h"
     if seconds < 48 * 3600:
         whole = int(seconds)
         return _two(whole // 3600, "h", whole % 3600 // 60, "min")

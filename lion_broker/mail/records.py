@@ -308,7 +308,7 @@ class Deferral:
 class DeadLetter:
     """A mail that could not be delivered or applied, kept with the reason.
 
-    `branch` is where it was to take effect, `error` the class of what its behaviour raised, if any; `owners` have tried
+    `branch` is where it was to take effect, `error` the class of what its behaviour raised, if any; `owners` have had
     it, the last one last. `mail` is None when the bytes were no mail.
     """
 
@@ -320,6 +320,11 @@ class DeadLetter:
     owners: tuple[str, ...]
     mail: WireMail | None
     error: str = ""
+
+    @property
+    def tried_by(self) -> tuple[str, ...]:
+        """Who has tried it: not the last who had a poison mail, and has only buried it."""
+        return self.owners[:-1] if self.reason == "poison" and len(self.owners) > 1 else self.owners
 
     @property
     def caused_by(self) -> str | None:

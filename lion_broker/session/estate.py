@@ -26,6 +26,7 @@ from lion_broker.core.portable import to_portable
 from lion_broker.errors import ConfigError, ItemExistsError, ItemNotFoundError
 from lion_broker.mail.checks import DELIVERIES
 from lion_broker.mail.exchange import Exchange, Steps, ask
+from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRecord
 from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, DeleteSession, ReadBranches, ReadSession
@@ -176,8 +177,8 @@ class Estate:
         try:
             return self.found[ref]
         except ItemNotFoundError:
-            yield from session_steps(self.session)
-            raise ItemNotFoundError(self._no_branch(ref)) from None
+            record = yield from session_steps(self.session)
+            raise ItemNotFoundError(self._no_branch(ref, default_of(record))) from None
 
     def look_up_steps(self, branch: IDType) -> Steps[None]:
         """Take note of one open branch that may be among those which have not been read."""
@@ -195,9 +196,11 @@ class Estate:
         if ref not in self.found:
             yield from self.known_steps()
 
-    def _no_branch(self, ref: Any) -> str:
-        """Say that a branch is not there, and which are."""
-        names = [branch.name or str(branch.id) for branch in self.found]
+    def _no_branch(self, ref: Any, default: str) -> str:
+        """Say that a branch is not there, and which are; the nameless one that stands for the session comes last."""
+        bare = [branch for branch in self.found if not branch.name and branch.id == default]
+        names = [branch.name or str(branch.id) for branch in self.found if branch not in bare]
+        names += [DEFAULT_BRANCH for _ in bare]
         there = ", ".join(names[:_NAMES_SHOWN]) + (
             f" and {len(names) - _NAMES_SHOWN} more" * (len(names) > _NAMES_SHOWN)
         )

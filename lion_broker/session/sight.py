@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 from lion_broker.branch.directory import session_steps
 from lion_broker.core.html import ROWS, table_html
 from lion_broker.errors import LionError
@@ -20,7 +18,7 @@ from lion_broker.insight.tail import Happenings
 from lion_broker.insight.timeline import Timeline
 from lion_broker.insight.trace import trace_steps
 from lion_broker.mail.exchange import PAUSE, Steps, ask
-from lion_broker.mail.naming import DEFAULT_BRANCH
+from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 from lion_broker.mail.verbs import ReadBranches
 
 from . import views
@@ -152,7 +150,7 @@ class SessionSight(SessionLife):
             record, branches = self._run(self._overview_steps())
         except LionError as error:
             return table_html(f"{self!r}: {error}", (), ())
-        default = from_json(record.fields.get("default_branch", "null"))
+        default = default_of(record)
         rows = [
             (
                 one.seed.name or (DEFAULT_BRANCH if one.id == default else ""),

@@ -98,7 +98,7 @@ def letter_fields(letter: DeadLetter, names: Mapping[str, str]) -> dict[str, Any
         "Attempts": letter.attempts,
         "Sent": header.created if header else "",
         "Died": died_at(letter),
-        "Tried by": ", ".join(letter.owners),
+        "Tried by": ", ".join(letter.tried_by),
         "Sent while handling": letter.caused_by or "",
     }
 

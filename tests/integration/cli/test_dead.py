@@ -1,5 +1,6 @@
 """Dead letters on the command line: looked at, sent again, edited, dropped."""
 
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
         (("drop",), Code.USAGE, "--reason, --error, --branch, --group or --all"),
         (("retry", "1-1", "--all"), Code.USAGE, "not both"),
         (("retry", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
+        (("show", ""), Code.USAGE, "An empty text names no dead letter"),
         (("show", "1-1"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "x"), Code.NOT_FOUND, "no dead letter 1-1"),
         (("edit", "1-1", "--item", "@/no/such/file"), Code.USAGE, "cannot be read"),
@@ -180,7 +182,10 @@ def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture
     assert "2 would be sent again." in capsys.readouterr().out
     letter = session.dead_letters[0].id
     assert main(["dead", "show", session.id, letter]) == Code.OK
-    assert "No other mail led to it." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "No other mail led to it." in shown
+    assert re.search(r"^died: +\d{4}-\d\d-\d\dT[^ ]+ \([^)]+ ago\)$", shown, re.MULTILINE)
+    assert f"lion-broker dead drop {session.id} {letter}" in shown
     assert main(["dead", "drop", session.id, letter]) == Code.OK
     assert "1 dropped." in capsys.readouterr().out
 

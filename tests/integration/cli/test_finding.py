@@ -89,7 +89,7 @@ def test_a_mail_is_shown_without_its_session(session: Session, told: Told, capsy
     clerk = session.new_branch(name="clerk", pool="nobody", behaviour="any")
     session.default_branch.send(clerk, "message", "anybody there?")
     (row,) = told("mail", "ls", "mine", "--state", "waiting")
-    assert (row["to"], row["text"], row["session"]) == ("clerk", "anybody there?", "")
+    assert (row["to"], row["text"], row["session"]) == ("clerk", "anybody there?", session.id)
     assert main(["mail", "show", row["mail"]]) == Code.OK
     said = capsys.readouterr().out
     assert "state:     waiting" in said
@@ -105,6 +105,7 @@ def test_a_copy_has_the_same_mail(session: Session, told: Told, capsys: pytest.C
     ada.receive_all()
     session.flush()
     (row,) = told("mail", "ls", "mine")
+    assert row["session"] == session.id
     copy = told("session", "fork", "mine", "--name", "copy")["session"]
     assert main(["mail", "show", row["mail"]]) == Code.NOT_FOUND
     said = capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_a_tail_to_the_end(session: Session, capsys: pytest.CaptureFixture[str])
     ours = lines(capsys, "tail", session.id, "--until-idle", "--branch", "ada")
     assert ours == found[1:]
     assert main(["tail", session.id, "--until-idle", "--branch", "adda"]) == Code.OK
-    assert "The session has no branch named 'adda'; it has" in capsys.readouterr().err
+    assert "The session has no branch named 'adda'; it has ada, (default)." in capsys.readouterr().err
     assert lines(capsys, "tail", session.id, "--until-idle", "--since", found[-2]["id"])[0] == found[-1]
     assert lines(capsys, "tail", "--until-idle", "--since", "5m") == found
     assert lines(capsys, "tail", "--until-idle", "--since", "2100-01-01T00:00") == []

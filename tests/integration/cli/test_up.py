@@ -152,12 +152,25 @@ def test_down_waits_for_turns_and_a_second_one_drops_them(
 def test_what_cannot_work_ends_at_once(
     stage: Stage, words: tuple[str, ...], code: int, said: str, way: tuple[str, ...]
 ) -> None:
-    """The error of a worker is that of `up`, also when it was to run on its own, and nothing is left running."""
+    """Said once, before a worker starts, also when it was to run on its own; and nothing is left running."""
     program = stage.start("-m", "lion_broker", "up", "--no-dashboard", *words, *way)
     assert program.wait() == code
-    assert said in program.errors
+    assert program.errors.count(said) == 1
     assert "Traceback" not in program.errors
     assert main(["down"]) == Code.OK
+
+
+@pytest.mark.parametrize(
+    "words", [("up", "--no-dashboard"), ("worker", "--processes", "2")], ids=lambda words: words[0]
+)
+def test_a_registry_that_is_not_there_is_an_error_for_programs(stage: Stage, words: tuple[str, ...]) -> None:
+    """An object, as any other error, and not only the lines of workers that could not begin."""
+    program = stage.start("-m", "lion_broker", *words, "--app", "tests.apps.desk:nothing", "--json")
+    assert program.wait() == Code.USAGE
+    told = program.told()
+    assert (told["error"], told["code"]) == ("ConfigError", Code.USAGE)
+    assert "Give --app tests.apps.desk:registry." in told["message"]
+    assert program.errors.count("has no 'nothing'") == 1
 
 
 def test_a_taken_port_that_was_named_is_an_error(stage: Stage) -> None:

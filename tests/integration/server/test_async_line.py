@@ -10,6 +10,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from lion_broker.broker.async_line import AsyncLine
 from lion_broker.broker.copies import Copies
+from lion_broker.broker.pipeline import Pipeline
 from lion_broker.broker.requests import Command
 from lion_broker.testing import await_until
 from tests.stage import Stage
@@ -255,3 +256,26 @@ async def test_what_nobody_waited_for_to_open_is_closed(stage: Stage) -> None:
     await asyncio.gather(caller, return_exceptions=True)
     await line.aclose()
     assert line._main is None
+
+
+async def test_what_nobody_waited_for_to_open_fails_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has left has said why; the event loop adds no page of its own to the log."""
+    opened, said = asyncio.Event(), []
+
+    async def fail(*_: Any) -> None:
+        await opened.wait()
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(Pipeline, "open", fail)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    line = AsyncLine("redis://127.0.0.1:1", SECONDS)
+    caller = asyncio.create_task(line.call([("PING",)], SECONDS))
+    await await_until(lambda: line._opening is not None)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    opened.set()
+    await await_until(lambda: line._opening is not None and line._opening.done())
+    line._opening = None
+    await asyncio.sleep(0)
+    gc.collect()
+    assert said == []

@@ -85,9 +85,9 @@ def test_many_sessions_end_with_the_patience_of_one(shared: bool, monkeypatch: p
             exchange.close()
 
 
-def test_a_server_that_is_back_is_not_taken_for_gone() -> None:
-    """One answer, to whoever it is, and everybody who leaves asks again."""
-    with own_server() as server:
+def test_a_server_that_is_back_is_not_taken_for_gone(caplog: pytest.LogCaptureFixture) -> None:
+    """One answer, to whoever it is, and everybody who leaves asks again; the log says so, once."""
+    with caplog.at_level(logging.INFO, "lion_broker"), own_server() as server:
         first, second = (RedisExchange(server.url, SECRET, patience=0.3) for _ in range(2))
         with first, second:
             session = Session(exchange=first, name="kept")
@@ -101,6 +101,9 @@ def test_a_server_that_is_back_is_not_taken_for_gone() -> None:
             session.close()
             with Session.open(session.id, exchange=second) as again:
                 assert [one.content for one in again.get_branch("ada").logs] == [{"text": "stored"}]
+        back = [one.getMessage() for one in caplog.records if "answers again" in one.getMessage()]
+        assert len(back) == 1
+        assert back[0].startswith(f"the server at unix://{server.socket} answers again, after ")
 
 
 def test_renewals_that_fail_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

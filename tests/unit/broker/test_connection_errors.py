@@ -41,6 +41,13 @@ def test_errors_of_the_system_are_passing(kind: type[OSError]) -> None:
     assert isinstance(translate(kind("gone"), URL), BrokerUnavailable)
 
 
+def test_a_timeout_without_words_says_what_it_means() -> None:
+    """Not the name of a class."""
+    assert "No server answers at redis://host:6379/0: the server is silent. Is it" in str(
+        translate(TimeoutError(), URL)
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "passing", "kind"),
     [

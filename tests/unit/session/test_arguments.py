@@ -84,10 +84,11 @@ def test_an_empty_text_names_nothing(session: Session) -> None:
 
 def test_an_unknown_branch_is_told_with_those_that_there_are(session: Session) -> None:
     """Some names, and how many more; an id as an id, a place as a place."""
-    home = str(session.default_branch.id)
+    with pytest.raises(ItemNotFoundError, match=r"no branch named 'x'; it has \(default\)\.$"):
+        session.get_branch("x")
     for number in range(6):
         session.new_branch(name=f"b{number}")
-    with pytest.raises(ItemNotFoundError, match=rf"no branch named 'x'; it has {home}, b0, b1, b2, b3 and 2 more\.$"):
+    with pytest.raises(ItemNotFoundError, match=r"no branch named 'x'; it has b0, b1, b2, b3, b4 and 2 more\.$"):
         session.get_branch("x")
     stranger = Branch()
     for ref in (stranger, str(stranger.id)):
