@@ -70,7 +70,7 @@ async def _count(work: str) -> dict[str, float]:
         branches = [await session.anew_branch(pool="counted", behaviour=behaviour) for _ in range(TURNS)]
         async with session.batch():
             for number in range(mails):
-                await session.default_branch.asend(branches[number % TURNS], "message", "x" * 1000)
+                await session.default_branch.asend(branches[number // TURN], "message", "x" * 1000)
         async with Worker(registry, pool="counted", batch=TURN) as worker:
             with Calls() as calls:
                 await worker.run(until_idle=True)

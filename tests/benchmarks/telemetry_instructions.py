@@ -110,7 +110,7 @@ async def _fill(watch: str, work: str, mails: int, of: int) -> None:
         branches = [await session.anew_branch(pool=POOL, behaviour=behaviour) for _ in range(mails // of)]
         async with session.batch():
             for number in range(mails):
-                await session.default_branch.asend(branches[number % len(branches)], "message", "x" * 1000)
+                await session.default_branch.asend(branches[number // of], "message", "x" * 1000)
     print(json.dumps(session.id))
 
 
