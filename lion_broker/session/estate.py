@@ -290,6 +290,11 @@ class Estate:
         if not self.around.batches.holding:
             yield from self.postbox.post_held_steps()
 
+    def leave_steps(self) -> Steps[None]:
+        """The same, and take along what this process was answered."""
+        yield from self.flush_steps()
+        yield from self.reach.commander.leave_steps()
+
     def end_batch_steps(self) -> Steps[None]:
         """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
         if self.delivery == "auto":
@@ -300,6 +305,7 @@ class Estate:
         """Remove everything that the session owns, in bounded pieces."""
         while (yield from ask(DeleteSession(self.session))):
             pass
+        yield from self.reach.commander.leave_steps()
 
     def check_open(self) -> None:
         """Raise ItemNotFoundError when the session is closed here."""

@@ -207,7 +207,7 @@ class SessionLife(Element, Communicatable, Relational):
             return
         with leaving():
             try:
-                self.flush()
+                self._run(self._estate.leave_steps())
             finally:
                 self._estate.close()
                 self._close_exchange()
@@ -218,7 +218,7 @@ class SessionLife(Element, Communicatable, Relational):
             return
         try:
             with leaving():
-                await self.aflush()
+                await self._arun(self._estate.leave_steps())
         finally:
             with leaving():
                 self._estate.close()
@@ -282,7 +282,7 @@ def _leave(estate: Estate) -> None:
         return
     try:
         with leaving():
-            run(estate.exchange, estate.flush_steps())
+            run(estate.exchange, estate.leave_steps())
             estate.close()
     except LionError:
         estate.closed = True
