@@ -19,6 +19,7 @@ from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Entry, ReadyEntry
 from lion_broker.mail.wire import Header, WireMail
+from lion_broker.telemetry import otel
 from lion_broker.telemetry.counts import counting
 from lion_broker.telemetry.mail_spans import process
 from lion_broker.telemetry.otel import used
@@ -29,6 +30,12 @@ from tests.unit.telemetry.seen import Seen, watched
 
 EXCHANGE = MemoryExchange()
 READY = ReadyEntry("1-0", "s", "b")
+
+
+@pytest.fixture(autouse=True)
+def no_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No act is watched here: who watches first does so for all tests that follow, and watchers are put back."""
+    monkeypatch.setattr(otel, "_watching", True)
 
 
 def entries(mails: int, sender: Callable[[int], int]) -> list[Entry]:
