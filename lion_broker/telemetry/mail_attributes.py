@@ -15,6 +15,7 @@ __all__ = [
     "of_mail",
     "of_mailbox",
     "of_metrics",
+    "of_owner",
     "of_session",
     "of_worker",
 ]
@@ -56,6 +57,15 @@ def of_worker(exchange: Mailboxes, session: str, branch: str, owner: str, operat
     return {
         **_of_operation(exchange.url, str(session), operation, kind),
         **of_mailbox(exchange, session, branch),
+        "messaging.client.id": owner,
+    }
+
+
+def of_owner(exchange: Mailboxes, session: str, owner: str, operation: str, kind: str) -> dict[str, Any]:
+    """The attributes of what the worker `owner` does with the mail of several branches; the caller may add to them."""
+    return {
+        **_of_operation(exchange.url, str(session), operation, kind),
+        "messaging.consumer.group.name": _GROUP,
         "messaging.client.id": owner,
     }
 

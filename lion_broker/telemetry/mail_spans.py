@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Processing", "Sending", "Together", "ack", "count_received", "count_sent", "handed_in", "outgoing", "process",
-    "receive", "settle",
+    "settle",
 ]  # fmt: skip
 
 
@@ -152,12 +152,13 @@ def count_sent(categories: Iterable[str]) -> None:
 class Processing:
     """The handling of one mail, or of several in one span; `enter` it once, and `leave` it before its end."""
 
-    __slots__ = ("_before", "_began", "_known", "_mail", "_mails", "_otel", "_span", "context")
+    __slots__ = ("_before", "_began", "_known", "_links", "_mail", "_mails", "_otel", "_span", "context")
 
     def __init__(self, used: Otel, span: Span, context: Context, mail: Carrier) -> None:
         self._otel, self._span = used, span
         self._mail, self._mails = mail.id, 1
         self._known = {mail.traceparent} if mail.traceparent is not None else set()
+        self._links = span.is_recording()
         self._began = time.perf_counter()
         self._before: Context | None = None
         self.context = context
@@ -166,9 +167,10 @@ class Processing:
         """One more mail is handled in it."""
         self._mails += 1
         sender = mail.traceparent
-        if sender is None or sender in self._known or len(self._known) >= MOST_LINKS:
+        if not self._links or sender is None or sender in self._known:
             return
         self._known.add(sender)
+        self._links = len(self._known) < MOST_LINKS
         for link in self._otel.links((mail,)):
             self._span.add_link(link.context)
 
@@ -215,25 +217,6 @@ def count_received(mails: int) -> None:
     used = otel()
     if used is not None:
         used.count("messaging.client.consumed.messages", mails)
-
-
-def receive(
-    exchange: Mailboxes, session: str, branch: str, owner: str, mails: int, senders: Collection[Carrier], began: float
-) -> None:
-    """Note that so many mails were received that were asked for at `began`, in seconds since the epoch.
-
-    `senders` has one mail of each span that has sent them. What comes with the answer to a commit was not asked for,
-    and has no span.
-    """
-    used = otel()
-    if used is None:
-        return
-    attributes = of_worker(exchange, session, branch, owner, "receive", "receive")
-    attributes["messaging.batch.message_count"] = mails
-    parent = used.begun_by(senders)
-    used.start(f"receive {TEMPLATE}", "CLIENT", attributes, parent, began=began).end()
-    duration = max(0.0, time.time() - began)
-    used.record("messaging.client.operation.duration", duration, of_metrics("receive"))
 
 
 def ack(

@@ -83,7 +83,7 @@ ATTRIBUTES: Final = {
     "messaging.batch.message_count": "mail, where a span stands for several",
     "messaging.client.id": "mail that a worker handles: its name",
     "messaging.consumer.group.name": "mail that a worker handles: `workers`",
-    "messaging.destination.name": "mail: the key of the mailbox",
+    "messaging.destination.name": "mail: the key of the mailbox, where a span is about one",
     "messaging.destination.template": "mail",
     "messaging.message.conversation_id": "mail: the session's id",
     "messaging.message.id": "mail, where a span stands for one",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from opentelemetry import baggage as baggages
 from opentelemetry import propagate
@@ -119,15 +119,15 @@ class Otel:
 
     def sent_in(self, mail: Carrier) -> Context:
         """Return the context that a mail carries; an empty one where that is nothing, or nonsense."""
-        return _read(mail).context
+        return _context(mail)
 
     def begun_by(self, mails: Collection[Carrier]) -> Context:
         """Return the context to go on with: that of the only sender, or an empty one, which begins a trace."""
-        return _read(next(iter(mails))).context if self.parents and len(mails) == 1 else _NOWHERE
+        return _context(next(iter(mails))) if self.parents and len(mails) == 1 else _NOWHERE
 
     def links(self, mails: Iterable[Carrier]) -> list[Link]:
         """Return links to the spans that have sent mails, as far as these say so."""
-        return [link for mail in mails for link in _read(mail).links]
+        return [Link(sender) for mail in mails if (sender := _sender(mail)).is_valid]
 
     def fail(self, span: Span, error: BaseException | str) -> str:
         """Note that what a span stands for has failed; returns the class of the error, all that is said of it."""
@@ -137,33 +137,39 @@ class Otel:
         return name
 
 
-class _Sent(NamedTuple):
-    """What a mail says of its sending: a context, and a link to the span in it, if there is one."""
+def _context(mail: Carrier) -> Context:
+    """The context that a mail was sent in, as far as it says."""
+    usual = None if mail.tracestate or mail.baggage else _usual_context(mail.traceparent or "")
+    return usual if usual is not None else _unusual(mail)
 
-    context: Context
-    links: tuple[Link, ...]
 
-
-def _read(mail: Carrier) -> _Sent:
+def _sender(mail: Carrier) -> SpanContext:
+    """The span that has sent a mail, as far as it says; a link needs no more, and of a turn's mails many have one."""
     usual = None if mail.tracestate or mail.baggage else _usual(mail.traceparent or "")
-    if usual is not None:
-        return usual
+    return usual if usual is not None else get_current_span(_unusual(mail)).get_span_context()
+
+
+def _unusual(mail: Carrier) -> Context:
     fields = {"traceparent": mail.traceparent, "tracestate": mail.tracestate, "baggage": mail.baggage}
-    context = propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
-    sender = get_current_span(context).get_span_context()
-    return _Sent(context, (Link(sender),) if sender.is_valid else ())
+    return propagate.extract({name: text for name, text in fields.items() if text}, _NOWHERE)
 
 
 @lru_cache(maxsize=256)
-def _usual(traceparent: str) -> _Sent | None:
-    """What a usual `traceparent` says; None for one to be read with care. It is asked for more than once a turn."""
+def _usual(traceparent: str) -> SpanContext | None:
+    """The span that a usual `traceparent` names; None for one to be read with care. It is asked for twice a turn."""
     usual = _TRACEPARENT.fullmatch(traceparent)
     if usual is None:
         return None
-    sender = SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
-    if not sender.is_valid:
-        return _Sent(_NOWHERE, ())
-    return _Sent(set_span_in_context(NonRecordingSpan(sender), _NOWHERE), (Link(sender),))
+    return SpanContext(int(usual[1], 16), int(usual[2], 16), True, TraceFlags(int(usual[3], 16)))
+
+
+@lru_cache(maxsize=256)
+def _usual_context(traceparent: str) -> Context | None:
+    """The context that a usual `traceparent` stands for; of mail that was sent apart, turn by turn, one in a turn."""
+    sender = _usual(traceparent)
+    if sender is None:
+        return None
+    return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
 
 
 def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:

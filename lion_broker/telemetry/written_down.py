@@ -1,4 +1,4 @@
-"""The spans of mail that is only written down: one for turns of a branch that follow one another.
+"""The spans of mail that is only written down: one for turns of a branch that follow one another, or of many at once.
 
 While mail is written down nobody's code runs that would want the span as its parent. So it is made when it has ended,
 in one go, with the times that are known by then.
@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from .mail_attributes import MOST_LINKS, Mailboxes, of_metrics, of_worker
+from .at_once import share
+from .mail_attributes import MOST_LINKS, Mailboxes, of_metrics, of_owner, of_worker
 from .names import TEMPLATE
 
 if TYPE_CHECKING:
@@ -32,10 +33,23 @@ class WritingDown:
 
     `senders` are the spans that have sent them, each with one of its mails.
     The turns of a branch that follow it are part of the span if their mails were sent in the same spans. Who knows that
-    none follows calls `end_written_down`; with the task that serves the branch the span ends in any case.
+    none follows calls `end_written_down`; with the task that serves the branch the span ends in any case. Where that
+    ends for several branches at once, and their mail was sent in one span, they share theirs.
     """
 
-    __slots__ = ("_began", "_ended", "_mail", "_mails", "_of", "_otel", "_seconds", "_senders", "_task", "_turns")
+    __slots__ = (
+        "_began",
+        "_ended",
+        "_mail",
+        "_mails",
+        "_of",
+        "_otel",
+        "_seconds",
+        "_senders",
+        "_several",
+        "_task",
+        "_turns",
+    )
 
     def __init__(
         self,
@@ -51,7 +65,7 @@ class WritingDown:
         self._otel = used
         self._of = (exchange, session, branch, owner)
         self._mail, self._mails, self._senders = mail, mails, senders
-        self._turns = 1
+        self._turns, self._several = 1, False
         self._began = self._ended = time.time()
         self._seconds = -time.perf_counter()
         self._task: asyncio.Task[object] | None = None
@@ -61,25 +75,27 @@ class WritingDown:
         self._ended = time.time()
         self._seconds += time.perf_counter()
         last = _last.get()
-        if last is not None and not error and last._goes_on_with(self):
-            last._turns += 1
-            last._mails += self._mails
-            last._seconds += self._seconds
-            last._ended = self._ended
+        if last is not None and not error and last._of == self._of and last._goes_on_with(self):
             return
         end_written_down()
         if error:
-            self._end(error)
+            self.end(error)
         else:
             self._wait_for_more()
 
-    def _goes_on_with(self, turn: WritingDown) -> bool:
-        return (
-            self._mails + turn._mails <= _MOST_MAILS
-            and turn._ended - self._began <= _MOST_SECONDS
-            and self._senders.keys() == turn._senders.keys()
-            and self._of == turn._of
-        )
+    def _goes_on_with(self, turns: WritingDown) -> bool:
+        """Take further turns into the span, where they may be part of it; returns whether they are."""
+        if (
+            self._mails + turns._mails > _MOST_MAILS
+            or turns._ended - self._began > _MOST_SECONDS
+            or self._senders.keys() != turns._senders.keys()
+        ):
+            return False
+        self._turns += turns._turns
+        self._mails += turns._mails
+        self._seconds += turns._seconds
+        self._ended = turns._ended
+        return True
 
     def _wait_for_more(self) -> None:
         _last.set(self)
@@ -88,13 +104,41 @@ class WritingDown:
             self._task.add_done_callback(self._end_with_task)
 
     def _end_with_task(self, task: asyncio.Task[object]) -> None:
-        self._end()
+        self.end_soon()
 
-    def _end(self, error: str = "") -> None:
+    def end_soon(self) -> None:
+        """End it: nothing follows. Others that end meanwhile may share its span."""
         if self._task is not None:
             self._task.remove_done_callback(self._end_with_task)
+        if len(self._senders) > 1:
+            # Eight links are not enough for what has come to one branch: they are to be found with its own span.
+            self.end()
+        else:
+            share(self)
+
+    @property
+    def key(self) -> object:
+        """What is the same for all that may share the span."""
+        exchange, session, _, owner = self._of
+        return WritingDown, id(self._otel), id(exchange), session, owner, *self._senders
+
+    def joined_by(self, one: WritingDown) -> bool:
+        """Let the span stand for the mails of another branch as well."""
+        began = min(self._began, one._began)
+        joined = self._goes_on_with(one)
+        if joined:
+            self._began = began
+            self._several = self._several or one._of != self._of
+        return joined
+
+    def end(self, error: str = "") -> None:
+        """Make the span; `error` says why what it stands for was not committed."""
         used, senders = self._otel, self._senders.values()
-        attributes = of_worker(*self._of, "process", "process")
+        if self._several:
+            exchange, session, _, owner = self._of
+            attributes = of_owner(exchange, session, owner, "process", "process")
+        else:
+            attributes = of_worker(*self._of, "process", "process")
         if self._mails == 1:
             attributes["messaging.message.id"] = str(self._mail)
         else:
@@ -116,4 +160,4 @@ def end_written_down() -> None:
     last = _last.get()
     if last is not None:
         _last.set(None)
-        last._end()
+        last.end_soon()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -19,8 +19,9 @@ from lion_broker.mail.records import Burial, Claimed, Deferral, Entry, ReadyEntr
 from lion_broker.mail.wire import Header, WireMail
 from lion_broker.telemetry.counts import Counts, counts_here
 from lion_broker.telemetry.lines import back_to, now_about
-from lion_broker.telemetry.mail_spans import Processing, Together, ack, count_received, process, receive, settle
+from lion_broker.telemetry.mail_spans import Processing, Together, ack, count_received, process, settle
 from lion_broker.telemetry.otel import otel
+from lion_broker.telemetry.received import receive
 from lion_broker.telemetry.written_down import WritingDown, end_written_down
 
 if TYPE_CHECKING:
@@ -197,12 +198,12 @@ class Handling:
 def senders_of(entries: Sequence[Entry]) -> dict[str, Header]:
     """The spans that have sent mails, each with the header of one of its mails."""
     try:
-        # Most mails were sent together, and there is nothing but mail: half as much as to look at each.
-        alike = len({entry.mail.header.traceparent for entry in entries}) == 1  # type: ignore[union-attr]
+        # There is nothing but mail, nearly always: a third as much as to look at each.
+        headers = [entry.mail.header for entry in entries]  # type: ignore[union-attr]
     except AttributeError:
-        alike = False
-    every = (entry.mail.header for entry in (entries[:1] if alike else entries) if isinstance(entry.mail, WireMail))
-    return {header.traceparent: header for header in every if header.traceparent is not None}
+        headers = [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
+    found = {header.traceparent: header for header in headers}
+    return {traceparent: header for traceparent, header in found.items() if traceparent is not None}
 
 
 def count_turn(counts: Counts, turn: Worked) -> None:
@@ -217,15 +218,25 @@ def count_turn(counts: Counts, turn: Worked) -> None:
         counts.add("lion_broker_redeliveries_total")
     if turn.lane:
         return
-    # What was sent together came in the same millisecond.
-    for at, mails in Counter([entry.id.partition("-")[0] for entry in through]).items():
-        counts.observe("lion_broker_mail_wait_seconds", max(0.0, (turn.now - int(at)) / 1000), times=mails)
+    for at, mails in _arrivals(through):
+        counts.observe("lion_broker_mail_wait_seconds", max(0.0, (turn.now - at) / 1000), times=mails)
+
+
+def _arrivals(entries: Sequence[Entry]) -> Iterable[tuple[int, int]]:
+    """When entries of a mailbox came, in ms, and how many at the same time; those between two of a time came then."""
+    if not entries:
+        return ()
+    first, last = (int(entries[end].id.partition("-")[0]) for end in (0, -1))
+    if first == last:
+        # Most were sent together.
+        return ((first, len(entries)),)
+    return Counter(int(entry.id.partition("-")[0]) for entry in entries).items()
 
 
 def _ended(turn: Worked, through: Sequence[Entry]) -> Mapping[tuple[str, str], int]:
     """How many mails of a category ended how; those without an outcome are not counted."""
     if not (turn.buried or turn.deferred):
-        return {(category, "ok"): mails for category, mails in Counter(map(_category, through)).items()}
+        return {(category, "ok"): mails for category, mails in _categories(through).items()}
     ends = {one.entry: "dropped" if one.reason == "duplicate" else "dead" for one in turn.buried}
     ends |= {one.entry: "retry" if one.attempts else "" for one in turn.deferred}
     return Counter((_category(entry), ends.get(entry.id, "ok")) for entry in through)
@@ -236,6 +247,15 @@ def _applied(turn: Worked) -> list[Entry]:
     through = turn.entries[: turn.done]
     aside = {one.entry for one in turn.buried} | {one.entry for one in turn.deferred}
     return [entry for entry in through if entry.id not in aside] if aside else through
+
+
+def _categories(entries: Sequence[Entry]) -> Mapping[str, int]:
+    """How many entries have mail of a category."""
+    try:
+        # There is nothing but mail, nearly always.
+        return Counter([entry.mail.header.category for entry in entries])  # type: ignore[union-attr]
+    except AttributeError:
+        return Counter(map(_category, entries))
 
 
 def _category(entry: Entry) -> str:

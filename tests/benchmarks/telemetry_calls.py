@@ -17,7 +17,7 @@ import anyio
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.telemetry import written_down
 from lion_broker.telemetry.counts import counting
-from lion_broker.worker import account, schedule
+from lion_broker.worker import account, prefetch, schedule
 
 from .peers.observed import use_opentelemetry
 from .rig import WrongResult
@@ -56,7 +56,8 @@ class Calls:
 
 async def main(watch: str, work: str) -> None:
     """Count twice, and print the second time: by then whatever is made once is there."""
-    schedule._LONG_SLICE = account._APART_SECONDS = written_down._MOST_SECONDS = math.inf  # type: ignore[misc]
+    schedule._LONG_SLICE = account._APART_SECONDS = math.inf  # type: ignore[misc]
+    prefetch._AHEAD_SECONDS = prefetch._UNTRIED = written_down._MOST_SECONDS = math.inf  # type: ignore[misc,assignment]
     WATCHES[watch]()
     await _count(work)
     print(json.dumps(await _count(work)))
@@ -70,7 +71,7 @@ async def _count(work: str) -> dict[str, float]:
         branches = [await session.anew_branch(pool="counted", behaviour=behaviour) for _ in range(TURNS)]
         async with session.batch():
             for number in range(mails):
-                await session.default_branch.asend(branches[number % TURNS], "message", "x" * 1000)
+                await session.default_branch.asend(branches[number // TURN], "message", "x" * 1000)
         async with Worker(registry, pool="counted", batch=TURN) as worker:
             with Calls() as calls:
                 await worker.run(until_idle=True)

@@ -109,14 +109,14 @@ async def _fill(watch: str, work: str, mails: int, of: int) -> None:
         branches = [await session.anew_branch(pool=POOL, behaviour=behaviour) for _ in range(mails // of)]
         async with session.batch():
             for number in range(mails):
-                await session.default_branch.asend(branches[number % len(branches)], "message", "x" * 1000)
+                await session.default_branch.asend(branches[number // of], "message", "x" * 1000)
     print(json.dumps(session.id))
 
 
 async def _drain(watch: str, turn: int, mails: int) -> None:
     """Handle all of them, in turns that no clock ends: under valgrind everything takes long."""
     schedule._LONG_SLICE = account._APART_SECONDS = math.inf  # type: ignore[misc]
-    prefetch._AHEAD_SECONDS = written_down._MOST_SECONDS = math.inf  # type: ignore[misc]
+    prefetch._AHEAD_SECONDS = prefetch._UNTRIED = written_down._MOST_SECONDS = math.inf  # type: ignore[misc,assignment]
     WATCHES[watch]()
     async with Worker(registry, pool=POOL, batch=turn) as worker:
         await worker.run(until_idle=True)

@@ -181,6 +181,7 @@ async def test_to_write_down_is_to_commit(seen: Seen, error: str) -> None:
     one.written(error)
     one.written("nothing is open any more")
     one.received(exchange, ready, "owner", Claimed(Outcome.DRAINED))
+    await anyio.lowlevel.checkpoint()
     assert told_by(seen.one("process ")).get("error.type", "") == error
 
 
