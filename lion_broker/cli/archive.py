@@ -23,7 +23,7 @@ from .printing import print_json
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.session.exporting import Imported, Plan
-    from lion_broker.session.target import Target
+    from lion_broker.session.writer import SessionWriter
 
 __all__ = ["fork", "import_", "shown", "summed"]
 
@@ -173,12 +173,12 @@ def _there(exchange: Exchange, sessions: Sequence[str]) -> set[str]:
 def _imported(exchange: Exchange, plan: Plan, opened: IO[bytes], same_ids: bool, bar: str = "") -> Imported:
     """Make the session of a file; with `bar`, say how far it is."""
     from lion_broker.core.progress import progress
-    from lion_broker.session.exporting import import_steps, target_of
+    from lion_broker.session.exporting import import_steps, writer_of
 
-    target = target_of(plan, same_ids)
+    writer = writer_of(plan, same_ids)
     told: Any = progress(bar, plan.size) if bar else nullcontext(lambda count: None)
     with told as step:
-        done = _unless_broken_off(exchange, target, lambda: import_steps(plan, opened, target, step))
+        done = _unless_broken_off(exchange, writer, lambda: import_steps(plan, opened, writer, step))
     if not plan.steady:
         typer.echo(f"Warning: the session {plan.session} was at work while it was exported.", err=True)
     return done
@@ -203,17 +203,17 @@ def fork(
     from lion_broker.core.ids import IDType
     from lion_broker.core.progress import progress
     from lion_broker.session.exporting import fork_steps
-    from lion_broker.session.target import Target
+    from lion_broker.session.writer import SessionWriter
 
     with exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
-        target = Target(IDType.create(), found)
+        writer = SessionWriter(IDType.create(), found)
         with progress(f"forking {found}") as step:
-            done = _unless_broken_off(exchange, target, lambda: fork_steps(found, name, target, step))
+            done = _unless_broken_off(exchange, writer, lambda: fork_steps(found, name, writer, step))
     _print({**shown(done), "origin": done.origin}, as_json, f"Forked {found} into {done.session}: {summed(done)}.")
 
 
-def _unless_broken_off(exchange: Exchange, target: Target, steps: Callable[[], Any]) -> Imported:
+def _unless_broken_off(exchange: Exchange, writer: SessionWriter, steps: Callable[[], Any]) -> Imported:
     """Run an import; who breaks it off leaves nothing behind."""
     from lion_broker.mail.exchange import run
 
@@ -221,7 +221,7 @@ def _unless_broken_off(exchange: Exchange, target: Target, steps: Callable[[], A
         done: Imported = run(exchange, steps())
         return done
     except KeyboardInterrupt:
-        run(exchange, target.give_up_steps())
+        run(exchange, writer.abort_steps())
         raise
 
 

@@ -25,7 +25,7 @@ from .printing import ago, cell, moment, paint, print_json, since
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import DeadLetter
-    from lion_broker.session.letters import Retried
+    from lion_broker.session.dead_letters import Retried
     from lion_broker.session.session import Session as Opened
 
 __all__ = ["drop", "edit", "ls", "retry", "show"]
@@ -302,7 +302,7 @@ def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
             one = act(shelf.letters[first : first + _PIECE])
             done, left = done + one.count, {**left, **one.left}
             step(min(_PIECE, many - first))
-    from lion_broker.session.letters import Retried as Dealt
+    from lion_broker.session.dead_letters import Retried as Dealt
 
     return Dealt(done, left)
 

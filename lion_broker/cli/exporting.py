@@ -202,7 +202,7 @@ def _resting(exchange: Exchange, session: str, seconds: float | None) -> Iterato
         yield
         return
     from lion_broker.mail.verbs import Pause, Resume
-    from lion_broker.session.source import EXPORTED
+    from lion_broker.session.reader import EXPORTED
 
     ids = [one.id for one in _branches(exchange, session) if one.seed.pool and not one.paused]
     try:

@@ -16,7 +16,7 @@ from .printing import print_json
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
-    from lion_broker.session.note import Answer, Note
+    from lion_broker.session.mail_request import Answer, MailRequest
 
 __all__ = ["said_in", "send"]
 
@@ -57,14 +57,14 @@ def send(
     Example: lion-broker mail send desk reader "How many words?" --wait 30
     """
     from lion_broker.mail.exchange import run
-    from lion_broker.session.note import note_to
+    from lion_broker.session.mail_request import request_to
     from lion_broker.session.session import Session as Sessions
 
     said = sys.stdin.read().removesuffix("\n") if text == "-" else text
     with in_time(as_json), exchange_at(url, namespace) as exchange:
         found = session_id(exchange, session)
         home = Sessions.open(found, exchange=exchange).locate(branch)
-        mail = note_to(found, home, category, said, as_user)
+        mail = request_to(found, home, category, said, as_user)
         note(exchange, "send mail", f"branch {home}", f"session {found}, {category} {mail.id}: {said[:_NOTED]}")
         run(exchange, mail.send_steps(awaited=wait is not None))
         if wait is None:
@@ -78,7 +78,7 @@ def send(
         _take(exchange, mail, answer)
 
 
-def _take(exchange: Exchange, mail: Note, answer: Answer) -> None:
+def _take(exchange: Exchange, mail: MailRequest, answer: Answer) -> None:
     """Receive the answer; it was printed already, so that it cannot be is no error."""
     from lion_broker.errors import BrokerError
     from lion_broker.mail.exchange import run

@@ -15,7 +15,7 @@ from .withdrawing import Mails, Where, branch_of, found_of, named, tell, would
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
-    from lion_broker.session.withdrawing import Standing, TakenOut
+    from lion_broker.session.withdrawing import TakenOut, WaitingMail
 
 __all__ = ["stop"]
 
@@ -53,11 +53,11 @@ def stop(
     tell(done, as_json, alone=where is not None, stop=True)
 
 
-def _at_work(exchange: Exchange, session: str, branch: str) -> list[Standing]:
+def _at_work(exchange: Exchange, session: str, branch: str) -> list[WaitingMail]:
     from lion_broker.mail.exchange import run
     from lion_broker.session.stopping import at_work_steps
 
-    found: list[Standing] = run(exchange, at_work_steps(session, branch))
+    found: list[WaitingMail] = run(exchange, at_work_steps(session, branch))
     return found
 
 

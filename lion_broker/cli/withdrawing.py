@@ -18,7 +18,7 @@ from .trace import end_columns
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
-    from lion_broker.session.withdrawing import Standing, TakenOut
+    from lion_broker.session.withdrawing import TakenOut, WaitingMail
 
 __all__ = ["Mails", "Where", "branch_of", "found_of", "named", "tell", "withdraw", "would"]
 
@@ -113,11 +113,11 @@ def _waiting(exchange: Exchange, session: str) -> list[str]:
     return [one.mail for one in _standing(exchange, session)]
 
 
-def _standing(exchange: Exchange, session: str, branch: str = "", category: str = "") -> list[Standing]:
+def _standing(exchange: Exchange, session: str, branch: str = "", category: str = "") -> list[WaitingMail]:
     from lion_broker.mail.exchange import run
-    from lion_broker.session.withdrawing import standing_steps
+    from lion_broker.session.withdrawing import waiting_steps
 
-    found: list[Standing] = run(exchange, standing_steps(session, branch, category))
+    found: list[WaitingMail] = run(exchange, waiting_steps(session, branch, category))
     return found
 
 
@@ -140,9 +140,9 @@ def _take_out(
 
 def found_of(
     exchange: Exchange, wanted: dict[str, list[str] | None], branch: str, category: str
-) -> dict[str, list[Standing]]:
+) -> dict[str, list[WaitingMail]]:
     """What waits of what is wanted, by session."""
-    found: dict[str, list[Standing]] = {}
+    found: dict[str, list[WaitingMail]] = {}
     for session, ids in wanted.items():
         found[session] = [
             one for one in _standing(exchange, session, branch, category) if ids is None or one.mail in ids
@@ -151,7 +151,7 @@ def found_of(
 
 
 def would(
-    exchange: Exchange, found: dict[str, list[Standing]], as_json: bool, *, alone: bool, stop: bool = False
+    exchange: Exchange, found: dict[str, list[WaitingMail]], as_json: bool, *, alone: bool, stop: bool = False
 ) -> None:
     """Tell which mails would be withdrawn, or stopped."""
     rows = {session: [_row(session, one) for one in each] for session, each in found.items()}
@@ -170,7 +170,7 @@ def would(
     typer.echo(f"{len(listed) - held} would be withdrawn{f', {held} are in hand and would stay' if held else ''}.")
 
 
-def _row(session: str, one: Standing) -> dict[str, Any]:
+def _row(session: str, one: WaitingMail) -> dict[str, Any]:
     return {
         "mail": one.mail,
         "session": session,

@@ -24,10 +24,10 @@ from lion_broker.mail.verbs import AwaitReply, Cancel
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.telemetry.mail_spans import handed_in
 
-from .answers import Answers
 from .postbox import Postbox
+from .replies import Replies
 
-__all__ = ["Commander", "Patience"]
+__all__ = ["Commander", "Deadline"]
 
 _LONGEST_WAIT_MS = 5000
 _CANCEL_SECONDS = 5.0
@@ -43,15 +43,15 @@ class Commander:
     def __init__(self, around: Surroundings, postbox: Postbox) -> None:
         self._around = around
         self._postbox = postbox
-        self._answers: WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = WeakKeyDictionary()
+        self._replies: WeakKeyDictionary[asyncio.AbstractEventLoop, Replies] = WeakKeyDictionary()
 
-    def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Steps[Any]:
+    def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Steps[Any]:
         """Do an operation as a program over the exchange. Raises the worker's error, RoundTimeout."""
         client = IDType.create()
-        command = self._command(branch, operation, arguments, client, patience)
+        command = self._command(branch, operation, arguments, client, deadline)
         yield from self._postbox.post_steps([command])
         after = START
-        while (left := patience.left_ms(_LONGEST_WAIT_MS)) > 0:
+        while (left := deadline.left_ms(_LONGEST_WAIT_MS)) > 0:
             replies = yield from ask(AwaitReply(self._around.session, client, after, wait_ms=left))
             for reply in replies:
                 after = reply.id
@@ -59,17 +59,17 @@ class Commander:
                     return _value_of(body)
         yield from ask(Cancel(self._around.session, branch, command.id))
         yield from session_steps(self._around.session)
-        raise patience.over(operation)
+        raise deadline.over(operation)
 
-    async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Any:
+    async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
         """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""
-        async with self._asked(branch, operation, arguments, patience) as reply:
+        async with self._asked(branch, operation, arguments, deadline) as reply:
             while not _is_last(body := await reply()):
                 pass
             return _value_of(body)
 
     async def stream(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline
     ) -> AsyncGenerator[str]:
         """Yield the parts of an answer as they come.
 
@@ -77,7 +77,7 @@ class Commander:
         says something else than the first one did; what it says then stands in the history.
         """
         heard = ""
-        async with self._asked(branch, operation, arguments, patience) as reply:
+        async with self._asked(branch, operation, arguments, deadline) as reply:
             while not _is_last(body := await reply()):
                 new = _unheard(heard, int(body["at"]), str(body["text"]))
                 heard += new
@@ -87,26 +87,26 @@ class Commander:
 
     @asynccontextmanager
     async def _asked(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline
     ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
         """Send a command, give what brings its next reply, and cancel it unless its last one was read."""
-        answers = self._answers_here()
-        command = self._command(branch, operation, arguments, answers.client, patience)
+        replies = self._replies_here()
+        command = self._command(branch, operation, arguments, replies.client, deadline)
         ended = False
 
         # No generator: one that is left before its end takes a turn of the event loop of its own to be closed.
         async def reply() -> dict[str, Any]:
             nonlocal ended
-            with anyio.move_on_after(patience.left()) as waiting:
-                told = await answers.next(command.id)
+            with anyio.move_on_after(deadline.left()) as waiting:
+                told = await replies.next(command.id)
             if waiting.cancelled_caught:
                 await self._around.arun(session_steps(self._around.session))
-                raise patience.over(operation)
+                raise deadline.over(operation)
             body: dict[str, Any] = from_json(told.body)
             ended = _is_last(body)
             return body
 
-        with answers.expecting(command.id):
+        with replies.expecting(command.id):
             try:
                 await self._around.arun(self._postbox.post_steps([command]))
                 yield reply
@@ -122,14 +122,14 @@ class Commander:
                 # The error that ended the waiting is the one to be seen; without a server nobody hears of this either.
                 return
 
-    def _answers_here(self) -> Answers:
+    def _replies_here(self) -> Replies:
         loop = asyncio.get_running_loop()
-        if loop not in self._answers:
-            self._answers[loop] = Answers(self._around.exchange, self._around.session)
-        return self._answers[loop]
+        if loop not in self._replies:
+            self._replies[loop] = Replies(self._around.exchange, self._around.session)
+        return self._replies[loop]
 
     def _command(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, deadline: Deadline
     ) -> WireMail:
         plain = to_portable(arguments, what=f"What {operation} is given")
         body = encode_json({"item": {"op": operation, "args": plain}}, f"The command {operation}")
@@ -138,12 +138,12 @@ class Commander:
         mail = IDType.create()
         carried = handed_in(self._around.exchange, session, branch, mail)
         header = Header(
-            session, session, branch, "command", mail, reply_to=client, ttl=patience.left() or None, **carried
+            session, session, branch, "command", mail, reply_to=client, ttl=deadline.left() or None, **carried
         )
         return WireMail(header, body)
 
 
-class Patience:
+class Deadline:
     """How long somebody waits for an answer; `seconds` None is for ever."""
 
     def __init__(self, seconds: float | None, branch: str, pool: str) -> None:

@@ -27,19 +27,19 @@ from lion_broker.mail.exchange import Exchange, Steps, arun, run
 from lion_broker.telemetry.agent_spans import Workflow, workflow
 
 from . import branches as acts
-from .estate import Estate, Limits
-from .exporting import Exported, checked, export_steps, fork_steps, import_steps, lines_to, target_of
+from .exporting import Exported, checked, export_steps, fork_steps, import_steps, lines_to, writer_of
+from .state import Limits, SessionState
 
-__all__ = ["SessionLife"]
+__all__ = ["SessionLifecycle"]
 
 
-class SessionLife(Element, Communicatable, Relational):
+class SessionLifecycle(Element, Communicatable, Relational):
     """What a session is and how long; `Session` adds what it does."""
 
     user: Any = None
     name: str | None = None
 
-    _estate: Estate = PrivateAttr()
+    _state: SessionState = PrivateAttr()
     _default: BaseBranch | None = PrivateAttr(default=None)
     _pool: str | None = PrivateAttr(default=None)
     _workflow: Workflow | None = PrivateAttr(default=None)
@@ -58,7 +58,7 @@ class SessionLife(Element, Communicatable, Relational):
         carrier = exchange if isinstance(exchange, Exchange) else connect(exchange, settings)
         owned = carrier is not exchange
         try:
-            estate = Estate(
+            state = SessionState(
                 carrier,
                 self.id,
                 delivery=delivery,
@@ -67,8 +67,8 @@ class SessionLife(Element, Communicatable, Relational):
                 lease_ms=int(settings.lease * 1000),
                 owns_exchange=owned,
             )
-            self._take(estate, pool)
-            self._run(acts.found_steps(self, limits))
+            self._take(state, pool)
+            self._run(acts.create_steps(self, limits))
         except BaseException:
             if owned:
                 carrier.close()
@@ -112,25 +112,25 @@ class SessionLife(Element, Communicatable, Relational):
 
         Of a session that was taken up with more than a thousand of them they are read the first time. Blocks then.
         """
-        return self._estate.branches
+        return self._state.branches
 
     @property
     def exchange(self) -> Exchange:
         """What carries the mail."""
-        return self._estate.exchange
+        return self._state.exchange
 
     @property
     def delivery(self) -> str:
         """How mail moves: "manual" or "auto"."""
-        return self._estate.delivery
+        return self._state.delivery
 
     def flush(self) -> None:
         """Store what the branches of this process have done since their last commit. Blocks; may raise LeaseLost."""
-        self._run(self._estate.flush_steps())
+        self._run(self._state.flush_steps())
 
     async def aflush(self) -> None:
         """Store without blocking the event loop."""
-        await self._arun(self._estate.flush_steps())
+        await self._arun(self._state.flush_steps())
 
     def export(self, file: str | os.PathLike[str]) -> Exported:
         """Write all that the session holds to a file of JSON lines, and return how much that was.
@@ -165,13 +165,13 @@ class SessionLife(Element, Communicatable, Relational):
                 plan = checked(read)
                 read.seek(0)
                 with progress(f"importing {plan.session}", plan.size) as step:
-                    made = run(carrier, import_steps(plan, read, target_of(plan, same_id), step))
+                    made = run(carrier, import_steps(plan, read, writer_of(plan, same_id), step))
             session = cls.open(made.session, exchange=carrier, **options)
         except BaseException:
             if carrier is not exchange:
                 carrier.close()
             raise
-        session._estate.owns_exchange = carrier is not exchange
+        session._state.owns_exchange = carrier is not exchange
         return session
 
     def fork(self, name: str | None = None) -> Self:
@@ -192,37 +192,37 @@ class SessionLife(Element, Communicatable, Relational):
         return await type(self).aopen(made.session, exchange=self.exchange, host=True, **self._fork_options())
 
     def _fork_options(self) -> dict[str, Any]:
-        estate = self._estate
-        return {"registry": estate.around.registry, "timeout": estate.timeout, "pool": self._pool}
+        state = self._state
+        return {"registry": state.around.registry, "timeout": state.timeout, "pool": self._pool}
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""
-        self._run(self._estate.delete_steps())
-        self._estate.close()
+        self._run(self._state.delete_steps())
+        self._state.close()
         self._close_exchange()
 
     def close(self) -> None:
         """Store what local branches have done, hand them back, and close; the session stays. May be called twice."""
-        if self._estate.closed:
+        if self._state.closed:
             return
         with leaving():
             try:
                 self.flush()
             finally:
-                self._estate.close()
+                self._state.close()
                 self._close_exchange()
 
     async def aclose(self) -> None:
         """Close without blocking the event loop."""
-        if self._estate.closed:
+        if self._state.closed:
             return
         try:
             with leaving():
                 await self.aflush()
         finally:
             with leaving():
-                self._estate.close()
-            if self._estate.owns_exchange:
+                self._state.close()
+            if self._state.owns_exchange:
                 await self.exchange.aclose()
 
     def __enter__(self) -> Self:
@@ -252,40 +252,40 @@ class SessionLife(Element, Communicatable, Relational):
             self._workflow.end(error)
             self._workflow = None
 
-    def _take(self, estate: Estate, pool: str | None) -> None:
-        self._estate = estate
+    def _take(self, state: SessionState, pool: str | None) -> None:
+        self._state = state
         self._pool = pool
         # A script that ends without closing keeps what its branches have done all the same.
-        weakref.finalize(self, _leave, estate)
+        weakref.finalize(self, _leave, state)
 
     def _close_exchange(self) -> None:
-        if self._estate.owns_exchange:
+        if self._state.owns_exchange:
             self.exchange.close()
 
     def _run(self, steps: Steps[Any]) -> Any:
-        self._estate.check_open()
-        return self._estate.around.run(steps)
+        self._state.check_open()
+        return self._state.around.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        self._estate.check_open()
-        return await self._estate.around.arun(steps)
+        self._state.check_open()
+        return await self._state.around.arun(steps)
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
-        return f"Session({name}{self.id}, {counted(self._estate.size, 'branch')}, {self.delivery}, {self.exchange!r})"
+        return f"Session({name}{self.id}, {counted(self._state.size, 'branch')}, {self.delivery}, {self.exchange!r})"
 
 
-def _leave(estate: Estate) -> None:
+def _leave(state: SessionState) -> None:
     """Close what a session left open when it is collected or the program ends."""
-    if estate.closed or os.getpid() != estate.around.process:
+    if state.closed or os.getpid() != state.around.process:
         # A forked process leaves what its parent has open.
         return
     try:
         with leaving():
-            run(estate.exchange, estate.flush_steps())
-            estate.close()
+            run(state.exchange, state.flush_steps())
+            state.close()
     except LionError:
-        estate.closed = True
+        state.closed = True
     finally:
-        if estate.owns_exchange:
-            estate.exchange.close()
+        if state.owns_exchange:
+            state.exchange.close()

@@ -23,12 +23,12 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchRecord, BranchSeed
 from lion_broker.mail.verbs import Claim, CreateBranch, Station
 
-__all__ = ["Household"]
+__all__ = ["LocalBranches"]
 
 _CLOSED = "its session is closed here, so no mail goes out or comes in; take it up with Session.open(id)"
 
 
-class Household:
+class LocalBranches:
     """Hosts branches in this process as a worker would: lease, log, commit.
 
     `manual` says that mail waits in outboxes until the session collects or sends it.
@@ -40,7 +40,7 @@ class Household:
         self._manual = manual
         self._keeper = LeaseKeeper(around.exchange, around.lease_ms)
 
-    def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[None]:
+    def add_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[None]:
         """Create a branch in the exchange and host it. `copied_from` is the branch that it was split off."""
         token = str(IDType.create())
         records = first_records(branch, copied_from is None)
@@ -163,7 +163,7 @@ class Household:
         return host
 
     def __repr__(self) -> str:
-        return f"Household({counted(len(self.hosts), 'branch')})"
+        return f"LocalBranches({counted(len(self.hosts), 'branch')})"
 
 
 def _fields(branch: Branch) -> dict[str, str]:

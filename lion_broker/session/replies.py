@@ -13,12 +13,12 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import START, Reply
 from lion_broker.mail.verbs import AwaitReply
 
-__all__ = ["Answers"]
+__all__ = ["Replies"]
 
 _LONGEST_WAIT_MS = 5000
 
 
-class Answers:
+class Replies:
     """The replies to one client, handed to whoever asked.
 
     One of those who wait reads for all; when its own answer has come, another goes on. No task runs in the background,

@@ -24,19 +24,19 @@ from lion_broker.mail.naming import DEFAULT_BRANCH
 from lion_broker.mail.verbs import ReadBranches
 
 from . import views
-from .life import SessionLife
+from .lifecycle import SessionLifecycle
 from .tail import MailTail, Tail
 from .watch import watch
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["SessionSight"]
+__all__ = ["SessionMonitoring"]
 
 _TIMELINE = 200
 
 
-class SessionSight(SessionLife):
+class SessionMonitoring(SessionLifecycle):
     """What a session shows; `Session` adds what it does. What local branches have done is stored before it is read."""
 
     def events(self, after: str | None = None, timeout: float | None = None) -> Tail:
@@ -117,20 +117,20 @@ class SessionSight(SessionLife):
 
         What was there of these names is replaced. Blocks. Raises ConfigError without the extra `arrow`.
         """
-        messages = self._messages(self._run(views.chosen_steps(self._estate, None)))
+        messages = self._messages(self._run(views.chosen_steps(self._state, None)))
         return _write(Path(folder), messages, self.mails_df(), self.events_df())
 
     async def ato_parquet(self, folder: str | Path) -> dict[str, Path]:
         """Write the files; only reading from the exchange does not block the event loop."""
-        messages = self._messages(await self._arun(views.chosen_steps(self._estate, None)))
+        messages = self._messages(await self._arun(views.chosen_steps(self._state, None)))
         return _write(Path(folder), messages, await self.amails_df(), await self.aevents_df())
 
     def _messages(self, chosen: Any) -> DataFrame:
-        return views.to_df(self._estate, chosen, exclude_clone=False, exclude_load=False)
+        return views.to_df(self._state, chosen, exclude_clone=False, exclude_load=False)
 
     def _seen(self, steps: Steps[Any]) -> Steps[Any]:
         """Look after what local branches have done has been stored."""
-        yield from self._estate.flush_steps()
+        yield from self._state.flush_steps()
         return (yield from steps)
 
     def _lanes_steps(self, count: int) -> Steps[Lanes]:
@@ -139,7 +139,7 @@ class SessionSight(SessionLife):
         return lanes_of(passages, count=count)
 
     def _happenings_steps(self, after: str | None) -> Steps[list[Happening]]:
-        yield from self._estate.flush_steps()
+        yield from self._state.flush_steps()
         tail, found, before = Happenings(self.id, after), list[Happening](), ""
         while tail.position != before:
             before = tail.position

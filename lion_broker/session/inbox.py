@@ -19,10 +19,10 @@ from lion_broker.messages import RoledMessage
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
-__all__ = ["Desk", "commit_steps"]
+__all__ = ["SessionInbox", "commit_steps"]
 
 
-class Desk:
+class SessionInbox:
     """Applies mail for the session's own id.
 
     Messages join the session's own history, tools and models become those that new branches may name.

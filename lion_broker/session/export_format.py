@@ -27,7 +27,7 @@ from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.waiting import WaitsAt
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, read_json
 
-from .source import EXPORTED, IMPORTED, Piece
+from .reader import EXPORTED, IMPORTED, Piece
 
 __all__ = [
     "FORMAT",

@@ -31,13 +31,13 @@ from lion_broker.mail.records import BranchRecord, BranchSeed, Record, SessionRe
 from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, DeleteSession, ReadBranches, ReadSession
 
 from .command import Commander
-from .desk import Desk
 from .gathered import Gathered
-from .household import Household
+from .inbox import SessionInbox
+from .local_branches import LocalBranches
 from .postbox import Postbox
-from .remote import Reach, RemoteBranch
+from .remote import RemoteBranch, RemoteContext
 
-__all__ = ["Estate", "Limits"]
+__all__ = ["Limits", "SessionState"]
 
 _NAMES_SHOWN = 5
 _READ_AT_ONCE = 1000
@@ -57,8 +57,8 @@ class Limits:
                 raise ConfigError(f"{name} is {value!r:.80}; it is a number from 1 on, or None for no limit.")
 
 
-class Estate:
-    """A session's exchange, branches, local hosts and posts: made by `found_steps`, taken up by `open_steps`."""
+class SessionState:
+    """A session's exchange, branches, local hosts and posts: made by `create_steps`, taken up by `open_steps`."""
 
     def __init__(
         self,
@@ -91,10 +91,12 @@ class Estate:
             lease_ms=lease_ms,
         )
         self.around.registry.share_limits(exchange)
-        self.household = Household(self.around, manual=delivery == "manual")
+        self.local_branches = LocalBranches(self.around, manual=delivery == "manual")
         self.postbox = Postbox(session)
-        self.reach = Reach(self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open)
-        self.desk = Desk(self.around)
+        self.remote = RemoteContext(
+            self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open
+        )
+        self.inbox = SessionInbox(self.around)
         self.found: Pile[Any] = Pile()
         """The branches that are known here; all of them, but for a large session that was taken up."""
         self._unread = 0
@@ -110,7 +112,7 @@ class Estate:
     def branches(self) -> Pile[Any]:
         """All branches, in order of creation. Those of a large session that was taken up are read now, blocking."""
         if self._unread and not self.closed:
-            self.around.run(self.known_steps())
+            self.around.run(self.read_all_steps())
         return self.found
 
     @property
@@ -118,7 +120,7 @@ class Estate:
         """How many branches there are, as far as it is known without asking."""
         return max(len(self.found), self._unread)
 
-    def found_steps(self, limits: Limits, fields: Mapping[str, Any]) -> Steps[None]:
+    def create_steps(self, limits: Limits, fields: Mapping[str, Any]) -> Steps[None]:
         """Create the session; raises ItemExistsError when its id is taken."""
         texts = {name: _written(name, value) for name, value in fields.items() if value is not None}
         given = {"delivery": self.delivery, **texts}
@@ -137,10 +139,10 @@ class Estate:
         for record in (yield from self.around.directory.read_steps()):
             branch: Any = None
             if host and not record.seed.pool:
-                branch = yield from self.household.take_over_steps(record)
-            self.found.include(branch or self.reach_branch(record))
+                branch = yield from self.local_branches.take_over_steps(record)
+            self.found.include(branch or self.remote_branch(record))
 
-    def known_steps(self) -> Steps[None]:
+    def read_all_steps(self) -> Steps[None]:
         """Read the branches of a large session, if that has not been done."""
         if self._unread:
             yield from self.sync_steps()
@@ -148,7 +150,7 @@ class Estate:
     def sync_steps(self) -> Steps[list[BranchRecord]]:
         """Take note of branches that other processes have created or removed; returns where all of them stand."""
         records = yield from self.around.directory.read_steps()
-        self.found.include([self.reach_branch(record) for record in records if record.id not in self.found])
+        self.found.include([self.remote_branch(record) for record in records if record.id not in self.found])
         open_ids = {record.id for record in records}
         self.found.exclude([one for one in self.found if isinstance(one, RemoteBranch) and one.id not in open_ids])
         if self._unread:
@@ -184,7 +186,7 @@ class Estate:
         if branch not in self.found:
             records = yield from ask(ReadBranches(self.session, ids=(branch,)))
             self.around.directory.add(records)
-            self.found.include([self.reach_branch(record) for record in records if record.state == "open"])
+            self.found.include([self.remote_branch(record) for record in records if record.state == "open"])
 
     def _look_steps(self, ref: Any) -> Steps[None]:
         """Take note of a branch that is named; where it is not found by its id, of all that there are."""
@@ -193,7 +195,7 @@ class Estate:
         elif self._unread or ref not in self.found:
             yield from self.sync_steps()
         if ref not in self.found:
-            yield from self.known_steps()
+            yield from self.read_all_steps()
 
     def _no_branch(self, ref: Any) -> str:
         """Say that a branch is not there, and which are."""
@@ -233,11 +235,11 @@ class Estate:
                 ids.append((yield from self.find_steps(ref)).id)
         return tuple(ids)
 
-    def reach_branch(self, record: BranchRecord) -> RemoteBranch:
+    def remote_branch(self, record: BranchRecord) -> RemoteBranch:
         """Return the remote form of a branch."""
         seed = record.seed
         return RemoteBranch(
-            self.reach,
+            self.remote,
             id=IDType(record.id),
             name=seed.name or None,
             user=seed.fields.get("user"),
@@ -245,14 +247,14 @@ class Estate:
             behaviour=seed.behaviour,
         )
 
-    def settle_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[Branch]:
+    def add_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[Branch]:
         """Make a branch of this process part of the session."""
         self.check_branch(branch)
-        yield from self.household.settle_steps(branch, copied_from)
+        yield from self.local_branches.add_steps(branch, copied_from)
         self.found.include(branch)
         return branch
 
-    def place_steps(
+    def create_remote_steps(
         self, model: Branch, pool: str, behaviour: str, tools: list[Any], models: Mapping[str, Any], metadata: Any
     ) -> Steps[RemoteBranch]:
         """Create a branch on the workers of a pool: messages and names as in `model`, tools and models by reference."""
@@ -264,36 +266,38 @@ class Estate:
         if model.user is not None:
             fields["user"] = str(to_portable(model.user, what="The user of the branch"))
         seed = BranchSeed(model.id, model.name or "", pool, behaviour, fields)
-        return (yield from self.plant_steps(seed, tuple(records)))
+        return (yield from self._create_remote_steps(seed, tuple(records)))
 
     def copy_steps(self, source: RemoteBranch, sender: IDType) -> Steps[RemoteBranch]:
         """Split a branch off one on workers: the new log refers to the old one, so no message crosses the network."""
         record = yield from source.record_steps()
         seed = BranchSeed(IDType.create(), "", source.pool, source.behaviour, record.seed.fields)
         copy = copy_record(source.id, record.version, sender)
-        return (yield from self.plant_steps(seed, (copy,), copies=source.id))
+        return (yield from self._create_remote_steps(seed, (copy,), copies=source.id))
 
-    def plant_steps(self, seed: BranchSeed, records: tuple[Record, ...], copies: str = "") -> Steps[RemoteBranch]:
+    def _create_remote_steps(
+        self, seed: BranchSeed, records: tuple[Record, ...], copies: str = ""
+    ) -> Steps[RemoteBranch]:
         """Create a branch on workers from its seed and first records."""
         outcome = yield from ask(CreateBranch(self.session, seed, records, copies=copies))
         if outcome == Outcome.UNKNOWN:
             raise gone(self.session)
         record = BranchRecord(seed, "open", "", False, "0-0", 1 if records else 0, 0, 0, 0)
         self.around.directory.add([record])
-        branch = self.reach_branch(record)
+        branch = self.remote_branch(record)
         self.found.include(branch)
         return branch
 
     def flush_steps(self) -> Steps[None]:
         """Store what branches of this process have done, and post what a batch could not."""
-        yield from self.household.flush_steps()
+        yield from self.local_branches.flush_steps()
         if not self.around.batches.holding:
             yield from self.postbox.post_held_steps()
 
     def end_batch_steps(self) -> Steps[None]:
         """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
         if self.delivery == "auto":
-            yield from self.household.flush_steps()
+            yield from self.local_branches.flush_steps()
         yield from self.postbox.post_held_steps()
 
     def delete_steps(self) -> Steps[None]:
@@ -311,7 +315,7 @@ class Estate:
         if not self.closed:
             self.closed = True
             self.around.batches.drop()
-            self.household.close()
+            self.local_branches.close()
 
     @staticmethod
     def read_steps(session: str) -> Steps[SessionRecord]:

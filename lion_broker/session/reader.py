@@ -15,7 +15,7 @@ from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["EXPORTED", "IMPORTED", "Piece", "Source", "Survey"]
+__all__ = ["EXPORTED", "IMPORTED", "Piece", "SessionReader", "Survey"]
 
 EXPORTED: Final = "being exported"
 IMPORTED: Final = "being imported"
@@ -58,7 +58,7 @@ class Survey:
 
 
 @dataclass(slots=True)
-class Source:
+class SessionReader:
     """A session that is read. `left_out` counts entries that are no mail and cannot be read as one."""
 
     session: str
@@ -80,7 +80,7 @@ class Source:
         self._seen = {one.id: _stand(one) for one in branches}
         return Survey(record, (*(yield from self._origins_steps(branches)), *branches))
 
-    def pour_steps(self, survey: Survey, emit: Emit, with_mail: bool) -> Steps[None]:
+    def emit_steps(self, survey: Survey, emit: Emit, with_mail: bool) -> Steps[None]:
         """Hand out all that the branches hold: waiting mail before the log, so that none is missed; then dead letters.
 
         A mail that is handled meanwhile may be in both; whoever reads the log knows it.

@@ -8,14 +8,16 @@ from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import BranchSeed
 from lion_broker.mail.verbs import Claim, CreateBranch, Post, ReadInbox, Release, Station
 from lion_broker.mail.wire import Header, WireMail, encode_json
-from lion_broker.session.note import Answer, Note, note_to
+from lion_broker.session.mail_request import Answer, MailRequest, request_to
 
 
-def answered(exchange: MemoryExchange, session: str, item: object, category: str = "message") -> tuple[Note, Answer]:
+def answered(
+    exchange: MemoryExchange, session: str, item: object, category: str = "message"
+) -> tuple[MailRequest, Answer]:
     """A mail from outside to a branch that nobody serves, and an answer to it, as a worker's turn would send it."""
     exchange.call(CreateBranch(session, BranchSeed(f"far-{IDType.create()}", pool="p"), ()))
     far = Session.open(session, exchange=exchange).branches[-1].id
-    note = note_to(session, far, "message", "How many?")
+    note = request_to(session, far, "message", "How many?")
     run(exchange, note.send_steps())
     header = Header(session, far, session, category, in_reply_to=note.id)
     exchange.call(Post(session, str(IDType.create()), 1, (WireMail(header, encode_json({"item": item}, "message")),)))

@@ -21,11 +21,11 @@ from lion_broker.mail.records import START, DeadLetter, LogRecord, Record
 from lion_broker.mail.verbs import ReadBranches, ReadDead, ReadEvents, ReadInbox, ReadLog, ReadSession, Send, Verb
 from lion_broker.mail.wire import Header, WireMail
 
-from .desk import commit_steps
+from .inbox import commit_steps
 from .postbox import Postbox
 from .settle import move_steps
 
-__all__ = ["CATEGORIES", "Answer", "Note", "note_to"]
+__all__ = ["CATEGORIES", "Answer", "MailRequest", "request_to"]
 
 CATEGORIES: Final = (PackageCategory.MESSAGE, PackageCategory.TOOL, PackageCategory.IMODEL)
 """What may be sent as a text: what is said, or a name that the workers' registry has."""
@@ -50,7 +50,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Note:
+class MailRequest:
     """A mail to one branch, and how far the stations at which its answer may turn up have been read.
 
     The answer is mail for the session: a program that has it open may take it at any time, and who has waited for it
@@ -177,7 +177,7 @@ class Note:
                 yield Answer(head["id"], head["sender"], head["category"], from_json(row.record.body).get("item"))
 
 
-def note_to(session: str, branch: str, category: str, text: str, user: str | None = None) -> Note:
+def request_to(session: str, branch: str, category: str, text: str, user: str | None = None) -> MailRequest:
     """Return a mail with a text: what is said, or the name of a tool or model. `user` says who has asked.
 
     Raises ConfigError for an empty text and for another category, MailTooLarge.
@@ -188,7 +188,7 @@ def note_to(session: str, branch: str, category: str, text: str, user: str | Non
         raise ConfigError("The text is empty; say what is to be sent, or - for standard input.")
     kind = PackageCategory(category)
     body = encode_item(kind, text if kind is PackageCategory.MESSAGE else text.strip(), user, _ELSEWHERE, None)
-    return Note(session, branch, WireMail(Header(session, session, branch, kind.value), body))
+    return MailRequest(session, branch, WireMail(Header(session, session, branch, kind.value), body))
 
 
 def _answer(header: Header, body: Any, after: str) -> Answer:

@@ -18,7 +18,7 @@ from lion_broker.mail.records import START, DeadLetter
 from lion_broker.mail.verbs import Drop, Exhume, ReadDead, ReadLog, ReadSession
 from lion_broker.mail.wire import Header, WireMail, decode_header
 
-from .estate import Estate
+from .state import SessionState
 
 __all__ = ["Retried", "drop_steps", "edit_steps", "letter_steps", "lineage_steps", "retry_steps"]
 
@@ -39,15 +39,15 @@ class Retried:
     left: dict[str, str] = field(default_factory=dict)
 
 
-def letter_steps(estate: Estate) -> Steps[list[DeadLetter]]:
+def letter_steps(state: SessionState) -> Steps[list[DeadLetter]]:
     """Read all dead letters of the session, oldest first."""
     found: list[DeadLetter] = []
-    while page := (yield from ask(ReadDead(estate.session, found[-1].id if found else START))):
+    while page := (yield from ask(ReadDead(state.session, found[-1].id if found else START))):
         found += page
     return found
 
 
-def lineage_steps(estate: Estate, letter: DeadLetter) -> Steps[list[Header]]:
+def lineage_steps(state: SessionState, letter: DeadLetter) -> Steps[list[Header]]:
     """Find the mails that led to a letter, the nearest first: each was being handled when the next was sent.
 
     They are found in the logs of the branches that handled them; what left no header there ends the search.
@@ -55,15 +55,15 @@ def lineage_steps(estate: Estate, letter: DeadLetter) -> Steps[list[Header]]:
     found: list[Header] = []
     header = letter.mail.header if letter.mail else None
     while header is not None and header.in_reply_to and len(found) < _DEEPEST:
-        header = yield from _handled_steps(estate, header.sender, header.in_reply_to)
+        header = yield from _handled_steps(state, header.sender, header.in_reply_to)
         found += [header] if header else []
     return found
 
 
-def _handled_steps(estate: Estate, branch: str, mail: str) -> Steps[Header | None]:
+def _handled_steps(state: SessionState, branch: str, mail: str) -> Steps[Header | None]:
     """The header of a mail that a branch has taken into its history, if it has."""
     at = (0, 0)
-    while page := (yield from ask(ReadLog(estate.session, branch, *at))):
+    while page := (yield from ask(ReadLog(state.session, branch, *at))):
         for row in page:
             if row.record.kind == Kind.MAIL and (header := decode_header(row.record.head)).id == mail:
                 return header
@@ -71,19 +71,19 @@ def _handled_steps(estate: Estate, branch: str, mail: str) -> Steps[Header | Non
     return None
 
 
-def retry_steps(estate: Estate, letters: Any) -> Steps[Retried]:
+def retry_steps(state: SessionState, letters: Any) -> Steps[Retried]:
     """Send letters again, all when None, oldest first, in bounded pieces."""
-    return (yield from _in_pieces(estate, letters, lambda piece: Exhume(estate.session, piece)))
+    return (yield from _in_pieces(state, letters, lambda piece: Exhume(state.session, piece)))
 
 
-def drop_steps(estate: Estate, letters: Any) -> Steps[Retried]:
+def drop_steps(state: SessionState, letters: Any) -> Steps[Retried]:
     """Drop letters, all when None."""
-    return (yield from _in_pieces(estate, letters, lambda piece: Drop(estate.session, piece)))
+    return (yield from _in_pieces(state, letters, lambda piece: Drop(state.session, piece)))
 
 
-def _in_pieces(estate: Estate, letters: Any, verb_of: Any) -> Steps[Retried]:
-    yield from _session_there(estate)
-    chosen = tuple(one.id for one in (yield from letter_steps(estate))) if letters is None else _ids_of(letters)
+def _in_pieces(state: SessionState, letters: Any, verb_of: Any) -> Steps[Retried]:
+    yield from _session_there(state)
+    chosen = tuple(one.id for one in (yield from letter_steps(state))) if letters is None else _ids_of(letters)
     count, left = 0, dict[str, str]()
     for first in range(0, len(chosen), _PIECE):
         piece = chosen[first : first + _PIECE]
@@ -96,37 +96,37 @@ def _in_pieces(estate: Estate, letters: Any, verb_of: Any) -> Steps[Retried]:
     return Retried(count, left)
 
 
-def edit_steps(estate: Estate, letter: Any, item: Any) -> Steps[None]:
+def edit_steps(state: SessionState, letter: Any, item: Any) -> Steps[None]:
     """Send another item instead of what a letter holds; the mail has a new id and names the old one as its cause.
 
     Raises ItemNotFoundError, BranchClosed, MailboxFull, and MailMalformed for a letter that is no mail.
     """
-    yield from _session_there(estate)
+    yield from _session_there(state)
     (wanted,) = _ids_of(letter)
-    found = next((one for one in (yield from letter_steps(estate)) if one.id == wanted), None)
+    found = next((one for one in (yield from letter_steps(state)) if one.id == wanted), None)
     if found is None:
         raise ItemNotFoundError(
             f"There is no dead letter {wanted} in the session (any more); `lion-broker dead ls` lists them."
         )
     if found.mail is None:
         raise MailMalformed(f"The dead letter {wanted} is no mail that could be edited; drop it, or send a new mail.")
-    verb = Exhume(estate.session, (wanted,), ((wanted, (yield from _edited_steps(estate, found.mail, item))),))
+    verb = Exhume(state.session, (wanted,), ((wanted, (yield from _edited_steps(state, found.mail, item))),))
     (word,) = yield from ask(verb)
     if word is not Outcome.OK:
         kind = {Outcome.CLOSED: BranchClosed, Outcome.FULL: MailboxFull}.get(word, ItemNotFoundError)
         raise kind(f"The dead letter {wanted} stays where it is: {_WHY[word]}.")
 
 
-def _edited_steps(estate: Estate, mail: WireMail, item: Any) -> Steps[WireMail]:
+def _edited_steps(state: SessionState, mail: WireMail, item: Any) -> Steps[WireMail]:
     header = mail.header
-    place = yield from estate.around.directory.locate_steps(IDType(header.recipient))
-    body = encode_item(PackageCategory(header.category), item, None, place.pool, estate.around.objects)
+    place = yield from state.around.directory.locate_steps(IDType(header.recipient))
+    body = encode_item(PackageCategory(header.category), item, None, place.pool, state.around.objects)
     return WireMail(header._replace(id=IDType.create(), in_reply_to=header.id), body)
 
 
-def _session_there(estate: Estate) -> Steps[None]:
-    if (yield from ask(ReadSession(estate.session))) is None:
-        raise gone(estate.session)
+def _session_there(state: SessionState) -> Steps[None]:
+    if (yield from ask(ReadSession(state.session))) is None:
+        raise gone(state.session)
 
 
 def _ids_of(letters: Any) -> tuple[str, ...]:

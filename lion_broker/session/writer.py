@@ -26,9 +26,9 @@ from lion_broker.mail.verbs import (
 )
 from lion_broker.mail.wire import WireMail
 
-from .source import IMPORTED, Piece
+from .reader import IMPORTED, Piece
 
-__all__ = ["Target"]
+__all__ = ["SessionWriter"]
 
 V = TypeVar("V")
 
@@ -40,7 +40,7 @@ _BYTES: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
-class Target:
+class SessionWriter:
     """A session `session` that takes what `origin` held: its branches keep their ids, mail is addressed anew."""
 
     session: str
@@ -51,7 +51,7 @@ class Target:
     seen: bool = False
     """Whether it can be opened by now: then it stays, whatever happens."""
 
-    def found_steps(
+    def create_steps(
         self, fields: Mapping[str, str], cap: int, cap_bytes: int, branches: Iterable[BranchRecord], mark: str
     ) -> Steps[None]:
         """Create the session, which nobody can open yet, and its branches, which take no turns yet.
@@ -70,7 +70,7 @@ class Target:
         create = CreateBranch(self.session, branch.seed, (), copies=branch.copies)
         return [create, Pause(self.session, branch.id, branch.paused or IMPORTED)] if branch.seed.pool else [create]
 
-    def take_steps(self, piece: Piece) -> Steps[None]:
+    def write_steps(self, piece: Piece) -> Steps[None]:
         """Put a piece back, in parts that do not hold the server for long."""
         home = self._name(piece.branch)
         rows = [self._row(row) for row in piece.rows]
@@ -96,7 +96,7 @@ class Target:
             # Those of a pool that is paused began so, and stay.
             yield from ask_all([Resume(self.session, one.id) for one in stand if one.paused == IMPORTED])
 
-    def give_up_steps(self) -> Steps[None]:
+    def abort_steps(self) -> Steps[None]:
         """Remove what has been made so far, unless it can be seen already."""
         while self.begun and not self.seen and (yield from ask(DeleteSession(self.session))):
             pass

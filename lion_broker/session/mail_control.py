@@ -6,14 +6,14 @@ from typing import Any
 
 from lion_broker.core.ids import ID
 
-from .sight import SessionSight
+from .monitoring import SessionMonitoring
 from .stopping import stop_mail_steps
 from .withdrawing import TakenOut, withdraw_steps
 
-__all__ = ["SessionRecall"]
+__all__ = ["SessionMailControl"]
 
 
-class SessionRecall(SessionSight):
+class SessionMailControl(SessionMonitoring):
     """How mail is taken back: it becomes dead letters, which can be sent again."""
 
     def withdraw(
@@ -26,14 +26,14 @@ class SessionRecall(SessionSight):
         why others stay. `by` and `reason` go into the audit. Blocks for a round trip a hundred. Raises ConfigError, and
         ItemNotFoundError for an unknown branch.
         """
-        done: TakenOut = self._run(withdraw_steps(self._estate, mails, branch, category, reason, by))
+        done: TakenOut = self._run(withdraw_steps(self._state, mails, branch, category, reason, by))
         return done
 
     async def awithdraw(
         self, mails: Any, *, branch: ID.Ref | None = None, category: str = "", reason: str = "", by: str = ""
     ) -> TakenOut:
         """Withdraw mail without blocking the event loop."""
-        done: TakenOut = await self._arun(withdraw_steps(self._estate, mails, branch, category, reason, by))
+        done: TakenOut = await self._arun(withdraw_steps(self._state, mails, branch, category, reason, by))
         return done
 
     def stop_mail(self, mails: Any = None, *, branch: ID.Ref | None = None, reason: str = "", by: str = "") -> TakenOut:
@@ -46,12 +46,12 @@ class SessionRecall(SessionSight):
         Blocks, for three seconds at most beyond its round trips. Raises ConfigError, and ItemNotFoundError for an
         unknown branch.
         """
-        done: TakenOut = self._run(stop_mail_steps(self._estate, mails, branch, reason, by))
+        done: TakenOut = self._run(stop_mail_steps(self._state, mails, branch, reason, by))
         return done
 
     async def astop_mail(
         self, mails: Any = None, *, branch: ID.Ref | None = None, reason: str = "", by: str = ""
     ) -> TakenOut:
         """Stop mail without blocking the event loop."""
-        done: TakenOut = await self._arun(stop_mail_steps(self._estate, mails, branch, reason, by))
+        done: TakenOut = await self._arun(stop_mail_steps(self._state, mails, branch, reason, by))
         return done
