@@ -1,4 +1,4 @@
-"""Connections to a server: one set of settings, errors mapped in one place, and the line of ordinary code.
+"""Connections to a server: one set of settings, errors mapped in one place, and the client of ordinary code.
 
 redis-py's own retries are off: it would repeat a write whose answer was lost without knowing whether that is safe. Here
 every command is one that may be repeated, and `RedisExchange` repeats it.
@@ -23,7 +23,7 @@ from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, Lion
 from .copies import Copies, TooFewCopies
 from .requests import Command, packed
 
-__all__ = ["Lane", "SyncLine", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
+__all__ = ["DedicatedConnection", "SyncClient", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
@@ -169,7 +169,7 @@ class _Warm(NamedTuple):
     process: int
 
 
-class Lane:
+class DedicatedConnection:
     """A connection that one caller has to himself: what is written is answered in order, and read when he likes to."""
 
     def __init__(self, connection: Any, give_back: Callable[[Any, bool], None]) -> None:
@@ -198,7 +198,7 @@ class Lane:
         self._give_back(self._connection, not self._missing)
 
 
-class SyncLine:
+class SyncClient:
     """Commands to a server from ordinary code; safe to use from several threads.
 
     `seconds` is how long it may take to get a connection. One that was used a moment ago is used again without the
@@ -240,9 +240,9 @@ class SyncLine:
         self._warm.append(_Warm(connection, time.monotonic(), os.getpid()))
         return replies
 
-    def lane(self) -> Lane:
+    def dedicated(self) -> DedicatedConnection:
         """Take a connection out for one caller, who gives it back by closing it."""
-        return Lane(self._take(), self._give_back)
+        return DedicatedConnection(self._take(), self._give_back)
 
     def close(self) -> None:
         """Close the connections."""

@@ -147,7 +147,7 @@ def aged(world: World) -> None:
     """A session in which nothing has happened for long."""
     session = Session(name="old", exchange=world.exchange)
     session.close()
-    key = world.exchange._road.keys.session(session.id)  # type: ignore[attr-defined]
+    key = world.exchange._opened.keys.session(session.id)  # type: ignore[attr-defined]
     seconds, _ = world.server.client.time()
     then = int(seconds) - LONG_AGO_DAYS * 86_400
     world.server.client.delete(f"{key}:events")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import lion_broker
-from lion_broker.broker.access import COMMANDS, Role
+from lion_broker.broker.acl import COMMANDS, Role
 
 BROKER = Path(lion_broker.__file__).parent / "broker"
 CALLED = re.compile(r"redis\.p?call\(\s*'([A-Z]+)'(?:, '([A-Z]+)')?")

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 
 from lion_broker.broker.connect import connect
 from lion_broker.broker.embedded import stop
-from lion_broker.broker.plain import plain_line
+from lion_broker.broker.raw_connection import raw_connection
 from lion_broker.config import Settings
 from lion_broker.insight.overview import workers_steps
 from lion_broker.insight.pictures import WorkerPicture
@@ -160,7 +160,7 @@ class Play:
             if [words[0] for words in home if words[0].startswith(f"home{chain}:")] != sent:
                 wrong.append(f"what came back by chain {chain} is not what was sent, in order")
         handled = Counter(version for words in home for version in words[1:])
-        with plain_line(Settings.load(self.old.environ)) as line:
+        with raw_connection(Settings.load(self.old.environ)) as line:
             (libraries,) = line.ask(("FUNCTION", "LIST"))
         return Verdict(CHAINS * self.rounds, handled, counters["redelivered"], len(libraries), wrong)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lion_broker.broker.checkup.surroundings import (
+from lion_broker.broker.checkup.environment import (
     DirectoryFacts,
     clock_finding,
     directory_findings,
     file_findings,
-    road_findings,
+    url_findings,
 )
 
 
@@ -34,7 +34,7 @@ from lion_broker.broker.checkup.surroundings import (
 )
 def test_the_road(url: str, severity: str, said: str) -> None:
     """Plain text is for one machine; TLS is worth what its certificate is."""
-    (finding,) = road_findings(url)
+    (finding,) = url_findings(url)
     assert finding.severity == severity
     assert said in finding.text
     assert bool(finding.fix) is finding.severity.is_bad
@@ -42,7 +42,7 @@ def test_the_road(url: str, severity: str, said: str) -> None:
 
 def test_a_url_that_is_none() -> None:
     """Whoever uses it will say so."""
-    assert road_findings("redis://[::1/0") == ()
+    assert url_findings("redis://[::1/0") == ()
 
 
 @pytest.mark.parametrize(

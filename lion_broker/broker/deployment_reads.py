@@ -8,14 +8,14 @@ from typing import Any, Final
 from lion_broker.mail import verbs as v
 from lion_broker.mail.deployment import BudgetRecord, BudgetWait, Due, Enrolled, PoolRecord, Roll, Tally
 
-from .forms import order_of, read_report
+from .namespace import OpenNamespace, call
 from .requests import Request
-from .road import Road, call
+from .worker_reports import order_of, read_report
 
 __all__ = ["OVERLOOK"]
 
 
-def read_workers(road: Road, verb: v.ReadWorkers) -> Request:
+def read_workers(namespace: OpenNamespace, verb: v.ReadWorkers) -> Request:
     """`read_workers.lua`; a report that cannot be read is left out."""
 
     def parse(replies: Sequence[Any]) -> Roll:
@@ -23,12 +23,12 @@ def read_workers(road: Road, verb: v.ReadWorkers) -> Request:
         read = [(read_report(report), int(heard), order_of(order)) for report, heard, order in rows]
         return Roll(now, tuple(Enrolled(report, heard, order) for report, heard, order in read if report is not None))
 
-    return Request((call("read_workers", [road.keys.workers()], verb.count),), parse)
+    return Request((call("read_workers", [namespace.keys.workers()], verb.count),), parse)
 
 
-def read_pools(road: Road, verb: v.ReadPools) -> Request:
+def read_pools(namespace: OpenNamespace, verb: v.ReadPools) -> Request:
     """`read_pools.lua`, once for each partition; the first one knows how many workers are wanted."""
-    partitions = range(road.keys.partitions)
+    partitions = range(namespace.keys.partitions)
 
     def parse(replies: Sequence[Any]) -> tuple[PoolRecord, ...]:
         found: dict[str, PoolRecord] = {}
@@ -49,31 +49,31 @@ def read_pools(road: Road, verb: v.ReadPools) -> Request:
                 )
         return tuple(found[name] for name in sorted(found)[: verb.count])
 
-    return Request(tuple(call("read_pools", [road.keys.pools(one)], verb.count) for one in partitions), parse)
+    return Request(tuple(call("read_pools", [namespace.keys.pools(one)], verb.count) for one in partitions), parse)
 
 
-def count_mail(road: Road, verb: v.CountMail) -> Request:
+def count_mail(namespace: OpenNamespace, verb: v.CountMail) -> Request:
     """`count_mail.lua`, once for each partition."""
-    partitions = range(road.keys.partitions)
+    partitions = range(namespace.keys.partitions)
 
     def parse(replies: Sequence[Any]) -> tuple[Tally, ...]:
         rows = (row for reply in replies for row in reply)
         return tuple(Tally(session.decode("utf-8", "replace"), *map(int, counts)) for session, *counts in rows)
 
-    calls = (call("count_mail", [road.keys.sessions(one)], verb.start, verb.count) for one in partitions)
+    calls = (call("count_mail", [namespace.keys.sessions(one)], verb.start, verb.count) for one in partitions)
     return Request(tuple(calls), parse)
 
 
-def read_due(road: Road, verb: v.ReadDue) -> Request:
+def read_due(namespace: OpenNamespace, verb: v.ReadDue) -> Request:
     """`read_due.lua`, once for each partition."""
-    partitions = range(road.keys.partitions)
-    calls = (call("read_due", [road.keys.due(partition)], verb.limit) for partition in partitions)
+    partitions = range(namespace.keys.partitions)
+    calls = (call("read_due", [namespace.keys.due(partition)], verb.limit) for partition in partitions)
     return Request(tuple(calls), lambda replies: Due(*(sum(column) for column in zip(*replies, strict=True))))
 
 
-def read_budgets(road: Road, verb: v.ReadBudgets) -> Request:
+def read_budgets(namespace: OpenNamespace, verb: v.ReadBudgets) -> Request:
     """`read_budgets.lua`."""
-    command = call("read_budgets", [road.keys.limits()], verb.count)
+    command = call("read_budgets", [namespace.keys.limits()], verb.count)
     return Request((command,), lambda replies: tuple(map(_budget, replies[0])))
 
 
@@ -98,7 +98,7 @@ def _soonest(one: BudgetWait) -> tuple[int, str]:
     return one.wait_ms, one.who
 
 
-OVERLOOK: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+OVERLOOK: Final[Mapping[type[v.Verb[Any]], Callable[[OpenNamespace, Any], Request]]] = {
     v.ReadWorkers: read_workers,
     v.ReadPools: read_pools,
     v.CountMail: count_mail,

@@ -19,7 +19,7 @@ from .checkup.facts import is_denied
 from .checkup.finding import Finding, Severity
 from .connection import translate
 from .keys import Keys
-from .plain import Plain, plain_line
+from .raw_connection import RawConnection, raw_connection
 from .requests import Command
 
 __all__ = ["COMMANDS", "Role", "Rules", "check_access", "rules_of"]
@@ -179,15 +179,15 @@ def check_access(settings: Settings, wanted: Sequence[Rules]) -> tuple[Finding, 
     The user of the settings' URL must be allowed `ACL DRYRUN`. Nothing is changed. Blocks. Raises ConfigError,
     BrokerError, BrokerUnavailable.
     """
-    with plain_line(settings) as line:
-        return tuple(_finding(line, one) for one in wanted)
+    with raw_connection(settings) as connection:
+        return tuple(_finding(connection, one) for one in wanted)
 
 
-def _finding(line: Plain, wanted: Rules) -> Finding:
+def _finding(connection: RawConnection, wanted: Rules) -> Finding:
     needed = tuple(_example(name, args, wanted.namespace) for name, args in COMMANDS[wanted.role].items())
     forbidden = _FORBIDDEN if wanted.role is Role.ADMIN else (*_FORBIDDEN, ("FUNCTION", "LOAD", ""))
-    replies = line.ask(*(("ACL", "DRYRUN", wanted.user, *words) for words in (*needed, *forbidden)))
-    return _judged(line.url, wanted, needed, forbidden, replies)
+    replies = connection.ask(*(("ACL", "DRYRUN", wanted.user, *words) for words in (*needed, *forbidden)))
+    return _judged(connection.url, wanted, needed, forbidden, replies)
 
 
 def _judged(

@@ -12,13 +12,13 @@ from .checkup.profile import SURVIVES, Profile
 from .connect import connect
 from .keys import Keys
 from .library import library
-from .plain import plain_line
+from .raw_connection import raw_connection
 
-__all__ = ["Ready", "make_ready"]
+__all__ = ["Initialized", "initialize"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Initialized:
     """What was found and made on a server. `key` is the id of the key that signs."""
 
     exchange: str
@@ -32,26 +32,26 @@ class Ready:
     key: str
 
 
-def make_ready(settings: Settings) -> Ready:
+def initialize(settings: Settings) -> Initialized:
     """Load the functions where they are missing and open the namespace; what is there already stays. Blocks.
 
     Raises ConfigError for `memory://` or for a number of partitions that the namespace does not have, ServerUnsafe,
     SigningKeyUnknown, BrokerError, BrokerUnavailable.
     """
     meta = Keys(settings.namespace).meta()
-    with plain_line(settings) as line:
+    with raw_connection(settings) as connection:
         named = ("FUNCTION", "LIST", "LIBRARYNAME", library().name)
-        listed, known = line.ask(named, ("HLEN", meta))
+        listed, known = connection.ask(named, ("HLEN", meta))
         with connect(settings=settings) as exchange:
             # Nothing is asked but to open the namespace, which loads what is missing.
             exchange.call_all(())
-        partitions, keys = line.ask(("HMGET", meta, "partitions", "keys"))[0]
+        partitions, keys = connection.ask(("HMGET", meta, "partitions", "keys"))[0]
     if "partitions" in settings.model_fields_set and int(partitions) != settings.partitions:
         raise ConfigError(
             f"The namespace {settings.namespace} has {counted(int(partitions), 'partition')}, fixed when it is made;"
             f" LION_BROKER_PARTITIONS says {settings.partitions}. Correct that, or use another namespace."
         )
-    return Ready(
+    return Initialized(
         exchange=exchange.url,
         profile=exchange.profile,
         survives=SURVIVES[Profile(exchange.profile)],

@@ -11,11 +11,11 @@ from lion_broker.mail.checks import check
 
 from .blobs import carries_blobs
 from .functions import FUNCTIONS
+from .namespace import OpenNamespace
 from .reads import READS
 from .requests import Command, Later, Request, are_many_mails, never, together
-from .road import Road
 
-__all__ = ["PROMISING", "Asked", "Errand", "answer_of", "request_of", "simple_request"]
+__all__ = ["PROMISING", "RoundTrip", "ServerSteps", "answer_of", "request_of", "simple_request"]
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ PROMISING: Final = FUNCTIONS.keys() - set(_FLEETING)
 """Those whose effect is to be on as many replicas as are asked for before they are answered."""
 
 
-class Asked(NamedTuple):
+class RoundTrip(NamedTuple):
     """Commands for the server, for how many ms it may hold them, and whether their answer promises what they wrote.
 
     What is to be sent `then` is made meanwhile.
@@ -54,16 +54,16 @@ class Asked(NamedTuple):
     then: Later | None = None
 
 
-Errand = Generator[Asked | float, list[Any], T]
+ServerSteps = Generator[RoundTrip | float, list[Any], T]
 """Yields commands or a pause in seconds, is sent replies, returns a T."""
 
 
-def request_of(road: Road, verb: v.Verb[Any]) -> Request:
+def request_of(namespace: OpenNamespace, verb: v.Verb[Any]) -> Request:
     """Return what to send for a verb, and how to read the replies."""
-    return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(road, verb)
+    return (FUNCTIONS.get(type(verb)) or READS[type(verb)])(namespace, verb)
 
 
-def simple_request(road: Road, verbs: Sequence[v.Verb[Any]]) -> Request | None:
+def simple_request(namespace: OpenNamespace, verbs: Sequence[v.Verb[Any]]) -> Request | None:
     """Return one request for a few verbs that are done with their first replies, and have no blob; else None."""
     several = verbs[1:]
     if verbs[_FEW:] or (several and are_many_mails(verbs)):
@@ -73,7 +73,7 @@ def simple_request(road: Road, verbs: Sequence[v.Verb[Any]]) -> Request | None:
         if carries_blobs(verb):
             return None
         check(verb)
-        request = request_of(road, verb)
+        request = request_of(namespace, verb)
         if request.again is not never:
             return None
         if not several:

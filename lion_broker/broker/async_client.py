@@ -14,17 +14,17 @@ from .copies import Copies
 from .pipeline import Pipeline, Waiting
 from .requests import Command, packed
 
-__all__ = ["AsyncLine"]
+__all__ = ["AsyncClient"]
 
 
-class AsyncLine:
+class AsyncClient:
     """Commands to a server from one event loop.
 
     Commands go out as they are issued, those of the same turn of the event loop together, and nobody waits for the
     answers of others; only where replicas have to confirm, commands that come meanwhile wait for the next confirmation
     and share it. What cannot be written as bytes fails for its own caller only, before it shares anything. A command
     that the server may hold has a connection of its own. What nobody has closed is closed when the loop ends, for
-    afterwards nobody could. `seconds` as for SyncLine.
+    afterwards nobody could. `seconds` as for SyncClient.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
@@ -118,14 +118,14 @@ class AsyncLine:
         return replies
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
-        """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""
+        """Stay suspended while the client is open: before a loop ends, it closes the generators that wait in it."""
         try:
             yield
         finally:
             self._open = None
             if self._opening is not None and not self._opening.done():
                 await asyncio.wait([self._opening])
-            # Whoever calls meanwhile opens the line anew, with connections that are none of this one's business.
+            # Whoever calls meanwhile opens it anew, with connections that are none of this one's business.
             main, self._main, self._opening = self._main, None, None
             others, self._spare = [*self._spare, *self._held], []
             if main is not None:

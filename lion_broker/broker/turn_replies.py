@@ -12,7 +12,7 @@ from lion_broker.mail.verbs import Claim, Commit
 
 from .codec import Codec
 
-__all__ = ["given_of", "stand_of"]
+__all__ = ["read_ready_entry", "read_turn_reply"]
 
 _OUTCOMES: Final = {str(outcome).encode(): outcome for outcome in Outcome}
 _NO_LANES: Final[frozenset[str]] = frozenset()
@@ -20,7 +20,7 @@ _VERSION_DIGITS: Final = 16
 _GIVEN: Final = (b"s", b"b", b"e", b"m", b"c", b"v", b"f")
 
 
-def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
+def read_turn_reply(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tuple[Any, ...]:
     """Return the parts of a Claimed or Committed, in order."""
     word, cursor, version, attempts, behaviour, now, lane, lanes, *entries = replies[0]
     return (
@@ -36,7 +36,7 @@ def stand_of(codec: Codec, verb: Claim | Commit, replies: Sequence[Any]) -> tupl
     )
 
 
-def given_of(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, branch: str) -> Claimed | None:
+def read_ready_entry(codec: Codec, ready: bytes, fields: Sequence[bytes], session: str, branch: str) -> Claimed | None:
     """Return what a ready entry hands out with it, as a claim would have answered; None where it is a mere mark.
 
     What is none of ours is taken for a mark: whoever claims with it is told what it is worth.

@@ -9,10 +9,10 @@ from .keys import Keys
 from .library import library
 from .requests import Argument, Command
 
-__all__ = ["Road", "call"]
+__all__ = ["OpenNamespace", "call"]
 
 
-class Road:
+class OpenNamespace:
     """What every function needs: the keys and the codec of one namespace."""
 
     def __init__(self, keys: Keys, codec: Codec) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.exceptions import BusyLoadingError, RedisError
 
-from lion_broker.broker.async_line import AsyncLine
+from lion_broker.broker.async_client import AsyncClient
 from lion_broker.broker.copies import Copies
 from lion_broker.broker.requests import Command
 from lion_broker.testing import await_until
@@ -20,11 +20,11 @@ SECONDS = 60.0
 
 
 @pytest.fixture
-async def line(stage: Stage) -> AsyncIterator[AsyncLine]:
+async def client(stage: Stage) -> AsyncIterator[AsyncClient]:
     """A line to the stage's server."""
-    line = AsyncLine(stage.server.url, SECONDS)
-    yield line
-    await line.aclose()
+    client = AsyncClient(stage.server.url, SECONDS)
+    yield client
+    await client.aclose()
 
 
 def echo(text: str) -> list[Command]:
@@ -32,25 +32,25 @@ def echo(text: str) -> list[Command]:
     return [("ECHO", text), ("EVAL", f"return {len(text)}", 0)]
 
 
-async def test_every_caller_gets_its_own(line: AsyncLine) -> None:
+async def test_every_caller_gets_its_own(client: AsyncClient) -> None:
     """However many ask at once, and however large what they send and get."""
     texts = [f"{number}:" + "x" * (number * 997 % 100_000) for number in range(300)]
-    answers = await asyncio.gather(*(line.call(echo(text), SECONDS) for text in texts))
+    answers = await asyncio.gather(*(client.call(echo(text), SECONDS) for text in texts))
     assert answers == [[text.encode(), len(text)] for text in texts]
 
 
-async def test_commands_are_done_in_the_order_in_which_they_were_issued(line: AsyncLine, stage: Stage) -> None:
+async def test_commands_are_done_in_the_order_in_which_they_were_issued(client: AsyncClient, stage: Stage) -> None:
     """Also where nobody waits for the answers before."""
-    await asyncio.gather(*(line.call([("RPUSH", "order", number)], SECONDS) for number in range(100)))
+    await asyncio.gather(*(client.call([("RPUSH", "order", number)], SECONDS) for number in range(100)))
     assert stage.server.client.lpop("order", 100) == [b"%d" % number for number in range(100)]
 
 
-async def test_who_leaves_takes_nothing_along(line: AsyncLine) -> None:
+async def test_who_leaves_takes_nothing_along(client: AsyncClient) -> None:
     """Neither the replies of others nor the connection; whether it left before or after its command went out."""
-    await line.call([("PING",)], SECONDS)
+    await client.call([("PING",)], SECONDS)
     for waits in (0, 1, 3):
-        leaving = [asyncio.create_task(line.call(echo(f"gone {number}"), SECONDS)) for number in range(10)]
-        staying = [asyncio.create_task(line.call(echo(f"here {number}"), SECONDS)) for number in range(10)]
+        leaving = [asyncio.create_task(client.call(echo(f"gone {number}"), SECONDS)) for number in range(10)]
+        staying = [asyncio.create_task(client.call(echo(f"here {number}"), SECONDS)) for number in range(10)]
         for _ in range(waits):
             await asyncio.sleep(0)
         for task in leaving:
@@ -59,34 +59,34 @@ async def test_who_leaves_takes_nothing_along(line: AsyncLine) -> None:
         await asyncio.gather(*leaving, return_exceptions=True)
 
 
-async def test_errors_stand_among_the_replies(line: AsyncLine) -> None:
+async def test_errors_stand_among_the_replies(client: AsyncClient) -> None:
     """One command that the server refuses says nothing of the others."""
-    first, error, last = await line.call([("ECHO", "a"), ("NO SUCH",), ("ECHO", "b")], SECONDS)
+    first, error, last = await client.call([("ECHO", "a"), ("NO SUCH",), ("ECHO", "b")], SECONDS)
     assert (first, last) == (b"a", b"b")
     assert isinstance(error, RedisError)
 
 
-async def test_a_connection_that_ends_is_replaced(line: AsyncLine, stage: Stage) -> None:
+async def test_a_connection_that_ends_is_replaced(client: AsyncClient, stage: Stage) -> None:
     """Who waits on it is told, and the next command goes over a new one."""
-    await line.call([("PING",)], SECONDS)
-    blocked = asyncio.create_task(line.call([("BLPOP", "nothing", 0)], SECONDS))
+    await client.call([("PING",)], SECONDS)
+    blocked = asyncio.create_task(client.call([("BLPOP", "nothing", 0)], SECONDS))
     await asyncio.sleep(0)
     stage.server.client.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises((RedisError, OSError)):
         await blocked
-    assert await line.call([("ECHO", "again")], SECONDS) == [b"again"]
+    assert await client.call([("ECHO", "again")], SECONDS) == [b"again"]
 
 
-async def test_a_command_that_is_held_holds_nobody_up(line: AsyncLine, stage: Stage) -> None:
+async def test_a_command_that_is_held_holds_nobody_up(client: AsyncClient, stage: Stage) -> None:
     """It has a connection of its own, which others use after it; and one that is given up is not used again."""
-    held = asyncio.create_task(line.call([("BLPOP", "queue", 0)], SECONDS, held=True))
-    assert await line.call([("ECHO", "meanwhile")], SECONDS) == [b"meanwhile"]
+    held = asyncio.create_task(client.call([("BLPOP", "queue", 0)], SECONDS, held=True))
+    assert await client.call([("ECHO", "meanwhile")], SECONDS) == [b"meanwhile"]
     held.cancel()
     await asyncio.gather(held, return_exceptions=True)
     # A busy server may read what comes next before it has seen that this one has hung up, and would give it the item.
     await await_until(lambda: all(one["cmd"] != "blpop" for one in stage.server.client.client_list()))
-    await line.call([("RPUSH", "queue", "late")], SECONDS)
-    assert await line.call([("BLPOP", "queue", 1)], SECONDS, held=True) == [[b"queue", b"late"]]
+    await client.call([("RPUSH", "queue", "late")], SECONDS)
+    assert await client.call([("BLPOP", "queue", 1)], SECONDS, held=True) == [[b"queue", b"late"]]
 
 
 async def test_a_server_that_says_too_much_is_not_listened_to() -> None:
@@ -99,12 +99,12 @@ async def test_a_server_that_says_too_much_is_not_listened_to() -> None:
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
-        first = asyncio.create_task(line.call([("ECHO", "a")], SECONDS))
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
+        first = asyncio.create_task(client.call([("ECHO", "a")], SECONDS))
         assert await first == [b"OK"]
-        assert line._main is not None
-        assert line._main.lost
-        await line.aclose()
+        assert client._main is not None
+        assert client._main.lost
+        await client.aclose()
 
 
 async def test_a_server_that_is_not_ready_has_not_answered() -> None:
@@ -119,12 +119,12 @@ async def test_a_server_that_is_not_ready_has_not_answered() -> None:
 
     async with await asyncio.start_server(load, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
         for held in (False, True):
             with pytest.raises(BusyLoadingError):
-                await line.call([("ECHO", "a"), ("ECHO", "b")], SECONDS, held=held)
-            assert await line.call([("ECHO", "again")], SECONDS, held=held) == [b"OK"]
-        await line.aclose()
+                await client.call([("ECHO", "a"), ("ECHO", "b")], SECONDS, held=held)
+            assert await client.call([("ECHO", "again")], SECONDS, held=held) == [b"OK"]
+        await client.aclose()
 
 
 async def test_a_silent_server_is_given_up() -> None:
@@ -138,12 +138,12 @@ async def test_a_silent_server_is_given_up() -> None:
 
     async with await asyncio.start_server(hush, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
-        patient, hasty = (asyncio.create_task(line.call([("ECHO", "a")], seconds)) for seconds in (3600.0, 0.2))
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
+        patient, hasty = (asyncio.create_task(client.call([("ECHO", "a")], seconds)) for seconds in (3600.0, 0.2))
         for task in (hasty, patient):
             with pytest.raises(TimeoutError):
                 await task
-        await line.aclose()
+        await client.aclose()
 
 
 class Primary:
@@ -176,12 +176,12 @@ async def test_a_connection_that_ends_before_replicas_have_confirmed() -> None:
 
     async with await asyncio.start_server(Primary(hang_up).talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
-        writes = [line.call([("SET", "a", number)], SECONDS, copies=Copies(1, 1000)) for number in range(3)]
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
+        writes = [client.call([("SET", "a", number)], SECONDS, copies=Copies(1, 1000)) for number in range(3)]
         lost = await asyncio.gather(*writes, return_exceptions=True)
         assert all(isinstance(one, (RedisError, OSError)) for one in lost)
-        await line.aclose()
-    del lost, line
+        await client.aclose()
+    del lost, client
     gc.collect()
     assert complaints == []
 
@@ -197,21 +197,21 @@ async def test_closing_waits_for_replicas_and_no_longer() -> None:
 
     async with await asyncio.start_server(Primary(confirm).talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
-        write = asyncio.create_task(line.call([("SET", "a", 1)], SECONDS, copies=Copies(1, 1000)))
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
+        write = asyncio.create_task(client.call([("SET", "a", 1)], SECONDS, copies=Copies(1, 1000)))
         await asked.wait()
-        closing = asyncio.create_task(line.aclose())
+        closing = asyncio.create_task(client.aclose())
         await asyncio.sleep(0)
         # Who calls meanwhile opens the line anew.
-        assert await line.call([("ECHO", "a")], SECONDS) == [b"OK"]
+        assert await client.call([("ECHO", "a")], SECONDS) == [b"OK"]
         confirmed.set()
         async with asyncio.timeout(SECONDS):
             await closing
         assert await write == [b"OK"]
-        anew = line._main
+        anew = client._main
         assert anew is not None
         assert not anew.lost
-        await line.aclose()
+        await client.aclose()
         assert anew.lost
 
 
@@ -231,10 +231,10 @@ async def test_who_has_little_time_leaves_the_others_theirs() -> None:
     primary = Primary(confirm)
     async with await asyncio.start_server(primary.talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        line = AsyncLine(f"redis://{host}:{port}", SECONDS)
+        client = AsyncClient(f"redis://{host}:{port}", SECONDS)
 
         async def write(seconds: float) -> list[Any]:
-            return await line.call([("SET", "a", 1)], seconds, copies=Copies(1, int(seconds * 500)))
+            return await client.call([("SET", "a", 1)], seconds, copies=Copies(1, int(seconds * 500)))
 
         first = asyncio.create_task(write(SECONDS))
         await begun.wait()
@@ -243,15 +243,15 @@ async def test_who_has_little_time_leaves_the_others_theirs() -> None:
         meanwhile.set()
         assert await asyncio.gather(first, *both) == [[b"OK"]] * 3
         assert primary.waits == 2
-        await line.aclose()
+        await client.aclose()
 
 
 async def test_what_nobody_waited_for_to_open_is_closed(stage: Stage) -> None:
     """A connection that was being opened when its only caller left is not left open."""
-    line = AsyncLine(stage.server.url, SECONDS)
-    caller = asyncio.create_task(line.call([("PING",)], SECONDS))
+    client = AsyncClient(stage.server.url, SECONDS)
+    caller = asyncio.create_task(client.call([("PING",)], SECONDS))
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
-    await line.aclose()
-    assert line._main is None
+    await client.aclose()
+    assert client._main is None

@@ -55,36 +55,36 @@ def numbers(count: int) -> list[str]:
 
 def test_answers_come_in_order(exchange: RedisExchange, session: Session) -> None:
     """As many as one likes to wait for."""
-    convoy = exchange.convoy()
+    pipeline = exchange.pipeline()
     for post in posts(session, 20):
-        convoy.begin(post)
-    first = convoy.answers(5)
+        pipeline.begin(post)
+    first = pipeline.answers(5)
     assert len(first) >= 15
-    rest = convoy.answers()
+    rest = pipeline.answers()
     assert [answer.outcome for answer in (*first, *rest)] == [Outcome.OK] * 20
-    assert convoy.answers() == []
-    convoy.close()
-    convoy.close()
+    assert pipeline.answers() == []
+    pipeline.close()
+    pipeline.close()
     assert heard(session) == numbers(20)
 
 
-def test_a_convoy_that_is_closed_without_its_answers(exchange: RedisExchange, session: Session) -> None:
+def test_a_pipeline_that_is_closed_without_its_answers(exchange: RedisExchange, session: Session) -> None:
     """Its connection is used by nobody else; what it has asked for may be asked for again."""
-    convoy, asked = exchange.convoy(), posts(session, 20)
+    pipeline, asked = exchange.pipeline(), posts(session, 20)
     for post in asked:
-        convoy.begin(post)
-    convoy.close()
+        pipeline.begin(post)
+    pipeline.close()
     assert {exchange.call(post).outcome for post in asked} <= {Outcome.OK, Outcome.DUPLICATE}
     assert heard(session) == numbers(20)
 
 
 def test_a_connection_that_is_used_again(own_stage: Stage, exchange: RedisExchange, session: Session) -> None:
-    """Convoys that were answered leave none open beside those that calls use."""
+    """Pipelines that were answered leave none open beside those that calls use."""
     for post in posts(session, 50):
-        convoy = exchange.convoy()
-        convoy.begin(post)
-        convoy.answers()
-        convoy.close()
+        pipeline = exchange.pipeline()
+        pipeline.begin(post)
+        pipeline.answers()
+        pipeline.close()
     assert len(own_stage.server.client.client_list()) < 25
 
 

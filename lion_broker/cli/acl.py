@@ -13,7 +13,7 @@ from .options import AsJson, Namespace, Url
 from .printing import print_json
 
 if TYPE_CHECKING:
-    from lion_broker.broker.access import Role
+    from lion_broker.broker.acl import Role
 
 __all__ = ["acl"]
 
@@ -40,7 +40,7 @@ def acl(
     server's users do: it changes nothing, and needs a user who may ACL DRYRUN. Exit code 6 when one lacks something.
     Example: lion-broker acl worker --namespace shop
     """
-    from lion_broker.broker.access import check_access, rules_of
+    from lion_broker.broker.acl import check_access, rules_of
     from lion_broker.config import Settings
 
     settings = Settings.load(url=url, namespace=namespace)
@@ -63,7 +63,7 @@ def acl(
 
 
 def _roles(names: list[str]) -> list[Role]:
-    from lion_broker.broker.access import Role
+    from lion_broker.broker.acl import Role
 
     try:
         return [Role(name) for name in dict.fromkeys(names)] or list(Role)

@@ -14,7 +14,7 @@ from lion_broker.broker.connection import without_secrets
 
 from .finding import Finding, Severity
 
-__all__ = ["DirectoryFacts", "clock_finding", "directory_findings", "file_findings", "road_findings"]
+__all__ = ["DirectoryFacts", "clock_finding", "directory_findings", "file_findings", "url_findings"]
 
 _SCARCE: Final = 1 << 30
 _LACKING: Final = 64 << 20
@@ -33,7 +33,7 @@ class DirectoryFacts:
     free: int
 
 
-def road_findings(url: str) -> tuple[Finding, ...]:
+def url_findings(url: str) -> tuple[Finding, ...]:
     """Return what there is to say about the road to a server, from its URL alone; nothing about one that is none."""
     try:
         # Without user and password, which may hold any sign.

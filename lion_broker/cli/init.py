@@ -19,10 +19,10 @@ def init(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) 
     first program, and once after each upgrade; then programs and workers need no right to load functions.
     Example: lion-broker init --url redis://admin:…@server.internal
     """
-    from lion_broker.broker.ready import make_ready
+    from lion_broker.broker.initializing import initialize
     from lion_broker.config import Settings
 
-    done = make_ready(Settings.load(url=url, namespace=namespace))
+    done = initialize(Settings.load(url=url, namespace=namespace))
     if as_json:
         print_json(done)
         return

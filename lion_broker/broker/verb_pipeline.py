@@ -9,16 +9,16 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from lion_broker.mail.exchange import Convoy, Exchange
+from lion_broker.mail.exchange import Exchange, VerbPipeline
 from lion_broker.mail.verbs import Verb
 
-from .connection import Lane, translate
+from .connection import DedicatedConnection, translate
 from .requests import Request
 
-__all__ = ["LineConvoy"]
+__all__ = ["ServerPipeline"]
 
 
-class LineConvoy(Convoy):
+class ServerPipeline(VerbPipeline):
     """Writes verbs to a server without waiting for its replies, as long as `request` says that they are simple ones.
 
     What is more than that, and whatever is not answered as it should be, is asked for again as all other verbs are: by
@@ -28,22 +28,22 @@ class LineConvoy(Convoy):
     def __init__(
         self,
         exchange: Exchange,
-        lane: Callable[[], Lane],
+        dedicated: Callable[[], DedicatedConnection],
         request: Callable[[Sequence[Verb[Any]]], Request | None],
         read: Callable[[Request, Sequence[Any]], Any],
         seconds: float,
     ) -> None:
         super().__init__(exchange)
-        self._open = lane
+        self._open = dedicated
         self._request = request
         self._read = read
         self._seconds = seconds
-        self._lane: Lane | None = None
+        self._connection: DedicatedConnection | None = None
         self._going: deque[tuple[Verb[Any], Request]] = deque()
 
     def begin(self, verb: Verb[Any], /) -> None:
         """Ask for a verb behind those before; blocks while the socket is full."""
-        if self._going and self._lane is None:
+        if self._going and self._connection is None:
             self._ask_again()
         request = self._request((verb,))
         if request is None:
@@ -52,8 +52,8 @@ class LineConvoy(Convoy):
             return
         self._going.append((verb, request))
         try:
-            self._lane = self._lane or self._open()
-            self._lane.write(request.commands)
+            self._connection = self._connection or self._open()
+            self._connection.write(request.commands)
         except (RedisError, OSError) as error:
             self._lose(error)
         except BaseException:
@@ -61,21 +61,25 @@ class LineConvoy(Convoy):
             raise
 
     def answers(self, most: int = 0) -> list[Any]:
-        """Return the answers that have come since the last time; see `Convoy`."""
+        """Return the answers that have come since the last time; see `VerbPipeline`."""
         self._take(most)
         return super().answers(most)
 
     def close(self) -> None:
         """Let go of the connection. What has no answer yet may be asked for again."""
-        lane, self._lane = self._lane, None
-        if lane is not None:
-            lane.close()
+        dedicated, self._connection = self._connection, None
+        if dedicated is not None:
+            dedicated.close()
 
     def _take(self, most: int) -> None:
         try:
-            while self._going and self._lane is not None and (len(self._going) > most or self._lane.has_come()):
+            while (
+                self._going
+                and self._connection is not None
+                and (len(self._going) > most or self._connection.has_come())
+            ):
                 request = self._going[0][1]
-                replies = self._lane.read(len(request.commands), self._seconds)
+                replies = self._connection.read(len(request.commands), self._seconds)
                 for reply in replies:
                     if isinstance(reply, ResponseError):
                         raise reply
@@ -86,7 +90,7 @@ class LineConvoy(Convoy):
         except BaseException:
             self.close()
             raise
-        if self._going and self._lane is None:
+        if self._going and self._connection is None:
             self._ask_again()
 
     def _lose(self, error: Exception) -> None:
