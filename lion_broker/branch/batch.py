@@ -132,7 +132,7 @@ class Batches:
         return not (self._halted or self._busy) and self.holding
 
     def send_on(self, exchange: Exchange, holder: Holder) -> None:
-        """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `Surroundings.send_on`."""
+        """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `SessionContext.send_on`."""
         batch = self._outermost(_open.get())
         if batch is None or self._halted:
             return

@@ -11,7 +11,7 @@ from lion_broker.mail.records import Burial, Record, Reply
 from lion_broker.mail.wire import WireMail
 
 from .journal import sent_record
-from .times import came_record
+from .turn_times import came_record
 
 __all__ = ["Draft", "Mark", "new_nonce"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import Attempt, End, Times, delivered_at, read_times
+from lion_broker.branch.turn_times import Attempt, End, TurnTimes, delivered_at, read_times
 from lion_broker.errors import ItemNotFoundError, LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
 from lion_broker.mail.records import BranchRecord, LogRecord, Stamp
@@ -208,7 +208,7 @@ class LogReader:
         self._place = _LAST_PLACE if after else 0
         self._stamp: Stamp | None = None
         self._before = 0.0
-        self._times: Times | None = None
+        self._times: TurnTimes | None = None
         self._came: Iterator[float | None] = iter(())
         self._shared: list[str] = []
         """What the branch has got by the mail that the next record names: tools, or a model."""

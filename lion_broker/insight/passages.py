@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lion_broker.branch.times import End
+from lion_broker.branch.turn_times import End
 from lion_broker.mail.exchange import Steps
 from lion_broker.mail.waiting import WaitsAt
 

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import LONGEST_DETAIL, End, read_times
+from lion_broker.branch.turn_times import LONGEST_DETAIL, End, read_times
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError, LionError
 from lion_broker.mail.checks import is_entry, is_id

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lion_broker.branch.times import Attempt, End, delivered_at
+from lion_broker.branch.turn_times import Attempt, End, delivered_at
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps

@@ -7,8 +7,8 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.contents import equip
 from lion_broker.branch.directory import gone
-from lion_broker.branch.inventory import equip
 from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
@@ -194,7 +194,7 @@ def _copy_here(session: Session, source: RemoteBranch) -> Steps[Branch]:
     """A branch of this process that begins as a copy of one that another process hosts."""
     yield from source.chronicle.read_steps()
     clone = Branch(user=source.user, metadata={"clone_from": str(source.id)})
-    equip(clone, source.chronicle, session._state.around.registry)
+    equip(clone, source.chronicle, session._state.context.registry)
     clone.msgs.begin_with(Copies(source.chronicle.msgs.messages, session.id, clone.id))
     return clone
 
@@ -211,7 +211,7 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
         yield from source.chronicle.read_steps()
         # Its tools and models come as far as this session's registry knows them.
         bearer = Branch()
-        equip(bearer, source.chronicle, state.around.registry)
+        equip(bearer, source.chronicle, state.context.registry)
         unite(target, source.id, source.chronicle.msgs, bearer.tools, bearer.mdls.registry)
     else:
         unite(target, source.id, source.msgs, source.tools, source.mdls.registry)
@@ -243,7 +243,7 @@ def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
         # A branch that was removed is known for ever, by its session.
         raise gone(session.id)
     state.local_branches.leave(branch.id, "it was removed from its session")
-    state.around.directory.forget(branch.id)
+    state.context.directory.forget(branch.id)
     state.found.exclude(branch)
     if outcome == Outcome.CLOSED:
         raise ItemNotFoundError(f"The branch {branch.name or branch.id} had been removed before.")
@@ -280,7 +280,7 @@ def _find_tool(session: Session, name: str, known: dict[str, Tool]) -> Any:
     if name in known:
         # It is registered with the branch's own tool manager already; the name is enough.
         return name
-    for tools in (state.inbox.tools, state.around.registry.tools):
+    for tools in (state.inbox.tools, state.context.registry.tools):
         if name in tools:
             return tools[name]
     for branch in state.found:

@@ -13,8 +13,8 @@ import anyio
 from pydantic_core import from_json
 
 from lion_broker.branch.directory import session_steps
-from lion_broker.branch.faults import raised
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.error_transfer import error_from_dict
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import LionError, ModelError, RoundTimeout
@@ -40,8 +40,8 @@ class Commander:
     is stopped.
     """
 
-    def __init__(self, around: Surroundings, postbox: Postbox) -> None:
-        self._around = around
+    def __init__(self, context: SessionContext, postbox: Postbox) -> None:
+        self._context = context
         self._postbox = postbox
         self._replies: WeakKeyDictionary[asyncio.AbstractEventLoop, Replies] = WeakKeyDictionary()
 
@@ -52,13 +52,13 @@ class Commander:
         yield from self._postbox.post_steps([command])
         after = START
         while (left := deadline.left_ms(_LONGEST_WAIT_MS)) > 0:
-            replies = yield from ask(AwaitReply(self._around.session, client, after, wait_ms=left))
+            replies = yield from ask(AwaitReply(self._context.session, client, after, wait_ms=left))
             for reply in replies:
                 after = reply.id
                 if _is_last(body := from_json(reply.body)):
                     return _value_of(body)
-        yield from ask(Cancel(self._around.session, branch, command.id))
-        yield from session_steps(self._around.session)
+        yield from ask(Cancel(self._context.session, branch, command.id))
+        yield from session_steps(self._context.session)
         raise deadline.over(operation)
 
     async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
@@ -100,7 +100,7 @@ class Commander:
             with anyio.move_on_after(deadline.left()) as waiting:
                 told = await replies.next(command.id)
             if waiting.cancelled_caught:
-                await self._around.arun(session_steps(self._around.session))
+                await self._context.arun(session_steps(self._context.session))
                 raise deadline.over(operation)
             body: dict[str, Any] = from_json(told.body)
             ended = _is_last(body)
@@ -108,7 +108,7 @@ class Commander:
 
         with replies.expecting(command.id):
             try:
-                await self._around.arun(self._postbox.post_steps([command]))
+                await self._context.arun(self._postbox.post_steps([command]))
                 yield reply
             finally:
                 if not ended:
@@ -117,7 +117,7 @@ class Commander:
     async def _cancel(self, branch: IDType, command: str) -> None:
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
             try:
-                await self._around.exchange.acall(Cancel(self._around.session, branch, command))
+                await self._context.exchange.acall(Cancel(self._context.session, branch, command))
             except LionError:
                 # The error that ended the waiting is the one to be seen; without a server nobody hears of this either.
                 return
@@ -125,7 +125,7 @@ class Commander:
     def _replies_here(self) -> Replies:
         loop = asyncio.get_running_loop()
         if loop not in self._replies:
-            self._replies[loop] = Replies(self._around.exchange, self._around.session)
+            self._replies[loop] = Replies(self._context.exchange, self._context.session)
         return self._replies[loop]
 
     def _command(
@@ -133,10 +133,10 @@ class Commander:
     ) -> WireMail:
         plain = to_portable(arguments, what=f"What {operation} is given")
         body = encode_json({"item": {"op": operation, "args": plain}}, f"The command {operation}")
-        session = self._around.session
+        session = self._context.session
         # Should nobody be left to cancel it, it is dropped when nobody waits for it any more.
         mail = IDType.create()
-        carried = handed_in(self._around.exchange, session, branch, mail)
+        carried = handed_in(self._context.exchange, session, branch, mail)
         header = Header(
             session, session, branch, "command", mail, reply_to=client, ttl=deadline.left() or None, **carried
         )
@@ -177,7 +177,7 @@ def _value_of(body: Mapping[str, Any]) -> Any:
     """Return what a worker answered, or raise its error."""
     if body.get("ok"):
         return body.get("value")
-    raise raised(body.get("error") or {})
+    raise error_from_dict(body.get("error") or {})
 
 
 def _unheard(heard: str, at: int, text: str) -> str:

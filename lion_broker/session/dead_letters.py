@@ -119,8 +119,8 @@ def edit_steps(state: SessionState, letter: Any, item: Any) -> Steps[None]:
 
 def _edited_steps(state: SessionState, mail: WireMail, item: Any) -> Steps[WireMail]:
     header = mail.header
-    place = yield from state.around.directory.locate_steps(IDType(header.recipient))
-    body = encode_item(PackageCategory(header.category), item, None, place.pool, state.around.objects)
+    place = yield from state.context.directory.locate_steps(IDType(header.recipient))
+    body = encode_item(PackageCategory(header.category), item, None, place.pool, state.context.objects)
     return WireMail(header._replace(id=IDType.create(), in_reply_to=header.id), body)
 
 

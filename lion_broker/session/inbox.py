@@ -5,7 +5,7 @@ from __future__ import annotations
 from lion_broker.branch.items import decode_item
 from lion_broker.branch.journal import Chronicle, Kind, nothing_record, took_record
 from lion_broker.branch.refusal import reason_of, warn_rejected
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile_change import PileChange
 from lion_broker.core.portable import readable
@@ -30,9 +30,9 @@ class SessionInbox:
     Any process that has the session open may do it; a short lease keeps them apart.
     """
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self.chronicle = Chronicle(around.session, around.session)
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
+        self.chronicle = Chronicle(context.session, context.session)
         # Whoever changes them here changes a picture, but one that is to be gathered as it is.
         self.chronicle.msgs.observe(_heed)
         self.tools: dict[str, Tool] = {}
@@ -40,7 +40,7 @@ class SessionInbox:
 
     def apply_steps(self) -> Steps[int]:
         """Apply what waits; returns how many mails took effect. Mail of other categories stays."""
-        session = self._around.session
+        session = self._context.session
         applied, after = 0, START
         while entries := (yield from ask(ReadInbox(session, session, after))):
             after = entries[-1].id
@@ -49,7 +49,7 @@ class SessionInbox:
 
     def _apply_page(self, entries: tuple[Entry, ...]) -> Steps[int]:
         taken, records, buried = [], [], []
-        session = self._around.session
+        session = self._context.session
         for entry in entries:
             if isinstance(entry.mail, Rejected):
                 warn_rejected(session, entry.id, entry.mail)
@@ -65,14 +65,14 @@ class SessionInbox:
                 records.append(record)
         if not taken and not buried:
             return 0
-        around = self._around
-        outcome = yield from commit_steps(around.session, around.owner, tuple(records), tuple(taken), tuple(buried))
+        context = self._context
+        outcome = yield from commit_steps(context.session, context.owner, tuple(records), tuple(taken), tuple(buried))
         # STALE: another process was quicker with the same mail; it is applied either way.
         return len(taken) if outcome in (Outcome.OK, Outcome.ALREADY) else 0
 
     def _apply(self, mail: WireMail) -> Record | None:
-        category, around, header = PackageCategory(mail.header.category), self._around, mail.header
-        told = (around.registry, around.objects, header.id, float(header.created))
+        category, context, header = PackageCategory(mail.header.category), self._context, mail.header
+        told = (context.registry, context.objects, header.id, float(header.created))
         if category == PackageCategory.MESSAGE:
             decode_item(category, mail.item(), *told)
             return Record(Kind.MAIL, mail.body, mail.head)

@@ -193,7 +193,7 @@ class SessionLifecycle(Element, Communicatable, Relational):
 
     def _fork_options(self) -> dict[str, Any]:
         state = self._state
-        return {"registry": state.around.registry, "timeout": state.timeout, "pool": self._pool}
+        return {"registry": state.context.registry, "timeout": state.timeout, "pool": self._pool}
 
     def delete(self) -> None:
         """Remove the session and everything it owns from the store, and close it. Blocks."""
@@ -264,11 +264,11 @@ class SessionLifecycle(Element, Communicatable, Relational):
 
     def _run(self, steps: Steps[Any]) -> Any:
         self._state.check_open()
-        return self._state.around.run(steps)
+        return self._state.context.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
         self._state.check_open()
-        return await self._state.around.arun(steps)
+        return await self._state.context.arun(steps)
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
@@ -277,7 +277,7 @@ class SessionLifecycle(Element, Communicatable, Relational):
 
 def _leave(state: SessionState) -> None:
     """Close what a session left open when it is collected or the program ends."""
-    if state.closed or os.getpid() != state.around.process:
+    if state.closed or os.getpid() != state.context.process:
         # A forked process leaves what its parent has open.
         return
     try:

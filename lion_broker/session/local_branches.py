@@ -7,11 +7,11 @@ from itertools import groupby
 from operator import itemgetter
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.contents import equip, first_records
 from lion_broker.branch.directory import Place, gone
 from lion_broker.branch.host import Host
-from lion_broker.branch.inventory import equip, first_records
 from lion_broker.branch.journal import copy_record
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.core.numbers import counted
@@ -34,11 +34,11 @@ class LocalBranches:
     `manual` says that mail waits in outboxes until the session collects or sends it.
     """
 
-    def __init__(self, around: Surroundings, *, manual: bool) -> None:
-        self.around = around
+    def __init__(self, context: SessionContext, *, manual: bool) -> None:
+        self.context = context
         self.hosts: dict[IDType, Host] = {}
         self._manual = manual
-        self._keeper = LeaseKeeper(around.exchange, around.lease_ms)
+        self._keeper = LeaseKeeper(context.exchange, context.lease_ms)
 
     def add_steps(self, branch: Branch, copied_from: Branch | None = None) -> Steps[None]:
         """Create a branch in the exchange and host it. `copied_from` is the branch that it was split off."""
@@ -46,23 +46,23 @@ class LocalBranches:
         records = first_records(branch, copied_from is None)
         if copied_from is not None:
             version = self.hosts[copied_from.id].version
-            records = (copy_record(copied_from.id, version, self.around.session), *records)
+            records = (copy_record(copied_from.id, version, self.context.session), *records)
         outcome = yield from ask(
             CreateBranch(
-                session=self.around.session,
+                session=self.context.session,
                 seed=BranchSeed(branch.id, branch.name or "", fields=_fields(branch)),
                 records=records,
                 token=token,
-                owner=self.around.owner,
+                owner=self.context.owner,
                 copies=copied_from.id if copied_from is not None else "",
-                lease_ms=self.around.lease_ms,
+                lease_ms=self.context.lease_ms,
             )
         )
         if outcome == Outcome.UNKNOWN:
-            raise gone(self.around.session)
+            raise gone(self.context.session)
         if outcome == Outcome.DUPLICATE:
             # The first answer was lost and this is the repeat, unless somebody uses the same id.
-            claimed = yield from ask(Claim(self.around.session, branch.id, token, owner=self.around.owner))
+            claimed = yield from ask(Claim(self.context.session, branch.id, token, owner=self.context.owner))
             if claimed.outcome != Outcome.OK:
                 raise BrokerError(f"A branch with the id {branch.id} exists already and is hosted elsewhere.")
         yield from self._host_steps(branch, token, version=1 if records else 0)
@@ -70,9 +70,9 @@ class LocalBranches:
     def take_over_steps(self, record: BranchRecord) -> Steps[Branch | None]:
         """Host a branch whose process is gone; None while somebody else hosts it."""
         token = str(IDType.create())
-        session = self.around.session
+        session = self.context.session
         claimed = yield from ask(
-            Claim(session, record.id, token, owner=self.around.owner, lease_ms=self.around.lease_ms)
+            Claim(session, record.id, token, owner=self.context.owner, lease_ms=self.context.lease_ms)
         )
         if claimed.outcome != Outcome.OK:
             return None
@@ -144,12 +144,12 @@ class LocalBranches:
                 self.leave(branch, _CLOSED)
 
     def _host_steps(self, branch: Branch, token: str, *, version: int, is_stored: bool = False) -> Steps[Host]:
-        host = Host(branch, self.around, token=token)
+        host = Host(branch, self.context, token=token)
         host.version = version
         host.keeps_outbox = self._manual
         host.attach()
         if is_stored:
-            equip(branch, (yield from host.load_steps()), self.around.registry)
+            equip(branch, (yield from host.load_steps()), self.context.registry)
         for mail in branch.mailbox.outgoing():
             # Mail that the branch had in its outbox before it joined the session is addressed again.
             package = mail.package
@@ -158,8 +158,8 @@ class LocalBranches:
             )
             host.sending(mail, body)
         self.hosts[branch.id] = host
-        self.around.directory.know(Place(branch.id, branch.name or ""))
-        self._keeper.add(Station(self.around.session, branch.id, token))
+        self.context.directory.know(Place(branch.id, branch.name or ""))
+        self._keeper.add(Station(self.context.session, branch.id, token))
         return host
 
     def __repr__(self) -> str:

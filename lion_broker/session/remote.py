@@ -14,8 +14,8 @@ from lion_broker.branch.directory import session_steps
 from lion_broker.branch.editing import in_pieces
 from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
-from lion_broker.branch.operations.errand import pack
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.operations.remote_operation import packed_operation
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.branch.timing import Timing
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
@@ -47,7 +47,7 @@ _ENVELOPE_BYTES = 1024
 class RemoteContext:
     """What a remote branch needs of its session; `timeout` is in seconds, None for ever."""
 
-    around: Surroundings
+    context: SessionContext
     postbox: Postbox
     commander: Commander
     timeout: float | None
@@ -89,7 +89,7 @@ class RemoteBranch(BaseBranch):
         """What has been read of its log so far; no round trip."""
         if self._chronicle is None:
             # Of many branches most are never read, and an empty history is larger than all the rest of one.
-            self._chronicle = Chronicle(self._remote.around.session, self.id)
+            self._chronicle = Chronicle(self._remote.context.session, self.id)
             self._chronicle.guard(self._only_read)
         return self._chronicle
 
@@ -118,7 +118,7 @@ class RemoteBranch(BaseBranch):
     @property
     def mailbox(self) -> Mailbox:
         """A snapshot of the mail that waits for the branch to receive it; one round trip."""
-        mailbox: Mailbox = self._run(mailbox_steps(self._remote.around.session, self.id))
+        mailbox: Mailbox = self._run(mailbox_steps(self._remote.context.session, self.id))
         return mailbox
 
     @property
@@ -144,7 +144,7 @@ class RemoteBranch(BaseBranch):
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
         self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
         if self._remote.postbox.is_ahead:
-            self._remote.around.send_on(self._remote.postbox)
+            self._remote.context.send_on(self._remote.postbox)
 
     async def asend(
         self,
@@ -159,7 +159,7 @@ class RemoteBranch(BaseBranch):
         """Send without blocking the event loop."""
         await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
         if self._remote.postbox.is_ahead:
-            await self._remote.around.asend_on(self._remote.postbox)
+            await self._remote.context.asend_on(self._remote.postbox)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Have the worker apply the pending mail of one sender; returns when it is done."""
@@ -181,21 +181,21 @@ class RemoteBranch(BaseBranch):
         """Have a worker do an operation and return what it answers (see Operable)."""
         given, timeout = dict(arguments), self._timeout(arguments)
         given.pop("timeout", None)
-        errand = pack(operation, given)
+        packed = packed_operation(operation, given)
         await self._arun(self._check_placed_steps())
         try:
-            answer = await self._remote.commander.do(self.id, operation, errand.arguments, self._deadline(timeout))
+            answer = await self._remote.commander.do(self.id, operation, packed.arguments, self._deadline(timeout))
         except OutputInvalid as error:
-            return errand.failed(error)
-        return errand.result(answer)
+            return packed.failed(error)
+        return packed.result(answer)
 
     async def streamed(self, arguments: Mapping[str, Any]) -> AsyncGenerator[str]:
         """Have a worker ask a model, and yield the answer as it comes (see Operable.stream)."""
         given, timeout = dict(arguments), self._timeout(arguments)
         given.pop("timeout", None)
-        errand = pack("stream", given)
+        packed = packed_operation("stream", given)
         await self._arun(self._check_placed_steps())
-        parts = self._remote.commander.stream(self.id, "stream", errand.arguments, self._deadline(timeout))
+        parts = self._remote.commander.stream(self.id, "stream", packed.arguments, self._deadline(timeout))
         async with aclosing(parts):
             async for part in parts:
                 yield part
@@ -243,7 +243,7 @@ class RemoteBranch(BaseBranch):
     def to_dict(self) -> dict[str, Any]:
         """Return what names the branch and, in a blocking round trip, its messages, as plain JSON values."""
         messages = [message.to_dict() for message in self.messages]
-        return super().to_dict() | {"session": str(self._remote.around.session), "messages": messages}
+        return super().to_dict() | {"session": str(self._remote.context.session), "messages": messages}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
@@ -275,15 +275,15 @@ class RemoteBranch(BaseBranch):
     ) -> Steps[None]:
         kind = PackageCategory.validate(category)
         remote = self._remote
-        around = remote.around
-        place = yield from around.directory.locate_steps(recipient)
+        context = remote.context
+        place = yield from context.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
         mail = IDType.create()
-        sending = outgoing(around.exchange, around.session, place.id, mail)
-        header = Header(around.session, self.id, place.id, kind.value, mail, ttl=when.ttl, **sending.carried)
+        sending = outgoing(context.exchange, context.session, place.id, mail)
+        header = Header(context.session, self.id, place.id, kind.value, mail, ttl=when.ttl, **sending.carried)
         wire = WireMail(header, body, delay_ms=when.delay_ms)
-        if around.batches.holding:
+        if context.batches.holding:
             remote.postbox.hold(wire)
         else:
             try:
@@ -295,34 +295,34 @@ class RemoteBranch(BaseBranch):
                 ) from error
 
     def _receive_steps(self, sender: Any, message: bool, tool: bool, imodel: bool) -> Steps[None]:
-        place = yield from self._remote.around.directory.locate_steps(sender)
+        place = yield from self._remote.context.directory.locate_steps(sender)
         flags = {"message": message, "tool": tool, "imodel": imodel}
         yield from self.command_steps("receive", {"sender": str(place.id), **flags})
 
     def _receive_all_steps(self) -> Steps[None]:
         if not self.pool:
             yield from self.command_steps("receive_all", {})
-        session = self._remote.around.session
+        session = self._remote.context.session
         targets = yield from move_steps(session, lambda _: Receive(session, (self.id,)))
-        yield from settle_steps(self._remote.around.directory, targets, self._remote.timeout)
+        yield from settle_steps(self._remote.context.directory, targets, self._remote.timeout)
 
     def record_steps(self) -> Steps[BranchRecord]:
         """Read where the branch stands, as a program over the exchange; raises ItemNotFoundError."""
-        found = yield from ask(ReadBranches(self._remote.around.session, ids=(self.id,)))
+        found = yield from ask(ReadBranches(self._remote.context.session, ids=(self.id,)))
         if not found:
-            yield from session_steps(self._remote.around.session)
+            yield from session_steps(self._remote.context.session)
             raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")
         return found[0]
 
     def _run(self, steps: Steps[Any]) -> Any:
         remote = self._remote
         remote.check_open()
-        return remote.around.run(steps)
+        return remote.context.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
         remote = self._remote
         remote.check_open()
-        return await remote.around.arun(steps)
+        return await remote.context.arun(steps)
 
     def __repr__(self) -> str:
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"

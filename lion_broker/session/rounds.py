@@ -77,7 +77,7 @@ def _apply(
     targets = dict(started or {})
     if remote != ():
         targets.update((yield from move_steps(state.session, lambda _: Receive(state.session, remote))))
-    yield from settle_steps(state.around.directory, targets, timeout)
+    yield from settle_steps(state.context.directory, targets, timeout)
 
 
 def _is_local(state: SessionState, branch: str) -> bool:

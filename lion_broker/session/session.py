@@ -254,7 +254,7 @@ class Session(SessionMailControl):
         `send` blocks while several pieces have no answer yet. After an error inside, what was sent before it is posted
         all the same. Mail of other tasks and threads is not held back.
         """
-        return Batch(self._state.around.batches, self._run, self._arun, self._state.end_batch_steps)
+        return Batch(self._state.context.batches, self._run, self._arun, self._state.end_batch_steps)
 
     def concat_messages(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False

@@ -12,12 +12,12 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.contents import message_records, model_record, tool_record
 from lion_broker.branch.directory import Directory, gone, session_steps
-from lion_broker.branch.inventory import message_records, model_record, tool_record
 from lion_broker.branch.items import LocalObjects
 from lion_broker.branch.journal import copy_record
 from lion_broker.branch.registry import Registry
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.concepts import Observable
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.numbers import is_amount
@@ -81,7 +81,7 @@ class SessionState:
         self.delivery = delivery
         self.owns_exchange = owns_exchange
         self.timeout = timeout
-        self.around = Surroundings(
+        self.context = SessionContext(
             exchange=exchange,
             session=session,
             directory=Directory(session),
@@ -90,13 +90,13 @@ class SessionState:
             objects=LocalObjects(),
             lease_ms=lease_ms,
         )
-        self.around.registry.share_limits(exchange)
-        self.local_branches = LocalBranches(self.around, manual=delivery == "manual")
+        self.context.registry.share_limits(exchange)
+        self.local_branches = LocalBranches(self.context, manual=delivery == "manual")
         self.postbox = Postbox(session)
         self.remote = RemoteContext(
-            self.around, self.postbox, Commander(self.around, self.postbox), timeout, self.check_open
+            self.context, self.postbox, Commander(self.context, self.postbox), timeout, self.check_open
         )
-        self.inbox = SessionInbox(self.around)
+        self.inbox = SessionInbox(self.context)
         self.found: Pile[Any] = Pile()
         """The branches that are known here; all of them, but for a large session that was taken up."""
         self._unread = 0
@@ -106,13 +106,13 @@ class SessionState:
     @property
     def session(self) -> IDType:
         """The session's id."""
-        return self.around.session
+        return self.context.session
 
     @property
     def branches(self) -> Pile[Any]:
         """All branches, in order of creation. Those of a large session that was taken up are read now, blocking."""
         if self._unread and not self.closed:
-            self.around.run(self.read_all_steps())
+            self.context.run(self.read_all_steps())
         return self.found
 
     @property
@@ -136,7 +136,7 @@ class SessionState:
         if count > _READ_AT_ONCE and not host:
             self._unread = count
             return
-        for record in (yield from self.around.directory.read_steps()):
+        for record in (yield from self.context.directory.read_steps()):
             branch: Any = None
             if host and not record.seed.pool:
                 branch = yield from self.local_branches.take_over_steps(record)
@@ -149,7 +149,7 @@ class SessionState:
 
     def sync_steps(self) -> Steps[list[BranchRecord]]:
         """Take note of branches that other processes have created or removed; returns where all of them stand."""
-        records = yield from self.around.directory.read_steps()
+        records = yield from self.context.directory.read_steps()
         self.found.include([self.remote_branch(record) for record in records if record.id not in self.found])
         open_ids = {record.id for record in records}
         self.found.exclude([one for one in self.found if isinstance(one, RemoteBranch) and one.id not in open_ids])
@@ -170,7 +170,7 @@ class SessionState:
             raise ItemNotFoundError("An empty text names no branch.")
         if isinstance(ref, str) and not self._unread:
             # A pile searches for names; this is no search, and is right unless somebody has renamed a branch.
-            named = self.around.directory.named(ref)
+            named = self.context.directory.named(ref)
             branch = self.found.get(named[0].id, None) if len(named) == 1 else None
             if branch is not None and branch.name == ref:
                 return branch
@@ -185,7 +185,7 @@ class SessionState:
         """Take note of one open branch that may be among those which have not been read."""
         if branch not in self.found:
             records = yield from ask(ReadBranches(self.session, ids=(branch,)))
-            self.around.directory.add(records)
+            self.context.directory.add(records)
             self.found.include([self.remote_branch(record) for record in records if record.state == "open"])
 
     def _look_steps(self, ref: Any) -> Steps[None]:
@@ -283,7 +283,7 @@ class SessionState:
         if outcome == Outcome.UNKNOWN:
             raise gone(self.session)
         record = BranchRecord(seed, "open", "", False, "0-0", 1 if records else 0, 0, 0, 0)
-        self.around.directory.add([record])
+        self.context.directory.add([record])
         branch = self.remote_branch(record)
         self.found.include(branch)
         return branch
@@ -291,7 +291,7 @@ class SessionState:
     def flush_steps(self) -> Steps[None]:
         """Store what branches of this process have done, and post what a batch could not."""
         yield from self.local_branches.flush_steps()
-        if not self.around.batches.holding:
+        if not self.context.batches.holding:
             yield from self.postbox.post_held_steps()
 
     def end_batch_steps(self) -> Steps[None]:
@@ -314,7 +314,7 @@ class SessionState:
         """Hand local branches back; what they had not committed is gone."""
         if not self.closed:
             self.closed = True
-            self.around.batches.drop()
+            self.context.batches.drop()
             self.local_branches.close()
 
     @staticmethod

@@ -43,7 +43,7 @@ def stop_mail_steps(state: SessionState, mails: Any, branch: ID.Ref | None, reas
         raise ConfigError("Name mails, or the branch that is to stop what it is at.")
     chosen = (yield from state.chosen_steps(branch)) if branch is not None else ()
     yield from state.flush_steps()
-    owner = by or f"a program ({state.around.owner})"
+    owner = by or f"a program ({state.context.owner})"
     done: TakenOut = yield from stop_steps(state.session, mails, chosen[0] if chosen else "", reason, owner)
     return done
 

@@ -26,13 +26,13 @@ _READ_TOGETHER = 50
 
 def concat(state: SessionState, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Pile[RoledMessage]:
     """Return messages of branches in order of creation, none twice."""
-    with state.around.lock:
+    with state.context.lock:
         return pile(_gathered(state, chosen, exclude_clone, exclude_load).messages())
 
 
 def to_df(state: SessionState, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:
     """Return what `concat` does as a frame, with the branch in which each message was first found."""
-    with state.around.lock:
+    with state.context.lock:
         return _gathered(state, chosen, exclude_clone, exclude_load).frame()
 
 

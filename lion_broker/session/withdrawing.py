@@ -169,7 +169,7 @@ def withdraw_steps(
     """Withdraw mails of an open session; what its own branches have sent is stored before it is looked for."""
     chosen = yield from state.chosen_steps(branch)
     yield from state.flush_steps()
-    owner = by or f"a program ({state.around.owner})"
+    owner = by or f"a program ({state.context.owner})"
     done = yield from take_out_steps(state.session, mails, chosen[0] if chosen else "", category, reason, owner)
     state.local_branches.let_go([pair for pair in state.local_branches.outgoing() if pair[1].id in done.letters])
     return done

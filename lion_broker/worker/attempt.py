@@ -9,8 +9,8 @@ from typing import Protocol
 
 import anyio
 
+from lion_broker.branch.applying import APPLIED, apply
 from lion_broker.branch.host import Host
-from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
@@ -112,7 +112,7 @@ async def _apply(
 
 async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | None:
     try:
-        await _within(behaviour.care.timeout, behaviour.function(host.branch, mail))
+        await _within(behaviour.retry_policy.timeout, behaviour.function(host.branch, mail))
     except BehaviourUnknown as error:
         return Failure(error, "unknown_behaviour", final=True, theirs=True)
     except UnknownOutcome as error:

@@ -14,7 +14,7 @@ from lion_broker.branch.directory import Directory, gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.refusal import lease_lost
 from lion_broker.branch.registry import Behaviour, Registry
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BehaviourUnknown, LeaseLost, LionError
@@ -66,13 +66,13 @@ class Workplace:
     """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
     seats: dict[Station, Seat] = field(default_factory=dict)
     """The branches at work here, by their leases."""
-    _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
+    _contexts: OrderedDict[str, SessionContext] = field(default_factory=OrderedDict)
     _warm: WarmBranches = field(default_factory=WarmBranches)
     foresight: Foresight = field(default_factory=Foresight)
 
-    def around(self, session: str) -> Surroundings:
+    def context(self, session: str) -> SessionContext:
         """What the branches of a session share here."""
-        around = self._around.pop(session, None) or Surroundings(
+        context = self._contexts.pop(session, None) or SessionContext(
             exchange=self.exchange,
             session=IDType(session),
             directory=Directory(session),
@@ -80,14 +80,14 @@ class Workplace:
             owner=self.owner,
             lease_ms=self.lease_ms,
         )
-        self._around[session] = around
-        if len(self._around) > BRANCHES:
-            self._around.popitem(last=False)
-        return around
+        self._contexts[session] = context
+        if len(self._contexts) > BRANCHES:
+            self._contexts.popitem(last=False)
+        return context
 
     async def stop_cancelled(self, station: Station) -> None:
         """Stop the commands of a branch that nobody waits for any more."""
-        running = self.around(station.session).running
+        running = self.context(station.session).running
         try:
             cancelled = await self.exchange.acall(ReadCancelled(station.session, station.branch))
         except LionError as error:
@@ -343,8 +343,8 @@ class Seat:
             return self._host
         host = self._place.take_warm(self._ready.branch, self._version)
         if host is None:
-            around = self._place.around(self._ready.session)
-            host = await loaded(around, self._station(), self._place.pool, self._version, self._read)
+            context = self._place.context(self._ready.session)
+            host = await loaded(context, self._station(), self._place.pool, self._version, self._read)
             self._read = []
             self._place.foresight.note(self._ready.session, needed=True)
         host.token, host.cursor, host.version = self._token, self._cursor, self._version

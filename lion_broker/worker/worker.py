@@ -38,7 +38,7 @@ from .inspector import Inspector
 from .reading import Reading
 from .schedule import Schedule
 from .seat import Seat, Workplace
-from .shift import Shift
+from .seat_tasks import SeatTasks
 from .sweeper import Sweeper
 
 __all__ = ["Worker", "WorkerState"]
@@ -99,7 +99,7 @@ class Worker:
         self._trouble = ""
         self._stop = anyio.Event()
         self._told_to_stop = False
-        self._shift: Shift | None = None
+        self._seat_tasks: SeatTasks | None = None
         self._schedule = Schedule(concurrency, batch, self._seat)
         self._place = Workplace(
             exchange=self._exchange,
@@ -159,14 +159,14 @@ class Worker:
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
             heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._obey)
             heartbeat.start()
-            shift = self._shift = Shift()
+            tasks = self._seat_tasks = SeatTasks()
             try:
                 await self._take_in(until_idle)
                 self._place.stopping = True
                 with anyio.move_on_after(self._grace):
-                    await shift.wait()
+                    await tasks.wait()
             finally:
-                await shift.drop()
+                await tasks.drop()
                 self._helpers = None
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
@@ -272,8 +272,8 @@ class Worker:
         self._schedule.add(ready)
 
     def _seat(self, ready: ReadyEntry) -> None:
-        if self._shift is not None:
-            self._shift.start(self._serve(ready), partial(self._schedule.leave, ready.session))
+        if self._seat_tasks is not None:
+            self._seat_tasks.start(self._serve(ready), partial(self._schedule.leave, ready.session))
 
     async def _put_up_with(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""

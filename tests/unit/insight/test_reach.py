@@ -33,7 +33,7 @@ async def note(branch: Branch, mail: Mail) -> None:
 
 
 @dataclass
-class Clock:
+class TurnClock:
     """The time of the server, which the test moves, and how far that of those who make ids is ahead of it."""
 
     ms: int = 1_800_000_000_000
@@ -47,9 +47,9 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> TurnClock:
     """A clock that stands, and bounds that a small session is beyond."""
-    clock = Clock()
+    clock = TurnClock()
     monkeypatch.setattr(Store, "now", lambda store: clock.ms)
     monkeypatch.setattr("lion_broker.core.ids._text", clock.text)
     monkeypatch.setattr(reach, "_LARGE", 50)
@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def session(clock: Clock) -> Iterator[Session]:
+def session(clock: TurnClock) -> Iterator[Session]:
     """Three hundred mails from ada to ben, one each second and in a turn of its own."""
     with Session(exchange=MemoryExchange(), delivery="auto") as session:
         ada, ben = session.new_branch(name="ada"), session.new_branch(name="ben")
@@ -111,7 +111,7 @@ def test_what_is_not_among_the_newest_is_found(session: Session) -> None:
     assert texts(session, 2, fits=lambda one, names: one.text.endswith("0"))[0] == ["280", "290"]
 
 
-def test_mail_that_stands_is_known_however_old(session: Session, clock: Clock) -> None:
+def test_mail_that_stands_is_known_however_old(session: Session, clock: TurnClock) -> None:
     """What is dead, and was so before all that was read first, is listed with what its log tells."""
     clerk = session.new_branch(name="clerk", pool="nobody")
     session.get_branch("ada").send(clerk, "message", "waits")
@@ -130,7 +130,7 @@ def test_mail_that_stands_is_known_however_old(session: Session, clock: Clock) -
     assert records < 90
 
 
-def test_one_mail_is_read_from_when_it_was_sent(session: Session, clock: Clock) -> None:
+def test_one_mail_is_read_from_when_it_was_sent(session: Session, clock: TurnClock) -> None:
     """A new one costs little, by either end of its id; an old one is found, and what is not there is said to be not."""
     mails = [one.mail for _, one in run(session.exchange, list_mails_steps([session.id], every, MAILS)).mails]
     for piece in (mails[-1], mails[-1][-9:]):
@@ -174,7 +174,7 @@ def test_lanes_begin_with_the_newest(session: Session) -> None:
     assert records < 90
 
 
-def test_a_branch_that_is_behind_is_not_read_whole(clock: Clock) -> None:
+def test_a_branch_that_is_behind_is_not_read_whole(clock: TurnClock) -> None:
     """What it has handled in a turn was delivered long before: turns before that have nothing that is newer."""
     with Session(exchange=MemoryExchange(), delivery="auto") as session:
         clerk = session.new_branch(name="clerk", pool="p", behaviour="note")
@@ -190,7 +190,7 @@ def test_a_branch_that_is_behind_is_not_read_whole(clock: Clock) -> None:
         assert history.handled_from() < clock.ms / 1000 - 20
 
 
-def test_of_a_long_backlog_the_newest_is_known_to_wait(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_backlog_the_newest_is_known_to_wait(clock: TurnClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """More waits than is looked at, from the oldest on: the newest is found by when its mailbox got it."""
     monkeypatch.setattr(reach, "_KEPT", 20)
     monkeypatch.setattr(reach, "_STANDING", 10)

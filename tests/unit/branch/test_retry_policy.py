@@ -7,14 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lion_broker import ConfigError
-from lion_broker.branch.care import DEFAULT_CARE, Care, OnFailure
+from lion_broker.branch.retry_policy import DEFAULT_RETRY_POLICY, OnFailure, RetryPolicy
 from lion_broker.branch.timing import AT_ONCE, Timing
 
 
 def test_pauses_double_up_to_a_limit() -> None:
     """Without luck the whole pause, however many attempts there were."""
-    care = Care(attempts=100, backoff=1.0, max_backoff=10.0)
-    assert [care.pause_ms(attempts, 0.0) for attempts in (1, 2, 3, 4, 5, 99)] == [1000, 2000, 4000, 8000, 10000, 10000]
+    policy = RetryPolicy(attempts=100, backoff=1.0, max_backoff=10.0)
+    assert [policy.pause_ms(attempts, 0.0) for attempts in (1, 2, 3, 4, 5, 99)] == [
+        1000,
+        2000,
+        4000,
+        8000,
+        10000,
+        10000,
+    ]
 
 
 @given(
@@ -25,29 +32,29 @@ def test_pauses_double_up_to_a_limit() -> None:
 )
 def test_a_pause_is_between_half_and_the_whole(attempts: int, backoff: float, most: float, chance: float) -> None:
     """Jitter takes off at most half, and the limit holds for any number of attempts."""
-    care = Care(attempts=3, backoff=backoff, max_backoff=most)
-    whole, pause = care.pause_ms(attempts, 0.0), care.pause_ms(attempts, chance)
+    policy = RetryPolicy(attempts=3, backoff=backoff, max_backoff=most)
+    whole, pause = policy.pause_ms(attempts, 0.0), policy.pause_ms(attempts, chance)
     assert whole / 2 - 1 <= pause <= whole <= most * 1000 + 1
 
 
 def test_luck_is_used() -> None:
     """Two mails that fail together are not tried again together."""
-    assert len({DEFAULT_CARE.pause_ms(10) for _ in range(50)}) > 25
+    assert len({DEFAULT_RETRY_POLICY.pause_ms(10) for _ in range(50)}) > 25
 
 
 @pytest.mark.parametrize(
     ("care", "tried"),
     [
-        (Care(attempts=3), [True, True, False, False]),
-        (Care(attempts=1), [False, False, False, False]),
-        (Care(OnFailure.SKIP, attempts=3), [False, False, False, False]),
-        (Care("halt", attempts=2), [True, False, False, False]),
+        (RetryPolicy(attempts=3), [True, True, False, False]),
+        (RetryPolicy(attempts=1), [False, False, False, False]),
+        (RetryPolicy(OnFailure.SKIP, attempts=3), [False, False, False, False]),
+        (RetryPolicy("halt", attempts=2), [True, False, False, False]),
     ],
     ids=str,
 )
-def test_how_often_a_mail_is_tried(care: Care, tried: list[bool]) -> None:
-    """As many times as the care says, and with `skip` once."""
-    assert [care.tries_again(attempts) for attempts in (1, 2, 3, 4)] == tried
+def test_how_often_a_mail_is_tried(policy: RetryPolicy, tried: list[bool]) -> None:
+    """As many times as the policy says, and with `skip` once."""
+    assert [policy.tries_again(attempts) for attempts in (1, 2, 3, 4)] == tried
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_how_often_a_mail_is_tried(care: Care, tried: list[bool]) -> None:
 def test_what_cannot_be_meant(odd: dict[str, Any], told: str) -> None:
     """An error that names the argument and what it may be."""
     with pytest.raises(ConfigError, match=told):
-        Care(**odd)
+        RetryPolicy(**odd)
 
 
 def test_timing() -> None:

@@ -11,13 +11,13 @@ from lion_broker import errors
 from lion_broker.core.portable import readable
 from lion_broker.errors import BranchError, LionError, OutputInvalid
 
-__all__ = ["fault_of", "raised"]
+__all__ = ["error_from_dict", "error_to_dict"]
 
 _LONGEST_MESSAGE: Final = 4_000
 _LONGEST_TRACEBACK: Final = 16_000
 
 
-def fault_of(error: BaseException) -> dict[str, Any]:
+def error_to_dict(error: BaseException) -> dict[str, Any]:
     """Return an error as JSON values.
 
     Errors of this package and Python's own keep their class; another one is a BranchError that names it.
@@ -33,8 +33,8 @@ def fault_of(error: BaseException) -> dict[str, Any]:
     return {**values, "text": readable(error.text)[:_LONGEST_TRACEBACK]} if isinstance(error, OutputInvalid) else values
 
 
-def raised(values: Mapping[str, Any]) -> Exception:
-    """Return the error that `fault_of` wrote down, with the traceback of the other side as a note.
+def error_from_dict(values: Mapping[str, Any]) -> Exception:
+    """Return the error that `error_to_dict` wrote down, with the traceback of the other side as a note.
 
     A class that is not one of this package's or of Python's errors is a BranchError: nothing is imported for it.
     """

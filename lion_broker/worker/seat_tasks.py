@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import anyio
 
-__all__ = ["Shift"]
+__all__ = ["SeatTasks"]
 
 _AGAIN_SECONDS: Final = 0.05
 """After so long whoever has not heeded that it is dropped is told again."""
 
 
-class Shift:
+class SeatTasks:
     """Tasks that work side by side, none of which fails; made in the event loop in which they run.
 
     Those of a task group of anyio would cost several times as much, which for a single mail is a tenth of its turn.
-    Each begins with what is known where the shift was made, whoever starts it.
+    Each begins with what is known where this was made, whoever starts it.
     """
 
     def __init__(self) -> None:

@@ -32,12 +32,12 @@ from lion_broker.testing import ScriptedModel, tool_calls, wait_until
 class Moods:
     """A behaviour that fails at the texts that it is told to, a number of times each, and notes what it was given."""
 
-    def __init__(self, **care: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self.fails: dict[str, int] = {}
         self.seen: list[str] = []
         self.error: Callable[[], Exception] = lambda: RuntimeError("no")
         self.registry = Registry()
-        self.registry.behaviour("moods", **care)(self.behave)
+        self.registry.behaviour("moods", **options)(self.behave)
 
     async def behave(self, branch: Branch, mail: Mail) -> None:
         """Fail, or answer."""

@@ -18,13 +18,13 @@ from .directory import Directory
 from .items import LocalObjects
 from .registry import Registry
 
-__all__ = ["Surroundings"]
+__all__ = ["SessionContext"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SessionContext:
     """What the branches of one session in one process share."""
 
     exchange: Exchange

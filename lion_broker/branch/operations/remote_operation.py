@@ -22,14 +22,14 @@ from .operate import completed
 from .outcome import Operative, acting, extended, unfinished
 from .parse import Handling, check_handling, handled
 
-__all__ = ["Errand", "pack"]
+__all__ = ["RemoteOperation", "packed_operation"]
 
 _MODELS: Final = ("chat_model", "imodel", "parse_model")
 _FORMS: Final = ("response_format", "request_model", "operative_model", "request_type", "operative")
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RemoteOperation:
     """What goes to a worker, and what is to be made of the answer.
 
     A class that was given as the form of an answer stays here: the worker gets its JSON schema and checks by that, and
@@ -55,7 +55,7 @@ class Errand:
         return handled(self.handling, error)
 
 
-def pack(operation: str, arguments: Mapping[str, Any]) -> Errand:
+def packed_operation(operation: str, arguments: Mapping[str, Any]) -> RemoteOperation:
     """Return an operation as it travels; raises NotPortable for what cannot, with what to do instead."""
     given = dict(arguments)
     for name in _MODELS:
@@ -68,29 +68,29 @@ def pack(operation: str, arguments: Mapping[str, Any]) -> Errand:
     for name in ("sender", "recipient"):
         if name in given:
             given[name] = str(validate_sender_recipient(given[name]))
-    errand = _PACKERS[operation](given) if operation in _PACKERS else Errand(operation, given)
-    return Errand(operation, plain_dict(errand.arguments, operation), errand.opened, errand.handling)
+    packed = _PACKERS[operation](given) if operation in _PACKERS else RemoteOperation(operation, given)
+    return RemoteOperation(operation, plain_dict(packed.arguments, operation), packed.opened, packed.handling)
 
 
-def _pack_asking(operation: str, given: dict[str, Any]) -> Errand:
+def _pack_asking(operation: str, given: dict[str, Any]) -> RemoteOperation:
     """Chat and communicate: a text, or a value of the wanted form."""
     form = _taken_form(given)
     if operation == "chat":
-        return Errand(operation, given, _messages if given.get("return_ins_res_message") else _same)
+        return RemoteOperation(operation, given, _messages if given.get("return_ins_res_message") else _same)
     if form is None or form.partial or given.get("skip_validation"):
-        return Errand(operation, given)
-    return Errand(operation, given, form.take)
+        return RemoteOperation(operation, given)
+    return RemoteOperation(operation, given, form.take)
 
 
-def _pack_parse(given: dict[str, Any]) -> Errand:
+def _pack_parse(given: dict[str, Any]) -> RemoteOperation:
     handling = given.pop("handle_validation", "return_value")
     check_handling(handling)
     form = _taken_form(given)
     opened = _same if form is None or form.partial else form.take
-    return Errand("parse", {**given, "handle_validation": "raise"}, opened, handling)
+    return RemoteOperation("parse", {**given, "handle_validation": "raise"}, opened, handling)
 
 
-def _pack_operate(given: dict[str, Any]) -> Errand:
+def _pack_operate(given: dict[str, Any]) -> RemoteOperation:
     handling = given.pop("handle_validation", "return_value")
     check_handling(handling)
     said = ("instruction", "guidance", "context", "reason", "actions")
@@ -102,16 +102,16 @@ def _pack_operate(given: dict[str, Any]) -> Errand:
     if form is not None:
         given["response_format"] = dict(form.schema)
     opened = partial(_operated, wanted, given.pop("return_operative", False))
-    return Errand("operate", {**given, "handle_validation": "raise"}, opened, handling)
+    return RemoteOperation("operate", {**given, "handle_validation": "raise"}, opened, handling)
 
 
-def _pack_actions(given: dict[str, Any]) -> Errand:
+def _pack_actions(given: dict[str, Any]) -> RemoteOperation:
     asked = given["action_request"]
     given["action_request"] = [_call(one) for one in (asked if isinstance(asked, (list, tuple)) else [asked])]
-    return Errand("invoke_action", given, lambda rows: [ActionResponseModel(**row) for row in rows])
+    return RemoteOperation("invoke_action", given, lambda rows: [ActionResponseModel(**row) for row in rows])
 
 
-_PACKERS: Final[Mapping[str, Callable[[dict[str, Any]], Errand]]] = {
+_PACKERS: Final[Mapping[str, Callable[[dict[str, Any]], RemoteOperation]]] = {
     "chat": partial(_pack_asking, "chat"),
     "communicate": partial(_pack_asking, "communicate"),
     "parse": _pack_parse,

@@ -26,7 +26,15 @@ from lion_broker.telemetry.lines import without_credentials
 from .journal import Kind
 
 __all__ = [
-    "LONGEST_DETAIL", "Attempt", "Clock", "End", "Times", "came_record", "delivered_at", "read_times", "times_record",
+    "LONGEST_DETAIL",
+    "Attempt",
+    "End",
+    "TurnClock",
+    "TurnTimes",
+    "attempts_record",
+    "came_record",
+    "delivered_at",
+    "read_times",
 ]  # fmt: skip
 
 _MOST_ACTS: Final = 200
@@ -71,7 +79,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class TurnTimes:
     """What a record says: when the mails were handed out, the attempts, or when each was delivered. In seconds."""
 
     at: float
@@ -79,7 +87,7 @@ class Times:
     came: tuple[float | None, ...] = ()
 
 
-class Clock:
+class TurnClock:
     """Times the mails of one turn; `now` is the exchange's time in ms when they were handed out, `since` our own."""
 
     __slots__ = ("_acts", "_details", "_rows", "now", "since")
@@ -109,10 +117,10 @@ class Clock:
 
     def record(self) -> tuple[Record, ...]:
         """The record of the turn, if there is anything to say."""
-        return (times_record(self.now, self._rows, self._details),) if self._rows else ()
+        return (attempts_record(self.now, self._rows, self._details),) if self._rows else ()
 
 
-def times_record(now: int, rows: list[list[Any]], details: Mapping[str, str] | None = None) -> Record:
+def attempts_record(now: int, rows: list[list[Any]], details: Mapping[str, str] | None = None) -> Record:
     """Return the record of mails that were worked at."""
     told = {"details": details} if details else {}
     return Record(Kind.TIMES, to_json({"at": now, "mails": rows, **told}))
@@ -123,16 +131,16 @@ def came_record(now: int, entries: list[str]) -> Record:
     return Record(Kind.TIMES, to_json({"at": now, "came": entries}))
 
 
-def read_times(body: bytes) -> Times:
+def read_times(body: bytes) -> TurnTimes:
     """Return what a record says; raises ValueError, TypeError, LookupError for what this module has not written."""
     value = from_json(body)
     at = float(value["at"]) / 1000
     if "came" in value:
-        return Times(at, came=tuple(delivered_at(entry) for entry in value["came"]))
+        return TurnTimes(at, came=tuple(delivered_at(entry) for entry in value["came"]))
     attempts = tuple(_attempt(at, *row) for row in value["mails"])
     if details := value.get("details"):
         attempts = tuple(replace(one, detail=str(details.get(one.mail, ""))) for one in attempts)
-    return Times(at, attempts)
+    return TurnTimes(at, attempts)
 
 
 def delivered_at(entry: str) -> float | None:

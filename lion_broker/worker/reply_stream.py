@@ -16,7 +16,7 @@ from lion_broker.core.portable import readable
 from lion_broker.mail.verbs import Say
 from lion_broker.mail.wire import WireMail
 
-__all__ = ["Speech"]
+__all__ = ["ReplyStream"]
 
 
 _PIECE: Final = 2000
@@ -24,7 +24,7 @@ _PIECE: Final = 2000
 _SECONDS_BETWEEN: Final = 0.25
 
 
-class Speech:
+class ReplyStream:
     """Says pieces of text to whoever sent a command; pieces that come while one is on its way are said together.
 
     Each part tells its place in the answer, in characters, so that a client which hears a turn twice can tell what it
@@ -85,7 +85,7 @@ class Speech:
             body = to_json({"at": self._said, "text": text})
             at, told = self._told, self._to_tell(text)
             verb = Say(station.session, station.branch, station.token, self._client, self._command, body, told, at)
-            await self._host.around.exchange.acall(verb)
+            await self._host.context.exchange.acall(verb)
         self._said += len(text)
 
     def _to_tell(self, text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lion_broker.worker.robin import RoundRobin
+from lion_broker.worker.round_robin import RoundRobin
 
 COSTS = st.lists(st.integers(1, 50), min_size=40, max_size=40)
 

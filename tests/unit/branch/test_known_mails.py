@@ -5,8 +5,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lion_broker.branch import known
-from lion_broker.branch.known import KnownMails
+from lion_broker.branch import known_mails
+from lion_broker.branch.known_mails import KnownMails
 from lion_broker.core.ids import IDType
 
 MANY = 20_000
@@ -47,7 +47,7 @@ def test_a_mail_takes_few_bytes() -> None:
 
 def test_the_latest_are_kept_as_they_are() -> None:
     """An id that a message has too takes no second place in memory."""
-    ids = [IDType.create() for _ in range(known._LATEST)]
+    ids = [IDType.create() for _ in range(known_mails._LATEST)]
     assert {id(one) for one in filled([*ids]).latest} == {id(one) for one in ids}
 
 
@@ -64,10 +64,10 @@ texts = st.one_of(
 @given(taken=st.lists(texts, max_size=60), asked=st.lists(texts, max_size=30), latest=st.integers(0, 5))
 def test_it_is_a_set(taken: list[str], asked: list[str], latest: int) -> None:
     """Whatever ids are, in whatever order they come, also those of which no verb makes any."""
-    before, known._LATEST = known._LATEST, latest  # type: ignore[misc]
+    before, known_mails._LATEST = known_mails._LATEST, latest  # type: ignore[misc]
     try:
         mails = filled(taken)
     finally:
-        known._LATEST = before  # type: ignore[misc]
+        known_mails._LATEST = before  # type: ignore[misc]
     assert all(one in mails for one in taken)
     assert [one in mails for one in asked] == [one in set(taken) for one in asked]

@@ -11,7 +11,7 @@ from typing import Final
 from lion_broker.core.numbers import is_amount
 from lion_broker.errors import ConfigError
 
-__all__ = ["DEFAULT_CARE", "Care", "OnFailure"]
+__all__ = ["DEFAULT_RETRY_POLICY", "OnFailure", "RetryPolicy"]
 
 _MOST_DOUBLINGS: Final = 60
 
@@ -25,7 +25,7 @@ class OnFailure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class RetryPolicy:
     """How often, how soon and how long a mail is tried.
 
     The pause before attempt n + 1 is `backoff * 2 ** (n - 1)` seconds, at most `max_backoff`, less up to half of it at
@@ -62,4 +62,4 @@ class Care:
         return math.ceil(whole * (1.0 - part / 2) * 1000)
 
 
-DEFAULT_CARE: Final = Care()
+DEFAULT_RETRY_POLICY: Final = RetryPolicy()

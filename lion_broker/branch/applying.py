@@ -59,7 +59,7 @@ def pending_sender_steps(branch: Branch, host: Host | None, sender: Any) -> Step
     except ConfigError:
         if host is None:
             raise
-        sender_id = (yield from host.around.directory.locate_steps(sender)).id
+        sender_id = (yield from host.context.directory.locate_steps(sender)).id
     if sender_id not in branch.mailbox.pending_ins:
         raise ItemNotFoundError(
             f"No mail from {sender_id} is pending in {branch.name or branch.id}. What was sent by hand arrives with"

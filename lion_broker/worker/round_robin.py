@@ -16,7 +16,7 @@ _MOST_BEHIND: Final = 16
 """Rounds that a session stays out at most for what it has cost: that may have been while nobody else was there."""
 
 
-class _Line(Generic[T]):
+class _Queue(Generic[T]):
     """The items of one session: of those that end something and those that begin something, the first in turn.
 
     So what was begun is done before all else has begun, and nothing waits for what goes on and on.
@@ -45,14 +45,14 @@ class _Line(Generic[T]):
         (self._ending if ends else self._beginning).append(item)
 
     def take(self) -> T:
-        line = self._next
-        self._ends_next = line is self._beginning
-        return line.popleft()
+        queue = self._next
+        self._ends_next = queue is self._beginning
+        return queue.popleft()
 
     def drop(self, item: T) -> bool:
-        for line in (self._ending, self._beginning):
-            if item in line:
-                line.remove(item)
+        for queue in (self._ending, self._beginning):
+            if item in queue:
+                queue.remove(item)
                 return True
         return False
 
@@ -67,42 +67,42 @@ class RoundRobin(Generic[T]):
 
     def __init__(self, quantum: float) -> None:
         self._quantum = quantum
-        self._lines: OrderedDict[str, _Line[T]] = OrderedDict()
+        self._queues: OrderedDict[str, _Queue[T]] = OrderedDict()
         self._credit: OrderedDict[str, float] = OrderedDict()
         self._given = 0
         self._known: dict[str, int] = {}
         """For each account, how many shares had been given out when it was looked at last."""
 
     def __len__(self) -> int:
-        return sum(len(line) for line in self._lines.values())
+        return sum(len(queue) for queue in self._queues.values())
 
     def __bool__(self) -> bool:
-        return bool(self._lines)
+        return bool(self._queues)
 
     @property
     def sessions(self) -> Set[str]:
         """The sessions that have anything in line."""
-        return self._lines.keys()
+        return self._queues.keys()
 
     def others_than(self, session: str) -> bool:
         """Whether another session has anything in line."""
-        return len(self._lines) > (session in self._lines)
+        return len(self._queues) > (session in self._queues)
 
     def put(self, session: str, item: T, *, ends: bool = False) -> None:
         """Put an item at the end of its session's line; `ends` says that it ends something."""
-        line = self._lines.get(session)
-        if line is None:
+        queue = self._queues.get(session)
+        if queue is None:
             # Asked for while it has no line: then it gets what the rounds that it has missed give back.
             credit = self.credit(session)
-            line = self._lines[session] = _Line()
+            queue = self._queues[session] = _Queue()
             if credit > 0:
-                self._lines.move_to_end(session, last=False)
-        line.put(item, ends)
+                self._queues.move_to_end(session, last=False)
+        queue.put(item, ends)
 
     def head(self) -> T | None:
         """Return the item that `take` would, or None when nothing is in line."""
         session = self._turn()
-        return None if session is None else self._lines[session].head
+        return None if session is None else self._queues[session].head
 
     def take(self) -> tuple[str, T] | None:
         """Return the next item and its session, or None when nothing is in line."""
@@ -111,32 +111,32 @@ class RoundRobin(Generic[T]):
 
     def take_of(self, session: str) -> T:
         """Return the next item of a session that has one in line, whoever's turn it is."""
-        line = self._lines[session]
-        item = line.take()
-        if not line:
-            del self._lines[session]
+        queue = self._queues[session]
+        item = queue.take()
+        if not queue:
+            del self._queues[session]
         return item
 
     def _turn(self) -> str | None:
         """Go round to the first session that has credit."""
-        while self._lines:
-            session = next(iter(self._lines))
+        while self._queues:
+            session = next(iter(self._queues))
             if self.credit(session) > 0:
                 return session
             self._credit[session] += self._quantum
             self._given += 1
-            self._lines.move_to_end(session)
+            self._queues.move_to_end(session)
         return None
 
     def drop(self, session: str, item: T) -> None:
         """Take an item out of its line; one that is not there is ignored."""
-        line = self._lines.get(session)
-        if line is not None and line.drop(item) and not line:
-            del self._lines[session]
+        queue = self._queues.get(session)
+        if queue is not None and queue.drop(item) and not queue:
+            del self._queues[session]
 
     def forget(self, session: str) -> None:
         """Forget what a session has cost, unless it has anything in line."""
-        if session not in self._lines and self._credit.pop(session, None) is not None:
+        if session not in self._queues and self._credit.pop(session, None) is not None:
             del self._known[session]
 
     def charge(self, session: str, cost: float) -> None:
@@ -150,13 +150,13 @@ class RoundRobin(Generic[T]):
         if credit is None:
             credit = self._credit[session] = self._quantum
             self._known[session] = self._given
-            if len(self._credit) > _REMEMBERED + len(self._lines):
-                oldest = next(one for one in self._credit if one not in self._lines)
+            if len(self._credit) > _REMEMBERED + len(self._queues):
+                oldest = next(one for one in self._credit if one not in self._queues)
                 del self._credit[oldest], self._known[oldest]
-        elif session in self._lines:
+        elif session in self._queues:
             self._known[session] = self._given
         # A round gives a share to each that is in line.
-        elif missed := (self._given - self._known[session]) // (len(self._lines) + 1):
+        elif missed := (self._given - self._known[session]) // (len(self._queues) + 1):
             self._known[session] = self._given
             credit = self._credit[session] = min(self._quantum, credit + missed * self._quantum)
         self._credit.move_to_end(session)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lion_broker.branch.times import Clock, End, came_record, delivered_at, read_times
+from lion_broker.branch.turn_times import End, TurnClock, came_record, delivered_at, read_times
 from lion_broker.telemetry.acts import Act, ActKind
 
 NOW = 1_764_000_000_000
@@ -14,7 +14,7 @@ NOW = 1_764_000_000_000
 
 def test_attempts_come_back() -> None:
     """When they were given, begun and ended, how, and their acts, in the exchange's time; and what was said."""
-    clock = Clock(NOW, time.monotonic())
+    clock = TurnClock(NOW, time.monotonic())
     assert clock.record() == ()
     clock.note("mail-1", "5-0", clock.since + 0.001, 1)
     clock.note("mail-2", "6-0", clock.since + 0.002, 2)
@@ -43,7 +43,7 @@ def test_attempts_come_back() -> None:
 
 def test_acts_belong_to_the_attempt_in_which_they_came() -> None:
     """Those that were there before are the earlier one's; very many are cut, and so are long names and fields."""
-    clock = Clock(NOW, time.monotonic())
+    clock = TurnClock(NOW, time.monotonic())
     acts = [Act(ActKind.TOOL, "first", time.time())]
     clock.note("mail-1", "5-0", clock.since, 1)
     clock.ended(End.APPLIED, None, acts)
