@@ -40,10 +40,10 @@ _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         {
             "ls": "sessions",
             "show": "sessions",
-            "trace": "trace",
-            "export": "exporting",
-            "import": "archive",
-            "fork": "archive",
+            "trace": "session_trace",
+            "export": "session_export",
+            "import": "session_import",
+            "fork": "session_import",
             "rm": "sessions",
         },
     ),
@@ -53,7 +53,7 @@ _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     ),
     "mail": (
         "Find mail and what happened to it; send some, take some back.",
-        {"ls": "mails", "show": "mails", "send": "mail", "withdraw": "withdrawing", "stop": "stopping"},
+        {"ls": "mail_list", "show": "mail_list", "send": "mail_send", "withdraw": "mail_withdraw", "stop": "mail_stop"},
     ),
     "dead": (BRIEF["dead"], dict.fromkeys(("ls", "show", "retry", "edit", "drop"), "dead")),
     "config": ("What a program is set to, and what there is to set.", dict.fromkeys(("show", "env"), "config")),

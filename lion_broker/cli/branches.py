@@ -10,11 +10,11 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
-from .finding import One, session_id
+from .auditing import note, who
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
-from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, moment, print_json, short_id
+from .session_lookup import One, session_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:

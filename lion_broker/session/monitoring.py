@@ -14,11 +14,11 @@ from lion_broker.insight.flow import flow_steps
 from lion_broker.insight.history import MOST
 from lion_broker.insight.lanes import lanes_of
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.pictures import Flow, Happening, Lanes, Trace
 from lion_broker.insight.tables import HAPPENING_COLUMNS, MAIL_COLUMNS, happening_rows, mail_rows
 from lion_broker.insight.tail import Happenings
 from lion_broker.insight.timeline import Timeline
 from lion_broker.insight.trace import trace_steps
+from lion_broker.insight.views import Flow, Happening, Lanes, Trace
 from lion_broker.mail.exchange import PAUSE, Steps, ask
 from lion_broker.mail.naming import DEFAULT_BRANCH
 from lion_broker.mail.verbs import ReadBranches

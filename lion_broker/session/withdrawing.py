@@ -16,7 +16,7 @@ from lion_broker.branch.directory import gone
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.portable import readable
 from lion_broker.errors import ConfigError, OperationCancelled
-from lion_broker.insight.wording import beginning_of
+from lion_broker.insight.preview import preview_of
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
@@ -159,7 +159,7 @@ def _standing(branch: BranchRecord, where: WaitsAt, row: Waiting, mail: WireMail
     }
     held = branch.leased and not branch.stopped and given.get(where, False)
     due = row.due / 1000 if row.due else None
-    text = beginning_of(mail.body)
+    text = preview_of(mail.body)
     return WaitingMail(mail.id, branch.id, where, row.place, row.lane, mail.header, text, due, held)
 
 

@@ -18,7 +18,7 @@ from lion_broker.broker.embedded import stop
 from lion_broker.broker.raw_connection import raw_connection
 from lion_broker.config import Settings
 from lion_broker.insight.overview import workers_steps
-from lion_broker.insight.pictures import WorkerPicture
+from lion_broker.insight.views import WorkerView
 from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.verbs import ReadSession
 from lion_broker.testing import wait_until
@@ -172,7 +172,7 @@ class Play:
             seen = {worker["version"] for worker in workers if worker["state"] == "running"}
             assert seen == wanted, f"status of {one.version} shows {seen}"
 
-    def _running(self) -> list[WorkerPicture]:
+    def _running(self) -> list[WorkerView]:
         return [one for one in run(self._exchange, workers_steps()) if one.state == "running"]
 
     def _flow(self, *releases: Release) -> None:

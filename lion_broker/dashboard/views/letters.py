@@ -46,7 +46,7 @@ _LONGEST: Final = 100_000
 def letter_table(letters: Sequence[tuple[str, DeadLetter]], names: Mapping[str, str], following: str = "") -> Table:
     """Dead letters with their sessions; `names` are those of branches by id."""
     columns = (
-        Column("at", "Died", "moment"),
+        Column("at", "FailureKind", "moment"),
         Column("reason", "Reason", "state"),
         Column("error", "Error", data_only=True),
         Column("detail", "What was said"),
@@ -97,7 +97,7 @@ def letter_fields(letter: DeadLetter, names: Mapping[str, str]) -> dict[str, Any
         "What was said": letter.detail,
         "Attempts": letter.attempts,
         "Sent": header.created if header else "",
-        "Died": died_at(letter),
+        "FailureKind": died_at(letter),
         "Tried by": ", ".join(letter.owners),
         "Sent while handling": letter.caused_by or "",
     }

@@ -248,7 +248,7 @@ async def test_a_letter_names_who_has_sent_it_and_when(scene: Scene, client: htt
     assert letter["sender"] == "(default)"
     fields = (await client.get(f"/dead/{scene.id}/{letter['id']}.json")).json()["letter"]
     assert (fields["From"], fields["To"]) == ("(default)", "far")
-    assert 0 < fields["Sent"] <= fields["Died"] + 60
+    assert 0 < fields["Sent"] <= fields["FailureKind"] + 60
     page = (await client.get(f"/dead/{scene.id}/{letter['id']}", headers=HTML)).text
     assert f'/sessions/{scene.id}/trace?mail={fields["Mail"]}"><bdi>' in page
 

@@ -9,12 +9,12 @@ import typer
 from lion_broker.errors import ConfigError
 
 from . import completion
-from .finding import bare_defaults, session_id
+from .auditing import who
 from .listing import Column, Listing, told
-from .noting import who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, moment, print_json
-from .trace import end_columns
+from .session_lookup import bare_defaults, session_id
+from .session_trace import end_columns
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
@@ -93,13 +93,16 @@ def withdraw(
 
 def named(exchange: Exchange, texts: list[str], session: str | None) -> dict[str, list[str]]:
     """The mails that are meant, by session; raises ItemNotFoundError where none is, or several are."""
-    from lion_broker.insight.seek import find_mail_steps, pieces
+    from lion_broker.insight.id_parts import matching_ids
+    from lion_broker.insight.mail_search import find_mail_steps
     from lion_broker.mail.exchange import run
 
     found: dict[str, list[str]] = {}
     waiting: dict[str, list[str]] = {} if session is None else {session: _waiting(exchange, session)}
     for text in dict.fromkeys(texts):
-        meant = [(one, mail) for one, ids in waiting.items() for mail in (pieces(ids, text) if text.strip() else [])]
+        meant = [
+            (one, mail) for one, ids in waiting.items() for mail in (matching_ids(ids, text) if text.strip() else [])
+        ]
         if len(meant) != 1:
             # Logs tell what it is, if it does not wait; and that several are meant.
             sought = run(exchange, find_mail_steps(text, session or ""))

@@ -11,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lion_broker.cli.changes import folders_of, snapshot, watch
-from lion_broker.cli.words import typed_words
+from lion_broker.cli.file_changes import folders_of, snapshot, watch
+from lion_broker.cli.own_command import typed_words
 from lion_broker.testing import await_until
 
 runner = CliRunner()

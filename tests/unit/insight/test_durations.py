@@ -2,7 +2,7 @@
 
 import pytest
 
-from lion_broker.insight.lengths import length
+from lion_broker.insight.durations import duration
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from lion_broker.insight.lengths import length
 )
 def test_a_length_of_time(seconds: float | None, text: str) -> None:
     """No more figures than one reads, and never 60 of a unit."""
-    assert length(seconds) == text
+    assert duration(seconds) == text

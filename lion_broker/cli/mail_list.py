@@ -16,15 +16,15 @@ from lion_broker.mail.naming import DEFAULT_BRANCH
 
 from . import completion
 from .age import seconds_of
-from .finding import Maybe, bare_defaults, called, session_id
 from .listing import Interval, Limit, Listing, Output, Watch, form_of, watched
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, moment, paint, print_json, since, took
-from .trace import mail_columns, mail_row, show_trace
+from .session_lookup import Maybe, bare_defaults, called, session_id
+from .session_trace import mail_columns, mail_row, show_trace
 
 if TYPE_CHECKING:
-    from lion_broker.insight.pictures import Passage
-    from lion_broker.insight.seek import Found, Sought
+    from lion_broker.insight.mail_search import Found, MailList
+    from lion_broker.insight.views import Passage
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["ls", "show"]
@@ -143,7 +143,7 @@ def show(
 
     Example: lion-broker mail show 01a21a25-c290
     """
-    from lion_broker.insight.seek import find_mail_steps
+    from lion_broker.insight.mail_search import find_mail_steps
     from lion_broker.mail.exchange import run
 
     with exchange_at(url, namespace) as exchange:
@@ -221,7 +221,7 @@ def _listing(
     most: int,
     empty: str,
 ) -> Listing:
-    from lion_broker.insight.seek import list_mails_steps, lively_steps
+    from lion_broker.insight.mail_search import list_mails_steps, lively_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ListSessions
 
@@ -244,7 +244,7 @@ def _listing(
     return Listing(rows, mail_columns(bare), empty, " ".join(_left_out(found, most, is_more=is_more)))
 
 
-def _left_out(found: Sought, most: int, *, is_more: bool) -> Iterator[str]:
+def _left_out(found: MailList, most: int, *, is_more: bool) -> Iterator[str]:
     """What is not shown, and what was not looked at, a sentence each, with what to do about it."""
     if is_more:
         yield f"More than {most:,} fit: --limit N shows them."
@@ -285,7 +285,7 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     """What to do about a mail that is not done, each with the command that does it."""
-    from lion_broker.insight.overview import worker_pictures
+    from lion_broker.insight.overview import worker_views
     from lion_broker.insight.reasons import reason_of
     from lion_broker.mail.verbs import ReadBranches, ReadWorkers
 
@@ -296,7 +296,7 @@ def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     if one.state == "applied":
         return
     branches, roll = exchange.call_all((ReadBranches(found.session, (one.recipient,)), ReadWorkers()))
-    reason = reason_of(found.session, one, branches[0] if branches else None, worker_pictures(roll))
+    reason = reason_of(found.session, one, branches[0] if branches else None, worker_views(roll))
     if reason is not None:
         text = cell(reason.text)
         yield f"{text.removesuffix('.')}: {reason.command}" if reason.command else text

@@ -17,10 +17,10 @@ __all__ = [
     "Happening",
     "Lanes",
     "Passage",
-    "PoolPicture",
+    "PoolView",
     "Span",
     "Trace",
-    "WorkerPicture",
+    "WorkerView",
 ]
 
 WORKER_LOST: Final = "WorkerLost"
@@ -28,7 +28,7 @@ WORKER_LOST: Final = "WorkerLost"
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerPicture:
+class WorkerView:
     """A worker as its last heartbeat told: who, where, since when, and what it does.
 
     `state` is `running`, `draining`, `stopped` (it said so itself) or `lost` (its heartbeat is overdue). `late_seconds`
@@ -59,7 +59,7 @@ class WorkerPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolPicture:
+class PoolView:
     """A pool: branches that wait for a worker and that are being worked on, the oldest wait, and who serves it.
 
     `wanted` is how many workers `scale` has asked for; None when nobody has. `paused` of its branches take no turns;

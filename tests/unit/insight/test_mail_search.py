@@ -9,9 +9,10 @@ import pytest
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ConfigError, ItemNotFoundError
+from lion_broker.insight.id_parts import matching_ids
+from lion_broker.insight.mail_search import find_mail_steps, list_mails_steps, lively_steps
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.pictures import Passage
-from lion_broker.insight.seek import find_mail_steps, list_mails_steps, lively_steps, pieces
+from lion_broker.insight.views import Passage
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Claim, ReadReady
@@ -51,7 +52,7 @@ def exchange() -> Iterator[MemoryExchange]:
 )
 def test_a_piece_of_an_id_means_it(text: str, meant: list[str]) -> None:
     """The beginning of it, or four characters and more of its end; a beginning goes before an end."""
-    assert pieces([FIRST, SECOND], text) == meant
+    assert matching_ids([FIRST, SECOND], text) == meant
 
 
 def test_a_mail_is_found_without_its_session(exchange: MemoryExchange) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["LEAST_END", "begins", "ms_of", "pieces"]
+__all__ = ["LEAST_END", "begins", "matching_ids", "ms_of"]
 
 LEAST_END: Final = 4
 """So many characters of an id's end are needed to mean it."""
 
 
-def pieces(ids: Sequence[str], text: str) -> list[str]:
+def matching_ids(ids: Sequence[str], text: str) -> list[str]:
     """Return those of some ids that a text means: it is one, begins some, or with four characters or more ends some."""
     piece = text.strip().strip("…").lower()
     if piece in ids:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["length"]
+__all__ = ["duration"]
 
 
-def length(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     """Return a length of time: `340 µs`, `12 ms`, `3.4 s`, `5 s`, `5 min 2 s`, `3 h 4 min`; empty for one not known."""
     if seconds is None:
         return ""

@@ -12,11 +12,11 @@ import pytest
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ItemNotFoundError
-from lion_broker.insight import reach, standing
+from lion_broker.insight import pending, read_depth
 from lion_broker.insight.lanes import lanes_steps
+from lion_broker.insight.mail_search import find_mail_steps, list_mails_steps
 from lion_broker.insight.passages import Passages
 from lion_broker.insight.recent import RecentHistory
-from lion_broker.insight.seek import find_mail_steps, list_mails_steps
 from lion_broker.insight.trace import trace_steps
 from lion_broker.mail.exchange import Steps, run
 from lion_broker.mail.memory import MemoryExchange
@@ -52,8 +52,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> TurnClock:
     clock = TurnClock()
     monkeypatch.setattr(Store, "now", lambda store: clock.ms)
     monkeypatch.setattr("lion_broker.core.ids._text", clock.text)
-    monkeypatch.setattr(reach, "_LARGE", 50)
-    monkeypatch.setattr(reach, "_STRETCHES", (60, 200))
+    monkeypatch.setattr(read_depth, "_LARGE", 50)
+    monkeypatch.setattr(read_depth, "_STRETCHES", (60, 200))
     return clock
 
 
@@ -101,7 +101,7 @@ def test_the_newest_mails_cost_what_they_take(session: Session, monkeypatch: pyt
     every, records = texts(session, MAILS)
     assert every == [f"{number}" for number in range(MAILS)]
     assert records > 2 * MAILS
-    monkeypatch.setattr(reach, "_LARGE", 10**6)
+    monkeypatch.setattr(read_depth, "_LARGE", 10**6)
     assert texts(session, 5)[1] > 2 * MAILS
 
 
@@ -160,7 +160,7 @@ def test_one_mail_is_read_from_when_it_was_sent(session: Session, clock: TurnClo
 def test_an_old_mail_is_found_by_its_end(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where more came after it than is kept in mind."""
     mails = [one.mail for _, one in run(session.exchange, list_mails_steps([session.id], every, MAILS)).mails]
-    monkeypatch.setattr(reach, "_KEPT", 20)
+    monkeypatch.setattr(read_depth, "_KEPT", 20)
     found = run(session.exchange, find_mail_steps(mails[2][-9:], session.id))
     assert (found.trace.passage.mail, found.trace.passage.text) == (mails[2], "2")
     with pytest.raises(ItemNotFoundError, match="There is no mail"):
@@ -192,9 +192,9 @@ def test_a_branch_that_is_behind_is_not_read_whole(clock: TurnClock) -> None:
 
 def test_of_a_long_backlog_the_newest_is_known_to_wait(clock: TurnClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """More waits than is looked at, from the oldest on: the newest is found by when its mailbox got it."""
-    monkeypatch.setattr(reach, "_KEPT", 20)
-    monkeypatch.setattr(reach, "_STANDING", 10)
-    monkeypatch.setattr(standing, "_PAGE", 10)
+    monkeypatch.setattr(read_depth, "_KEPT", 20)
+    monkeypatch.setattr(read_depth, "_PENDING", 10)
+    monkeypatch.setattr(pending, "_PAGE", 10)
     with Session(exchange=MemoryExchange(), delivery="auto") as session:
         clerks = [session.new_branch(name=f"clerk {number}", pool="nobody") for number in range(2)]
         for number in range(100):

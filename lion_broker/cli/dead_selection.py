@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any, Final
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ItemNotFoundError
 
-from .finding import name_of, records_of, session_id
+from .session_lookup import name_of, records_of, session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import DeadLetter, SessionRecord
 
-__all__ = ["Shelf", "Wanted", "is_letter", "letter_records", "letter_row", "names_of", "one_letter", "shelves"]
+__all__ = [
+    "LetterFilter",
+    "SessionLetters",
+    "is_letter",
+    "letter_records",
+    "letter_row",
+    "names_of",
+    "one_letter",
+    "shelves",
+]
 
 _LETTER: Final = re.compile(r"\d+-\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LetterFilter:
     """What dead letters are to have in common; None where it does not matter."""
 
     reason: str | None = None
@@ -33,11 +42,11 @@ class Wanted:
     @property
     def is_everything(self) -> bool:
         """Whether nothing was said."""
-        return self == Wanted()
+        return self == LetterFilter()
 
     def fits(self, letter: DeadLetter, names: dict[str, str], behaviour: str = "") -> bool:
         """Whether a letter has it; `behaviour` is that of its branch."""
-        from lion_broker.insight.deaths import kind_of
+        from lion_broker.insight.dead_groups import kind_of
 
         if self.group is not None and kind_of(letter, behaviour).id != self.group.strip().lower():
             return False
@@ -50,7 +59,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class SessionLetters:
     """A session with the dead letters of it that are meant, the oldest first, and the names of their branches."""
 
     session: str
@@ -68,7 +77,7 @@ def is_letter(text: str | None) -> bool:
     return text is not None and _LETTER.fullmatch(text.strip()) is not None
 
 
-def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted: Wanted) -> list[Shelf]:
+def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted: LetterFilter) -> list[SessionLetters]:
     """Return the letters that are named by `ids`, or that fit; of one session, or of all that have any.
 
     Raises ItemNotFoundError for an id that no letter has, and one that letters of several sessions have.
@@ -79,13 +88,13 @@ def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted:
     return found if session is not None else [one for one in found if one.letters]
 
 
-def one_letter(exchange: Exchange, session: str | None, letter: str) -> tuple[Shelf, DeadLetter]:
+def one_letter(exchange: Exchange, session: str | None, letter: str) -> tuple[SessionLetters, DeadLetter]:
     """Return a letter with its session; see `shelves`."""
-    (shelf,) = shelves(exchange, session, [letter], Wanted())
+    (shelf,) = shelves(exchange, session, [letter], LetterFilter())
     return shelf, shelf.letters[0]
 
 
-def letter_row(shelf: Shelf, letter: DeadLetter) -> dict[str, Any]:
+def letter_row(shelf: SessionLetters, letter: DeadLetter) -> dict[str, Any]:
     """Return what is to be known of a letter, as a row."""
     mail = letter.mail
     return {
@@ -124,7 +133,7 @@ def letter_records(exchange: Exchange, session: str | None) -> Iterator[SessionR
     yield from (one for one in records_of(exchange, exchange.call(ListSessions())) if one.counters["dead"])
 
 
-def _shelf(exchange: Exchange, record: SessionRecord, wanted: Wanted, *, whole: bool) -> Shelf:
+def _shelf(exchange: Exchange, record: SessionRecord, wanted: LetterFilter, *, whole: bool) -> SessionLetters:
     from lion_broker.mail.records import START
     from lion_broker.mail.verbs import ReadBranches, ReadDead
 
@@ -138,10 +147,10 @@ def _shelf(exchange: Exchange, record: SessionRecord, wanted: Wanted, *, whole: 
         names |= {one.id: one.seed.name for one in found}
         behaviours |= {one.id: one.seed.behaviour for one in found}
     chosen = [one for one in letters if wanted.fits(one, names, behaviours.get(one.branch, ""))]
-    return Shelf(record.id, name_of(record), chosen, names)
+    return SessionLetters(record.id, name_of(record), chosen, names)
 
 
-def _named(found: Sequence[Shelf], ids: Sequence[str], *, many: bool) -> list[Shelf]:
+def _named(found: Sequence[SessionLetters], ids: Sequence[str], *, many: bool) -> list[SessionLetters]:
     """The letters of some ids: their own, or those of their mails, or pieces of these."""
     chosen: dict[str, list[DeadLetter]] = {}
     for text in dict.fromkeys(ids):
@@ -155,13 +164,15 @@ def _named(found: Sequence[Shelf], ids: Sequence[str], *, many: bool) -> list[Sh
             )
         shelf, letter = meant[0]
         chosen.setdefault(shelf.session, []).append(letter)
-    return [Shelf(one.session, one.name, chosen[one.session], one.names) for one in found if one.session in chosen]
+    return [
+        SessionLetters(one.session, one.name, chosen[one.session], one.names) for one in found if one.session in chosen
+    ]
 
 
-def _meant(shelf: Shelf, text: str) -> list[DeadLetter]:
-    from lion_broker.insight.seek import pieces
+def _meant(shelf: SessionLetters, text: str) -> list[DeadLetter]:
+    from lion_broker.insight.id_parts import matching_ids
 
     if is_letter(text):
         return [one for one in shelf.letters if one.id == text.strip()]
     by_mail = {one.mail.id: one for one in shelf.letters if one.mail is not None}
-    return [by_mail[one] for one in pieces(list(by_mail), text)] if text.strip() else []
+    return [by_mail[one] for one in matching_ids(list(by_mail), text)] if text.strip() else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lion_broker.insight.deaths import GROUPS, Groups, group_steps, kind_of, masked
+from lion_broker.insight.dead_groups import GROUPS, Groups, group_steps, kind_of, masked
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import START, Burial, DeadLetter
@@ -45,13 +45,13 @@ def test_hostile_text_is_masked_all_the_same(piece: str) -> None:
 def test_what_they_have_in_common() -> None:
     """Another reason, behaviour or text is another group; another number is not."""
 
-    def died(reason: str, behaviour: str, detail: str, error: str = "") -> str:
+    def kind(reason: str, behaviour: str, detail: str, error: str = "") -> str:
         return kind_of(DeadLetter("1-1", reason, detail, "ada", 1, (), None, error), behaviour).id
 
-    one = died("failed", "teller", "ValueError: 17")
-    assert died("failed", "teller", "ValueError: 18") == one
-    others = [died("poison", "teller", "ValueError: 17"), died("failed", "x", "ValueError: 17")]
-    others += [died("failed", "teller", "KeyError: 17"), died("failed", "teller", "", "ValueError")]
+    one = kind("failed", "teller", "ValueError: 17")
+    assert kind("failed", "teller", "ValueError: 18") == one
+    others = [kind("poison", "teller", "ValueError: 17"), kind("failed", "x", "ValueError: 17")]
+    others += [kind("failed", "teller", "KeyError: 17"), kind("failed", "teller", "", "ValueError")]
     assert len({one, *others}) == 5
 
 
@@ -86,7 +86,7 @@ def test_groups_are_counted(road: Road) -> None:
     other.pooled("ada")
     die(other, 1, lambda n: "ValueError: 99")
     found = grouped(road, road.session, other.session)
-    assert [(one.died.reason, one.died.behaviour, one.died.error, one.count, one.touched) for one in found.groups] == [
+    assert [(one.kind.reason, one.kind.behaviour, one.kind.error, one.count, one.touched) for one in found.groups] == [
         ("poison", "echo", "KeyError: '<id>'", 5, 1),
         ("failed", "echo", "ValueError: #", 4, 2),
     ]

@@ -15,11 +15,11 @@ import typer
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError, RoundTimeout
 
-from .archive import shown, summed
 from .exits import Code, in_time
-from .finding import records_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
+from .session_import import shown, summed
+from .session_lookup import records_of, session_id
 from .sessions import Many
 
 if TYPE_CHECKING:

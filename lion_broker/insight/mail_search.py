@@ -11,14 +11,14 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
 from lion_broker.mail.verbs import ListSessions, ReadBranches, ReadEvents, ReadSession
 
+from .id_parts import begins, matching_ids, ms_of
 from .passages import Passages, time_of
-from .pictures import Passage, Trace
-from .pieces import begins, ms_of, pieces
-from .reach import APART_SECONDS, SLACK_SECONDS, is_whole, mail_steps, newest_steps
+from .read_depth import APART_SECONDS, SLACK_SECONDS, is_whole, mail_steps, newest_steps
 from .recent import RecentHistory
 from .trace import trace_of
+from .views import Passage, Trace
 
-__all__ = ["Found", "Sought", "find_mail_steps", "list_mails_steps", "lively_steps", "pieces"]
+__all__ = ["Found", "MailList", "find_mail_steps", "list_mails_steps", "lively_steps"]
 
 _LEAST_PIECE: Final = 6
 """So many characters of a mail's id are needed to look for it in all sessions."""
@@ -44,7 +44,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class MailList:
     """Mails of many sessions, each with its session, by the time of sending; and the names of their branches.
 
     `left` is the number of sessions that were not looked at, because there were enough mails or too many sessions;
@@ -117,7 +117,7 @@ def _in_session_steps(
             raise
         return None  # it was removed meanwhile
     history = passages.history
-    meant = pieces(list(history.stories), mail)
+    meant = matching_ids(list(history.stories), mail)
     if len(meant) > 1:
         raise ItemNotFoundError(
             f"{counted(len(meant), 'mail')} of the session {session} are meant by {wanted}; say more of the id."
@@ -160,7 +160,7 @@ def lively_steps(sessions: Sequence[str]) -> Steps[tuple[str, ...]]:
     return tuple(sorted(ended, key=ended.__getitem__))
 
 
-def list_mails_steps(sessions: Sequence[str], fits: Fits, most: int, states: Sequence[str] = ()) -> Steps[Sought]:
+def list_mails_steps(sessions: Sequence[str], fits: Fits, most: int, states: Sequence[str] = ()) -> Steps[MailList]:
     """List the newest mails that fit, of sessions that are given with the most lively last.
 
     `states` are the only ones that are wanted, as `Passage` has them; where mail that is done is not, sessions in which
@@ -184,10 +184,10 @@ def list_mails_steps(sessions: Sequence[str], fits: Fits, most: int, states: Seq
             older += here.older
             mails += here.mails
     mails.sort(key=lambda pair: pair[1].mail)
-    return Sought(tuple(mails[-most:]), names, len(left), older)
+    return MailList(tuple(mails[-most:]), names, len(left), older)
 
 
-def _mails_of_steps(session: str, fits: Fits, most: int, states: Sequence[str]) -> Steps[Sought]:
+def _mails_of_steps(session: str, fits: Fits, most: int, states: Sequence[str]) -> Steps[MailList]:
     """The newest `most` mails of a session that fit; none of one that was removed meanwhile."""
 
     def fitting(passages: Passages) -> list[Passage]:
@@ -198,19 +198,19 @@ def _mails_of_steps(session: str, fits: Fits, most: int, states: Sequence[str]) 
         since = history.told_from() if "gone" in states else history.handled_from()
         if states and _UNDONE.issuperset(states):
             # All that stands is known from where it stands; logs tell what has become of it until now.
-            standing = (*passages.standing.waits, *passages.standing.dead)
-            return all(time_of(mail) - APART_SECONDS > since for mail in standing)
+            pending = (*passages.pending.waits, *passages.pending.dead)
+            return all(time_of(mail) - APART_SECONDS > since for mail in pending)
         newest = fitting(passages)
         return len(newest) == most and time_of(newest[0].mail) - APART_SECONDS > since
 
     try:
         passages = yield from newest_steps(session, enough)
     except ItemNotFoundError:
-        return Sought((), {})
+        return MailList((), {})
     yield PAUSE
     yield from passages.place_steps(sorted(passages.history.stories)[-most:])
     mails = tuple((session, one) for one in fitting(passages))
-    return Sought(mails, _names_of(passages), older=_older(passages) if is_whole(passages) else 0)
+    return MailList(mails, _names_of(passages), older=_older(passages) if is_whole(passages) else 0)
 
 
 def _names_of(passages: Passages) -> dict[str, str]:

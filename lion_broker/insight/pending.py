@@ -13,9 +13,9 @@ from lion_broker.mail.waiting import Waiting, WaitsAt
 from lion_broker.mail.wire import WireMail
 
 from .history import History, Story
-from .wording import beginning_of
+from .preview import preview_of
 
-__all__ = ["Dead", "Standing", "Waits"]
+__all__ = ["Dead", "PendingMail", "Waits"]
 
 _PAGE: Final = 200
 _TOGETHER: Final = 20
@@ -60,7 +60,7 @@ class Dead:
     branch: str
 
 
-class Standing:
+class PendingMail:
     """What waits and what is dead in a session, when it was read last; what it finds joins the history.
 
     At most `most` mails of each are looked at; `left_out` says that there are more.
@@ -134,11 +134,11 @@ class Standing:
         # Its worker is at the first one, or at the one that it has named.
         at_work = (first and where is WaitsAt.MAILBOX) or header.id == record.at
         held = at_work and record.leased and not record.stopped
-        story = self._history.standing(header.id)
+        story = self._history.pending(header.id)
         if story is None:
             return
         story.know(header)
-        story.text = story.text or beginning_of(one.mail.body)
+        story.text = story.text or preview_of(one.mail.body)
         if where in (WaitsAt.MAILBOX, WaitsAt.INBOX, WaitsAt.LANES):
             story.delivered = int(one.place.partition("-")[0]) / 1000
         attempts, tried = one.attempts, tuple[str, ...]()
@@ -173,11 +173,11 @@ class Standing:
         # A copy of a mail that has taken effect is no end of that mail.
         if letter.mail is None or letter.reason == "duplicate":
             return
-        story = self._history.standing(letter.mail.id)
+        story = self._history.pending(letter.mail.id)
         if story is None:
             return
         story.know(letter.mail.header)
-        story.text = story.text or beginning_of(letter.mail.body)
+        story.text = story.text or preview_of(letter.mail.body)
         self.dead[letter.mail.id] = Dead(
             letter.id,
             int(letter.id.partition("-")[0]) / 1000,

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lion_broker.core.numbers import counted
-from lion_broker.insight.limits import LimitPicture
+from lion_broker.insight.limits import LimitView
 from lion_broker.insight.overview import LOST, Overview, Rates
-from lion_broker.insight.pictures import WorkerPicture
 from lion_broker.insight.reasons import lost_among, paused_in, still_among
+from lion_broker.insight.views import WorkerView
 from lion_broker.mail.deployment import Tally
 
 from .listing import Column, Listing, fitted
 from .printing import ago, folded, took
 
-__all__ = ["Sight"]
+__all__ = ["StatusReport"]
 
 _POOLS: Final = (
     Column("pool", kind="name"),
@@ -63,7 +63,7 @@ _MAIL: Final = ("posted", "applied", "inflight", "retrying", "delayed", "unrecei
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class StatusReport:
     """A look at a deployment, with where it is and, from the second look on, how fast its mail moves."""
 
     url: str
@@ -73,7 +73,7 @@ class Sight:
     rates: Rates | None
     busiest: list[Tally]
     names: Mapping[str, str]
-    limits: tuple[LimitPicture, ...] = ()
+    limits: tuple[LimitView, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -197,7 +197,7 @@ def _no_room(headings: Sequence[str]) -> Iterator[str]:
         yield f"No room for {', '.join(dict.fromkeys(headings))}: --json has all."
 
 
-def _limit(limit: LimitPicture) -> dict[str, Any]:
+def _limit(limit: LimitView) -> dict[str, Any]:
     return {
         "model": limit.model,
         "each": ago(limit.interval_seconds),
@@ -212,7 +212,7 @@ def _left(left: float | None, limit: int | None) -> str | None:
     return None if left is None or limit is None else f"{math.floor(left)}/{limit}"
 
 
-def _worker(worker: WorkerPicture, now: float) -> dict[str, Any]:
+def _worker(worker: WorkerView, now: float) -> dict[str, Any]:
     return {
         **asdict(worker),
         "active": f"{worker.active}/{worker.concurrency}",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
-from .letters import Wanted, letter_records
+from .dead_selection import LetterFilter, letter_records
 from .listing import Column, Listing
 from .printing import moment, since
 
 if TYPE_CHECKING:
-    from lion_broker.insight.deaths import Group
+    from lion_broker.insight.dead_groups import Group
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["group_listing"]
@@ -30,9 +30,9 @@ _COLUMNS: Final = (
 )
 
 
-def group_listing(exchange: Exchange, session: str | None, wanted: Wanted, limit: int | None) -> Listing:
+def group_listing(exchange: Exchange, session: str | None, wanted: LetterFilter, limit: int | None) -> Listing:
     """List the groups of the letters that fit, the largest first. Raises ConfigError, ItemNotFoundError."""
-    from lion_broker.insight.deaths import group_steps
+    from lion_broker.insight.dead_groups import group_steps
     from lion_broker.mail.exchange import run
 
     if wanted.branch is not None:
@@ -48,13 +48,13 @@ def group_listing(exchange: Exchange, session: str | None, wanted: Wanted, limit
 
 
 def _row(group: Group) -> dict[str, Any]:
-    died = group.died
+    kind = group.kind
     return {
-        "group": died.id,
+        "group": kind.id,
         "letters": group.count,
-        "reason": died.reason,
-        "behaviour": died.behaviour,
-        "error": died.error,
+        "reason": kind.reason,
+        "behaviour": kind.behaviour,
+        "error": kind.error,
         "example": group.example,
         "first": moment(group.first),
         "last": moment(group.last),

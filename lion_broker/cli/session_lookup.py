@@ -113,14 +113,14 @@ def name_of(record: SessionRecord) -> str:
 
 
 def _meant(exchange: Exchange, ids: Sequence[str], wanted: str) -> list[str]:
-    from lion_broker.insight.seek import pieces
+    from lion_broker.insight.id_parts import matching_ids
 
     if wanted == NEWEST:
         return list(ids[-1:])
     if begun := [one for one in ids if one.startswith(wanted.lower())]:
-        return pieces(begun, wanted)
+        return matching_ids(begun, wanted)
     named = [one.id for one in records_of(exchange, ids[-_NAMED:]) if name_of(one) == wanted]
-    return named or pieces(ids, wanted)
+    return named or matching_ids(ids, wanted)
 
 
 def _several(exchange: Exchange, found: Sequence[str], wanted: str) -> str:

@@ -8,10 +8,10 @@ import typer
 
 from lion_broker.errors import ConfigError
 
-from .finding import session_id
-from .noting import who
+from .auditing import who
+from .mail_withdraw import Mails, Where, branch_of, found_of, named, tell, would
 from .options import AsJson, Namespace, Url, exchange_at
-from .withdrawing import Mails, Where, branch_of, found_of, named, tell, would
+from .session_lookup import session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange

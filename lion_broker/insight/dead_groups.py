@@ -13,7 +13,7 @@ from lion_broker.mail.exchange import PAUSE, Steps, ask, ask_all
 from lion_broker.mail.records import START, DeadLetter, is_after
 from lion_broker.mail.verbs import ReadBranches, ReadDead
 
-__all__ = ["GROUPS", "Behaviours", "Died", "Group", "Groups", "group_steps", "kind_of", "masked"]
+__all__ = ["GROUPS", "Behaviours", "FailureKind", "Group", "Groups", "group_steps", "kind_of", "masked"]
 
 GROUPS: Final = 500
 """So many groups are told apart; letters that would begin another one are counted only."""
@@ -28,7 +28,7 @@ _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class FailureKind:
     """What dead letters of a group have in common: reason, behaviour of the branch, error with its numbers masked."""
 
     reason: str
@@ -49,7 +49,7 @@ class Group:
     `newest` is the id of the latest letter.
     """
 
-    died: Died
+    kind: FailureKind
     example: str
     count: int = 0
     first: float = 0.0
@@ -78,9 +78,9 @@ def masked(text: str) -> str:
     return one_line(_NUMBER.sub("#", _ID.sub("<id>", first)), _LONGEST)
 
 
-def kind_of(letter: DeadLetter, behaviour: str) -> Died:
+def kind_of(letter: DeadLetter, behaviour: str) -> FailureKind:
     """Return what a letter died of; `behaviour` is that of its branch."""
-    return Died(letter.reason, behaviour, masked(letter.detail or letter.error))
+    return FailureKind(letter.reason, behaviour, masked(letter.detail or letter.error))
 
 
 class Behaviours:
@@ -98,7 +98,7 @@ class Behaviours:
         self._known |= {(session, branch): "" for branch in wanted}
         self._known |= {(session, record.id): record.seed.behaviour for page in pages for record in page}
 
-    def kind_of(self, session: str, letter: DeadLetter) -> Died:
+    def kind_of(self, session: str, letter: DeadLetter) -> FailureKind:
         """Return what a letter died of."""
         return kind_of(letter, self._known.get((session, letter.branch), ""))
 
@@ -108,8 +108,8 @@ def group_steps(
 ) -> Steps[Groups]:
     """Group the dead letters of sessions that fit, a thousand a round trip; looks at `most` of them (None: at all)."""
     behaviours = Behaviours()
-    found: dict[Died, Group] = {}
-    seen: set[tuple[Died, str]] = set()
+    found: dict[FailureKind, Group] = {}
+    seen: set[tuple[FailureKind, str]] = set()
     looked = others = 0
     for session in sessions:
         after = START
@@ -120,27 +120,27 @@ def group_steps(
             looked += len(page)
             yield from behaviours.learn_steps(session, page)
             for letter in filter(fits, page):
-                died = behaviours.kind_of(session, letter)
-                if died not in found and len(found) >= GROUPS:
+                kind = behaviours.kind_of(session, letter)
+                if kind not in found and len(found) >= GROUPS:
                     others += 1
                     continue
-                _add(found.setdefault(died, Group(died, letter.detail or letter.error)), session, letter, seen)
+                _add(found.setdefault(kind, Group(kind, letter.detail or letter.error)), session, letter, seen)
             yield PAUSE
     return _sorted(found, looked, others, more=False)
 
 
-def _add(group: Group, session: str, letter: DeadLetter, seen: set[tuple[Died, str]]) -> None:
+def _add(group: Group, session: str, letter: DeadLetter, seen: set[tuple[FailureKind, str]]) -> None:
     at = int(letter.id.partition("-")[0]) / 1000
     group.count += 1
     group.first = min(group.first or at, at)
     group.last = max(group.last, at)
     group.newest = letter.id if is_after(letter.id, group.newest) else group.newest
-    if (group.died, session) not in seen:
-        seen.add((group.died, session))
+    if (group.kind, session) not in seen:
+        seen.add((group.kind, session))
         group.touched += 1
         group.sessions += [session] if len(group.sessions) < _SESSIONS_NAMED else []
 
 
-def _sorted(found: dict[Died, Group], letters: int, others: int, *, more: bool) -> Groups:
-    groups = sorted(found.values(), key=lambda one: (-one.count, -one.last, one.died.id))
+def _sorted(found: dict[FailureKind, Group], letters: int, others: int, *, more: bool) -> Groups:
+    groups = sorted(found.values(), key=lambda one: (-one.count, -one.last, one.kind.id))
     return Groups(tuple(groups), letters, others, more)

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from lion_broker.core.portable import one_line
 
-__all__ = ["beginning", "beginning_of"]
+__all__ = ["preview", "preview_of"]
 
 _MOST: Final = 200
 _LARGEST: Final = 64 * 1024
@@ -18,7 +18,7 @@ _SAID: Final = ("instruction", "assistant_response", "system_message", "function
 """Where messages, nodes, tools, models and commands have what a person knows them by, the best first."""
 
 
-def beginning_of(body: bytes) -> str:
+def preview_of(body: bytes) -> str:
     """Return the beginning of what a mail's body says, in one line; never raises."""
     if len(body) > _LARGEST:
         return f"({len(body):,} bytes)"
@@ -26,10 +26,10 @@ def beginning_of(body: bytes) -> str:
         value = from_json(body)
     except ValueError:
         return ""
-    return beginning(value.get("item") if isinstance(value, dict) else value)
+    return preview(value.get("item") if isinstance(value, dict) else value)
 
 
-def beginning(item: Any) -> str:
+def preview(item: Any) -> str:
     """Return the beginning of what an item of JSON values says, in one line of at most 200 characters."""
     told = _told(item)
     if told is None:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lion_broker.core.numbers import counted
-from lion_broker.insight.lengths import length
+from lion_broker.insight.durations import duration
 from lion_broker.mail.naming import DEFAULT_BRANCH
 
-from .finding import One, bare_defaults, called, session_id
 from .listing import Column, Form, Listing, told
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, moment, print_json, short_id, since, took
+from .session_lookup import One, bare_defaults, called, session_id
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from lion_broker.insight.pictures import Lanes, Passage, Span, Trace
+    from lion_broker.insight.views import Lanes, Passage, Span, Trace
 
 __all__ = ["end_columns", "mail_columns", "mail_row", "show_trace", "trace"]
 
@@ -262,4 +262,4 @@ def _style(span: Span) -> Any:
 def _length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:,.1f} ms"
-    return f"{seconds:,.2f} s" if seconds < 60 else length(seconds)
+    return f"{seconds:,.2f} s" if seconds < 60 else duration(seconds)

@@ -16,9 +16,9 @@ import typer
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemExistsError
 
-from .finding import One, records_of, session_id
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
+from .session_lookup import One, records_of, session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange

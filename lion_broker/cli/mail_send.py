@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from . import completion
+from .auditing import note, who
 from .exits import in_time
-from .finding import One, session_id
-from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import print_json
+from .session_lookup import One, session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange

@@ -9,20 +9,20 @@ from rich.console import Console
 
 from lion_broker.cli.printing import ago, cell
 from lion_broker.cli.screen import drawn, screen
-from lion_broker.cli.sight import Sight
+from lion_broker.cli.status_report import StatusReport
 from lion_broker.insight.overview import Overview, Rates
-from lion_broker.insight.pictures import PoolPicture, WorkerPicture
+from lion_broker.insight.views import PoolView, WorkerView
 from lion_broker.mail.deployment import Tally
 
-WORKER = WorkerPicture("home:1:a", "p", "running", "home", 1, "0.1.0", 1000.0, 1099.0, 100, 3, 5, 7, 0)
-POOLS = (PoolPicture("p", 2, 3, 1.25, 1, 100, 2), PoolPicture("q", 4, 0, 75.0, 0, 0))
+WORKER = WorkerView("home:1:a", "p", "running", "home", 1, "0.1.0", 1000.0, 1099.0, 100, 3, 5, 7, 0)
+POOLS = (PoolView("p", 2, 3, 1.25, 1, 100, 2), PoolView("q", 4, 0, 75.0, 0, 0))
 BUSY = Tally("s-1", branches=3, posted=1, inflight=9)
 SEEN = Overview(1100.0, (WORKER, replace(WORKER, owner="home:2:b", state="lost")), POOLS, (BUSY,), retrying=1)
 
 
-def sight(seen: Overview = SEEN, rates: Rates | None = None) -> Sight:
+def sight(seen: Overview = SEEN, rates: Rates | None = None) -> StatusReport:
     """A look at something."""
-    return Sight("redis://home", "durable", "main", seen, rates, seen.busiest(5), {"s-1": '"mine"'})
+    return StatusReport("redis://home", "durable", "main", seen, rates, seen.busiest(5), {"s-1": '"mine"'})
 
 
 def test_as_values() -> None:

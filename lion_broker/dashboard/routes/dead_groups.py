@@ -12,7 +12,7 @@ from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.tables import Column, Row, Table
 from lion_broker.dashboard.views.letters import NO_LETTERS
-from lion_broker.insight.deaths import GROUPS, Group, Groups, group_steps
+from lion_broker.insight.dead_groups import GROUPS, Group, Groups, group_steps
 from lion_broker.mail.records import DeadLetter
 
 from .dead import letter_sessions
@@ -57,22 +57,22 @@ def _note(found: Groups) -> str:
 
 
 def _row(group: Group, wanted: dict[str, str]) -> Row:
-    died = group.died
+    kind = group.kind
     values = {
         "letters": group.count,
-        "reason": died.reason,
-        "behaviour": died.behaviour,
-        "error": died.error,
+        "reason": kind.reason,
+        "behaviour": kind.behaviour,
+        "error": kind.error,
         "example": group.example,
         "first": group.first,
         "last": group.last,
         "sessions": group.touched,
         "session_ids": " ".join(group.sessions),
         "newest": group.newest,
-        "group": died.id,
+        "group": kind.id,
     }
-    link = f"/dead?group={died.id}" + (f"&session={wanted['session']}" if wanted["session"] else "")
-    return Row(values, {"letters": link, "error": link, "group": link}, died.id)
+    link = f"/dead?group={kind.id}" + (f"&session={wanted['session']}" if wanted["session"] else "")
+    return Row(values, {"letters": link, "error": link, "group": link}, kind.id)
 
 
 ROUTES = page_routes("/dead/groups", groups)

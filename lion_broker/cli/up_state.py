@@ -16,13 +16,13 @@ from lion_broker.errors import LionError
 if TYPE_CHECKING:
     from lion_broker.config import Settings
 
-__all__ = ["Place", "Standing"]
+__all__ = ["UpFiles", "UpState"]
 
 _PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class UpState:
     """A running `up`: its process, since when, where its exchange is, and its dashboard.
 
     `address` is what a browser opens; it has the token where `up` has made one.
@@ -37,7 +37,7 @@ class Standing:
     address: str = field(default="", repr=False)
 
 
-class Place:
+class UpFiles:
     """The files of one namespace's `up` in the data directory: a lock while it lives, what it says, and its log."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,7 +52,7 @@ class Place:
         return self.directory / f"{self._stem}.log"
 
     @contextmanager
-    def taken(self) -> Iterator[Callable[[Standing], None]]:
+    def taken(self) -> Iterator[Callable[[UpState], None]]:
         """Be the one `up` of the namespace here; yields what writes down what is to be known. Raises LionError."""
         from lion_broker.broker.server.directory import private_directory
         from lion_broker.broker.server.state import release, try_lock
@@ -72,14 +72,14 @@ class Place:
             self._record.unlink(missing_ok=True)
             release(lock)
 
-    def read(self) -> Standing | None:
+    def read(self) -> UpState | None:
         """Return what runs here; None when nothing does, or has not said yet who it is."""
         from pydantic import TypeAdapter, ValidationError
 
         if not self.is_taken():
             return None
         try:
-            return TypeAdapter(Standing).validate_json(self._record.read_bytes())
+            return TypeAdapter(UpState).validate_json(self._record.read_bytes())
         except (OSError, ValidationError):
             return None
 
@@ -117,7 +117,7 @@ class Place:
     def _record(self) -> Path:
         return self.directory / f"{self._stem}.json"
 
-    def _write(self, standing: Standing) -> None:
+    def _write(self, standing: UpState) -> None:
         from pydantic_core import to_json
 
         draft = self.directory / f"{self._stem}.{os.getpid()}"

@@ -11,8 +11,8 @@ from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadSession
 
 from .history import MOST, History, Story
+from .id_parts import begins, matching_ids, ms_of
 from .passages import Passages
-from .pieces import begins, ms_of, pieces
 from .recent import RecentHistory
 
 __all__ = ["APART_SECONDS", "SLACK_SECONDS", "is_whole", "mail_steps", "newest_steps"]
@@ -26,7 +26,7 @@ APART_SECONDS: Final = 0.1
 _KEPT: Final = MOST
 _LARGE: Final = 5_000
 """Of a session with fewer mails the logs are read whole: that is less than looking how far back to go."""
-_STANDING: Final = 2_000
+_PENDING: Final = 2_000
 """Where more mail stands somewhere, reading that again and again would cost more than the logs do."""
 _STRETCHES: Final = (2_000, 12_000)
 """So many records of logs are read before it is looked whether that is enough; each stretch begins anew."""
@@ -60,14 +60,14 @@ def mail_steps(session: str, mail: str, *, by_time: bool = False) -> Steps[Passa
     wanted = mail.strip().strip("…").lower()
 
     def enough(history: RecentHistory, passages: Passages) -> bool:
-        meant = pieces(list(history.stories), mail)
+        meant = matching_ids(list(history.stories), mail)
         if by_time and not meant and ms_of(wanted) / 1000 - SLACK_SECONDS > history.told_from():
             return True
         known = begins(wanted) or len(wanted) >= _SURE_END
         return known and bool(meant) and all(_is_known(history, history.stories[one]) for one in meant)
 
     found = yield from newest_steps(session, enough)
-    if found.history.left_out and not pieces(list(found.history.stories), mail):
+    if found.history.left_out and not matching_ids(list(found.history.stories), mail):
         # Of very many mails the newest are kept; what begins an id says from where on they are to be.
         since = wanted if begins(wanted) else (yield from _first_with_steps(session, wanted))
         if since:
@@ -103,8 +103,8 @@ def _stretches(session: str, record: SessionRecord | None) -> Iterator[RecentHis
     if record is None:
         return
     counts = record.counters
-    standing = counts["posted"] - counts["applied"] + counts["delayed"] + counts["dead"]
-    if counts["posted"] > _LARGE and standing <= _STANDING:
+    pending = counts["posted"] - counts["applied"] + counts["delayed"] + counts["dead"]
+    if counts["posted"] > _LARGE and pending <= _PENDING:
         for records in _STRETCHES:
             yield RecentHistory(session, records=records)
 

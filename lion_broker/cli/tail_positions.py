@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lion_broker.errors import ConfigError
 
-__all__ = ["Marks"]
+__all__ = ["TailPositions"]
 
 
-class Marks:
+class TailPositions:
     """The position in each session; `found` says whether there was a file to begin with. Raises ConfigError."""
 
     def __init__(self, path: Path) -> None:
