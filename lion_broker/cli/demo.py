@@ -103,12 +103,12 @@ def research(
 
 def _work(brief: Brief, settings: Settings, as_json: bool) -> Result:
     from lion_broker.config import PREFIX
+    from lion_broker.demo.corpus_tools import search_of
     from lion_broker.demo.desk import research as work
     from lion_broker.demo.model import model_of
-    from lion_broker.demo.shelf import shelf_of
 
     # A corpus that cannot be read, or half a model, is an error before a server is started for it.
-    corpus = shelf_of(brief.corpus).corpus
+    corpus = search_of(brief.corpus).corpus
     model_of(settings.environ)
     if corpus.skipped:
         typer.echo(_left_out(corpus.skipped), err=True)

@@ -16,7 +16,7 @@ from .script import Script
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["AnswerFunction", "Desk"]
+__all__ = ["AnswerFunction", "Responder"]
 
 AnswerFunction = Callable[[dict[str, Any]], Answer | str]
 
@@ -24,7 +24,7 @@ _CHATS = ("/v1/chat/completions", "/v1/messages")
 _DEFAULT = Answer("ok")
 
 
-class Desk:
+class Responder:
     """Takes the requests of all connections, in the server's thread; tests write and read it from theirs."""
 
     def __init__(self, api_key: str | None, models: tuple[str, ...], strict: bool) -> None:

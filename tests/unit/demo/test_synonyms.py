@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from lion_broker.demo.alike import alternatives
 from lion_broker.demo.corpus import Corpus
 from lion_broker.demo.passages import Passage
 from lion_broker.demo.planning import find, sub_questions
 from lion_broker.demo.search import Search
+from lion_broker.demo.synonyms import alternatives
 
 ATTIC = (
     "A hamster sleeps by day. It wakes in the evening.",

@@ -9,13 +9,13 @@ from lion_broker.config import Settings
 from lion_broker.demo.corpus import from_directory, python_topics
 from lion_broker.demo.search import Search
 
-__all__ = ["CORPUS", "open_passage", "search", "shelf", "shelf_of"]
+__all__ = ["CORPUS", "corpus_search", "open_passage", "search", "search_of"]
 
 CORPUS: Final = "LION_BROKER_DEMO_CORPUS"
 """The variable that names the directory of a worker's corpus; empty: the Python language reference."""
 
 
-def shelf_of(directory: str) -> Search:
+def search_of(directory: str) -> Search:
     """Return the search over a directory, or over the Python language reference when the name is empty.
 
     Raises ConfigError for a directory that does not exist or holds no text.
@@ -24,9 +24,9 @@ def shelf_of(directory: str) -> Search:
 
 
 @cache
-def shelf() -> Search:
+def corpus_search() -> Search:
     """Return the search over this process's corpus, which is read with the first call and kept."""
-    return shelf_of(Settings.load().environ.get(CORPUS, ""))
+    return search_of(Settings.load().environ.get(CORPUS, ""))
 
 
 def search(query: str, limit: int = 8) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def search(query: str, limit: int = 8) -> list[dict[str, Any]]:
     Returns:
         Ids, titles and scores of passages, best first.
     """
-    hits = shelf().search(query, limit)
+    hits = corpus_search().search(query, limit)
     return [{"id": hit.passage.id, "title": hit.passage.title, "score": hit.score} for hit in hits]
 
 
@@ -52,4 +52,4 @@ def open_passage(passage_id: str) -> dict[str, Any]:
     Returns:
         The passage with its text.
     """
-    return shelf().open_passage(passage_id).to_dict()
+    return corpus_search().open_passage(passage_id).to_dict()

@@ -23,7 +23,7 @@ from lion_broker.session.session import Session
 
 from .crew import Crew
 
-__all__ = ["POOL", "Figure", "grind", "registry"]
+__all__ = ["POOL", "Figure", "measure", "registry"]
 
 POOL: Final = "lion-broker-bench"
 _WARM: Final = 200
@@ -61,7 +61,7 @@ class Figure:
     worker_cpu_us: float
 
 
-def grind(
+def measure(
     exchange: Exchange, environ: Mapping[str, str], mails: int, branches: int, size: int, timeout: float
 ) -> Figure:
     """Send mails to branches on one worker process, and see how long they take; removes what it made. Blocks.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lion_broker.core import progress
-from lion_broker.demo import mill
+from lion_broker.demo import throughput
 from lion_broker.errors import BrokerError, RoundTimeout
 from tests.unit.core.test_progress import terminal
 
@@ -39,7 +39,7 @@ class Working:
 
 def wait(working: Any, timeout: float = 60.0) -> None:
     """Wait until all is done."""
-    mill._await_work(working, working, 9, timeout)
+    throughput._await_work(working, working, 9, timeout)
 
 
 def test_what_is_left_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
