@@ -211,15 +211,15 @@ class Schedule:
         """Let whoever waits for room look again."""
         self._changed.set()
 
-    def passage(self, session: str, *, commits: int | None = None) -> Passage:
+    def passage(self, session: str, *, commits: int | None = None, asks: int | None = None) -> Passage:
         """Go to the server and back when there is room in the window, to claim a branch, or to commit so many mails.
 
-        Where a turn ends, its seat may go to another. A commit holds the server with the mails that it writes as much
-        as with those that it brings.
+        It `asks` for so many, or for a batch. Where a turn ends, its seat may go to another. A commit holds the server
+        with the mails that it writes as much as with those that it brings.
         """
         self._note(session)
         source = Source.CLAIM if commits is None else Source.COMMIT
-        brings = min(self.batch, self._forecast.expected(session, source))
+        brings = min(self.batch if asks is None else asks, self._forecast.expected(session, source))
         return Passage(self, session, max(1, brings, commits or 0), commits)
 
     def brought(self, session: str, mails: int) -> bool:

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lion_broker.branch.branch import Branch
-from lion_broker.branch.directory import Directory, gone
+from lion_broker.branch.directory import gone
 from lion_broker.branch.host import Host
 from lion_broker.branch.refusal import lease_lost
-from lion_broker.branch.registry import Behaviour, Registry
-from lion_broker.branch.session_context import SessionContext
-from lion_broker.broker.leases import LeaseKeeper
+from lion_broker.branch.registry import Behaviour
 from lion_broker.core.ids import IDType
 from lion_broker.errors import BehaviourUnknown, LeaseLost, LionError
-from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, ReadyEntry
-from lion_broker.mail.verbs import Claim, Commit, ReadBranches, ReadCancelled, Release, Station, Verb
+from lion_broker.mail.verbs import Claim, Commit, Release, Station
 from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry import logger
 
 from .account import Account
-from .load import Load
-from .loading import Foresight, loaded, reads
-from .schedule import Schedule
-from .server_time import ServerTime
+from .loading import loaded
 from .turn import Stand, Turn, can_be_written_down, result, work_through, write_down, written
-from .warm import BRANCHES, WarmBranches
+from .workplace import Workplace
 
-__all__ = ["Seat", "Workplace"]
+__all__ = ["Seat"]
 
 log = logger("worker")
 
@@ -43,104 +35,6 @@ _SHARE: Final = 1000
 """Mails after which a branch goes to the end of the queue, so that a busy one starves nobody."""
 _NEW_MS: Final = 50
 """For how long a mail that was handed out with its mark is new: who cancels it meanwhile is heard with the lease."""
-
-
-@dataclass(slots=True)
-class Workplace:
-    """What the seats of a worker share."""
-
-    exchange: Exchange
-    registry: Registry
-    keeper: LeaseKeeper
-    pool: str
-    owner: str
-    lease_ms: int
-    schedule: Schedule
-    time: ServerTime = field(default_factory=ServerTime)
-    load: Load = field(default_factory=Load)
-    stopping: bool = False
-    turns: int = 0
-    mails: int = 0
-    until_idle: bool = False
-    retrying: set[tuple[str, str]] = field(default_factory=set)
-    """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
-    seats: dict[Station, Seat] = field(default_factory=dict)
-    """The branches at work here, by their leases."""
-    _contexts: OrderedDict[str, SessionContext] = field(default_factory=OrderedDict)
-    _warm: WarmBranches = field(default_factory=WarmBranches)
-    foresight: Foresight = field(default_factory=Foresight)
-
-    def context(self, session: str) -> SessionContext:
-        """What the branches of a session share here."""
-        context = self._contexts.pop(session, None) or SessionContext(
-            exchange=self.exchange,
-            session=IDType(session),
-            directory=Directory(session),
-            registry=self.registry,
-            owner=self.owner,
-            lease_ms=self.lease_ms,
-        )
-        self._contexts[session] = context
-        if len(self._contexts) > BRANCHES:
-            self._contexts.popitem(last=False)
-        return context
-
-    async def stop_cancelled(self, station: Station) -> None:
-        """Stop the commands of a branch that nobody waits for any more."""
-        running = self.context(station.session).running
-        try:
-            cancelled = await self.exchange.acall(ReadCancelled(station.session, station.branch))
-        except LionError as error:
-            log.warning("cancelled commands could not be read: %s", error)
-            return
-        for command in cancelled:
-            if command in running:
-                running[command].cancel()
-
-    def drop(self, station: Station) -> None:
-        """Stop what is done under a lease that is no more."""
-        if station in self.seats:
-            self.seats[station].drop()
-
-    def at(self, station: Station) -> str:
-        """The mail that a branch is at, by its id, or nothing; may be asked for in any thread."""
-        seat = self.seats.get(station)
-        return seat.at if seat is not None else ""
-
-    @property
-    def slice_seconds(self) -> float:
-        """How long a turn begins one mail after the other."""
-        return self.schedule.slice_seconds
-
-    def may_last(self, waited: float) -> float:
-        """How long it goes on after that, letting others go first; not when the worker is to end."""
-        return 0.0 if self.stopping else self.schedule.may_last(waited)
-
-    async def retries(self) -> bool:
-        """Whether mail that failed here still waits to be tried again, on branches that take turns."""
-        for session, branch in sorted(self.retrying):
-            found = await self.exchange.acall(ReadBranches(session, (branch,)))
-            if not any(one.deferred and not one.paused for one in found):
-                self.retrying.discard((session, branch))
-        return bool(self.retrying)
-
-    def reads_ahead(self, ready: ReadyEntry) -> tuple[Verb[Any], ...]:
-        """What is read with a claim: the branch, where it is not here, and is likely to be needed."""
-        if ready.session not in self.foresight or ready.branch in self._warm:
-            return ()
-        return reads(ready.session, ready.branch)
-
-    def take_warm(self, branch: str, version: int) -> Host | None:
-        """Return the branch as this worker left it, if nobody has changed it since."""
-        host = self._warm.take(branch)
-        if host is None or (host.version == version and not host.dirty):
-            return host
-        host.retire()
-        return None
-
-    def keep_warm(self, host: Host) -> None:
-        """Keep a branch for its next turn; those used longest ago make room."""
-        self._warm.keep(host)
 
 
 class Seat:
@@ -234,7 +128,7 @@ class Seat:
 
     async def _claim(self) -> Claimed:
         place, began = self._place, time.time()
-        passage = place.schedule.passage(self._ready.session)
+        passage = place.schedule.passage(self._ready.session, asks=place.claims(self._ready.session))
         async with passage:
             claim = Claim(
                 self._ready.session,
@@ -244,7 +138,7 @@ class Seat:
                 pool=place.pool,
                 owner=place.owner,
                 lease_ms=place.lease_ms,
-                batch=place.schedule.batch,
+                batch=place.claims(self._ready.session),
             )
             verbs = (claim, *(place.reads_ahead(self._ready) if self._host is None else ()))
             answers = await place.exchange.acall_all(verbs, heard=passage.heard)
@@ -261,7 +155,8 @@ class Seat:
         async with passage:
             crowds = place.schedule.crowds(self._ready.session) or place.load.leaves(self._since, place.schedule.active)
             stop = place.stopping or self._served >= _SHARE or crowds
-            batch = 0 if stop else turn.ahead(place.schedule.batch)
+            session, most, left = self._ready.session, place.schedule.batch, len(turn.entries) - turn.done
+            batch = 0 if stop else place.prefetch.of_commit(session, most, turn.seconds, turn.done, left)
             verb = result(turn, host, batch) if host is not None else written(turn, self._stand(), batch)
             turn.account.commits()
             answer: Claimed = await place.exchange.acall(verb, heard=passage.heard)

@@ -34,9 +34,6 @@ from .attempt import Failure, attempt
 
 __all__ = ["Stand", "Turn", "can_be_written_down", "result", "work_through", "write_down", "written"]
 
-_AHEAD_SECONDS: Final = 0.4
-"""For so long a branch has work with the mails that are handed out to it at once."""
-
 _KINDS: Final = frozenset(
     kind.class_name() for kind in (System, Instruction, AssistantResponse, ActionRequest, ActionResponse)
 )
@@ -90,12 +87,6 @@ class Turn:
     def waited(self) -> float:
         """For how many seconds the oldest mail of the turn had waited when it was handed out."""
         return (self.now - int(self.entries[0].id.partition("-")[0])) / 1000
-
-    def ahead(self, batch: int) -> int:
-        """How many of a `batch` are to be handed out next: of mails that take long few, and the others stay."""
-        if self.seconds * batch <= _AHEAD_SECONDS * self.done:
-            return batch
-        return max(1, int(_AHEAD_SECONDS * max(1, self.done) / self.seconds) - len(self.left))
 
     def has_to_wait(self, mail: WireMail) -> bool:
         """Whether mail of its sender waits to be tried again; a command, which somebody waits for, goes ahead."""

@@ -37,9 +37,10 @@ from .heartbeat import Heartbeat, beat_ms, told_behaviours
 from .inspector import Inspector
 from .reading import Reading
 from .schedule import Schedule
-from .seat import Seat, Workplace
+from .seat import Seat
 from .seat_tasks import SeatTasks
 from .sweeper import Sweeper
+from .workplace import Workplace
 
 __all__ = ["Worker", "WorkerState"]
 

@@ -23,8 +23,7 @@ import anyio
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.telemetry import written_down
-from lion_broker.worker import account, schedule
-from lion_broker.worker import turn as turns
+from lion_broker.worker import account, prefetch, schedule
 
 from .rig import Rig, WrongResult, rig
 from .telemetry_calls import WATCHES
@@ -117,7 +116,7 @@ async def _fill(watch: str, work: str, mails: int, of: int) -> None:
 async def _drain(watch: str, turn: int, mails: int) -> None:
     """Handle all of them, in turns that no clock ends: under valgrind everything takes long."""
     schedule._LONG_SLICE = account._APART_SECONDS = math.inf  # type: ignore[misc]
-    turns._AHEAD_SECONDS = written_down._MOST_SECONDS = math.inf  # type: ignore[misc]
+    prefetch._AHEAD_SECONDS = written_down._MOST_SECONDS = math.inf  # type: ignore[misc]
     WATCHES[watch]()
     async with Worker(registry, pool=POOL, batch=turn) as worker:
         await worker.run(until_idle=True)

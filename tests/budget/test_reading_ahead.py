@@ -11,7 +11,8 @@ from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.mail.verbs import Promote, ReadReady
 from lion_broker.worker.schedule import Schedule
-from lion_broker.worker.seat import Seat, Workplace
+from lion_broker.worker.seat import Seat
+from lion_broker.worker.workplace import Workplace
 
 pytestmark = pytest.mark.anyio
 

@@ -20,11 +20,12 @@ from lion_broker.mail.verbs import Claim, Promote, ReadReady
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.messages import Instruction
 from lion_broker.session.postbox import Postbox
-from lion_broker.worker import heartbeat, schedule, turn
+from lion_broker.worker import heartbeat, prefetch, schedule
 from lion_broker.worker.schedule import Schedule
-from lion_broker.worker.seat import Seat, Workplace
+from lion_broker.worker.seat import Seat
 from lion_broker.worker.server_time import ServerTime
 from lion_broker.worker.sweeper import Sweeper
+from lion_broker.worker.workplace import Workplace
 from tests.budget.counting import Count, Counter
 from tests.conftest import RunningWorker
 
@@ -52,7 +53,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sweeper, "run", sweep_once)
     monkeypatch.setattr(heartbeat, "_LONGEST_MS", HOUR * 1000)
     monkeypatch.setattr(schedule, "_LONG_SLICE", HOUR)
-    monkeypatch.setattr(turn, "_AHEAD_SECONDS", HOUR)
+    monkeypatch.setattr(prefetch, "_AHEAD_SECONDS", HOUR)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import ReadCancelled, ReadReady, Verb
 from lion_broker.worker.schedule import Schedule
-from lion_broker.worker.seat import Seat, Workplace
+from lion_broker.worker.seat import Seat
 from lion_broker.worker.server_time import ServerTime
+from lion_broker.worker.workplace import Workplace
 
 pytestmark = pytest.mark.anyio
 

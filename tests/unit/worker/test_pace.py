@@ -11,7 +11,7 @@ from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import START, Entry, Rejected
 from lion_broker.mail.verbs import Commit, Verb
 from lion_broker.testing import await_until
-from lion_broker.worker import schedule, turn
+from lion_broker.worker import prefetch, schedule
 from lion_broker.worker.schedule import Schedule
 from lion_broker.worker.turn import Turn
 from tests.conftest import RunningWorker
@@ -174,30 +174,12 @@ def test_a_turn_lasts_a_part_of_what_its_mail_has_waited() -> None:
     assert alone.may_last(60.0) == 0.0
 
 
-@pytest.mark.parametrize(
-    ("seconds", "done", "left", "ahead"),
-    [
-        (0.0, 0, 0, 200),  # nothing is known
-        (0.1, 50, 0, 200),  # 2 ms each: more than a batch
-        (0.1, 2, 0, 8),  # 50 ms each
-        (0.1, 2, 3, 5),  # the same, and some are at hand
-        (0.1, 2, 30, 1),  # more are at hand than needed; none at all would hand the branch back
-        (60.0, 1, 0, 1),  # a model that thinks
-        (60.0, 0, 0, 1),  # the first one failed, after a while
-    ],
-)
-def test_of_mails_that_take_long_few_are_handed_out(seconds: float, done: int, left: int, ahead: int) -> None:
-    """As many as the branch has work with for 0.4 s; the others can be withdrawn, and go to whoever takes over."""
-    entries = [Entry(f"{number}-0", Rejected("lost_blob", "", {})) for number in range(1, done + left + 1)]
-    assert Turn(entries, done=done, seconds=seconds).ahead(200) == ahead
-
-
 @pytest.mark.parametrize(("enough", "batch"), [(HOUR, 200), (0.0, 1)], ids=["quick", "slow"])
 async def test_a_worker_asks_for_as_many_as_it_can_work_at(
     enough: float, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By how long the mails of the turn took that ends."""
-    monkeypatch.setattr(turn, "_AHEAD_SECONDS", enough)
+    monkeypatch.setattr(prefetch, "_AHEAD_SECONDS", enough)
     exchange, seen = Asked(), list[str]()
     with Session(exchange=exchange, delivery="auto") as session:
         post(session, session.new_branch(pool="p", behaviour="note"), "abc")
