@@ -10,8 +10,8 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 
 from .connection import pool_of
-from .copies import Copies
-from .pipeline import Pipeline, Waiting
+from .pipeline import PendingRequest, Pipeline
+from .quorum import Quorum
 from .requests import Command, packed
 
 __all__ = ["AsyncClient"]
@@ -41,15 +41,15 @@ class AsyncClient:
         seconds: float,
         *,
         held: bool = False,
-        copies: Copies | None = None,
+        quorum: Quorum | None = None,
         then: Iterable[Sequence[Command]] | None = None,
     ) -> list[Any]:
         """Send commands and return their replies in order; `held` says that the server may take its time.
 
-        What is to be sent `then` is made while the server works on those before. Raises TooFewCopies unless so many
-        `copies` exist of what they have written.
+        What is to be sent `then` is made while the server works on those before. Raises TooFewReplicas unless a
+        `quorum` of replicas has what they have written.
         """
-        waiting = Waiting(packed(commands), len(commands), seconds, copies)
+        waiting = PendingRequest(packed(commands), len(commands), seconds, quorum)
         if self._open is None:
             self._open = self._until_the_loop_ends()
             await anext(self._open)
@@ -62,14 +62,14 @@ class AsyncClient:
         main.submit(waiting)
         return await (waiting.answered if then is None else self._follow(main, waiting, then))
 
-    async def _follow(self, main: Pipeline, first: Waiting, then: Iterable[Sequence[Command]]) -> list[Any]:
+    async def _follow(self, main: Pipeline, first: PendingRequest, then: Iterable[Sequence[Command]]) -> list[Any]:
         """Send more behind the first; others have their turn in between."""
         going = [first]
         try:
             for commands in then:
                 # Now what was submitted is written.
                 await asyncio.sleep(0)
-                going.append(Waiting(packed(commands), len(commands), first.seconds, first.copies))
+                going.append(PendingRequest(packed(commands), len(commands), first.seconds, first.quorum))
                 main.submit(going[-1])
             return [reply for replies in await asyncio.gather(*(one.answered for one in going)) for reply in replies]
         except BaseException:
@@ -94,7 +94,7 @@ class AsyncClient:
             self._opening = asyncio.create_task(open_it())
         return await asyncio.shield(self._opening)
 
-    async def _call_held(self, waiting: Waiting) -> list[Any]:
+    async def _call_held(self, waiting: PendingRequest) -> list[Any]:
         while self._spare and self._spare[-1].lost:
             self._spare.pop()
         if self._spare:

@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, MailboxFull, ServerBusy
 
-from .copies import Copies, TooFewCopies
+from .quorum import Quorum, TooFewReplicas
 from .requests import Command, packed
 
 __all__ = ["DedicatedConnection", "SyncClient", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
@@ -114,7 +114,7 @@ def translate(error: BaseException, url: str) -> LionError:
             f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"
             " stored."
         )
-    if isinstance(error, TooFewCopies):
+    if isinstance(error, TooFewReplicas):
         return BrokerUnavailable(
             f"What was written is on the primary at {shown} only: {text}. It may be lost with that server. Asking again"
             " is safe. Look after the replicas, or lower LION_BROKER_REPLICAS."
@@ -214,17 +214,17 @@ class SyncClient:
         commands: Sequence[Command],
         seconds: float,
         *,
-        copies: Copies | None = None,
+        quorum: Quorum | None = None,
         then: Iterable[Sequence[Command]] | None = None,
     ) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list.
 
         What is to be sent `then` is made while the server works on those before, and written in a write each. A server
-        that is silent for so many seconds does not answer. Raises TooFewCopies unless so many `copies` exist.
+        that is silent for so many seconds does not answer. Raises TooFewReplicas unless a `quorum` has it.
         """
-        if copies is not None:
-            *replies, confirmed = self.call(commands, seconds, then=chain(then or (), [(copies.command,)]))
-            copies.insist(confirmed)
+        if quorum is not None:
+            *replies, confirmed = self.call(commands, seconds, then=chain(then or (), [(quorum.command,)]))
+            quorum.insist(confirmed)
             return replies
         whole, count = packed(commands), len(commands)
         connection = self._take()

@@ -24,12 +24,12 @@ from .checkup.inspection import Inspection
 from .checkup.profile import Profile
 from .codec import Codec
 from .connection import SyncClient, is_passing, without_secrets
-from .copies import Copies
 from .keys import Keys
 from .library import PROTOCOL, library
 from .namespace import OpenNamespace, call
 from .opening import KEY_ADVICE, insist_on_functions, partitions_of
 from .outage import outage_of
+from .quorum import Quorum
 from .reads import create_group
 from .requests import Argument, Command, Later, Request, are_many_mails, never
 from .server_steps import PROMISING, RoundTrip, ServerSteps, answer_of, request_of, simple_request
@@ -161,8 +161,8 @@ class RedisExchange(Exchange):
                     step = next(steps)
                     continue
                 try:
-                    copies = self._copies(step, deadline)
-                    replies = client.call(step.commands, backoff.left_of(deadline), copies=copies, then=step.then or ())
+                    quorum = self._quorum(step, deadline)
+                    replies = client.call(step.commands, backoff.left_of(deadline), quorum=quorum, then=step.then or ())
                 except Exception as error:
                     step = steps.throw(error)
                 else:
@@ -185,10 +185,10 @@ class RedisExchange(Exchange):
                     await anyio.sleep(step)
                     step = next(steps)
                     continue
-                copies = self._copies(step, deadline)
+                quorum = self._quorum(step, deadline)
                 try:
                     replies = await client.call(
-                        step.commands, backoff.left_of(deadline), held=step.wait_ms > 0, copies=copies, then=step.then
+                        step.commands, backoff.left_of(deadline), held=step.wait_ms > 0, quorum=quorum, then=step.then
                     )
                 except Exception as error:
                     step = steps.throw(error)
@@ -244,12 +244,12 @@ class RedisExchange(Exchange):
             return answers
         return self._patiently(partial(self._with_blobs, verbs, answers), deadline)
 
-    def _copies(self, step: RoundTrip, deadline: float) -> Copies | None:
+    def _quorum(self, step: RoundTrip, deadline: float) -> Quorum | None:
         """How many replicas a step waits for, as long as there is patience and at least as long as a short answer."""
         if not (self._replicas and step.promises):
             return None
         left = max(deadline - time.monotonic(), backoff.SLACK / 2)
-        return Copies(self._replicas, int(left * 1000))
+        return Quorum(self._replicas, int(left * 1000))
 
     def _deadline(self, verbs: Verbs) -> float:
         """When the patience with a server that does not answer ends; what it may hold an answer for is added."""

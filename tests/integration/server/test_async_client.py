@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import BusyLoadingError, RedisError
 
 from lion_broker.broker.async_client import AsyncClient
-from lion_broker.broker.copies import Copies
+from lion_broker.broker.quorum import Quorum
 from lion_broker.broker.requests import Command
 from lion_broker.testing import await_until
 from tests.stage import Stage
@@ -177,7 +177,7 @@ async def test_a_connection_that_ends_before_replicas_have_confirmed() -> None:
     async with await asyncio.start_server(Primary(hang_up).talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         client = AsyncClient(f"redis://{host}:{port}", SECONDS)
-        writes = [client.call([("SET", "a", number)], SECONDS, copies=Copies(1, 1000)) for number in range(3)]
+        writes = [client.call([("SET", "a", number)], SECONDS, quorum=Quorum(1, 1000)) for number in range(3)]
         lost = await asyncio.gather(*writes, return_exceptions=True)
         assert all(isinstance(one, (RedisError, OSError)) for one in lost)
         await client.aclose()
@@ -198,7 +198,7 @@ async def test_closing_waits_for_replicas_and_no_longer() -> None:
     async with await asyncio.start_server(Primary(confirm).talk, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         client = AsyncClient(f"redis://{host}:{port}", SECONDS)
-        write = asyncio.create_task(client.call([("SET", "a", 1)], SECONDS, copies=Copies(1, 1000)))
+        write = asyncio.create_task(client.call([("SET", "a", 1)], SECONDS, quorum=Quorum(1, 1000)))
         await asked.wait()
         closing = asyncio.create_task(client.aclose())
         await asyncio.sleep(0)
@@ -234,7 +234,7 @@ async def test_who_has_little_time_leaves_the_others_theirs() -> None:
         client = AsyncClient(f"redis://{host}:{port}", SECONDS)
 
         async def write(seconds: float) -> list[Any]:
-            return await client.call([("SET", "a", 1)], seconds, copies=Copies(1, int(seconds * 500)))
+            return await client.call([("SET", "a", 1)], seconds, quorum=Quorum(1, int(seconds * 500)))
 
         first = asyncio.create_task(write(SECONDS))
         await begun.wait()

@@ -11,15 +11,15 @@ from lion_broker.core.numbers import counted
 
 from .requests import Command
 
-__all__ = ["Copies", "TooFewCopies"]
+__all__ = ["Quorum", "TooFewReplicas"]
 
 
-class TooFewCopies(errors.ConnectionError):
+class TooFewReplicas(errors.ConnectionError):
     """Raised when too few replicas have confirmed a write in time; asking again waits for the same write."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class Quorum:
     """How many replicas must have what commands have written, and for how many ms they may take."""
 
     count: int
@@ -31,8 +31,10 @@ class Copies:
         return ("WAIT", self.count, self.ms)
 
     def insist(self, reply: Any) -> None:
-        """Raise TooFewCopies unless the reply to the command says that there are enough."""
+        """Raise TooFewReplicas unless the reply to the command says that there are enough."""
         if isinstance(reply, Exception):
             raise reply
         if reply < self.count:
-            raise TooFewCopies(f"{reply} of {counted(self.count, 'replica')} confirmed it within {self.ms / 1000:g} s")
+            raise TooFewReplicas(
+                f"{reply} of {counted(self.count, 'replica')} confirmed it within {self.ms / 1000:g} s"
+            )
