@@ -37,7 +37,7 @@ from lion_broker.telemetry.mail_spans import count_sent
 from .applying import look_at
 from .batch import MOST_ON_THEIR_WAY, PIECE, PIECE_BYTES
 from .directory import gone
-from .draft import Draft, Mark, new_nonce
+from .draft import Draft, Savepoint, new_nonce
 from .items import decode_item, encode_item
 from .journal import Chronicle, Kind, nothing_record, took_record
 from .known_mails import KnownMails
@@ -183,13 +183,13 @@ class Host(Sender):
         """Whether an answer to a command waits to be committed: somebody waits for it."""
         return bool(self._draft.replies)
 
-    def mark(self) -> Mark:
+    def savepoint(self) -> Savepoint:
         """Return how much waits now, for `rollback`."""
-        return self._draft.mark()
+        return self._draft.savepoint()
 
-    def rollback(self, mark: Mark) -> None:
-        """Drop what has come since `mark`. The branch object itself may hold more; it is to be read anew."""
-        for wire in self._draft.drop_since(mark):
+    def rollback(self, savepoint: Savepoint) -> None:
+        """Drop what has come since `savepoint`. The branch object itself may hold more; it is to be read anew."""
+        for wire in self._draft.drop_since(savepoint):
             self.branch.mailbox.exclude(wire.id)
 
     def bury_pending(self, mail: Mail, error: Exception) -> None:

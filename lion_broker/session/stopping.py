@@ -15,7 +15,7 @@ from lion_broker.mail.verbs import ReadBranches, ReadEvents, ReadSession
 
 from .state import SessionState
 from .withdrawing import (
-    Act,
+    Removal,
     TakenOut,
     WaitingMail,
     held_steps,
@@ -66,17 +66,17 @@ def stop_steps(session: str, mails: Any, branch: str = "", reason: str = "", by:
         wanted = ids_of(mails)
         chosen = yield from waiting_steps(session)
     chosen = [one for one in chosen if one.mail in wanted]
-    who, why, stopped = told_of(Act.STOP, by, reason)
-    _, _, withdrawn = told_of(Act.WITHDRAW, by, reason)
+    who, why, stopped = told_of(Removal.STOP, by, reason)
+    _, _, withdrawn = told_of(Removal.WITHDRAW, by, reason)
     if chosen:
-        yield from note_steps(Act.STOP, session, who, chosen, why)
+        yield from note_steps(Removal.STOP, session, who, chosen, why)
     for _ in range(_ROUNDS):
         at_rest = [one for one in chosen if not one.held]
-        moved = yield from pieces_steps(Act.STOP, session, [one for one in chosen if one.held], stopped, done)
+        moved = yield from pieces_steps(Removal.STOP, session, [one for one in chosen if one.held], stopped, done)
         if mails is None:
             done.left.update({one.mail: _AT_REST.format(one.mail) for one in at_rest})
         else:
-            moved |= yield from pieces_steps(Act.WITHDRAW, session, at_rest, withdrawn, done, held=True)
+            moved |= yield from pieces_steps(Removal.WITHDRAW, session, at_rest, withdrawn, done, held=True)
         if not moved:
             break
         # It was begun meanwhile, or has failed and waits to be tried again, or was handled.

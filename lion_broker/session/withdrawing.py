@@ -28,7 +28,7 @@ from lion_broker.mail.wire import Header, WireMail
 from .state import SessionState
 
 __all__ = [
-    "Act",
+    "Removal",
     "TakenOut",
     "WaitingMail",
     "held_steps",
@@ -51,7 +51,7 @@ _ROUNDS: Final = 3
 _LONGEST: Final = 500
 
 
-class Act(StrEnum):
+class Removal(StrEnum):
     """What is done to mail, as letters tell it: what waits is withdrawn, what a worker has in hand stopped."""
 
     WITHDRAW = "Withdrawn"
@@ -187,14 +187,14 @@ def take_out_steps(
     if (yield from ask(ReadSession(session))) is None:
         raise gone(session)
     wanted = None if mails is None else ids_of(mails)
-    who, why, told = told_of(Act.WITHDRAW, by, reason)
+    who, why, told = told_of(Removal.WITHDRAW, by, reason)
     found = yield from waiting_steps(session, recipient, category)
     chosen = [one for one in found if wanted is None or one.mail in wanted]
     if chosen:
-        yield from note_steps(Act.WITHDRAW, session, who, chosen, why)
+        yield from note_steps(Removal.WITHDRAW, session, who, chosen, why)
     done = TakenOut()
     for _ in range(_ROUNDS):
-        moved = yield from pieces_steps(Act.WITHDRAW, session, chosen, told, done)
+        moved = yield from pieces_steps(Removal.WITHDRAW, session, chosen, told, done)
         if not moved:
             break
         # It has gone on to another station since it was read, or has been handled.
@@ -205,23 +205,23 @@ def take_out_steps(
     return done
 
 
-def told_of(act: Act, by: str, reason: str) -> tuple[str, str, str]:
+def told_of(removal: Removal, by: str, reason: str) -> tuple[str, str, str]:
     """Who does it and why, and the sentence that tells both, as texts that may be shown."""
     who = readable(by, _LONGEST) or "a program"
     why = readable(reason.strip().rstrip("."), _LONGEST)
-    return who, why, f"{act} by {who}{f': {why}' if why else ''}."
+    return who, why, f"{removal} by {who}{f': {why}' if why else ''}."
 
 
-def note_steps(act: Act, session: str, who: str, chosen: Sequence[WaitingMail], why: str) -> Steps[None]:
+def note_steps(removal: Removal, session: str, who: str, chosen: Sequence[WaitingMail], why: str) -> Steps[None]:
     """Write into the audit which mails are to be taken out."""
     ids = ", ".join(one.mail for one in chosen[:20])
     detail = f"{len(chosen)}: {ids}{' …' if len(chosen) > 20 else ''}{f' ({why})' if why else ''}"
-    what = "stop mail" if act is Act.STOP else "withdraw mail"
+    what = "stop mail" if removal is Removal.STOP else "withdraw mail"
     yield from ask(WriteAudit(who, what, f"session {session}", nonce=IDType.create(), detail=detail))
 
 
 def pieces_steps(
-    act: Act, session: str, chosen: Iterable[WaitingMail], told: str, done: TakenOut, *, held: bool = False
+    removal: Removal, session: str, chosen: Iterable[WaitingMail], told: str, done: TakenOut, *, held: bool = False
 ) -> Steps[set[str]]:
     """Withdraw or stop, a hundred mails of a branch a call; returns those that were not where they had been read.
 
@@ -234,7 +234,7 @@ def pieces_steps(
         for first in range(0, len(mails), _PIECE):
             piece = mails[first : first + _PIECE]
             named = tuple(one.named() for one in piece)
-            verb = Withdraw(session, home, named, told, answer, token_hex(8), stop=act is Act.STOP)
+            verb = Withdraw(session, home, named, told, answer, token_hex(8), stop=removal is Removal.STOP)
             words = yield from ask(verb)
             for one, word in zip(piece, words, strict=True):
                 if word.outcome is Outcome.OK:

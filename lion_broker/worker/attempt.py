@@ -68,7 +68,7 @@ async def attempt(
     if category not in APPLIED and category != PackageCategory.COMMAND and behaviour is None:
         turn.aside.append(entry.id)
         return None
-    mark = host.mark()
+    savepoint = host.savepoint()
     if host.ledger is not None:
         host.ledger.begin(wire.id)
     with turn.account.handling(host, wire, turn.attempts) as handling:
@@ -81,7 +81,7 @@ async def attempt(
             # Here, where a line names session, branch, mail and attempt.
             log.warning("a mail failed (%s): %s", failure.reason, type(failure.error).__name__)
     if failure is not None:
-        host.rollback(mark)
+        host.rollback(savepoint)
     return failure
 
 
