@@ -80,7 +80,7 @@ def open_steps(
     default = fields.pop("default_branch", None)
     if default:
         yield from state.look_up_steps(IDType(default))
-    fields.update(id=session_id, pool=pool, state=state)
+    fields.update(id=session_id, pool=pool, opened=state)
     session = kind(**fields)
     session._default = state.found.get(default, None) if default else None
     return session

@@ -56,7 +56,7 @@ class Session(SessionMailControl):
         timeout: float | None = 60.0,
         mailbox_limit: int | None = None,
         mailbox_bytes: int | None = None,
-        state: SessionState | None = None,
+        opened: SessionState | None = None,
         **fields: Any,
     ) -> None:
         """Make a session with a first branch, its default.
@@ -68,10 +68,10 @@ class Session(SessionMailControl):
         mails, `mailbox_bytes` how many bytes of them may wait for one branch before `send` raises MailboxFull; what
         branches send in turns may fill twice as much. Raises ConfigError, BrokerUnavailable, ServerNotFound.
         """
-        # `state` is for `open`, and left out of the reference, as all is that only the package has.
+        # `opened` is for `open`, and left out of the reference, as all is that only the package has.
         super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
-        if state is not None:
-            self._take(state, pool)
+        if opened is not None:
+            self._take(opened, pool)
         else:
             limits = Limits(mailbox_limit, mailbox_bytes)
             self._begin(exchange, pool, delivery, registry, timeout, limits)
