@@ -13,7 +13,7 @@ import pytest
 from lion_broker import Registry, Session
 from lion_broker.broker import signing
 from lion_broker.broker.exchange import RedisExchange
-from lion_broker.worker import loading, schedule, seat, warm
+from lion_broker.worker import loading, schedule, warm, workplace
 from tests.benchmarks import soak_desk
 from tests.conftest import RunningWorker
 
@@ -41,7 +41,7 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.CRITICAL, "lion_broker")
     monkeypatch.setattr(schedule, "_SHARED_SECONDS", 0.0)
     monkeypatch.setattr(loading, "_SESSIONS_KNOWN", KEPT)
-    monkeypatch.setattr(seat, "BRANCHES", KEPT)
+    monkeypatch.setattr(workplace, "BRANCHES", KEPT)
     monkeypatch.setattr(signing, "_SESSIONS_KEPT", KEPT)
     monkeypatch.setattr(warm.WarmBranches.__init__, "__defaults__", (KEPT, warm.MESSAGES))
 
