@@ -43,7 +43,7 @@ def test_luck_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("care", "tried"),
+    ("policy", "tried"),
     [
         (RetryPolicy(attempts=3), [True, True, False, False]),
         (RetryPolicy(attempts=1), [False, False, False, False]),
