@@ -168,6 +168,12 @@ def await_reply(namespace: OpenNamespace, verb: v.AwaitReply) -> Request:
     return Request((*trim, command), parse, wait_ms=verb.wait_ms)
 
 
+def drop_replies(namespace: OpenNamespace, verb: v.DropReplies) -> Request:
+    """What clients were told and read, or will not read; it would go by itself after a while."""
+    keys = [namespace.keys.reply(verb.session, client) for client in verb.clients]
+    return Request((("UNLINK", *keys),) if keys else (), lambda replies: None)
+
+
 def read_cancelled(namespace: OpenNamespace, verb: v.ReadCancelled) -> Request:
     """Commands that nobody waits for."""
     command: Command = ("SMEMBERS", namespace.keys.cancelled(verb.session, verb.branch))
@@ -238,6 +244,7 @@ READS: Final[Mapping[type[v.Verb[Any]], Callable[[OpenNamespace, Any], Request]]
     v.ReadDead: read_dead,
     v.ReadEvents: read_events,
     v.AwaitReply: await_reply,
+    v.DropReplies: drop_replies,
     v.ReadCancelled: read_cancelled,
     v.ReadReady: read_ready,
     v.ReadAudit: read_audit,

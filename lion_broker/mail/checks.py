@@ -137,6 +137,8 @@ _TEXT: Final = _Rule(_is_text, "a text is needed")
 _SOME_TEXT: Final = _Rule(lambda value: _is_text(value) and value != "", "a text that is not empty is needed")
 _TEXTS: Final = _Rule(_are_texts, "texts by their names are needed")
 
+_NAMES: Final = _Rule(lambda value: all(map(_is_name, value)), f"for each, {_A_NAME.needed}")
+
 _RULES: Final[Mapping[str, _Rule]] = {
     "session": _AN_ID,
     "branch": _AN_ID,
@@ -145,6 +147,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "ids": _SOME_IDS,
     "pool": _A_NAME,
     "client": _A_NAME,
+    "clients": _NAMES,
     "producer": _A_NAME,
     "budget": _A_NAME,
     "token": _SOME_TEXT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from lion_broker.core.portable import to_portable
 from lion_broker.errors import LionError, ModelError, RoundTimeout
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import START
-from lion_broker.mail.verbs import AwaitReply, Cancel
+from lion_broker.mail.verbs import AwaitReply, Cancel, DropReplies
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.telemetry.mail_spans import handed_in
 
@@ -44,22 +45,40 @@ class Commander:
         self._context = context
         self._postbox = postbox
         self._replies: WeakKeyDictionary[asyncio.AbstractEventLoop, Replies] = WeakKeyDictionary()
+        self._at_rest: deque[tuple[IDType, str]] = deque()
+        """Clients that wait for no reply, each with the last one that it has read: the next command takes one of them.
+
+        A client of its own for each command would leave its reply on the server until that expires.
+        """
 
     def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Steps[Any]:
         """Do an operation as a program over the exchange. Raises the worker's error, RoundTimeout."""
-        client = IDType.create()
-        command = self._command(branch, operation, arguments, client, deadline)
-        yield from self._postbox.post_steps([command])
-        after = START
-        while (left := deadline.left_ms(_LONGEST_WAIT_MS)) > 0:
-            replies = yield from ask(AwaitReply(self._context.session, client, after, wait_ms=left))
-            for reply in replies:
-                after = reply.id
-                if _is_last(body := from_json(reply.body)):
-                    return _value_of(body)
-        yield from ask(Cancel(self._context.session, branch, command.id))
-        yield from session_steps(self._context.session)
-        raise deadline.over(operation)
+        try:
+            client, after = self._at_rest.pop()
+        except IndexError:
+            client, after = IDType.create(), START
+        try:
+            command = self._command(branch, operation, arguments, client, deadline)
+            yield from self._postbox.post_steps([command])
+            while (left := deadline.left_ms(_LONGEST_WAIT_MS)) > 0:
+                replies = yield from ask(AwaitReply(self._context.session, client, after, wait_ms=left))
+                for reply in replies:
+                    after = reply.id
+                    # A command that was given up may be answered all the same.
+                    if reply.in_reply_to == command.id and _is_last(body := from_json(reply.body)):
+                        return _value_of(body)
+            yield from ask(Cancel(self._context.session, branch, command.id))
+            yield from session_steps(self._context.session)
+            raise deadline.over(operation)
+        finally:
+            self._at_rest.append((client, after))
+
+    def leave_steps(self) -> Steps[None]:
+        """Have what was answered forgotten, where nobody waits for more."""
+        heard = [client for client, after in self._at_rest if after != START]
+        heard += [replies.client for replies in list(self._replies.values()) if replies.heard]
+        if heard:
+            yield from ask(DropReplies(self._context.session, tuple(heard)))
 
     async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
         """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""

@@ -207,7 +207,7 @@ class SessionLifecycle(Element, Communicatable, Relational):
             return
         with leaving():
             try:
-                self.flush()
+                self._run(self._state.leave_steps())
             finally:
                 self._state.close()
                 self._close_exchange()
@@ -218,7 +218,7 @@ class SessionLifecycle(Element, Communicatable, Relational):
             return
         try:
             with leaving():
-                await self.aflush()
+                await self._arun(self._state.leave_steps())
         finally:
             with leaving():
                 self._state.close()
@@ -282,7 +282,7 @@ def _leave(state: SessionState) -> None:
         return
     try:
         with leaving():
-            run(state.exchange, state.flush_steps())
+            run(state.exchange, state.leave_steps())
             state.close()
     except LionError:
         state.closed = True

@@ -35,6 +35,11 @@ class Replies:
         self._replies: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self._asked: set[str] = set()
 
+    @property
+    def heard(self) -> bool:
+        """Whether any reply has come."""
+        return self._after != START
+
     @contextmanager
     def expecting(self, command: str) -> Iterator[None]:
         """Keep replies to a command while the block lasts."""

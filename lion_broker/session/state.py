@@ -294,6 +294,11 @@ class SessionState:
         if not self.context.batches.holding:
             yield from self.postbox.post_held_steps()
 
+    def leave_steps(self) -> Steps[None]:
+        """The same, and take along what this process was answered."""
+        yield from self.flush_steps()
+        yield from self.remote.commander.leave_steps()
+
     def end_batch_steps(self) -> Steps[None]:
         """Post what a batch has held back: mail of local branches with their commits, of remote ones in their names."""
         if self.delivery == "auto":
@@ -304,6 +309,7 @@ class SessionState:
         """Remove everything that the session owns, in bounded pieces."""
         while (yield from ask(DeleteSession(self.session))):
             pass
+        yield from self.remote.commander.leave_steps()
 
     def check_open(self) -> None:
         """Raise ItemNotFoundError when the session is closed here."""

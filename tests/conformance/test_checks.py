@@ -20,6 +20,7 @@ from lion_broker.mail.verbs import (
     DeleteSession,
     Dispatch,
     Drop,
+    DropReplies,
     Exhume,
     Pause,
     Post,
@@ -104,6 +105,7 @@ def test_bad_names_are_refused(exchange: Exchange, name: str) -> None:
         ReadReady(name, "worker", 1),
         Sweep(name),
         AwaitReply("s", name),
+        DropReplies("s", (name,)),
         Post("s", name, 1, (A_MAIL,)),
         turn(replies=(Reply(name, "asked", b"1"),)),
     ]

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, Reply, is_after
-from lion_broker.mail.verbs import AwaitReply, DeleteSession, Say
+from lion_broker.mail.verbs import AwaitReply, DeleteSession, DropReplies, Say
 from tests.conformance.road import Road
 
 CLIENT = "client:one"
@@ -80,6 +80,23 @@ def test_a_client_waits_for_its_next_reply(auto: Road) -> None:
         reply = client.submit(await_reply, auto, first.id, 120_000)
         answer(auto, b"2")
         assert [found.body for found in reply.result(60)] == [b"2"]
+
+
+def test_replies_are_dropped(auto: Road) -> None:
+    """Those of the clients that are named, whether they were read or not; what comes later is there again."""
+    auto.local("ada")
+    answer(auto, b"1", b"2")
+    answer(auto, b"3", client="another")
+    answer(auto, b"4", client="third")
+    (second,) = await_reply(auto)[1:]
+    for _ in range(2):
+        assert auto.call(DropReplies(auto.session, (CLIENT, "another", "nobody"))) is None
+    assert await_reply(auto) == await_reply(auto, client="another") == ()
+    assert bodies(await_reply(auto, client="third")) == [b"4"]
+    answer(auto, b"5")
+    assert bodies(await_reply(auto)) == bodies(await_reply(auto, second.id)) == [b"5"]
+    assert auto.call(DropReplies(auto.session, ())) is None
+    assert auto.call(DropReplies("no-such-session", (CLIENT,))) is None
 
 
 def test_waiting_ends_in_time(auto: Road) -> None:

@@ -69,6 +69,7 @@ _READS: Final[Mapping[type[v.Verb[Any]], Act]] = {
     v.ReadEvents: reads.read_events,
     v.Progress: reads.progress,
     v.AwaitReply: reads.await_reply,
+    v.DropReplies: reads.drop_replies,
     v.ReadCancelled: reads.read_cancelled,
     v.ReadAudit: audit.read_audit,
     v.ReadWorkers: deployment.read_workers,

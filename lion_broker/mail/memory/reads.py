@@ -26,6 +26,7 @@ from .store import Branch, Pool, Store, Stream, page
 
 __all__ = [
     "await_reply",
+    "drop_replies",
     "list_sessions",
     "progress",
     "read_branches",
@@ -206,6 +207,14 @@ def await_reply(store: Store, verb: v.AwaitReply) -> tuple[Reply, ...]:
     session = store.sessions.get(verb.session)
     replies = session.replies.get(verb.client) if session else None
     return tuple(reply for _, reply in replies.after(verb.after)) if replies is not None else ()
+
+
+def drop_replies(store: Store, verb: v.DropReplies) -> None:
+    """Forget what clients were told."""
+    session = store.sessions.get(verb.session)
+    if session is not None:
+        for client in verb.clients:
+            session.replies.pop(client, None)
 
 
 def read_cancelled(store: Store, verb: v.ReadCancelled) -> frozenset[str]:

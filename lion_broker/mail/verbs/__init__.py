@@ -24,6 +24,7 @@ from .deployment import (
 from .outside import Cancel, Reserve, Say, Settle, Step
 from .reads import (
     AwaitReply,
+    DropReplies,
     ListSessions,
     Progress,
     ReadBranches,
@@ -54,6 +55,7 @@ __all__ = [
     "DeleteSession",
     "Dispatch",
     "Drop",
+    "DropReplies",
     "Enrol",
     "Exhume",
     "ListSessions",

@@ -23,6 +23,7 @@ from .verb import Verb
 
 __all__ = [
     "AwaitReply",
+    "DropReplies",
     "ListSessions",
     "Progress",
     "ReadBranches",
@@ -166,6 +167,14 @@ class AwaitReply(Verb[tuple[Reply, ...]]):
     client: str
     after: str = START
     wait_ms: int = 0
+
+
+@lean(frozen=True, slots=True)
+class DropReplies(Verb[None]):
+    """Forget the replies to clients that ask for no more; one that comes later is kept as any other."""
+
+    session: str
+    clients: tuple[str, ...]
 
 
 @lean(frozen=True, slots=True)
