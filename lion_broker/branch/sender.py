@@ -21,6 +21,7 @@ from .batch import PIECE, PIECE_BYTES
 from .draft import Draft
 from .recorder import Recorder
 from .session_context import SessionContext
+from .single_flight import SingleFlight
 from .texts import TextWriter
 from .timing import AT_ONCE, Timing
 
@@ -53,7 +54,7 @@ class Sender(Recorder):
         self._since = self._weight = 0
         self._cause: str | None = None
         self._fates: dict[str, Fate] = {}
-        self._asking: asyncio.Future[LionError | None] | None = None
+        self._flight: SingleFlight | None = None
 
     def because_of(self, mail: str | None) -> str | None:
         """From now on mail that is sent names a mail as its cause; returns the one from before, to go back to."""
@@ -139,27 +140,31 @@ class Sender(Recorder):
 
     async def alet_go(self, wire: WireMail) -> None:
         """Do the same without blocking the event loop, where others that send meanwhile share the next question."""
-        mail = wire.header.id
+        mail, flight = wire.header.id, self._flight
         self._fates[mail] = None
+        if flight is None or flight.loop is not asyncio.get_running_loop():
+            flight = self._flight = SingleFlight(self._is_decided)
         try:
             while self._fates[mail] is None:
-                asking = self._asking
-                if asking is None or asking.get_loop() is not asyncio.get_running_loop():
-                    if not await self._ask():
+                if not flight.asks:
+                    if not await self._ask(flight):
                         break
-                elif (error := await asyncio.shield(asking)) is not None:
+                elif (error := await flight.wait(mail)) is not None:
                     raise type(error)(*error.args) from error
         except BrokerUnavailable as error:
             raise _kept(error) from error
         finally:
             fate = self._fates.pop(mail)
+            flight.leave()
         if isinstance(fate, LionError):
             raise fate
 
-    async def _ask(self) -> bool:
+    def _is_decided(self, mail: str) -> bool:
+        return self._fates.get(mail) is not None
+
+    async def _ask(self, flight: SingleFlight) -> bool:
         """Ask the exchange to write what waits, and tell those who wait for that; False when nothing does."""
-        asking = self._asking = asyncio.get_running_loop().create_future()
-        failed: LionError | None = None
+        flight.asks, failed = True, None
         try:
             verbs = self._verbs_now()
             if verbs:
@@ -169,8 +174,8 @@ class Sender(Recorder):
             failed = error
             raise
         finally:
-            self._asking = None
-            asking.set_result(failed)
+            flight.asks = False
+            flight.tell(failed)
 
     def _verbs_now(self) -> Sequence[Commit | Dispatch]:
         with self.context.lock:

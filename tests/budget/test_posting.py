@@ -144,6 +144,22 @@ async def test_mails_that_are_sent_together_share_a_call(exchange: RedisExchange
     await session.aclose()
 
 
+@pytest.mark.anyio
+async def test_a_task_among_many_that_send_is_woken_once(exchange: RedisExchange) -> None:
+    """A mail takes as few steps where eight times as many tasks send at the same time."""
+    session, branches = opened(exchange, 10)
+    sender = session.default_branch
+    await sender.asend(branches[0], "message", "so that the connection is there")
+    found = []
+    for many in (MAILS, 8 * MAILS):
+        with calls() as profile:
+            await asyncio.gather(*(sender.asend(branches[n % 10], "message", TEXT) for n in range(many)))
+        found.append(calls_a_mail(profile) * MAILS / many)
+    # With a thousand all goes in two questions, with eight thousand in eleven.
+    assert found[1] <= 1.05 * found[0], found
+    await session.aclose()
+
+
 def test_no_mail_is_made_that_nobody_looks_at(exchange: RedisExchange) -> None:
     """Until somebody looks into the outbox, there are bytes alone."""
     session, branches = opened(exchange, 10)

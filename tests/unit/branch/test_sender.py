@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from anyio.lowlevel import checkpoint
 
-from lion_broker import Branch, BrokerUnavailable, LeaseLost, MailboxFull, Session
+from lion_broker import Branch, BrokerUnavailable, LeaseLost, LionError, MailboxFull, Session
+from lion_broker.branch.batch import MOST_ON_THEIR_WAY, PIECE
+from lion_broker.branch.single_flight import SingleFlight
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Claim, Dispatch, Release, Station, Verb
 from tests.doubles import Jittery
@@ -125,6 +127,34 @@ async def test_one_that_asks_for_all_is_cancelled(exchange: Counting) -> None:
         told = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(error) for error in told] == [asyncio.CancelledError, *[type(None)] * 4]
         assert said(ben) == ["0", "1", "2", "3", "4"]
+
+
+async def test_one_that_was_to_ask_next_is_cancelled(exchange: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has been woken for that and has not begun: then it is for the one behind it."""
+    wake = SingleFlight._wake
+
+    def wake_and_cancel(flight: SingleFlight, failed: LionError | None) -> bool:
+        woken = wake(flight, failed)
+        tasks[1].cancel()
+        return woken
+
+    monkeypatch.setattr(SingleFlight, "_wake", wake_and_cancel)
+    async with session_on(exchange) as session:
+        home, ben = session.default_branch, session.new_branch(name="ben")
+        tasks = [asyncio.ensure_future(home.asend(ben, "message", str(number))) for number in range(3)]
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(error) for error in told] == [type(None), asyncio.CancelledError, type(None)]
+        assert (said(ben), exchange.dispatches) == (["0", "1", "2"], 2)  # it was sent before it was cancelled
+
+
+async def test_many_questions_have_many_askers(exchange: Counting) -> None:
+    """Who has its answer does not ask for the others: each question is that of the first whose mail is left."""
+    async with session_on(exchange) as session:
+        ben = session.new_branch(name="ben")
+        many = PIECE * MOST_ON_THEIR_WAY * 3
+        assert await sent(session.default_branch, [(ben, str(number)) for number in range(many)]) == [None] * many
+        assert said(ben) == [str(number) for number in range(many)]
+        assert exchange.dispatches <= 5
 
 
 async def test_mail_that_is_taken_back_meanwhile(exchange: Counting) -> None:
