@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lion_broker.core.ids import IDType
+from lion_broker.core.single_flight import SingleFlight
 from lion_broker.errors import BrokerUnavailable, LeaseLost, LionError, MailboxFull
 from lion_broker.mail.mail import Mail
 from lion_broker.mail.package import PackageCategory
@@ -21,7 +22,6 @@ from .batch import PIECE, PIECE_BYTES
 from .draft import Draft
 from .recorder import Recorder
 from .session_context import SessionContext
-from .single_flight import SingleFlight
 from .texts import TextWriter
 from .timing import AT_ONCE, Timing
 
@@ -143,7 +143,7 @@ class Sender(Recorder):
         mail, flight = wire.header.id, self._flight
         self._fates[mail] = None
         if flight is None or flight.loop is not asyncio.get_running_loop():
-            flight = self._flight = SingleFlight(self._is_decided)
+            flight = self._flight = SingleFlight()
         try:
             while self._fates[mail] is None:
                 if not flight.asks:
@@ -175,7 +175,11 @@ class Sender(Recorder):
             raise
         finally:
             flight.asks = False
-            flight.tell(failed)
+            if failed is not None:
+                flight.fail(failed)
+            else:
+                # Mails go in the order in which they came.
+                flight.wake_first(self._is_decided)
 
     def _verbs_now(self) -> Sequence[Commit | Dispatch]:
         with self.context.lock:

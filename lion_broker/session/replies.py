@@ -6,9 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import anyio
-
 from lion_broker.core.ids import IDType
+from lion_broker.core.single_flight import SingleFlight
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import START, Reply
 from lion_broker.mail.verbs import AwaitReply
@@ -30,8 +29,7 @@ class Replies:
         self._exchange = exchange
         self._session = session
         self._after = START
-        self._reading = False
-        self._changed = anyio.Event()
+        self._flight = SingleFlight()
         self._replies: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self._asked: set[str] = set()
 
@@ -52,15 +50,18 @@ class Replies:
 
     async def next(self, command: str) -> Reply:
         """Return the next reply to a command that is expected, in order."""
-        while not self._replies[command]:
-            if self._reading:
-                await self._changed.wait()
-            else:
-                await self._read()
-        return self._replies[command].popleft()
+        try:
+            while not self._replies[command]:
+                if self._flight.asks:
+                    await self._flight.wait(command)
+                else:
+                    await self._read()
+            return self._replies[command].popleft()
+        finally:
+            self._flight.leave()
 
     async def _read(self) -> None:
-        self._reading = True
+        self._flight.asks = True
         try:
             replies = await self._exchange.acall(
                 AwaitReply(self._session, self.client, self._after, wait_ms=_LONGEST_WAIT_MS)
@@ -69,7 +70,6 @@ class Replies:
                 self._after = reply.id
                 if reply.in_reply_to in self._asked:
                     self._replies[reply.in_reply_to].append(reply)
+                    self._flight.wake(reply.in_reply_to)
         finally:
-            self._reading = False
-            changed, self._changed = self._changed, anyio.Event()
-            changed.set()
+            self._flight.asks = False

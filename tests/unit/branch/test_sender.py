@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from lion_broker import Branch, BrokerUnavailable, LeaseLost, LionError, MailboxFull, Session
 from lion_broker.branch.batch import MOST_ON_THEIR_WAY, PIECE
-from lion_broker.branch.single_flight import SingleFlight
+from lion_broker.core.single_flight import SingleFlight
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Claim, Dispatch, Release, Station, Verb
 from tests.doubles import Jittery
@@ -133,10 +133,9 @@ async def test_one_that_was_to_ask_next_is_cancelled(exchange: Counting, monkeyp
     """It has been woken for that and has not begun: then it is for the one behind it."""
     wake = SingleFlight._wake
 
-    def wake_and_cancel(flight: SingleFlight, failed: LionError | None) -> bool:
-        woken = wake(flight, failed)
+    def wake_and_cancel(flight: SingleFlight, woken: asyncio.Future[Any] | None, failed: LionError | None) -> None:
+        wake(flight, woken, failed)
         tasks[1].cancel()
-        return woken
 
     monkeypatch.setattr(SingleFlight, "_wake", wake_and_cancel)
     async with session_on(exchange) as session:
