@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from anyio import to_thread
 
 from lion_broker.errors import BranchClosed, LeaseLost, LionError, MailboxFull
-from lion_broker.mail.exchange import Convoy, Exchange, Steps
+from lion_broker.mail.exchange import Exchange, Steps, VerbPipeline
 from lion_broker.mail.verbs import Verb
 from lion_broker.telemetry.mail_spans import Together
 
@@ -100,7 +100,7 @@ class Batches:
     """
 
     def __init__(self) -> None:
-        self._convoy: Convoy | None = None
+        self._pipeline: VerbPipeline | None = None
         self._going: deque[tuple[Batch, Holder, Verb[Any]]] = deque()
         self._late: dict[int, int] = {}
         self._halted = self._busy = False
@@ -132,15 +132,15 @@ class Batches:
         return not (self._halted or self._busy) and self.holding
 
     def send_on(self, exchange: Exchange, holder: Holder) -> None:
-        """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `Surroundings.send_on`."""
+        """Send the full pieces of somebody's mail, if whoever asks is inside a batch; see `SessionContext.send_on`."""
         batch = self._outermost(_open.get())
         if batch is None or self._halted:
             return
         with self._lock:
             self._busy = True
             try:
-                self._convoy = self._convoy or exchange.convoy()
-                self._send(self._convoy, batch, holder)
+                self._pipeline = self._pipeline or exchange.pipeline()
+                self._send(self._pipeline, batch, holder)
             except LionError:
                 self._halted = True
                 self.drop()
@@ -157,8 +157,8 @@ class Batches:
             return
         with self._lock:
             try:
-                if self._convoy is not None:
-                    self._hear(self._convoy, 0)
+                if self._pipeline is not None:
+                    self._hear(self._pipeline, 0)
             except LionError:
                 pass
             finally:
@@ -180,9 +180,9 @@ class Batches:
         with self._lock:
             self._going.clear()
             self._late.clear()
-            convoy, self._convoy = self._convoy, None
-            if convoy is not None:
-                convoy.close()
+            pipeline, self._pipeline = self._pipeline, None
+            if pipeline is not None:
+                pipeline.close()
 
     def _outermost(self, opened: tuple[Batch, ...]) -> Batch | None:
         for batch in opened:
@@ -190,32 +190,32 @@ class Batches:
                 return batch
         return None
 
-    def _send(self, convoy: Convoy, batch: Batch, holder: Holder) -> None:
-        self._hear(convoy, MOST_ON_THEIR_WAY - 1)
+    def _send(self, pipeline: VerbPipeline, batch: Batch, holder: Holder) -> None:
+        self._hear(pipeline, MOST_ON_THEIR_WAY - 1)
         going = {id(verb) for _, _, verb in self._going}
         # What somebody has asked for on another way comes first here as well, for what follows is to find it done.
         for verb in holder.asked():
             if id(verb) not in going:
-                self._begin(convoy, batch, holder, verb)
+                self._begin(pipeline, batch, holder, verb)
         late = self._late.get(id(holder), 0) + 1
         while True:
             while (piece := holder.next_piece()) is not None:
-                self._begin(convoy, batch, holder, piece)
+                self._begin(pipeline, batch, holder, piece)
                 late -= 1
             if late <= MOST_ON_THEIR_WAY or not self._going:
                 break
             # Some have one piece on its way at a time: with a slow server they would hold more and more.
-            self._hear(convoy, 0)
+            self._hear(pipeline, 0)
         self._late[id(holder)] = max(late, 0) if self._going else 0
 
-    def _begin(self, convoy: Convoy, batch: Batch, holder: Holder, verb: Verb[Any]) -> None:
+    def _begin(self, pipeline: VerbPipeline, batch: Batch, holder: Holder, verb: Verb[Any]) -> None:
         self._going.append((batch, holder, verb))
-        convoy.begin(verb)
-        self._hear(convoy, MOST_ON_THEIR_WAY - 1)
+        pipeline.begin(verb)
+        self._hear(pipeline, MOST_ON_THEIR_WAY - 1)
 
-    def _hear(self, convoy: Convoy, most: int) -> None:
+    def _hear(self, pipeline: VerbPipeline, most: int) -> None:
         """Take note of the answers that have come; of all but the last so many."""
-        for answer in convoy.answers(most):
+        for answer in pipeline.answers(most):
             batch, holder, verb = self._going.popleft()
             try:
                 holder.absorb(verb, answer)

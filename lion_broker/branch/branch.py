@@ -24,7 +24,7 @@ from lion_broker.models.manager import iModelManager
 from lion_broker.tools.manager import ActionManager
 from lion_broker.tools.tool import Tool
 
-from .intake import APPLIED, apply, categories, pending_sender_steps
+from .applying import APPLIED, apply, categories, pending_sender_steps
 from .local import LocalBranch
 from .operations import OPERATIONS
 from .operations.asking import Question, as_model, is_live
@@ -220,7 +220,7 @@ class Branch(LocalBranch):
             if host.sends_at_once:
                 host.let_go(wire)
             elif host.is_ahead:
-                host.around.send_on(host)
+                host.context.send_on(host)
 
     async def asend(
         self,
@@ -242,7 +242,7 @@ class Branch(LocalBranch):
             if host.sends_at_once:
                 await host.alet_go(wire)
             elif host.is_ahead:
-                await host.around.asend_on(host)
+                await host.context.asend_on(host)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Apply the pending mail of one sender (see BaseBranch)."""
@@ -335,7 +335,7 @@ class Branch(LocalBranch):
     @property
     def registered_models(self) -> Mapping[str, iModel]:
         """The models that may be named here besides the branch's own: those of the session's or worker's registry."""
-        return self._host.around.registry.models if self._host is not None else {}
+        return self._host.context.registry.models if self._host is not None else {}
 
     def clone(self, sender: ID.Ref | None = None) -> Branch:
         """Return a new branch with the same conversation (as clones), tools and models, addressed from `sender`."""
@@ -351,10 +351,10 @@ class Branch(LocalBranch):
             return self.clone(sender)
 
     def _run(self, steps: Steps[T]) -> T:
-        return run(None, steps) if self._host is None else self._host.around.run(steps)
+        return run(None, steps) if self._host is None else self._host.context.run(steps)
 
     async def _arun(self, steps: Steps[T]) -> T:
-        return await (arun(None, steps) if self._host is None else self._host.around.arun(steps))
+        return await (arun(None, steps) if self._host is None else self._host.context.arun(steps))
 
     def _put_steps(
         self, recipient: Any, category: PackageCategory | str, item: Any, request_source: Any, when: Timing

@@ -11,9 +11,9 @@ from lion_broker.mail.records import Burial, Record, Reply
 from lion_broker.mail.wire import WireMail
 
 from .journal import sent_record
-from .times import came_record
+from .turn_times import came_record
 
-__all__ = ["Draft", "Mark", "new_nonce"]
+__all__ = ["Draft", "Savepoint", "new_nonce"]
 
 _NONCES: Final = (token_hex(8), count(1))
 """What the nonces of this process begin with, and how they go on; one that is forked has nobody's lease."""
@@ -24,7 +24,7 @@ def new_nonce() -> str:
     return f"{_NONCES[0]}{next(_NONCES[1])}"
 
 
-class Mark(NamedTuple):
+class Savepoint(NamedTuple):
     """A point in a draft: how much of each part stood there."""
 
     records: int
@@ -35,7 +35,7 @@ class Mark(NamedTuple):
     handled: int
 
 
-_NOTHING_YET: Final = Mark(0, 0, 0, 0, 0, 0)
+_NOTHING_YET: Final = Savepoint(0, 0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -55,11 +55,11 @@ class Draft:
     def __bool__(self) -> bool:
         return bool(self.records or self.mails or self.replies or self.taken or self.buried)
 
-    def mark(self) -> Mark:
+    def savepoint(self) -> Savepoint:
         """Return the point that the draft has come to."""
         if not (self.records or self.mails or self.replies or self.taken or self.buried or self.handled):
             return _NOTHING_YET
-        return Mark(
+        return Savepoint(
             len(self.records), len(self.mails), len(self.replies), len(self.taken), len(self.buried), self.handled
         )
 
@@ -111,12 +111,12 @@ class Draft:
         self.mails[:] = [wire for wire in self.mails if wire.header.recipient != recipient]
         return dropped
 
-    def drop_since(self, mark: Mark) -> list[WireMail]:
-        """Drop what has come since a mark; returns the mails among it."""
-        mails = self.mails[mark.mails :]
-        del self.records[mark.records :], self.mails[mark.mails :], self.replies[mark.replies :]
-        del self.taken[mark.taken :], self.buried[mark.buried :]
-        self.handled = mark.handled
+    def drop_since(self, savepoint: Savepoint) -> list[WireMail]:
+        """Drop what has come since a savepoint; returns the mails among it."""
+        mails = self.mails[savepoint.mails :]
+        del self.records[savepoint.records :], self.mails[savepoint.mails :], self.replies[savepoint.replies :]
+        del self.taken[savepoint.taken :], self.buried[savepoint.buried :]
+        self.handled = savepoint.handled
         return mails
 
 

@@ -34,17 +34,17 @@ from lion_broker.mail.verbs import Commit, Dispatch, Promote, ReadInbox, Station
 from lion_broker.mail.wire import WireMail
 from lion_broker.telemetry.mail_spans import count_sent
 
+from .applying import look_at
 from .batch import MOST_ON_THEIR_WAY, PIECE, PIECE_BYTES
 from .directory import gone
-from .draft import Draft, Mark, new_nonce
-from .intake import look_at
+from .draft import Draft, Savepoint, new_nonce
 from .items import decode_item, encode_item
 from .journal import Chronicle, Kind, nothing_record, took_record
-from .known import KnownMails
+from .known_mails import KnownMails
 from .ledger import Ledger
 from .refusal import lease_lost, mailbox_full, reason_of
 from .sender import GONE, Sender
-from .surroundings import Surroundings
+from .session_context import SessionContext
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -67,8 +67,8 @@ class Host(Sender):
     effect, and what has come since waits for the next.
     """
 
-    def __init__(self, branch: Branch, around: Surroundings, *, token: str, pool: str = "") -> None:
-        super().__init__(branch, around, pool, token)
+    def __init__(self, branch: Branch, context: SessionContext, *, token: str, pool: str = "") -> None:
+        super().__init__(branch, context, pool, token)
         self.cursor = START
         self.ledger: Ledger | None = None
         self.known = KnownMails()
@@ -98,7 +98,7 @@ class Host(Sender):
 
         The first `page` of the log may have been read before.
         """
-        chronicle = Chronicle(self.around.session, self.branch.id, self.branch.msgs, self.branch.logs)
+        chronicle = Chronicle(self.context.session, self.branch.id, self.branch.msgs, self.branch.logs)
         with self.silence():
             yield from chronicle.read_steps(page=page)
         self.version = chronicle.version
@@ -112,7 +112,7 @@ class Host(Sender):
 
     def station(self) -> Station:
         """Where the host stands: the branch and the token that owns it."""
-        return Station(self.around.session, self.branch.id, self.token)
+        return Station(self.context.session, self.branch.id, self.token)
 
     @property
     def dirty(self) -> bool:
@@ -129,8 +129,8 @@ class Host(Sender):
     ) -> Steps[tuple[IDType, bytes]]:
         """Return recipient and body for a mail of the branch; raises what is wrong with either."""
         self.turns.check(self.branch.name or self.branch.id)
-        place = yield from self.around.directory.locate_steps(recipient)
-        body = encode_item(category, item, request_source, place.pool, self.around.objects)
+        place = yield from self.context.directory.locate_steps(recipient)
+        body = encode_item(category, item, request_source, place.pool, self.context.objects)
         return place.id, body
 
     def arrive(self, entry: Entry, now: int = 0) -> None:
@@ -151,8 +151,8 @@ class Host(Sender):
         category = _CATEGORIES.get(header.category) or PackageCategory(header.category)
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
-        around, created = self.around, float(header.created)
-        item, source = decode_item(category, wire.item(), around.registry, around.objects, header.id, created)
+        context, created = self.context, float(header.created)
+        item, source = decode_item(category, wire.item(), context.registry, context.objects, header.id, created)
         package = Package(category, item, source, IDType.validate(header.id), created)
         return Mail.of_valid(package, party(header.sender), party(header.recipient))
 
@@ -183,13 +183,13 @@ class Host(Sender):
         """Whether an answer to a command waits to be committed: somebody waits for it."""
         return bool(self._draft.replies)
 
-    def mark(self) -> Mark:
+    def savepoint(self) -> Savepoint:
         """Return how much waits now, for `rollback`."""
-        return self._draft.mark()
+        return self._draft.savepoint()
 
-    def rollback(self, mark: Mark) -> None:
-        """Drop what has come since `mark`. The branch object itself may hold more; it is to be read anew."""
-        for wire in self._draft.drop_since(mark):
+    def rollback(self, savepoint: Savepoint) -> None:
+        """Drop what has come since `savepoint`. The branch object itself may hold more; it is to be read anew."""
+        for wire in self._draft.drop_since(savepoint):
             self.branch.mailbox.exclude(wire.id)
 
     def bury_pending(self, mail: Mail, error: Exception) -> None:
@@ -199,7 +199,7 @@ class Host(Sender):
 
     async def refresh_in_turn(self) -> None:
         """Read what waits in the inbox while a turn is going on."""
-        await self.around.arun(self._read_inbox_steps())
+        await self.context.arun(self._read_inbox_steps())
 
     def refresh_steps(self) -> Steps[int]:
         """Read mail that was delivered since the last time into the mailbox, outside a turn; returns how many."""
@@ -211,9 +211,9 @@ class Host(Sender):
     def _read_inbox_steps(self) -> Steps[int]:
         count = now = 0
         # Delayed mail that is due is delivered first: where no worker runs, nobody else sees to it.
-        verbs: list[Verb[Any]] = [Promote(self.around.session)]
+        verbs: list[Verb[Any]] = [Promote(self.context.session)]
         while True:
-            read = ReadInbox(self.around.session, self.branch.id, self._inbox_read, _PAGE)
+            read = ReadInbox(self.context.session, self.branch.id, self._inbox_read, _PAGE)
             *promoted, page = yield from ask_all([*verbs, read])
             if promoted:
                 # One call delivers so many; a next one that is due already stands for the rest.
@@ -238,7 +238,7 @@ class Host(Sender):
         draft = part if part is not None else self._draft.beginning(len(self._draft.mails), len(self._draft.records))
         records = (*first, *draft.log(local=not self.pool))
         verb = Commit(
-            session=self.around.session,
+            session=self.context.session,
             branch=self.branch.id,
             token=self.token,
             cursor=self.cursor,
@@ -257,7 +257,7 @@ class Host(Sender):
             handled=handled + draft.handled,
             after=after,
             batch=batch,
-            lease_ms=self.around.lease_ms,
+            lease_ms=self.context.lease_ms,
             nonce=new_nonce(),
             strict=not self.pool,
         )
@@ -307,13 +307,13 @@ class Host(Sender):
     def _go_on_with(self, part: Draft) -> Dispatch:
         """Put one more commit into the row that is on its way, or begin a row with it."""
         verb = Dispatch(
-            session=self.around.session,
+            session=self.context.session,
             branch=self.branch.id,
             token=self.token,
             version=self.version + len(self._open),
             records=part.log(local=True),
             mails=tuple(part.mails),
-            lease_ms=self.around.lease_ms,
+            lease_ms=self.context.lease_ms,
             nonce=self._open[-1][0].nonce if self._open else new_nonce(),
             follows=bool(self._open),
         )
@@ -327,7 +327,7 @@ class Host(Sender):
 
     def next_piece(self) -> Commit | Dispatch | None:
         """Return the commit of what is held back next, if there is a full piece of it, to follow those on their way."""
-        with self.around.lock, self._lock:
+        with self.context.lock, self._lock:
             self._since = self._weight = 0
             going, draft = len(self._open), self._draft
             if self.pool or self.keeps_outbox or self.in_turn or going == MOST_ON_THEIR_WAY:
@@ -352,7 +352,7 @@ class Host(Sender):
                 # Another task asked for the same and took note of its answer already, or one before it was refused.
                 return
             if answer.outcome == Outcome.UNKNOWN:
-                raise gone(self.around.session)
+                raise gone(self.context.session)
             if answer.outcome in (Outcome.FENCED, Outcome.STALE):
                 raise self._void(lease_lost(self.branch.name or self.branch.id, answer))
             if answer.outcome == Outcome.FULL:
@@ -370,7 +370,7 @@ class Host(Sender):
 
     def _refuse(self, recipient: str) -> MailboxFull:
         """Drop the mail to a branch that is full; the error that says so."""
-        error = mailbox_full(self.around.directory.shown(recipient))
+        error = mailbox_full(self.context.directory.shown(recipient))
         dropped = self._draft.drop_to(recipient)
         for wire in dropped:
             self.branch.mailbox.exclude(wire.id)

@@ -10,7 +10,7 @@ kinds of records
     log      an entry of the branch's own log: a Log
     took     a mail that took effect otherwise: {mail, category, sender, created, cause}; the last three where known
     sent     mails that the branch sent: {mails: [[id, recipient, category], …]}
-    times    when the turn did what, see `lion_broker.branch.times`; nothing of it belongs to the branch
+    times    when the turn did what, see `lion_broker.branch.turn_times`; nothing of it belongs to the branch
     copy     everything another branch's log held up to a point: {branch, version, place, sender}
 """
 
@@ -38,7 +38,7 @@ from lion_broker.messages.copies import Copies
 from lion_broker.messages.written import UnreadClone, message_of, unread_clone
 from lion_broker.telemetry import logger
 
-from .known import KnownMails
+from .known_mails import KnownMails
 
 __all__ = [
     "Chronicle",

@@ -37,11 +37,11 @@ class LocalBranch(BaseBranch):
 
     def _acting(self) -> AbstractContextManager[None]:
         """Return what is to be entered while the branch does an operation."""
-        return agent(self.id, self.name or "", self._host.around.session if self._host is not None else "")
+        return agent(self.id, self.name or "", self._host.context.session if self._host is not None else "")
 
     def _speaking(self, pieces: AsyncGenerator[str]) -> AsyncGenerator[str]:
         """Return what the branch streams, with a span where somebody wants one."""
-        session = self._host.around.session if self._host is not None else ""
+        session = self._host.context.session if self._host is not None else ""
         return agent_pieces(pieces, self.id, self.name or "", session)
 
     @property

@@ -14,7 +14,7 @@ from lion_broker.tools.tool import Tool
 from .draft import Draft
 from .items import encode_model, local_model_ref
 from .journal import Kind, change_records, record_of
-from .surroundings import Surroundings
+from .session_context import SessionContext
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ __all__ = ["Recorder"]
 class Recorder:
     """Observes one branch of `pool` (empty: of this process); what it writes down is in a draft."""
 
-    def __init__(self, branch: Branch, around: Surroundings, pool: str) -> None:
+    def __init__(self, branch: Branch, context: SessionContext, pool: str) -> None:
         self.branch = branch
-        self.around = around
+        self.context = context
         self.pool = pool
         self.turns = Turns(needed=bool(pool))
         self._draft = Draft()
@@ -47,7 +47,7 @@ class Recorder:
 
     def note_tool(self, tool: Tool) -> None:
         """Record that the branch has a tool: by its registered name, or as a function of this process."""
-        ref = tool.metadata.get("ref") or self.around.registry.name_of(tool)
+        ref = tool.metadata.get("ref") or self.context.registry.name_of(tool)
         where = {"ref": ref} if ref else {"local": True}
         if self._records_changes():
             self._draft.records.append(record_of(Kind.TOOL, name=tool.function, **where))

@@ -18,7 +18,7 @@ from lion_broker.models.shared import share_limits
 from lion_broker.tools.tool import Tool
 
 from .behaviours import BUILT_IN
-from .care import DEFAULT_CARE, Care, OnFailure
+from .retry_policy import DEFAULT_RETRY_POLICY, OnFailure, RetryPolicy
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -40,7 +40,7 @@ class Behaviour:
     name: str
     function: BehaviourFunction
     record: bool = True
-    care: Care = DEFAULT_CARE
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
 
 
 class Registry:
@@ -126,10 +126,10 @@ class Registry:
         makes it a dead letter at once. `timeout` is how many seconds one attempt may take. Raises ConfigError.
         """
         self._new(self.behaviours, name, "behaviour")
-        care = Care(on_failure, attempts, backoff, max_backoff, timeout)
+        policy = RetryPolicy(on_failure, attempts, backoff, max_backoff, timeout)
 
         def register(function: B) -> B:
-            self.behaviours[name] = Behaviour(name, function, record, care)
+            self.behaviours[name] = Behaviour(name, function, record, policy)
             return function
 
         return register

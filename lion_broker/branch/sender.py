@@ -21,7 +21,7 @@ from lion_broker.telemetry.mail_spans import handed_in
 from .batch import PIECE, PIECE_BYTES
 from .draft import Draft
 from .recorder import Recorder
-from .surroundings import Surroundings
+from .session_context import SessionContext
 from .texts import TextWriter
 from .timing import AT_ONCE, Timing
 
@@ -42,14 +42,14 @@ class Sender(Recorder):
     event loop that do so at the same time one asks the exchange; what the others have sent meanwhile goes together.
     """
 
-    def __init__(self, branch: Branch, around: Surroundings, pool: str, token: str) -> None:
-        super().__init__(branch, around, pool)
+    def __init__(self, branch: Branch, context: SessionContext, pool: str, token: str) -> None:
+        super().__init__(branch, context, pool)
         self.token = token
         self.version = 0
         self.keeps_outbox = False
         self._open: list[tuple[Commit | Dispatch, Draft]] = []
         self._lock = threading.RLock()
-        self._writer = TextWriter(around.session, branch.id)
+        self._writer = TextWriter(context.session, branch.id)
         self._seq = 0
         self._since = self._weight = 0
         self._cause: str | None = None
@@ -64,7 +64,7 @@ class Sender(Recorder):
     @property
     def sends_at_once(self) -> bool:
         """Whether mail goes out when it is sent, and not with a round, a batch or the end of the turn."""
-        return not (self.keeps_outbox or self.turns.going_on or self.around.batches.holding)
+        return not (self.keeps_outbox or self.turns.going_on or self.context.batches.holding)
 
     @property
     def is_ahead(self) -> bool:
@@ -80,20 +80,20 @@ class Sender(Recorder):
         """
         if category != PackageCategory.MESSAGE:
             return None
-        place = self.around.directory.known(recipient)
+        place = self.context.directory.known(recipient)
         if place is None:
             return None
         body = self._writer.body(text)
         if body is None:
             return None
-        around = self.around
-        with around.entered():
+        context = self.context
+        with context.entered():
             if self.pool:
                 self.turns.check(self.branch.name or self.branch.id)
             self._seq += 1
             self._since += 1
             mail_id = IDType.create()
-            carried = handed_in(around.exchange, around.session, place.id, mail_id)
+            carried = handed_in(context.exchange, context.session, place.id, mail_id)
             wire = self._writer.mail(place.id, mail_id, body, self._seq, self._cause, carried)
             self._draft.mails.append(wire)
             self.branch.mailbox.append_written(wire, text)
@@ -104,7 +104,7 @@ class Sender(Recorder):
         self.turns.check(self.branch.name or self.branch.id)
         self._seq += 1
         header = Header(
-            session=self.around.session,
+            session=self.context.session,
             sender=mail.sender,
             recipient=mail.recipient,
             category=mail.category.value,
@@ -113,7 +113,7 @@ class Sender(Recorder):
             seq=self._seq,
             ttl=when.ttl,
             in_reply_to=self._cause,
-            **handed_in(self.around.exchange, self.around.session, mail.recipient, mail.id),
+            **handed_in(self.context.exchange, self.context.session, mail.recipient, mail.id),
         )
         wire = WireMail(header, body, delay_ms=when.delay_ms)
         self._draft.mails.append(wire)
@@ -126,7 +126,7 @@ class Sender(Recorder):
 
         Raises what became of it: MailboxFull, LeaseLost; BrokerUnavailable when it waits here for the next command.
         """
-        mail, exchange = wire.header.id, self.around.exchange
+        mail, exchange = wire.header.id, self.context.exchange
         self._fates[mail] = None
         try:
             while self._fates[mail] is None and (verbs := self._verbs_now()):
@@ -168,7 +168,7 @@ class Sender(Recorder):
         try:
             verbs = self._verbs_now()
             if verbs:
-                self._take_note(verbs, await self.around.exchange.acall_all(verbs))
+                self._take_note(verbs, await self.context.exchange.acall_all(verbs))
             return bool(verbs)
         except LionError as error:
             failed = error
@@ -182,11 +182,11 @@ class Sender(Recorder):
                 flight.wake_first(self._is_decided)
 
     def _verbs_now(self) -> Sequence[Commit | Dispatch]:
-        with self.around.lock:
+        with self.context.lock:
             return self.next_verbs()
 
     def _take_note(self, verbs: Sequence[Commit | Dispatch], answers: Sequence[Any]) -> None:
-        with self.around.lock:
+        with self.context.lock:
             for verb, answer in zip(verbs, answers, strict=True):
                 try:
                     self.absorb(verb, answer)

@@ -1,1 +1,1 @@
-"""The road itself, and the only speaker of Redis: keys, signing, server-side functions, the embedded server."""
+"""The exchange on a server, the only speaker of Redis: keys, signing, server-side functions, the embedded server."""

@@ -14,8 +14,8 @@ from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
 from lion_broker.mail.waiting import Waiting
 from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
 
+from .namespace import OpenNamespace, call
 from .requests import Command
-from .road import Road, call
 
 __all__ = ["Missing", "carries_blobs", "fetch", "missing", "put", "with_bodies"]
 
@@ -29,7 +29,7 @@ Missing = tuple[Name, ...]
 """Blobs that mails name, each once."""
 
 
-def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
+def put(namespace: OpenNamespace, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
     """The commands that store the blobs of the mails that some verbs carry, each once a session."""
     if not any(carries_blobs(verb) for verb in verbs):
         return ()
@@ -42,7 +42,7 @@ def put(road: Road, verbs: Iterable[Verb[Any]]) -> tuple[Command, ...]:
             name = _name(mail)
             if name is not None and name not in found:
                 session, digest = name
-                found[name] = call(function, [road.keys.session(session)], digest, mail.body, _UNACCEPTED_MS)
+                found[name] = call(function, [namespace.keys.session(session)], digest, mail.body, _UNACCEPTED_MS)
     return tuple(found.values())
 
 
@@ -80,9 +80,9 @@ def missing(verbs: Iterable[Verb[Any]], answers: Iterable[Any]) -> Missing:
     return tuple(found)
 
 
-def fetch(road: Road, wanted: Missing) -> tuple[Command, ...]:
+def fetch(namespace: OpenNamespace, wanted: Missing) -> tuple[Command, ...]:
     """The commands that read blobs, in order."""
-    return tuple(("GET", road.keys.blob(session, digest)) for session, digest in wanted)
+    return tuple(("GET", namespace.keys.blob(session, digest)) for session, digest in wanted)
 
 
 def with_bodies(answer: Any, bodies: Mapping[Name, bytes | None]) -> Any:

@@ -14,8 +14,8 @@ from lion_broker.errors import ConfigError
 from lion_broker.mail.exchange import Exchange
 from lion_broker.telemetry import logger
 
+from .checkup.environment import file_findings, url_findings
 from .checkup.profile import SURVIVES, Profile
-from .checkup.surroundings import file_findings, road_findings
 from .connection import without_secrets
 from .embedded import EmbeddedLease, attach
 from .exchange import RedisExchange
@@ -146,7 +146,7 @@ def _remote(url: str, settings: Settings) -> RedisExchange:
     shown = without_secrets(url)
     if not keys:
         log.warning("mail on %s is NOT signed (LION_BROKER_INSECURE): whoever reaches the server can forge it", shown)
-    for finding in (*road_findings(url), *file_findings(settings.secret_files)):
+    for finding in (*url_findings(url), *file_findings(settings.secret_files)):
         if finding.severity.is_bad:
             log.warning("exchange %s: %s", shown, finding)
     return RedisExchange(

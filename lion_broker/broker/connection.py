@@ -1,4 +1,4 @@
-"""Connections to a server: one set of settings, errors mapped in one place, and the line of ordinary code.
+"""Connections to a server: one set of settings, errors mapped in one place, and the client of ordinary code.
 
 redis-py's own retries are off: it would repeat a write whose answer was lost without knowing whether that is safe. Here
 every command is one that may be repeated, and `RedisExchange` repeats it.
@@ -20,10 +20,10 @@ from redis.retry import Retry
 
 from lion_broker.errors import BrokerError, BrokerUnavailable, ConfigError, LionError, MailboxFull, ServerBusy
 
-from .copies import Copies, TooFewCopies
+from .quorum import Quorum, TooFewReplicas
 from .requests import Command, packed
 
-__all__ = ["Lane", "SyncLine", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
+__all__ = ["DedicatedConnection", "SyncClient", "is_passing", "make_room", "pool_of", "translate", "without_secrets"]
 
 _CONNECT_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 10.0
@@ -114,7 +114,7 @@ def translate(error: BaseException, url: str) -> LionError:
             f"The server at {shown} takes no mail, for it cannot write to its disk: {text}. What was accepted before is"
             " stored."
         )
-    if isinstance(error, TooFewCopies):
+    if isinstance(error, TooFewReplicas):
         return BrokerUnavailable(
             f"What was written is on the primary at {shown} only: {text}. It may be lost with that server. Asking again"
             " is safe. Look after the replicas, or lower LION_BROKER_REPLICAS."
@@ -169,7 +169,7 @@ class _Warm(NamedTuple):
     process: int
 
 
-class Lane:
+class DedicatedConnection:
     """A connection that one caller has to himself: what is written is answered in order, and read when he likes to."""
 
     def __init__(self, connection: Any, give_back: Callable[[Any, bool], None]) -> None:
@@ -198,7 +198,7 @@ class Lane:
         self._give_back(self._connection, not self._missing)
 
 
-class SyncLine:
+class SyncClient:
     """Commands to a server from ordinary code; safe to use from several threads.
 
     `seconds` is how long it may take to get a connection. One that was used a moment ago is used again without the
@@ -214,17 +214,17 @@ class SyncLine:
         commands: Sequence[Command],
         seconds: float,
         *,
-        copies: Copies | None = None,
+        quorum: Quorum | None = None,
         then: Iterable[Sequence[Command]] | None = None,
     ) -> list[Any]:
         """Send commands in one write and return their replies; server errors stand in the list.
 
         What is to be sent `then` is made while the server works on those before, and written in a write each. A server
-        that is silent for so many seconds does not answer. Raises TooFewCopies unless so many `copies` exist.
+        that is silent for so many seconds does not answer. Raises TooFewReplicas unless a `quorum` has it.
         """
-        if copies is not None:
-            *replies, confirmed = self.call(commands, seconds, then=chain(then or (), [(copies.command,)]))
-            copies.insist(confirmed)
+        if quorum is not None:
+            *replies, confirmed = self.call(commands, seconds, then=chain(then or (), [(quorum.command,)]))
+            quorum.insist(confirmed)
             return replies
         whole, count = packed(commands), len(commands)
         connection = self._take()
@@ -240,9 +240,9 @@ class SyncLine:
         self._warm.append(_Warm(connection, time.monotonic(), os.getpid()))
         return replies
 
-    def lane(self) -> Lane:
+    def dedicated(self) -> DedicatedConnection:
         """Take a connection out for one caller, who gives it back by closing it."""
-        return Lane(self._take(), self._give_back)
+        return DedicatedConnection(self._take(), self._give_back)
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,10 +14,10 @@ from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .archive import restore
 from .codec import Sealed, packed_record, signature_of
-from .fleet import enrol, order_workers, pause_pool, set_wanted
+from .deployment import enrol, order_workers, pause_pool, set_wanted
+from .namespace import OpenNamespace, call
 from .requests import Argument, Command, Request
-from .road import Road, call
-from .standing import stand_of
+from .turn_replies import read_turn_reply
 
 __all__ = ["FUNCTIONS"]
 
@@ -27,96 +27,96 @@ _AS_IT_IS: Final = Sealed(b"", "")
 """Stands for the mail of a dead letter that is not edited."""
 
 
-def create_session(road: Road, verb: v.CreateSession) -> Request:
+def create_session(namespace: OpenNamespace, verb: v.CreateSession) -> Request:
     """`create_session.lua`."""
     fields = {key: value for key, value in verb.fields.items() if key != "delivery"}
     args = (verb.session, verb.fields["delivery"], verb.cap, verb.cap_bytes, *_pairs(fields))
-    return Request((call("create_session", [road.keys.session(verb.session)], *args),), _outcome)
+    return Request((call("create_session", [namespace.keys.session(verb.session)], *args),), _outcome)
 
 
-def update_session(road: Road, verb: v.UpdateSession) -> Request:
+def update_session(namespace: OpenNamespace, verb: v.UpdateSession) -> Request:
     """`update_session.lua`."""
-    return Request((call("update_session", [road.keys.session(verb.session)], *_pairs(verb.fields)),), _outcome)
+    return Request((call("update_session", [namespace.keys.session(verb.session)], *_pairs(verb.fields)),), _outcome)
 
 
-def delete_session(road: Road, verb: v.DeleteSession) -> Request:
+def delete_session(namespace: OpenNamespace, verb: v.DeleteSession) -> Request:
     """`delete_session.lua`."""
-    command = call("delete_session", [road.keys.session(verb.session)], verb.limit)
+    command = call("delete_session", [namespace.keys.session(verb.session)], verb.limit)
     return Request((command,), lambda replies: bool(replies[0]))
 
 
-def create_branch(road: Road, verb: v.CreateBranch) -> Request:
+def create_branch(namespace: OpenNamespace, verb: v.CreateBranch) -> Request:
     """`create_branch.lua`."""
     seed = verb.seed
     args = (seed.id, seed.name, seed.pool, seed.behaviour, verb.token, verb.owner, verb.lease_ms, verb.copies)
-    key = road.keys.session(verb.session)
+    key = namespace.keys.session(verb.session)
     return Request((call("create_branch", [key], *args, *_pairs(seed.fields), *_records(verb.records)),), _outcome)
 
 
-def close_branch(road: Road, verb: v.CloseBranch) -> Request:
+def close_branch(namespace: OpenNamespace, verb: v.CloseBranch) -> Request:
     """`close_branch.lua`, as often as mail is left to move."""
-    key = road.keys.session(verb.session)
+    key = namespace.keys.session(verb.session)
     command = call("close_branch", [key], verb.branch, verb.token, int(verb.delete), 500, verb.nonce)
     return Request(
         (command,), lambda replies: Outcome(replies[0][0].decode()), again=lambda replies: bool(replies[0][1])
     )
 
 
-def progress(road: Road, verb: v.Progress) -> Request:
+def progress(namespace: OpenNamespace, verb: v.Progress) -> Request:
     """`progress.lua`."""
-    command = call("progress", [road.keys.session(verb.session)], *_pairs(verb.targets))
+    command = call("progress", [namespace.keys.session(verb.session)], *_pairs(verb.targets))
     return Request((command,), lambda replies: tuple(name.decode() for name in replies[0]))
 
 
-def post(road: Road, verb: v.Post) -> Request:
+def post(namespace: OpenNamespace, verb: v.Post) -> Request:
     """`post.lua`; the digest tells a repeat from another content under the same number."""
     args: list[Argument] = [len(verb.mails)]
     shown: list[bytes] = []
     # A signature stands for all of its mail, so nothing has to be read through again; without one the mail itself does.
-    signs = road.codec.signer.signs
+    signs = namespace.codec.signer.signs
     for mail in verb.mails:
         header = mail.header
-        sealed = road.codec.seal(mail)
+        sealed = namespace.codec.seal(mail)
         shown.append(signature_of(sealed.mail) if signs else sealed.mail)
         args += (header.sender, header.recipient, int(mail.direct), *sealed, mail.delay_ms)
     digest = hashlib.sha256(b"\n".join(shown)).hexdigest()[:32]
-    key = road.keys.session(verb.session)
+    key = namespace.keys.session(verb.session)
     return Request((call("post", [key], verb.producer, verb.seq, digest, *args),), _posted)
 
 
-def collect(road: Road, verb: v.Collect) -> Request:
+def collect(namespace: OpenNamespace, verb: v.Collect) -> Request:
     """`collect.lua`."""
     args = (verb.limit, *_names(verb.branches))
-    return Request((call("collect", [road.keys.session(verb.session)], *args),), _moved)
+    return Request((call("collect", [namespace.keys.session(verb.session)], *args),), _moved)
 
 
-def send(road: Road, verb: v.Send) -> Request:
+def send(namespace: OpenNamespace, verb: v.Send) -> Request:
     """`send.lua`."""
     args = (verb.limit, int(verb.receive), verb.resume, verb.nonce, *_names(verb.recipients))
-    return Request((call("send", [road.keys.session(verb.session)], *args),), _moved)
+    return Request((call("send", [namespace.keys.session(verb.session)], *args),), _moved)
 
 
-def receive(road: Road, verb: v.Receive) -> Request:
+def receive(namespace: OpenNamespace, verb: v.Receive) -> Request:
     """`receive.lua`."""
     args = (verb.limit, verb.nonce, *_names(verb.branches))
-    return Request((call("receive", [road.keys.session(verb.session)], *args),), _moved)
+    return Request((call("receive", [namespace.keys.session(verb.session)], *args),), _moved)
 
 
-def claim(road: Road, verb: v.Claim) -> Request:
+def claim(namespace: OpenNamespace, verb: v.Claim) -> Request:
     """`claim.lua`."""
     args = (verb.branch, verb.token, verb.entry, verb.pool, verb.owner, verb.lease_ms, verb.batch)
 
-    command = call("claim", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Claimed(*stand_of(road.codec, verb, replies)))
+    command = call("claim", [namespace.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Claimed(*read_turn_reply(namespace.codec, verb, replies)))
 
 
-def commit(road: Road, verb: v.Commit) -> Request:
+def commit(namespace: OpenNamespace, verb: v.Commit) -> Request:
     """`commit.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.cursor, verb.consumed, verb.version, verb.lease_ms]
     args += (verb.batch, verb.after, verb.handled, verb.nonce, verb.lane, verb.lane_done, verb.pause, int(verb.strict))
     args += (*_records(verb.records), len(verb.mails))
     for mail in verb.mails:
-        args += (mail.header.recipient, int(mail.direct), *road.codec.seal(mail), mail.delay_ms)
+        args += (mail.header.recipient, int(mail.direct), *namespace.codec.seal(mail), mail.delay_ms)
     args.append(len(verb.replies))
     for reply in verb.replies:
         args += (reply.client, reply.in_reply_to, reply.body)
@@ -126,21 +126,21 @@ def commit(road: Road, verb: v.Commit) -> Request:
     args.append(len(verb.deferred))
     for deferral in verb.deferred:
         args += (deferral.entry, deferral.lane, deferral.pause_ms, deferral.attempts)
-    command = call("commit", [road.keys.session(verb.session)], *args)
-    return Request((command,), lambda replies: Committed(*stand_of(road.codec, verb, replies)))
+    command = call("commit", [namespace.keys.session(verb.session)], *args)
+    return Request((command,), lambda replies: Committed(*read_turn_reply(namespace.codec, verb, replies)))
 
 
-def dispatch(road: Road, verb: v.Dispatch) -> Request:
+def dispatch(namespace: OpenNamespace, verb: v.Dispatch) -> Request:
     """`dispatch.lua`."""
     args: list[Argument] = [verb.branch, verb.token, verb.version, verb.lease_ms, verb.nonce, int(verb.follows)]
     args += (*_records(verb.records), len(verb.mails))
-    seal = road.codec.seal
+    seal = namespace.codec.seal
     for mail in verb.mails:
         args += (mail.header.recipient, int(mail.direct), *seal(mail), mail.delay_ms)
-    return Request((call("dispatch", [road.keys.session(verb.session)], *args),), _dispatched)
+    return Request((call("dispatch", [namespace.keys.session(verb.session)], *args),), _dispatched)
 
 
-def step(road: Road, verb: v.Step) -> Request:
+def step(namespace: OpenNamespace, verb: v.Step) -> Request:
     """`step.lua`."""
     args = (verb.branch, verb.token, verb.name, verb.body)
 
@@ -148,50 +148,50 @@ def step(road: Road, verb: v.Step) -> Request:
         word, body = replies[0]
         return Stepped(Outcome(word.decode()), body)
 
-    return Request((call("step", [road.keys.session(verb.session)], *args),), parse)
+    return Request((call("step", [namespace.keys.session(verb.session)], *args),), parse)
 
 
-def say(road: Road, verb: v.Say) -> Request:
+def say(namespace: OpenNamespace, verb: v.Say) -> Request:
     """`say.lua`."""
     args = (verb.branch, verb.token, verb.client, verb.in_reply_to, verb.body, verb.text, verb.at)
-    return Request((call("say", [road.keys.session(verb.session)], *args),), _outcome)
+    return Request((call("say", [namespace.keys.session(verb.session)], *args),), _outcome)
 
 
-def cancel(road: Road, verb: v.Cancel) -> Request:
+def cancel(namespace: OpenNamespace, verb: v.Cancel) -> Request:
     """`cancel.lua`."""
     args = (verb.branch, verb.command, _CANCELLED_MS)
-    return Request((call("cancel", [road.keys.session(verb.session)], *args),), _outcome)
+    return Request((call("cancel", [namespace.keys.session(verb.session)], *args),), _outcome)
 
 
-def renew(road: Road, verb: v.Renew) -> Request:
+def renew(namespace: OpenNamespace, verb: v.Renew) -> Request:
     """`renew.lua`, once for each partition."""
-    return _by_partition(road, verb.stations, "renew", verb.lease_ms, at=verb.at)
+    return _by_partition(namespace, verb.stations, "renew", verb.lease_ms, at=verb.at)
 
 
-def release(road: Road, verb: v.Release) -> Request:
+def release(namespace: OpenNamespace, verb: v.Release) -> Request:
     """`release.lua`, once for each partition."""
-    return _by_partition(road, verb.stations, "release")
+    return _by_partition(namespace, verb.stations, "release")
 
 
-def sweep(road: Road, verb: v.Sweep) -> Request:
+def sweep(namespace: OpenNamespace, verb: v.Sweep) -> Request:
     """`sweep.lua`, once for each partition."""
     commands = tuple(
-        call("sweep", [road.keys.ready(verb.pool, partition)], verb.idle_ms, verb.limit)
-        for partition in range(road.keys.partitions)
+        call("sweep", [namespace.keys.ready(verb.pool, partition)], verb.idle_ms, verb.limit)
+        for partition in range(namespace.keys.partitions)
     )
     return Request(commands, lambda replies: Swept(*(sum(column) for column in zip(*replies, strict=True))))
 
 
-def tidy(road: Road, verb: v.Tidy) -> Request:
+def tidy(namespace: OpenNamespace, verb: v.Tidy) -> Request:
     """`tidy.lua`, once for each partition."""
-    readies = (road.keys.ready(verb.pool, partition) for partition in range(road.keys.partitions))
+    readies = (namespace.keys.ready(verb.pool, partition) for partition in range(namespace.keys.partitions))
     return Request(tuple(call("tidy", [key], verb.idle_ms, verb.limit) for key in readies), lambda replies: None)
 
 
-def promote(road: Road, verb: v.Promote) -> Request:
+def promote(namespace: OpenNamespace, verb: v.Promote) -> Request:
     """`promote.lua`, once for each partition, or for that of one session."""
-    partitions = range(road.keys.partitions) if not verb.session else (road.keys.partition(verb.session),)
-    commands = tuple(call("promote", [road.keys.due(partition)], verb.limit) for partition in partitions)
+    partitions = range(namespace.keys.partitions) if not verb.session else (namespace.keys.partition(verb.session),)
+    commands = tuple(call("promote", [namespace.keys.due(partition)], verb.limit) for partition in partitions)
 
     def parse(replies: Sequence[Any]) -> Promoted:
         waits = [wait for _, _, wait in replies if wait >= 0]
@@ -200,29 +200,29 @@ def promote(road: Road, verb: v.Promote) -> Request:
     return Request(commands, parse)
 
 
-def pause(road: Road, verb: v.Pause) -> Request:
+def pause(namespace: OpenNamespace, verb: v.Pause) -> Request:
     """`pause.lua`."""
-    return Request((call("pause", [road.keys.session(verb.session)], verb.branch, verb.reason),), _outcome)
+    return Request((call("pause", [namespace.keys.session(verb.session)], verb.branch, verb.reason),), _outcome)
 
 
-def resume(road: Road, verb: v.Resume) -> Request:
+def resume(namespace: OpenNamespace, verb: v.Resume) -> Request:
     """`pause.lua` without a reason."""
-    return Request((call("pause", [road.keys.session(verb.session)], verb.branch, ""),), _outcome)
+    return Request((call("pause", [namespace.keys.session(verb.session)], verb.branch, ""),), _outcome)
 
 
-def exhume(road: Road, verb: v.Exhume) -> Request:
+def exhume(namespace: OpenNamespace, verb: v.Exhume) -> Request:
     """`exhume.lua`."""
     mails = dict(verb.edited)
-    sealed = {letter: road.codec.seal(mail) for letter, mail in mails.items()}
-    return _of_letters(road, verb, "send", sealed)
+    sealed = {letter: namespace.codec.seal(mail) for letter, mail in mails.items()}
+    return _of_letters(namespace, verb, "send", sealed)
 
 
-def drop(road: Road, verb: v.Drop) -> Request:
+def drop(namespace: OpenNamespace, verb: v.Drop) -> Request:
     """`exhume.lua`, which sends nothing."""
-    return _of_letters(road, verb, "drop", {})
+    return _of_letters(namespace, verb, "drop", {})
 
 
-def withdraw(road: Road, verb: v.Withdraw) -> Request:
+def withdraw(namespace: OpenNamespace, verb: v.Withdraw) -> Request:
     """`withdraw.lua`."""
     args: list[Argument] = [verb.branch, verb.detail, verb.answer, verb.nonce, int(verb.stop), verb.lease_ms]
     args.append(len(verb.mails))
@@ -233,27 +233,27 @@ def withdraw(road: Road, verb: v.Withdraw) -> Request:
         words = [text.decode() for text in replies[0]]
         return tuple(Withdrawn(Outcome(word), letter) for word, letter in zip(words[0::2], words[1::2], strict=True))
 
-    return Request((call("withdraw", [road.keys.session(verb.session)], *args),), parse)
+    return Request((call("withdraw", [namespace.keys.session(verb.session)], *args),), parse)
 
 
-def reserve(road: Road, verb: v.Reserve) -> Request:
+def reserve(namespace: OpenNamespace, verb: v.Reserve) -> Request:
     """`reserve.lua`."""
-    command = _of_budget(road, verb, "reserve", verb.title, verb.who, verb.calls)
+    command = _of_budget(namespace, verb, "reserve", verb.title, verb.who, verb.calls)
     return Request((command,), lambda replies: int(replies[0]))
 
 
-def settle(road: Road, verb: v.Settle) -> Request:
+def settle(namespace: OpenNamespace, verb: v.Settle) -> Request:
     """`settle.lua`."""
-    return Request((_of_budget(road, verb, "settle"),), lambda replies: None)
+    return Request((_of_budget(namespace, verb, "settle"),), lambda replies: None)
 
 
-def write_audit(road: Road, verb: v.WriteAudit) -> Request:
+def write_audit(namespace: OpenNamespace, verb: v.WriteAudit) -> Request:
     """`audit.lua`."""
     args = (AUDIT_KEPT, verb.who, verb.what, verb.target, verb.detail, verb.nonce)
-    return Request((call("audit", [road.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
+    return Request((call("audit", [namespace.keys.audit()], *args),), lambda replies: str(replies[0].decode()))
 
 
-FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[OpenNamespace, Any], Request]]] = {
     v.CreateSession: create_session,
     v.UpdateSession: update_session,
     v.DeleteSession: delete_session,
@@ -292,27 +292,27 @@ FUNCTIONS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
 }
 
 
-def _of_letters(road: Road, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, Sealed]) -> Request:
+def _of_letters(namespace: OpenNamespace, verb: v.Exhume | v.Drop, what: str, sealed: Mapping[str, Sealed]) -> Request:
     parts: list[Argument] = [part for letter in verb.letters for part in (letter, *sealed.get(letter, _AS_IT_IS))]
-    command = call("exhume", [road.keys.session(verb.session)], what, len(verb.letters), *parts)
+    command = call("exhume", [namespace.keys.session(verb.session)], what, len(verb.letters), *parts)
     return Request((command,), lambda replies: tuple(Outcome(word.decode()) for word in replies[0]))
 
 
-def _of_budget(road: Road, verb: v.Reserve | v.Settle, function: str, *more: Argument) -> Command:
+def _of_budget(namespace: OpenNamespace, verb: v.Reserve | v.Settle, function: str, *more: Argument) -> Command:
     args = (verb.requests, verb.tokens, verb.limit_requests, verb.limit_tokens, verb.interval_ms)
-    return call(function, [road.keys.limit(verb.budget)], *args, *more)
+    return call(function, [namespace.keys.limit(verb.budget)], *args, *more)
 
 
 def _by_partition(
-    road: Road, stations: Sequence[v.Station], function: str, *args: Argument, at: Sequence[str] = ()
+    namespace: OpenNamespace, stations: Sequence[v.Station], function: str, *args: Argument, at: Sequence[str] = ()
 ) -> Request:
     places: dict[int, list[int]] = {}
     for place, station in enumerate(stations):
-        places.setdefault(road.keys.partition(station.session), []).append(place)
+        places.setdefault(namespace.keys.partition(station.session), []).append(place)
     commands = tuple(
         call(
             function,
-            [road.keys.branch(stations[place].session, stations[place].branch) for place in group],
+            [namespace.keys.branch(stations[place].session, stations[place].branch) for place in group],
             *args,
             *(stations[place].token for place in group),
             *(at[place] for place in group if at),

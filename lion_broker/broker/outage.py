@@ -18,7 +18,7 @@ from lion_broker.telemetry import logger
 from lion_broker.telemetry.counts import counts_here
 
 from .connection import translate, without_secrets
-from .copies import TooFewCopies
+from .quorum import TooFewReplicas
 
 __all__ = ["Outage", "leaving", "outage_of"]
 
@@ -72,11 +72,11 @@ class Outage:
         It is not so where the server has said within the `patience` that it comes: it may be started anew.
         """
         told = translate(error, url)
-        nobody = isinstance(error, _NOBODY) and not isinstance(error, TooFewCopies)
+        nobody = isinstance(error, _NOBODY) and not isinstance(error, TooFewReplicas)
         if nobody and (busy := self._busy) and time.monotonic() - busy[0] < patience:
             told = ServerBusy(busy[1])
         # That too few replicas have a write says nothing of the next call.
-        if isinstance(told, BrokerUnavailable) and not isinstance(error, TooFewCopies):
+        if isinstance(told, BrokerUnavailable) and not isinstance(error, TooFewReplicas):
             with self._lock:
                 now = time.monotonic()
                 self._since = self._since if self._error else now

@@ -16,10 +16,10 @@ from redis import exceptions as errors
 from redis.asyncio.connection import DefaultParser
 
 from .connection import make_room
-from .copies import Copies
+from .quorum import Quorum
 from .requests import packed
 
-__all__ = ["Pipeline", "Waiting"]
+__all__ = ["PendingRequest", "Pipeline"]
 
 _CHUNK: Final = 64 * 1024
 """Bytes that are joined for one write; more would be copied once more while the socket takes its time."""
@@ -28,20 +28,20 @@ _KEPT: Final = 1024 * 1024
 _NOTHING: Final = object()
 
 
-class Waiting:
+class PendingRequest:
     """Commands as bytes, how many replies they have, and who waits for them: `answered` gets all of them at once.
 
-    A server that is silent for `seconds` does not answer. With `copies` the answer counts when so many replicas have
+    A server that is silent for `seconds` does not answer. With a `quorum` the answer counts when so many replicas have
     what was written.
     """
 
-    __slots__ = ("answered", "copies", "count", "packed", "replies", "seconds", "since")
+    __slots__ = ("answered", "count", "packed", "quorum", "replies", "seconds", "since")
 
-    def __init__(self, packed: bytes, count: int, seconds: float, copies: Copies | None = None) -> None:
+    def __init__(self, packed: bytes, count: int, seconds: float, quorum: Quorum | None = None) -> None:
         self.packed = packed
         self.count = count
         self.seconds = seconds
-        self.copies = copies
+        self.quorum = quorum
         self.answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.replies: list[Any] = []
         self.since = 0.0
@@ -49,8 +49,8 @@ class Waiting:
     def confirm(self, replicas: Any) -> None:
         """Tell whoever waits, when enough replicas have it, or that they are too few."""
         try:
-            if self.copies is not None:
-                self.copies.insist(replicas)
+            if self.quorum is not None:
+                self.quorum.insist(replicas)
         except errors.RedisError as error:
             self.fail(error)
         else:
@@ -88,10 +88,10 @@ class Pipeline(asyncio.Protocol):
         self._transport: asyncio.Transport = self._writer.transport
         self._reader = hiredis.Reader(replyError=DefaultParser.parse_error, notEnoughData=_NOTHING)
         self._reader.setmaxbuf(_KEPT)
-        self._queue: deque[Waiting] = deque()
-        self._pending: deque[Waiting] = deque()
-        self._unconfirmed: list[Waiting] = []
-        self._confirmation: Waiting | None = None
+        self._queue: deque[PendingRequest] = deque()
+        self._pending: deque[PendingRequest] = deque()
+        self._unconfirmed: list[PendingRequest] = []
+        self._confirmation: PendingRequest | None = None
         self._flushing = self._full = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -121,12 +121,12 @@ class Pipeline(asyncio.Protocol):
             raise
         return cls(connection)
 
-    def submit(self, waiting: Waiting) -> None:
+    def submit(self, waiting: PendingRequest) -> None:
         """Send commands behind those that were submitted before."""
         if self.lost:
             waiting.fail(self._error)
             return
-        if not (self._pending or self._queue or self._full or waiting.copies):
+        if not (self._pending or self._queue or self._full or waiting.quorum):
             # It is alone, as a rule: nothing is joined to it, nor does it wait for a confirmation.
             packed = self._take(waiting)
             if not self._transport.is_closing():
@@ -198,20 +198,20 @@ class Pipeline(asyncio.Protocol):
                 if not waiting.answered.done():
                     chunk.append(self._take(waiting))
                     size += len(chunk[-1])
-            wanted = [one.copies for one in self._unconfirmed if one.copies is not None]
+            wanted = [one.quorum for one in self._unconfirmed if one.quorum is not None]
             if wanted:
                 most = max(wanted, key=lambda one: one.ms)
                 longest = max(one.seconds for one in self._unconfirmed)
-                self._confirmation = Waiting(packed((most.command,)), 1, longest)
+                self._confirmation = PendingRequest(packed((most.command,)), 1, longest)
                 chunk.append(self._take(self._confirmation))
             if chunk and not self._transport.is_closing():
                 self._transport.write(b"".join(chunk))
 
-    def _take(self, waiting: Waiting) -> bytes:
+    def _take(self, waiting: PendingRequest) -> bytes:
         """Put who waits for commands into the line; returns what is to be written."""
         waiting.since = self._loop.time()
         self._pending.append(waiting)
-        if waiting.copies is not None:
+        if waiting.quorum is not None:
             self._unconfirmed.append(waiting)
         taken, waiting.packed = waiting.packed, b""
         # Nearly always somebody waits already who looks earlier.
@@ -219,14 +219,14 @@ class Pipeline(asyncio.Protocol):
             self._look_by(waiting.since + waiting.seconds)
         return taken
 
-    def _answered(self, waiting: Waiting) -> None:
+    def _answered(self, waiting: PendingRequest) -> None:
         if waiting is self._confirmation:
             confirmed, self._unconfirmed, self._confirmation = self._unconfirmed, [], None
             for one in confirmed:
                 one.confirm(waiting.replies[0])
             waiting.answered.cancel()  # nobody looks at it, but `idle` waits for its end
             self._flush()
-        elif waiting.copies is None:
+        elif waiting.quorum is None:
             waiting.settle()
 
     def _look_by(self, moment: float) -> None:

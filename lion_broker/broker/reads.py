@@ -30,10 +30,10 @@ from lion_broker.mail.waiting import STOPPED, Waiting
 from lion_broker.mail.wire import WireMail
 
 from .codec import unpacked_record
-from .overlook import OVERLOOK
+from .deployment_reads import OVERLOOK
+from .namespace import OpenNamespace, call
 from .requests import Command, Request
-from .road import Road, call
-from .standing import given_of
+from .turn_replies import read_ready_entry
 
 __all__ = ["GROUP", "READS", "create_group"]
 
@@ -49,9 +49,9 @@ _MS_DIGITS: Final = 16
 """More than a time in ms has."""
 
 
-def read_session(road: Road, verb: v.ReadSession) -> Request:
+def read_session(namespace: OpenNamespace, verb: v.ReadSession) -> Request:
     """Fields and counters of a session."""
-    key = road.keys.session(verb.session)
+    key = namespace.keys.session(verb.session)
 
     def parse(replies: Sequence[Any]) -> SessionRecord | None:
         stored = _texts(replies[0])
@@ -65,10 +65,11 @@ def read_session(road: Road, verb: v.ReadSession) -> Request:
     return Request((("HGETALL", key), ("ZCOUNT", f"{key}:branches", "(0", "+inf")), parse)
 
 
-def list_sessions(road: Road, verb: v.ListSessions) -> Request:
+def list_sessions(namespace: OpenNamespace, verb: v.ListSessions) -> Request:
     """Ids of all sessions, oldest first."""
     commands = tuple(
-        ("ZRANGE", road.keys.sessions(partition), 0, -1, "WITHSCORES") for partition in range(road.keys.partitions)
+        ("ZRANGE", namespace.keys.sessions(partition), 0, -1, "WITHSCORES")
+        for partition in range(namespace.keys.partitions)
     )
 
     def parse(replies: Sequence[Any]) -> tuple[str, ...]:
@@ -78,10 +79,10 @@ def list_sessions(road: Road, verb: v.ListSessions) -> Request:
     return Request(commands, parse)
 
 
-def read_branches(road: Road, verb: v.ReadBranches) -> Request:
+def read_branches(namespace: OpenNamespace, verb: v.ReadBranches) -> Request:
     """Where branches stand, with the server's own view of their leases."""
     named: tuple[str | int, ...] = (-1,) if verb.ids is None else (len(verb.ids), *verb.ids)
-    command = call("read_branches", [road.keys.session(verb.session)], verb.start, verb.count, *named)
+    command = call("read_branches", [namespace.keys.session(verb.session)], verb.start, verb.count, *named)
 
     def parse(replies: Sequence[Any]) -> tuple[BranchRecord, ...]:
         now, *rows = replies[0]
@@ -90,47 +91,47 @@ def read_branches(road: Road, verb: v.ReadBranches) -> Request:
     return Request((command,), parse)
 
 
-def read_log(road: Road, verb: v.ReadLog) -> Request:
+def read_log(namespace: OpenNamespace, verb: v.ReadLog) -> Request:
     """Records of a branch's log."""
     after = f"{verb.version}-{verb.place}" if verb.version else START
-    command = ("XRANGE", road.keys.log(verb.session, verb.branch), *_following(after), "COUNT", verb.count)
+    command = ("XRANGE", namespace.keys.log(verb.session, verb.branch), *_following(after), "COUNT", verb.count)
     return Request((command,), lambda replies: tuple(_log_record(entry) for entry in replies[0]))
 
 
-def read_inbox(road: Road, verb: v.ReadInbox) -> Request:
+def read_inbox(namespace: OpenNamespace, verb: v.ReadInbox) -> Request:
     """What waits in a branch's inbox."""
-    key = road.keys.inbox(verb.session, verb.branch)
+    key = namespace.keys.inbox(verb.session, verb.branch)
     command = ("XRANGE", key, *_following(verb.after), "COUNT", verb.count)
     return Request(
         (command,),
-        lambda replies: tuple(road.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
+        lambda replies: tuple(namespace.codec.open(entry, verb.session, verb.branch) for entry in replies[0]),
     )
 
 
-def read_waiting(road: Road, verb: v.ReadWaiting) -> Request:
+def read_waiting(namespace: OpenNamespace, verb: v.ReadWaiting) -> Request:
     """`read_waiting.lua`."""
     args = (verb.branch, str(verb.where), verb.lane, verb.after, verb.count)
-    command = call("read_waiting", [road.keys.session(verb.session)], *args)
+    command = call("read_waiting", [namespace.keys.session(verb.session)], *args)
 
     def parse(replies: Sequence[Any]) -> tuple[Waiting, ...]:
-        return tuple(_waiting(road, verb.session, row) for row in replies[0])
+        return tuple(_waiting(namespace, verb.session, row) for row in replies[0])
 
     return Request((command,), parse)
 
 
-def read_dead(road: Road, verb: v.ReadDead) -> Request:
+def read_dead(namespace: OpenNamespace, verb: v.ReadDead) -> Request:
     """Dead letters of a session."""
-    command = ("XRANGE", road.keys.dead(verb.session), *_following(verb.after), "COUNT", verb.count)
+    command = ("XRANGE", namespace.keys.dead(verb.session), *_following(verb.after), "COUNT", verb.count)
 
     def parse(replies: Sequence[Any]) -> tuple[DeadLetter, ...]:
-        return tuple(_dead_letter(road, verb.session, entry) for entry in replies[0])
+        return tuple(_dead_letter(namespace, verb.session, entry) for entry in replies[0])
 
     return Request((command,), parse)
 
 
-def read_events(road: Road, verb: v.ReadEvents) -> Request:
+def read_events(namespace: OpenNamespace, verb: v.ReadEvents) -> Request:
     """The live tail of a session."""
-    key = road.keys.events(verb.session)
+    key = namespace.keys.events(verb.session)
     if verb.after == _TIP:
         return Request((("XREVRANGE", key, "+", "-", "COUNT", 1),), _tip)
     # One after the other: as many occurrences as are kept do not come between the two.
@@ -148,9 +149,9 @@ def read_events(road: Road, verb: v.ReadEvents) -> Request:
     return Request((*first, command), parse, wait_ms=verb.wait_ms)
 
 
-def await_reply(road: Road, verb: v.AwaitReply) -> Request:
+def await_reply(namespace: OpenNamespace, verb: v.AwaitReply) -> Request:
     """Answers to a client's commands; what it has read goes, but for the last, which holds the place."""
-    key = road.keys.reply(verb.session, verb.client)
+    key = namespace.keys.reply(verb.session, verb.client)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command: Command = ("XREAD", *block, "STREAMS", key, verb.after)
     trim: tuple[Command, ...] = (("XTRIM", key, "MINID", verb.after),) if verb.after != START else ()
@@ -167,25 +168,25 @@ def await_reply(road: Road, verb: v.AwaitReply) -> Request:
     return Request((*trim, command), parse, wait_ms=verb.wait_ms)
 
 
-def drop_replies(road: Road, verb: v.DropReplies) -> Request:
+def drop_replies(namespace: OpenNamespace, verb: v.DropReplies) -> Request:
     """What clients were told and read, or will not read; it would go by itself after a while."""
-    keys = [road.keys.reply(verb.session, client) for client in verb.clients]
+    keys = [namespace.keys.reply(verb.session, client) for client in verb.clients]
     return Request((("UNLINK", *keys),) if keys else (), lambda replies: None)
 
 
-def read_cancelled(road: Road, verb: v.ReadCancelled) -> Request:
+def read_cancelled(namespace: OpenNamespace, verb: v.ReadCancelled) -> Request:
     """Commands that nobody waits for."""
-    command: Command = ("SMEMBERS", road.keys.cancelled(verb.session, verb.branch))
+    command: Command = ("SMEMBERS", namespace.keys.cancelled(verb.session, verb.branch))
     return Request((command,), lambda replies: frozenset(name.decode("utf-8", "replace") for name in replies[0]))
 
 
-def read_ready(road: Road, verb: v.ReadReady) -> Request:
+def read_ready(namespace: OpenNamespace, verb: v.ReadReady) -> Request:
     """Branches of a pool that have work, each given to one reader."""
-    ahead = verb.seats is not None and verb.seats < verb.count * road.keys.partitions
-    partitions = range(road.keys.partitions)
-    overflows = [road.keys.overflow(verb.pool, partition).encode() for partition in partitions if verb.overflow]
+    ahead = verb.seats is not None and verb.seats < verb.count * namespace.keys.partitions
+    partitions = range(namespace.keys.partitions)
+    overflows = [namespace.keys.overflow(verb.pool, partition).encode() for partition in partitions if verb.overflow]
     # What comes first gets the seats that are free.
-    keys = (*(road.keys.ready(verb.pool, partition) for partition in partitions), *overflows)
+    keys = (*(namespace.keys.ready(verb.pool, partition) for partition in partitions), *overflows)
     block = ("BLOCK", verb.wait_ms) if verb.wait_ms > 0 else ()
     command = (
         "XREADGROUP",
@@ -210,26 +211,30 @@ def read_ready(road: Road, verb: v.ReadReady) -> Request:
                 branch = named.get(b"b", b"").decode("utf-8", "replace")
                 # What names no branch was not written by a verb; the sweeper drops it.
                 if is_id(session) and is_id(branch):
-                    given = None if ahead or over else given_of(road.codec, entry_id, fields, session, branch)
+                    given = (
+                        None if ahead or over else read_ready_entry(namespace.codec, entry_id, fields, session, branch)
+                    )
                     found.append(ReadyEntry(over + entry_id.decode(), session, branch, given))
         return tuple(found)
 
     return Request((command,), parse, wait_ms=verb.wait_ms)
 
 
-def read_audit(road: Road, verb: v.ReadAudit) -> Request:
+def read_audit(namespace: OpenNamespace, verb: v.ReadAudit) -> Request:
     """What people have done, newest first."""
     last = f"({verb.before}" if verb.before else "+"
-    command: Command = ("XREVRANGE", road.keys.audit(), last, "-", "COUNT", verb.count)
+    command: Command = ("XREVRANGE", namespace.keys.audit(), last, "-", "COUNT", verb.count)
     return Request((command,), lambda replies: tuple(map(_audit_entry, replies[0])))
 
 
-def create_group(road: Road, pool: str) -> tuple[Command, ...]:
+def create_group(namespace: OpenNamespace, pool: str) -> tuple[Command, ...]:
     """`open_pool.lua`, once for each partition: the pool's group of workers, from the first entry on."""
-    return tuple(call("open_pool", [road.keys.ready(pool, partition)]) for partition in range(road.keys.partitions))
+    return tuple(
+        call("open_pool", [namespace.keys.ready(pool, partition)]) for partition in range(namespace.keys.partitions)
+    )
 
 
-READS: Final[Mapping[type[v.Verb[Any]], Callable[[Road, Any], Request]]] = {
+READS: Final[Mapping[type[v.Verb[Any]], Callable[[OpenNamespace, Any], Request]]] = {
     v.ReadSession: read_session,
     v.ListSessions: list_sessions,
     v.ReadBranches: read_branches,
@@ -319,20 +324,20 @@ def _stamp(raw: bytes) -> Stamp | None:
     return Stamp(int(at), tuple(filter(None, owners)), consumed)
 
 
-def _waiting(road: Road, session: str, row: Sequence[Any]) -> Waiting:
+def _waiting(namespace: OpenNamespace, session: str, row: Sequence[Any]) -> Waiting:
     place, lane, due, attempts, recipient, sealed, blob, straight = row
-    mail = road.codec.open_mail(sealed, session, recipient.decode("utf-8", "replace"), blob or None)
+    mail = namespace.codec.open_mail(sealed, session, recipient.decode("utf-8", "replace"), blob or None)
     return Waiting(place.decode(), mail, lane.decode("utf-8", "replace"), due, attempts, straight == 1)
 
 
-def _dead_letter(road: Road, session: str, entry: Sequence[Any]) -> DeadLetter:
+def _dead_letter(namespace: OpenNamespace, session: str, entry: Sequence[Any]) -> DeadLetter:
     raw = {"reason": b"unknown", **_flat(entry[1])}
 
     def text(name: str) -> str:
         return raw.get(name, b"").decode("utf-8", "replace")
 
     attempts, branch = text("attempts"), text("branch")
-    mail = road.codec.open_mail(raw.get("m", b""), session, branch, raw.get("x"))
+    mail = namespace.codec.open_mail(raw.get("m", b""), session, branch, raw.get("x"))
     return DeadLetter(
         id=entry[0].decode(),
         reason=text("reason"),

@@ -31,13 +31,13 @@ def bench(
     machines or servers are not comparable. Example: lion-broker bench --mails 20000 --url redis://server.internal
     """
     from lion_broker.config import PREFIX, Settings
-    from lion_broker.demo.mill import grind
+    from lion_broker.demo.throughput import measure
 
     settings = Settings.load(url=url, namespace=namespace)
     given = {f"{PREFIX}URL": settings.url, f"{PREFIX}NAMESPACE": settings.namespace}
     environ = {**settings.environ, **{name: value for name, value in given.items() if value is not None}}
     with shared_exchange(settings) as exchange:
-        found = grind(exchange, environ, mails, branches, size, timeout)
+        found = measure(exchange, environ, mails, branches, size, timeout)
     if as_json:
         print_json(asdict(found))
         return

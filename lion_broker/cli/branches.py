@@ -10,11 +10,11 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
-from .finding import One, session_id
+from .auditing import note, who
 from .listing import Column, Interval, Listing, Output, Watch, form_of, told, watched
-from .noting import note, who
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, moment, print_json, short_id
+from .session_lookup import One, session_id
 from .sessions import BRANCH_COLUMNS, branch_row, branch_rows, branch_title
 
 if TYPE_CHECKING:
@@ -220,21 +220,21 @@ def _switch_many(
     """Pause all of a session or a pool for a reason, or without one let them go on."""
     from lion_broker.insight.overview import pools_steps
     from lion_broker.mail.exchange import run
-    from lion_broker.session.pausing import Crowd, lives_steps, pause_steps, resume_steps
+    from lion_broker.session.pausing import BranchSelection, any_steps, pause_steps, resume_steps
 
     if (pool is None) != everything or (everything and session is None) or pool == "":
         raise ConfigError(_WHICH)
-    crowd = Crowd("" if session is None else session_id(exchange, session), pool or "")
+    selection = BranchSelection("" if session is None else session_id(exchange, session), pool or "")
     known = not pool or any(one.pool == pool for one in run(exchange, pools_steps()))
-    if not known and not run(exchange, lives_steps(crowd)):
+    if not known and not run(exchange, any_steps(selection)):
         raise ItemNotFoundError(f"No branch lives in the pool {pool} there; `lion-broker scale` shows the pools.")
-    done = run(exchange, pause_steps(crowd, reason, who()) if reason else resume_steps(crowd, who()))
+    done = run(exchange, pause_steps(selection, reason, who()) if reason else resume_steps(selection, who()))
     if as_json:
         both = (*done.done.items(), *done.left.items())
         print_json([{"session": at, "branch": one, "paused": paused} for (at, one), paused in both])
         return
     typer.echo(f"{'Paused' if reason else 'Resumed'} {counted(len(done.done), 'branch')}.")
-    if reason and crowd.lasting:
+    if reason and selection.lasting:
         typer.echo(
             f"Those that are made for the pool later are paused, too, until: lion-broker branch resume --pool {pool}"
         )

@@ -13,7 +13,7 @@ from lion_broker.core.numbers import counted
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
-    from lion_broker.insight.pictures import WorkerPicture
+    from lion_broker.insight.views import WorkerView
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["branches", "lost_workers", "pools", "sessions", "versions", "workers"]
@@ -86,7 +86,7 @@ def _runs(settings: Settings) -> bool:
 def _sessions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     from lion_broker.mail.verbs import ListSessions
 
-    from .finding import name_of, records_of
+    from .session_lookup import name_of, records_of
 
     found = [(one.id, name_of(one)) for one in records_of(exchange, exchange.call(ListSessions())[-_MOST:])]
     names = [name for _, name in found]
@@ -99,7 +99,7 @@ def _branches_of(session: str | None) -> Callable[[Exchange, str], Iterable[tupl
     def find(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
         from lion_broker.mail.verbs import ReadBranches
 
-        from .finding import session_id
+        from .session_lookup import session_id
 
         branches = exchange.call(ReadBranches(session_id(exchange, session or ""), count=_MOST))
         return [(one.seed.name or one.id, one.seed.pool) for one in branches]
@@ -127,11 +127,11 @@ def _versions(exchange: Exchange, incomplete: str) -> Iterable[tuple[str, str]]:
     return [(version, counted(number, "worker")) for version, number in counts.items()]
 
 
-def _live(exchange: Exchange) -> list[WorkerPicture]:
+def _live(exchange: Exchange) -> list[WorkerView]:
     return [one for one in _known(exchange) if one.state in _LIVE]
 
 
-def _known(exchange: Exchange) -> tuple[WorkerPicture, ...]:
+def _known(exchange: Exchange) -> tuple[WorkerView, ...]:
     from lion_broker.insight.overview import workers_steps
     from lion_broker.mail.exchange import run
 

@@ -13,19 +13,19 @@ import typer
 from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 
 from . import completion
-from .deaths import group_listing
-from .finding import Maybe, called, session_id
-from .letters import Shelf, Wanted, is_letter, letter_row, names_of, one_letter, shelves
+from .auditing import listed, note
+from .dead_groups import group_listing
+from .dead_selection import LetterFilter, SessionLetters, is_letter, letter_row, names_of, one_letter, shelves
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
-from .mail import said_in
-from .noting import listed, note
+from .mail_send import said_in
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, cell, moment, paint, print_json, since
+from .session_lookup import Maybe, called, session_id
 
 if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.mail.records import DeadLetter
-    from lion_broker.session.letters import Retried
+    from lion_broker.session.dead_letters import Retried
     from lion_broker.session.session import Session as Opened
 
 __all__ = ["drop", "edit", "ls", "retry", "show"]
@@ -105,7 +105,7 @@ def ls(
     With --group, what they died of, numbers and ids left out: how many, since when, in how many sessions; `dead retry`
     and `drop --group` deal with one. Example: lion-broker dead ls --error TimeoutError
     """
-    wanted = Wanted(reason, error, branch)
+    wanted = LetterFilter(reason, error, branch)
 
     def look() -> Listing:
         if group:
@@ -178,7 +178,7 @@ def retry(
     Example: lion-broker dead retry --error TimeoutError --dry-run
     """
     with exchange_at(url, namespace) as exchange:
-        found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
+        found = _chosen(exchange, session, letters, LetterFilter(reason, error, branch, group), everything)
         done = [None if dry_run else _retry(exchange, one) for one in found]
     _tell("sent again", found, done, as_json, alone=session is not None and not is_letter(session))
 
@@ -201,7 +201,7 @@ def drop(
     Without a SESSION, those of all sessions. Example: lion-broker dead drop desk --reason poison --dry-run
     """
     with exchange_at(url, namespace) as exchange:
-        found = _chosen(exchange, session, letters, Wanted(reason, error, branch, group), everything)
+        found = _chosen(exchange, session, letters, LetterFilter(reason, error, branch, group), everything)
         done = [None if dry_run else _drop(exchange, one) for one in found]
     _tell("dropped", found, done, as_json, alone=session is not None and not is_letter(session))
 
@@ -254,8 +254,8 @@ def _open(exchange: Exchange, session: str) -> Opened:
 
 
 def _chosen(
-    exchange: Exchange, session: str | None, letters: list[str] | None, wanted: Wanted, everything: bool
-) -> list[Shelf]:
+    exchange: Exchange, session: str | None, letters: list[str] | None, wanted: LetterFilter, everything: bool
+) -> list[SessionLetters]:
     """The letters that are named, or those that match; raises ConfigError when neither is said."""
     if session is not None and is_letter(session):
         session, letters = None, [str(session), *(letters or ())]
@@ -277,22 +277,22 @@ def _chosen(
     return found
 
 
-def _retry(exchange: Exchange, shelf: Shelf) -> Retried:
+def _retry(exchange: Exchange, shelf: SessionLetters) -> Retried:
     _note(exchange, "retry", shelf)
     return _deal(_open(exchange, shelf.session).retry_dead_letters, shelf)
 
 
-def _drop(exchange: Exchange, shelf: Shelf) -> Retried:
+def _drop(exchange: Exchange, shelf: SessionLetters) -> Retried:
     _note(exchange, "drop", shelf)
     return _deal(_open(exchange, shelf.session).drop_dead_letters, shelf)
 
 
-def _note(exchange: Exchange, what: str, shelf: Shelf) -> None:
+def _note(exchange: Exchange, what: str, shelf: SessionLetters) -> None:
     if ids := [letter.id for letter in shelf.letters]:
         note(exchange, what + " dead letters", f"session {shelf.session}", listed(ids))
 
 
-def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
+def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: SessionLetters) -> Retried:
     """Do something to the letters of a shelf, a thousand at a time; who watches sees how far it is."""
     from lion_broker.core.progress import progress
 
@@ -303,7 +303,7 @@ def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: Shelf) -> Retried:
             one = act(shelf.letters[first : first + _PIECE])
             done, left = done + one.count, {**left, **one.left}
             step(min(_PIECE, many - first))
-    from lion_broker.session.letters import Retried as Dealt
+    from lion_broker.session.dead_letters import Retried as Dealt
 
     return Dealt(done, left)
 
@@ -322,7 +322,7 @@ def _show(row: dict[str, Any], letter: DeadLetter) -> None:
     typer.echo(f"{'says:':<14}{cell(said)}\n")
 
 
-def _tell(what: str, found: list[Shelf], done: list[Retried | None], as_json: bool, *, alone: bool) -> None:
+def _tell(what: str, found: list[SessionLetters], done: list[Retried | None], as_json: bool, *, alone: bool) -> None:
     left = [{} if one is None else one.left for one in done]
     if as_json:
         word = "would" if None in done else what.split()[0]

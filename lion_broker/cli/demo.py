@@ -17,8 +17,8 @@ from lion_broker.errors import ConfigError, LionError
 
 from .exits import Code
 from .options import AsJson, Namespace, Url, shared_exchange
+from .own_command import own_name
 from .printing import print_json
-from .words import own_name
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
@@ -103,12 +103,12 @@ def research(
 
 def _work(brief: Brief, settings: Settings, as_json: bool) -> Result:
     from lion_broker.config import PREFIX
+    from lion_broker.demo.corpus_tools import search_of
     from lion_broker.demo.desk import research as work
     from lion_broker.demo.model import model_of
-    from lion_broker.demo.shelf import shelf_of
 
     # A corpus that cannot be read, or half a model, is an error before a server is started for it.
-    corpus = shelf_of(brief.corpus).corpus
+    corpus = search_of(brief.corpus).corpus
     model_of(settings.environ)
     if corpus.skipped:
         typer.echo(_left_out(corpus.skipped), err=True)
@@ -154,9 +154,9 @@ def _show(result: Result, output: Path | None, as_json: bool, settings: Settings
 
 def _browse(settings: Settings) -> str:
     """Return the command that leads to a dashboard: what serves one, or says where that of an `up` is."""
-    from .standing import Place
+    from .up_state import UpFiles
 
-    running = Place(settings).read()
+    running = UpFiles(settings).read()
     is_here = running is not None and running.address and settings.url in (None, running.exchange)
     return "up --address" if is_here else "gateway"
 

@@ -23,10 +23,10 @@ from lion_broker.telemetry import logger
 
 from .exits import Code
 from .fleet import Fleet
+from .own_command import own_words
 from .running import Signals, check_server
-from .standing import Standing
 from .supervise import given_environ
-from .words import own_words
+from .up_state import UpState
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
@@ -148,7 +148,7 @@ class Deployment:
         self._started = time.time()
         self._hurried: int = Code.OK
 
-    async def run(self, write: Callable[[Standing], None], say: Callable[[dict[str, Any]], None], told: Signals) -> int:
+    async def run(self, write: Callable[[UpState], None], say: Callable[[dict[str, Any]], None], told: Signals) -> int:
         """Run until signals, or until something cannot work; returns the exit code."""
         write(self._standing())
         await self._begin()
@@ -252,7 +252,7 @@ class Deployment:
             log.warning("pool %s: %s would be too many for this machine; it has %d", pool, asked, most)
         return min(wanted, most)
 
-    async def _announce(self, write: Callable[[Standing], None], say: Callable[[dict[str, Any]], None]) -> None:
+    async def _announce(self, write: Callable[[UpState], None], say: Callable[[dict[str, Any]], None]) -> None:
         """Say that it is up, when the workers serve and the dashboard is there."""
         while True:
             if await self._serving():
@@ -293,17 +293,17 @@ class Deployment:
         with suppress(LionError):
             await self._exchange.acall_all([SetWanted(pool, None) for pool in self._plan.pools])
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> UpState:
         plan = self._plan
         plain, address = self._dashboard.plain, self._dashboard.address
         pools = tuple(plan.pools)
-        return Standing(os.getpid(), self._started, self._exchange.url, plain, plan.registry, pools, address)
+        return UpState(os.getpid(), self._started, self._exchange.url, plain, plan.registry, pools, address)
 
 
 async def serve(
     plan: Plan,
     exchange: Exchange,
-    write: Callable[[Standing], None],
+    write: Callable[[UpState], None],
     say: Callable[[dict[str, Any]], None],
     signals: Signals,
 ) -> int:

@@ -9,8 +9,8 @@ import typer
 
 from lion_broker.core.numbers import counted
 
+from .auditing import note
 from .exits import Code
-from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import folded, print_json, room_of_terminal
 

@@ -12,13 +12,13 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
+from .auditing import listed, note
 from .exits import Code
-from .noting import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, print_json
 
 if TYPE_CHECKING:
-    from lion_broker.insight.pictures import WorkerPicture
+    from lion_broker.insight.views import WorkerView
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["drain"]
@@ -84,14 +84,14 @@ def drain(
         raise typer.Exit(Code.UNFINISHED if left else Code.ERROR)
 
 
-def _workers(exchange: Exchange) -> tuple[WorkerPicture, ...]:
+def _workers(exchange: Exchange) -> tuple[WorkerView, ...]:
     from lion_broker.insight.overview import workers_steps
     from lion_broker.mail.exchange import run
 
     return run(exchange, workers_steps())
 
 
-def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None, release: str | None) -> list[str]:
+def _chosen(workers: Sequence[WorkerView], name: str | None, pool: str | None, release: str | None) -> list[str]:
     """Return the owners that are meant; raises ItemNotFoundError for a name or a version that none or several have."""
     live = [one for one in workers if one.state in _LIVE and pool in (None, one.pool)]
     if release is not None:
@@ -112,7 +112,7 @@ def _chosen(workers: Sequence[WorkerPicture], name: str | None, pool: str | None
     return found
 
 
-def _of_version(live: Sequence[WorkerPicture], release: str) -> list[str]:
+def _of_version(live: Sequence[WorkerView], release: str) -> list[str]:
     """Return the owners of a version; one that nobody has may be a slip, and says which there are."""
     found = [one.owner for one in live if one.version == release]
     there = ", ".join(sorted({one.version for one in live}))

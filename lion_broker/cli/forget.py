@@ -10,7 +10,7 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 
 from . import completion
-from .noting import listed, note
+from .auditing import listed, note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import cell, print_json
 

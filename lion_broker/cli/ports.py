@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lion_broker.mail.exchange import Exchange
     from lion_broker.telemetry.counts import Family
     from lion_broker.telemetry.port import Page, Pages
-    from lion_broker.worker.health import Pulse
+    from lion_broker.worker.health import HealthMonitor
     from lion_broker.worker.worker import Worker
 
 __all__ = ["HealthPort", "MetricsPort", "Ports", "StalledAfter", "open_ports"]
@@ -50,15 +50,15 @@ class Ports:
     """The open ports of a worker, by what they are for, and what watches its health."""
 
     urls: dict[str, str] = field(default_factory=dict)
-    pulse: Pulse | None = None
+    monitor: HealthMonitor | None = None
 
     async def beside(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do the work with its pulse felt."""
-        if self.pulse is None:
+        """Do the work with its health watched."""
+        if self.monitor is None:
             await work()
             return
         async with anyio.create_task_group() as group:
-            group.start_soon(self.pulse.run)
+            group.start_soon(self.monitor.run)
             await work()
             group.cancel_scope.cancel()
 
@@ -75,15 +75,17 @@ def open_ports(settings: Settings, worker: Worker, exchange: Exchange) -> Iterat
     from lion_broker.telemetry.counts import counting
     from lion_broker.telemetry.exposition import check_prometheus
     from lion_broker.telemetry.port import Port, checked_address
-    from lion_broker.worker.health import Pulse
+    from lion_broker.worker.health import HealthMonitor
 
-    pulse = Pulse(lambda: worker.state, exchange, patience=settings.patience, stalled_after=settings.stalled_after)
-    ports = Ports(pulse=pulse)
+    monitor = HealthMonitor(
+        lambda: worker.state, exchange, patience=settings.patience, stalled_after=settings.stalled_after
+    )
+    ports = Ports(monitor=monitor)
 
     def metrics(accept: str) -> Page:
-        return _metrics(worker, pulse, accept)
+        return _metrics(worker, monitor, accept)
 
-    health: Pages = {"/livez": lambda _: pulse.live(), "/readyz": lambda _: pulse.ready(), "/metrics": metrics}
+    health: Pages = {"/livez": lambda _: monitor.live(), "/readyz": lambda _: monitor.ready(), "/metrics": metrics}
     wanted = {
         "metrics": (settings.metrics_port, {"/metrics": metrics}),
         "health": (settings.health_port, health),
@@ -101,22 +103,22 @@ def open_ports(settings: Settings, worker: Worker, exchange: Exchange) -> Iterat
         yield ports
 
 
-def _metrics(worker: Worker, pulse: Pulse, accept: str) -> Page:
+def _metrics(worker: Worker, monitor: HealthMonitor, accept: str) -> Page:
     from lion_broker.errors import ConfigError
     from lion_broker.telemetry.exposition import metrics_page
     from lion_broker.telemetry.port import Page
 
     try:
-        return Page(*metrics_page(accept, lambda: _gauges(worker, pulse)))
+        return Page(*metrics_page(accept, lambda: _gauges(worker, monitor)))
     except ConfigError as error:
         return Page(f"{error}\n".encode(), "text/plain; charset=utf-8", 501)
 
 
-def _gauges(worker: Worker, pulse: Pulse) -> Iterable[Family]:
+def _gauges(worker: Worker, monitor: HealthMonitor) -> Iterable[Family]:
     from lion_broker.telemetry.exposition import gauge
 
     state = worker.state
     yield gauge("lion_broker_worker_info", (1, (version("lion-broker"), state.owner)))
     yield gauge("lion_broker_worker_inflight", (state.active, ()))
     yield gauge("lion_broker_worker_late_seconds", (state.late, ()))
-    yield gauge("lion_broker_worker_last_heartbeat_timestamp_seconds", (pulse.heard_at, ()))
+    yield gauge("lion_broker_worker_last_heartbeat_timestamp_seconds", (monitor.heard_at, ()))

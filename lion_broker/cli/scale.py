@@ -11,16 +11,16 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 
 from . import completion
+from .auditing import note
 from .listing import Column, Listing, told
-from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import ago, print_json
 
 if TYPE_CHECKING:
-    from lion_broker.insight.pictures import PoolPicture
+    from lion_broker.insight.views import PoolView
     from lion_broker.mail.exchange import Exchange
 
-    from .standing import Standing
+    from .up_state import UpState
 
 __all__ = ["scale"]
 
@@ -71,17 +71,17 @@ def scale(
         told(Listing(list(map(asdict, found)), _COLUMNS, _NOTHING), "table")
 
 
-def _up_here(url: str | None, namespace: str | None, exchange: str) -> Standing | None:
+def _up_here(url: str | None, namespace: str | None, exchange: str) -> UpState | None:
     """The `up` of this data directory, if it runs and is at that exchange."""
     from lion_broker.config import Settings
 
-    from .standing import Place
+    from .up_state import UpFiles
 
-    running = Place(Settings.load(url=url, namespace=namespace)).read()
+    running = UpFiles(Settings.load(url=url, namespace=namespace)).read()
     return running if running is not None and running.exchange == exchange else None
 
 
-def _told(pool: PoolPicture, up: Standing | None) -> str:
+def _told(pool: PoolView, up: UpState | None) -> str:
     """What was said about a pool, who heeds it, and what to do where nobody does."""
     if pool.wanted is None:
         said = f"How many workers the pool {pool.pool} is to have is not said any more; each `up` keeps those it has."
@@ -108,13 +108,13 @@ def _set(exchange: Exchange, pool: str, number: int | None) -> None:
         raise ConfigError(f"POOL {str(error).removeprefix('SetWanted.pool ')}") from None
 
 
-def _pools(exchange: Exchange, pool: str | None) -> list[PoolPicture]:
+def _pools(exchange: Exchange, pool: str | None) -> list[PoolView]:
     """Return all pools, or the one of a name, whether or not it has anything."""
     from lion_broker.insight.overview import pools_steps
-    from lion_broker.insight.pictures import PoolPicture
+    from lion_broker.insight.views import PoolView
     from lion_broker.mail.exchange import run
 
     found = run(exchange, pools_steps())
     if pool is None:
         return list(found)
-    return [next((one for one in found if one.pool == pool), PoolPicture(pool, 0, 0, 0.0, 0, 0))]
+    return [next((one for one in found if one.pool == pool), PoolView(pool, 0, 0, 0.0, 0, 0))]

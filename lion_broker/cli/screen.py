@@ -17,7 +17,7 @@ from .listing import Listing, fitted
 from .printing import cell
 
 if TYPE_CHECKING:
-    from .sight import Sight
+    from .status_report import StatusReport
 
 __all__ = ["drawn", "screen"]
 
@@ -27,14 +27,14 @@ _AROUND: Final = 12
 
 
 @contextmanager
-def screen(console: Console | None = None) -> Iterator[Callable[[Sight, str], None]]:
+def screen(console: Console | None = None) -> Iterator[Callable[[StatusReport, str], None]]:
     """Yield a function that draws a look, and what is wrong; the terminal is as before in the end."""
     console = console or Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         yield lambda sight, trouble: live.update(drawn(sight, trouble, *console.size), refresh=True)
 
 
-def drawn(sight: Sight, trouble: str, width: int, height: int) -> Group:
+def drawn(sight: StatusReport, trouble: str, width: int, height: int) -> Group:
     """Return a look as what rich prints in such a place: of long tables the first rows, of long words the beginning."""
     moment = datetime.fromtimestamp(sight.seen.at).astimezone().strftime("%H:%M:%S")
     parts: list[RenderableType] = [

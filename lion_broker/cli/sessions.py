@@ -12,11 +12,11 @@ from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 
 from . import completion
-from .finding import One, name_of, records_of, session_id
+from .auditing import note
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
-from .noting import note
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import moment, print_json, since
+from .session_lookup import One, name_of, records_of, session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

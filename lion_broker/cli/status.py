@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lion_broker.insight.overview import Overview
     from lion_broker.mail.exchange import Exchange
 
-    from .sight import Sight
+    from .status_report import StatusReport
 
 __all__ = ["Alarms", "status"]
 
@@ -111,24 +111,26 @@ class Alarms:
             yield f"{counted(len(lost), 'worker')} lost: {', '.join(lost)}; `lion-broker forget --all` ends this alarm."
 
 
-def _look(exchange: Exchange, namespace: str, before: Overview | None) -> Sight:
+def _look(exchange: Exchange, namespace: str, before: Overview | None) -> StatusReport:
     from lion_broker.insight.limits import limits_steps
     from lion_broker.insight.overview import overview_steps, rates
     from lion_broker.insight.unreceived import unreceived_steps
     from lion_broker.mail.exchange import run
     from lion_broker.mail.verbs import ReadSession
 
-    from .sight import Sight
+    from .status_report import StatusReport
 
     seen = run(exchange, unreceived_steps(run(exchange, overview_steps())))
     busiest = seen.busiest(_BUSIEST)
     records = exchange.call_all([ReadSession(tally.session) for tally in busiest]) if busiest else []
     names = {record.id: record.fields.get("name", "") for record in records if record is not None}
     speed = rates(before, seen) if before else None
-    return Sight(exchange.url, exchange.profile, namespace, seen, speed, busiest, names, run(exchange, limits_steps()))
+    return StatusReport(
+        exchange.url, exchange.profile, namespace, seen, speed, busiest, names, run(exchange, limits_steps())
+    )
 
 
-def _show(sight: Sight, as_json: bool) -> None:
+def _show(sight: StatusReport, as_json: bool) -> None:
     if as_json:
         print_json(sight.plain())
     else:
@@ -137,7 +139,7 @@ def _show(sight: Sight, as_json: bool) -> None:
 
 def _watch(exchange: Exchange, namespace: str, interval: float, as_json: bool) -> None:
     """Look until a signal; a server that did not answer at all is an error, one that stops answering is waited for."""
-    before: Sight | None = None
+    before: StatusReport | None = None
     with _screen(as_json) as draw:
         while True:
             began = time.monotonic()
@@ -152,7 +154,7 @@ def _watch(exchange: Exchange, namespace: str, interval: float, as_json: bool) -
 
 
 @contextmanager
-def _screen(as_json: bool) -> Iterator[Callable[[Sight, str], None]]:
+def _screen(as_json: bool) -> Iterator[Callable[[StatusReport, str], None]]:
     """Yield what shows a look, or that there is none: as a line of JSON, as text, or on a screen of its own."""
     if as_json:
         yield _as_line
@@ -165,11 +167,11 @@ def _screen(as_json: bool) -> Iterator[Callable[[Sight, str], None]]:
             yield draw
 
 
-def _as_line(sight: Sight, trouble: str) -> None:
+def _as_line(sight: StatusReport, trouble: str) -> None:
     told: dict[str, Any] = {"error": "BrokerUnavailable", "message": trouble} if trouble else sight.plain()
     print_json(told)
 
 
-def _as_text(sight: Sight, trouble: str) -> None:
+def _as_text(sight: StatusReport, trouble: str) -> None:
     typer.echo(f"{trouble} Looking again." if trouble else sight.text())
     typer.echo()

@@ -12,11 +12,11 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
-from .changes import folders_of, watch
+from .file_changes import folders_of, watch
 from .fleet import Fleet
 from .loading import check_registry
+from .own_command import own_words, typed_words
 from .running import Signals, on_eof, run, until_told
-from .words import own_words, typed_words
 
 if TYPE_CHECKING:
     import typer

@@ -16,15 +16,15 @@ from lion_broker.errors import BranchClosed, BrokerUnavailable, ConfigError, Ite
 from lion_broker.mail.naming import DEFAULT_BRANCH, default_of
 
 from .age import seconds_of
-from .finding import Maybe, session_id
-from .marks import Marks
 from .options import AsJson, Namespace, Url, exchange_at
 from .printing import branch_cell, cell, paint, print_json
 from .running import ended_by_reader, ended_by_signals, reader_is_gone
+from .session_lookup import Maybe, session_id
+from .tail_positions import TailPositions
 
 if TYPE_CHECKING:
-    from lion_broker.insight.pictures import Happening
     from lion_broker.insight.tail import Happenings
+    from lion_broker.insight.views import Happening
     from lion_broker.mail.exchange import Exchange
 
 __all__ = ["tail"]
@@ -99,7 +99,7 @@ def tail(
     SIGTERM end it with 0. Example: lion-broker tail --since 5m --kind failed --kind dead
     """
     after = _begin(since, until_idle)
-    marks = Marks(state) if state is not None else None
+    marks = TailPositions(state) if state is not None else None
     with exchange_at(url, namespace) as exchange, ended_by_signals(), ended_by_reader():
         wanted = session_id(exchange, session) if session is not None else None
         watch = _Watch(exchange, wanted, after, branch or "", category or "", kind or (), marks, many=wanted is None)
@@ -139,7 +139,7 @@ class _Watch:
         branch: str,
         category: str,
         kinds: Sequence[str],
-        marks: Marks | None,
+        marks: TailPositions | None,
         *,
         many: bool,
     ) -> None:

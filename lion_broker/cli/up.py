@@ -15,16 +15,16 @@ from lion_broker.errors import ItemNotFoundError
 
 from .exits import Code
 from .options import AsJson, Lease, Namespace, Url, shared_exchange
+from .own_command import own_name, own_words, typed_words
 from .printing import print_json
 from .running import log_to_stderr, run
-from .words import own_name, own_words, typed_words
 from .work_options import Concurrency, Grace, Level, LogFormat
 from .worker import check_pools
 
 if TYPE_CHECKING:
     from lion_broker.config import Settings
 
-    from .standing import Place
+    from .up_state import UpFiles
 
 __all__ = ["down", "up"]
 
@@ -93,13 +93,13 @@ def up(
 
     from .deployment import Plan, serve
     from .loading import check_registry
-    from .standing import Place
     from .supervise import given_environ
+    from .up_state import UpFiles
 
     settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
     pools = list(dict.fromkeys(pool or ["default"]))
     check_pools(pools)
-    place = Place(settings)
+    place = UpFiles(settings)
     if address:
         _tell_address(place, as_json)
         return
@@ -134,10 +134,10 @@ def down(
     from lion_broker.config import Settings
 
     from .server import AGAIN
-    from .standing import Place
+    from .up_state import UpFiles
 
     settings = Settings.load(namespace=namespace)
-    place = Place(settings)
+    place = UpFiles(settings)
     was_up, running = place.is_taken(), place.read()
     if not place.terminate(timeout):
         raise typer.Exit(_unfinished(place, timeout, as_json))
@@ -158,7 +158,7 @@ def _stop_server(url: str, settings: Settings) -> bool:
     return stop(directory_of(url, settings.environ), environ=settings.environ)
 
 
-def _tell_address(place: Place, as_json: bool) -> None:
+def _tell_address(place: UpFiles, as_json: bool) -> None:
     """Print where a browser enters, for whoever has lost sight of what `up` printed."""
     running = place.read()
     if running is None:
@@ -171,7 +171,7 @@ def _tell_address(place: Place, as_json: bool) -> None:
         typer.echo(running.address)
 
 
-def _unfinished(place: Place, timeout: float, as_json: bool) -> int:
+def _unfinished(place: UpFiles, timeout: float, as_json: bool) -> int:
     running = place.read()
     who = f"process {running.pid}" if running else "it"
     text = f"After {timeout:g} s {who} has turns that have not ended. `lion-broker down` again drops them."
@@ -205,7 +205,7 @@ def _show(event: dict[str, Any], end: str) -> None:
     typer.echo("\n".join(f"  {name:<11}{value}" for name, value in rows))
 
 
-def _detach(context: typer.Context, settings: Settings, place: Place, as_json: bool) -> None:
+def _detach(context: typer.Context, settings: Settings, place: UpFiles, as_json: bool) -> None:
     """Start it in a process that outlives this one and its terminal, and wait until it is up."""
     from .supervise import given_environ
 

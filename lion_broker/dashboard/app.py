@@ -32,7 +32,7 @@ from .pulse import Pulse
 from .routes import (
     audit,
     dead,
-    deaths,
+    dead_groups,
     document,
     entrance,
     find,
@@ -115,7 +115,7 @@ def _routes() -> list[BaseRoute]:
         recalling,
         pausing,
         sending,
-        deaths,
+        dead_groups,
         overview,
         sessions,
         mail,

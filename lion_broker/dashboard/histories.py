@@ -87,11 +87,11 @@ class _Kept:
 
     def known(self) -> Known:
         """What is known by now."""
-        history, standing = self.history, self.passages.standing
+        history, pending = self.history, self.passages.pending
         whole = self.complete and self.task is None
         mails = len(history.stories)
         cut = history.cut or history.left_out > 0
-        return Known(self.passages, Progress(history.logs, history.total, mails, whole, cut, standing.left_out))
+        return Known(self.passages, Progress(history.logs, history.total, mails, whole, cut, pending.left_out))
 
 
 class Histories:
@@ -144,7 +144,7 @@ class Histories:
         kept = self._kept.get(session)
         if kept is None:
             history = RecentHistory(session)
-            kept = self._kept[session] = _Kept(history, Passages(session, history=history, standing=_WAITING))
+            kept = self._kept[session] = _Kept(history, Passages(session, history=history, pending=_WAITING))
         self._kept.move_to_end(session)
         while len(self._kept) > _KEPT:
             _, oldest = self._kept.popitem(last=False)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from lion_broker.insight.pictures import Flow, Lanes
 from lion_broker.insight.prices import Prices
+from lion_broker.insight.views import Flow, Lanes
 
 from .routes.audit import COLUMNS as AUDIT_COLUMNS
-from .routes.deaths import COLUMNS as GROUP_COLUMNS
+from .routes.dead_groups import COLUMNS as GROUP_COLUMNS
 from .routes.find import COLUMNS as FOUND_COLUMNS
 from .tables import Empty, Table
 from .views.conversation import said_table

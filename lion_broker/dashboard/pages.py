@@ -18,7 +18,7 @@ from starlette.routing import Route
 from lion_broker.core.numbers import counted
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
-from lion_broker.insight.lengths import length
+from lion_broker.insight.durations import duration
 
 from .arranging import arranged, sort_links
 from .asked import SIZES, afresh
@@ -142,7 +142,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "moment": moment,
-        "span": length,
+        "span": duration,
         "number": number,
         "counted": counted,
         "short": short,

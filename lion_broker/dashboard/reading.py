@@ -12,7 +12,7 @@ from lion_broker.branch.journal import Kind
 from lion_broker.dashboard.views.sessions import branch_name
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.history import Story
-from lion_broker.insight.standing import Waits
+from lion_broker.insight.pending import Waits
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.exchange import Steps, ask, ask_all, together
 from lion_broker.mail.records import BranchRecord, DeadLetter, LogRecord
@@ -140,9 +140,9 @@ def names_steps(wanted: Iterable[tuple[str, str]], defaults: Iterable[str] = ())
         for first in range(0, len(ids), _IDS)
     ]
     pages = yield from ask_all(verbs)
-    standing = frozenset(defaults)
+    pending = frozenset(defaults)
     records = [record for page in pages for record in page]
-    names = {one.id: branch_name(one, one.id if one.id in standing else "") for one in records}
+    names = {one.id: branch_name(one, one.id if one.id in pending else "") for one in records}
     return {**names, **dict.fromkeys(by_session, "the session")}
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import Attempt, End, delivered_at, read_times
+from lion_broker.branch.turn_times import Attempt, End, delivered_at, read_times
 from lion_broker.mail.exchange import Steps
 from lion_broker.mail.records import LogRecord, Occurrence
 from lion_broker.mail.verbs import ReadEvents, ReadLog, Verb

@@ -6,9 +6,9 @@ from functools import cached_property
 from keyword import kwlist
 from pathlib import Path
 
-from lion_broker.demo.alike import alternatives
 from lion_broker.demo.directory import Skipped, read_directory
 from lion_broker.demo.passages import Passage
+from lion_broker.demo.synonyms import alternatives
 from lion_broker.demo.topics import MEANINGS, SYNONYMS, read_topics
 from lion_broker.errors import ItemNotFoundError
 

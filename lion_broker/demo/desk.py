@@ -12,6 +12,7 @@ from lion_broker.branch.branch import Branch
 from lion_broker.demo import roles
 from lion_broker.demo.audit import Audit, audit
 from lion_broker.demo.corpus import Corpus
+from lion_broker.demo.corpus_tools import CORPUS
 from lion_broker.demo.crew import Crew
 from lion_broker.demo.findings import Quote
 from lion_broker.demo.model import Tokens
@@ -19,7 +20,6 @@ from lion_broker.demo.notes import Kind, order, said
 from lion_broker.demo.picture import Picture
 from lion_broker.demo.quotes import verify
 from lion_broker.demo.research import APP
-from lion_broker.demo.shelf import CORPUS
 from lion_broker.errors import BrokerError, RoundTimeout
 from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.records import BranchRecord, Occurrence

@@ -6,7 +6,7 @@ from typing import Final
 
 from lion_broker.branch.registry import Registry
 from lion_broker.config import Settings
-from lion_broker.demo import roles, shelf
+from lion_broker.demo import corpus_tools, roles
 from lion_broker.demo.model import model_of
 
 __all__ = ["APP", "registry"]
@@ -18,8 +18,8 @@ APP: Final = f"{__name__}:registry"
 def _offer() -> Registry:
     """Return what the desk's workers can do: two tools, a model, and what each role does."""
     offer = Registry()
-    offer.tool(shelf.search)
-    offer.tool(shelf.open_passage)
+    offer.tool(corpus_tools.search)
+    offer.tool(corpus_tools.open_passage)
     offer.model(roles.MODEL, model_of(Settings.load().environ))
     for name, behaviour in (
         ("planner", roles.planner),

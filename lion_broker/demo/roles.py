@@ -15,6 +15,7 @@ import anyio
 
 from lion_broker.branch.branch import Branch
 from lion_broker.core.numbers import counted
+from lion_broker.demo.corpus_tools import corpus_search
 from lion_broker.demo.findings import Finding, Quote, SubQuestion
 from lion_broker.demo.model import is_offline, label_of, own_words, tokens_of
 from lion_broker.demo.notes import Kind, answer, kind_of, order, said, values_of
@@ -25,7 +26,6 @@ from lion_broker.demo.quotes import pick, selection, verify
 from lion_broker.demo.report import Report, candidates, compose
 from lion_broker.demo.review import Review, Verdict
 from lion_broker.demo.search import Hit
-from lion_broker.demo.shelf import shelf
 from lion_broker.errors import ModelError, ToolError
 from lion_broker.mail.mail import Mail
 from lion_broker.messages import AssistantResponse
@@ -76,8 +76,8 @@ async def planner(branch: Branch, mail: Mail) -> None:
     for name in readers:
         branch.send(name, "tool", list(branch.tools.values()))
     branch.send(WRITER, "imodel", MODEL)
-    planned = sub_questions(question, shelf())
-    unknown = read_question(question, shelf()).unknown
+    planned = sub_questions(question, corpus_search())
+    unknown = read_question(question, corpus_search()).unknown
     plan = {"question": question, "asker": str(mail.sender), "parts": len(planned), "unknown": list(unknown)}
     branch.send(WRITER, "message", order(f"Write the report: {question}", Kind.PLAN, **plan))
     for part in planned:
@@ -109,7 +109,7 @@ async def reader(branch: Branch, mail: Mail) -> None:
 
 async def critic(branch: Branch, mail: Mail) -> None:
     """Check every offered quote against the corpus: send rejects back to the reader, the rest on to the writer."""
-    review = Review(lambda quote: verify(quote, shelf().corpus))
+    review = Review(lambda quote: verify(quote, corpus_search().corpus))
     verdicts: list[Verdict] = []
     for sender, values in said(branch, Kind.FINDING):
         # What was judged before is judged again, the same; only what this mail adds is said.
@@ -176,7 +176,7 @@ def _send_back(branch: Branch, verdict: Verdict) -> None:
 
 async def _composed(branch: Branch, question: str, unknown: list[str], findings: list[Finding]) -> Report:
     """Compose the report, led by the model that the planner has sent: it chooses sentences, or writes some."""
-    make = partial(compose, question, findings, label_of(branch.chat_model), shelf().corpus.name, unknown)
+    make = partial(compose, question, findings, label_of(branch.chat_model), corpus_search().corpus.name, unknown)
     if is_offline(branch.chat_model):
         return make(await _chosen(branch, question, findings))
     draft = make()

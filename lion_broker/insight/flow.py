@@ -7,7 +7,7 @@ from collections import Counter
 from lion_broker.mail.exchange import Steps
 
 from .passages import Passages
-from .pictures import Edge, Flow
+from .views import Edge, Flow
 
 __all__ = ["flow_of", "flow_steps"]
 

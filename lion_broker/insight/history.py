@@ -10,14 +10,14 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import Attempt, End, Times, delivered_at, read_times
+from lion_broker.branch.turn_times import Attempt, End, TurnTimes, delivered_at, read_times
 from lion_broker.errors import ItemNotFoundError, LionError
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
 from lion_broker.mail.records import BranchRecord, LogRecord, Stamp
 from lion_broker.mail.verbs import ReadBranches, ReadLog, ReadSession
 from lion_broker.mail.wire import Header, decode_header
 
-from .wording import beginning, beginning_of
+from .preview import preview, preview_of
 
 __all__ = ["MOST", "History", "LogReader", "Story"]
 
@@ -116,7 +116,7 @@ class History:
             self._make_room()
         return found
 
-    def standing(self, mail: str) -> Story | None:
+    def pending(self, mail: str) -> Story | None:
         """The story of a mail that stands somewhere: it is kept although it is older than the newest `most`.
 
         What is not done is what is asked about most, however much came after it; who calls this bounds how many.
@@ -208,7 +208,7 @@ class LogReader:
         self._place = _LAST_PLACE if after else 0
         self._stamp: Stamp | None = None
         self._before = 0.0
-        self._times: Times | None = None
+        self._times: TurnTimes | None = None
         self._came: Iterator[float | None] = iter(())
         self._shared: list[str] = []
         """What the branch has got by the mail that the next record names: tools, or a model."""
@@ -255,7 +255,7 @@ class LogReader:
             header = decode_header(record.head)
             if (story := self._applied(header.id, header.sender, header.category)) is not None:
                 story.know(header)
-                story.text = story.text or beginning_of(record.body)
+                story.text = story.text or preview_of(record.body)
                 story.written = (self._branch, row.version, row.place)
             self._shared = []
         elif record.kind == Kind.TOOK:
@@ -298,7 +298,7 @@ class LogReader:
             story.recipient, story.category = story.recipient or self._branch, category
             story.sender = sender or story.sender
             if category in _SHARED:
-                story.text = story.text or beginning(", ".join(self._shared))
+                story.text = story.text or preview(", ".join(self._shared))
             created, cause = body.get("created"), body.get("cause")
             story.sent = created if isinstance(created, float) else story.sent
             story.cause = cause if isinstance(cause, str) else story.cause

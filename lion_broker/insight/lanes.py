@@ -10,9 +10,9 @@ from lion_broker.mail.exchange import Steps
 
 from .history import MOST
 from .passages import Passages, time_of
-from .pictures import Lanes, Passage
-from .reach import APART_SECONDS, newest_steps
+from .read_depth import APART_SECONDS, newest_steps
 from .recent import RecentHistory
+from .views import Lanes, Passage
 
 __all__ = ["lanes_of", "lanes_steps"]
 

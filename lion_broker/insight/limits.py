@@ -8,11 +8,11 @@ from lion_broker.mail.deployment import BudgetRecord, BudgetWait
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.verbs import ReadBudgets
 
-__all__ = ["LimitPicture", "WaitPicture", "limit_pictures", "limits_steps"]
+__all__ = ["LimitView", "LimitWait", "limit_views", "limits_steps"]
 
 
 @dataclass(frozen=True, slots=True)
-class WaitPicture:
+class LimitWait:
     """Who waits for a limit: a process (a worker, or host and process id), and whose call is the next there, if known.
 
     It waits with so many `calls`, and asks again in so many `seconds`.
@@ -26,7 +26,7 @@ class WaitPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitPicture:
+class LimitView:
     """A limit that processes on one exchange share: so many requests and tokens for each `interval_seconds`.
 
     None is for what has no limit. What is left may be below 0, where more was used than was reserved; all is there
@@ -44,21 +44,21 @@ class LimitPicture:
     idle_seconds: float
     calls: int
     wait_seconds: float | None
-    waits: tuple[WaitPicture, ...] = ()
+    waits: tuple[LimitWait, ...] = ()
 
 
-def limits_steps() -> Steps[tuple[LimitPicture, ...]]:
+def limits_steps() -> Steps[tuple[LimitView, ...]]:
     """Look at the limits that were used in the last day; one call."""
-    return limit_pictures((yield from ask(ReadBudgets())))
+    return limit_views((yield from ask(ReadBudgets())))
 
 
-def limit_pictures(records: tuple[BudgetRecord, ...]) -> tuple[LimitPicture, ...]:
+def limit_views(records: tuple[BudgetRecord, ...]) -> tuple[LimitView, ...]:
     """Return limits, those first for which somebody waits, then by model."""
     pictures = (_limit(record) for record in records)
     return tuple(sorted(pictures, key=lambda one: (-one.calls, one.model, one.name)))
 
 
-def _limit(record: BudgetRecord) -> LimitPicture:
+def _limit(record: BudgetRecord) -> LimitView:
     waits = tuple(map(_wait, record.waits))
     interval = record.interval_ms / 1000
     missing = (
@@ -66,7 +66,7 @@ def _limit(record: BudgetRecord) -> LimitPicture:
         for limit, left in ((record.limit_requests, record.requests), (record.limit_tokens, record.tokens))
         if limit and left is not None
     )
-    return LimitPicture(
+    return LimitView(
         name=record.budget,
         model=record.title or record.budget,
         interval_seconds=interval,
@@ -82,6 +82,6 @@ def _limit(record: BudgetRecord) -> LimitPicture:
     )
 
 
-def _wait(one: BudgetWait) -> WaitPicture:
+def _wait(one: BudgetWait) -> LimitWait:
     process, session, branch = [*one.who.split("\n", 2), "", ""][:3]
-    return WaitPicture(process, session, branch, one.calls, one.wait_ms / 1000)
+    return LimitWait(process, session, branch, one.calls, one.wait_ms / 1000)

@@ -10,17 +10,17 @@ from lion_broker.mail.deployment import Enrolled, PoolRecord, Roll, Tally, Worke
 from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.verbs import CountMail, ReadDue, ReadPools, ReadWorkers
 
-from .pictures import PoolPicture, WorkerPicture
+from .views import PoolView, WorkerView
 
 __all__ = [
     "LOST",
     "Overview",
     "Rates",
     "overview_steps",
-    "pool_pictures",
+    "pool_views",
     "pools_steps",
     "rates",
-    "worker_pictures",
+    "worker_views",
     "workers_steps",
 ]
 
@@ -44,8 +44,8 @@ class Overview:
     """
 
     at: float
-    workers: tuple[WorkerPicture, ...]
-    pools: tuple[PoolPicture, ...]
+    workers: tuple[WorkerView, ...]
+    pools: tuple[PoolView, ...]
     tallies: tuple[Tally, ...] = field(repr=False)
     retrying: int = 0
     more: bool = False
@@ -150,34 +150,34 @@ def overview_steps(limit: int = 10_000) -> Steps[Overview]:
             break
         tallies += page
         place += min(_PAGE, limit + 1)
-    workers = worker_pictures(roll)
+    workers = worker_views(roll)
     shown, more = tuple(tallies[:limit]), len(tallies) > limit
-    return Overview(roll.now / 1000, workers, pool_pictures(pools, workers), shown, due.retrying, more)
+    return Overview(roll.now / 1000, workers, pool_views(pools, workers), shown, due.retrying, more)
 
 
-def workers_steps() -> Steps[tuple[WorkerPicture, ...]]:
+def workers_steps() -> Steps[tuple[WorkerView, ...]]:
     """Look at the register alone; one call."""
     roll = yield from ask(ReadWorkers())
-    return worker_pictures(roll)
+    return worker_views(roll)
 
 
-def pools_steps() -> Steps[tuple[PoolPicture, ...]]:
+def pools_steps() -> Steps[tuple[PoolView, ...]]:
     """Look at the pools alone; one call."""
     roll, pools = yield (ReadWorkers(), ReadPools())
-    return pool_pictures(pools, worker_pictures(roll))
+    return pool_views(pools, worker_views(roll))
 
 
-def worker_pictures(roll: Roll) -> tuple[WorkerPicture, ...]:
+def worker_views(roll: Roll) -> tuple[WorkerView, ...]:
     """Return the workers of a register by pool, those that run first and the lost last."""
     order = (WorkerPhase.RUNNING, WorkerPhase.DRAINING, WorkerPhase.STOPPED, LOST)
     pictures = (_worker(enrolled, roll.now) for enrolled in roll.workers)
     return tuple(sorted(pictures, key=lambda one: (one.pool, order.index(one.state), one.started, one.owner)))
 
 
-def pool_pictures(records: tuple[PoolRecord, ...], workers: tuple[WorkerPicture, ...]) -> tuple[PoolPicture, ...]:
+def pool_views(records: tuple[PoolRecord, ...], workers: tuple[WorkerView, ...]) -> tuple[PoolView, ...]:
     """Return the pools that have work, workers, or wish for some, by name."""
     known = {record.pool: record for record in records}
-    serving: dict[str, list[WorkerPicture]] = {name: [] for name in known}
+    serving: dict[str, list[WorkerView]] = {name: [] for name in known}
     for worker in workers:
         if worker.state == WorkerPhase.RUNNING:
             serving.setdefault(worker.pool, []).append(worker)
@@ -204,8 +204,8 @@ def rates(before: Overview, after: Overview) -> Rates | None:
     return Rates(seconds, speed("posted"), speed("applied"), speed("redelivered"), speed("dead"))
 
 
-def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
-    return PoolPicture(
+def _pool(record: PoolRecord, workers: list[WorkerView]) -> PoolView:
+    return PoolView(
         pool=record.pool,
         ready=record.ready,
         claimed=record.claimed,
@@ -218,11 +218,11 @@ def _pool(record: PoolRecord, workers: list[WorkerPicture]) -> PoolPicture:
     )
 
 
-def _worker(enrolled: Enrolled, now: int) -> WorkerPicture:
+def _worker(enrolled: Enrolled, now: int) -> WorkerView:
     report = enrolled.report
     silent = now - enrolled.heard > _MISSED * report.beat_ms
     gone = silent or report.state == WorkerPhase.STOPPED
-    return WorkerPicture(
+    return WorkerView(
         owner=report.owner,
         pool=report.pool,
         state=LOST if silent and report.state != WorkerPhase.STOPPED else str(report.state),

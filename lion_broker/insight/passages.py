@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lion_broker.branch.times import End
+from lion_broker.branch.turn_times import End
 from lion_broker.mail.exchange import Steps
 from lion_broker.mail.waiting import WaitsAt
 
 from .history import MOST, History, Story
-from .pictures import Passage
-from .standing import Standing
+from .pending import PendingMail
+from .views import Passage
 
 __all__ = ["Passages", "time_of"]
 
@@ -23,7 +23,7 @@ _ROUNDS: Final = 2
 class Passages:
     """The mail of one session with its way, bounded; `read_steps` may be called again and again, and reads what is new.
 
-    `most` and `since` as in `History`, or a `history` of one's own. Of what waits, `standing` mails are looked at.
+    `most` and `since` as in `History`, or a `history` of one's own. Of what waits, `pending` mails are looked at.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class Passages:
         most: int = MOST,
         since: str = "",
         history: History | None = None,
-        standing: int | None = None,
+        pending: int | None = None,
     ) -> None:
         self.history = history or History(session, most=most, since=since)
-        self.standing = Standing(self.history, standing or most)
+        self.pending = PendingMail(self.history, pending or most)
         self._gone: set[str] = set()
 
     def read_steps(self) -> Steps[None]:
         """Read the logs, and what waits. Raises ItemNotFoundError when there is no such session."""
         yield from self.history.read_steps()
-        yield from self.standing.read_steps()
+        yield from self.pending.read_steps()
         lost = self._lost()
         for _ in range(_ROUNDS):
             # What waited when the logs were read may have been applied when the stations were, and the other way round.
@@ -50,15 +50,15 @@ class Passages:
                 yield from self.history.read_steps()
                 lost = self._lost()
             if lost:
-                yield from self.standing.read_steps()
+                yield from self.pending.read_steps()
                 lost = self._lost()
         self._gone |= lost
 
     def place_steps(self, mails: Sequence[str]) -> Steps[None]:
         """Find out where mails stand of which only the sending is known, as more waits than was looked at."""
-        if self.standing.left_out:
+        if self.pending.left_out:
             stories = [self.history.stories[one] for one in mails]
-            yield from self.standing.look_steps(one for one in stories if self.state_of(one) == "sent")
+            yield from self.pending.look_steps(one for one in stories if self.state_of(one) == "sent")
 
     def all(self) -> list[Passage]:
         """Every mail, in the order of sending."""
@@ -77,7 +77,7 @@ class Passages:
 
     def of(self, story: Story) -> Passage:
         """The way of one mail."""
-        waits, dead = self.standing.waits.get(story.mail), self.standing.dead.get(story.mail)
+        waits, dead = self.pending.waits.get(story.mail), self.pending.dead.get(story.mail)
         first = story.attempts[0] if story.attempts else None
         held = story.done is False and waits is not None and waits.held
         owner = story.owner
@@ -109,35 +109,35 @@ class Passages:
         """Where a mail is on its way, in a word of `Passage`."""
         if story.done:
             return "applied"
-        if story.mail in self.standing.dead:
+        if story.mail in self.pending.dead:
             return "dead"
-        waits = self.standing.waits.get(story.mail)
+        waits = self.pending.waits.get(story.mail)
         if waits is None:
             return "gone" if self._is_told(story) else "sent"
         return "working" if waits.held else _STATES.get(waits.where, "waiting")
 
     def _is_told(self, story: Story) -> bool:
         """Whether what was read tells what became of a mail, wherever it is."""
-        return not self.standing.left_out and self.history.knows_end_of(story)
+        return not self.pending.left_out and self.history.knows_end_of(story)
 
     def _attempts(self, story: Story) -> int:
-        dead = self.standing.dead.get(story.mail)
-        waits = None if story.done else self.standing.waits.get(story.mail)
+        dead = self.pending.dead.get(story.mail)
+        waits = None if story.done else self.pending.waits.get(story.mail)
         numbers = [one.number for one in story.attempts]
         return max([*numbers, dead.attempts if dead else 0, waits.attempts if waits else 0, 1 if story.done else 0])
 
     def _trouble(self, story: Story) -> str:
         """What is wrong with a mail that is not dead: who had it and was lost, or how its last attempt ended."""
-        waits = None if story.done else self.standing.waits.get(story.mail)
+        waits = None if story.done else self.pending.waits.get(story.mail)
         if waits is not None and waits.tried:
             return f"WorkerLost: {', '.join(waits.tried)}"
         return _error_of(story)
 
     def _lost(self) -> set[str]:
         """Mails that are nowhere, but for those that were looked for before."""
-        standing = self.standing
+        pending = self.pending
         open_ = {mail for mail, story in self.history.stories.items() if not story.done and self._is_told(story)}
-        return open_ - standing.dead.keys() - standing.waits.keys() - self._gone
+        return open_ - pending.dead.keys() - pending.waits.keys() - self._gone
 
 
 def _error_of(story: Story) -> str:

@@ -13,8 +13,8 @@ from lion_broker.mail.deployment import mark_of_pool
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
 
-from .lengths import length
-from .pictures import Passage, PoolPicture, WorkerPicture
+from .durations import duration
+from .views import Passage, PoolView, WorkerView
 
 __all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
 
@@ -37,7 +37,7 @@ class Reason:
     about: str = ""
 
 
-def paused_in(pool: PoolPicture) -> Reason | None:
+def paused_in(pool: PoolView) -> Reason | None:
     """Return what is paused of a pool, and what resumes it; None where nothing is."""
     command = f"lion-broker branch resume --pool {pool.pool}"
     if pool.pause:
@@ -50,7 +50,7 @@ def paused_in(pool: PoolPicture) -> Reason | None:
     return None
 
 
-def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], now: float) -> Reason | None:
+def lost_among(workers: Sequence[WorkerView], pools: Sequence[PoolView], now: float) -> Reason | None:
     """Return who was lost and when, and what becomes of what was in hand; None where nobody was.
 
     It is told for two minutes, and for as long as what was in hand may still wait for somebody. `now` is the server's
@@ -71,13 +71,13 @@ def lost_among(workers: Sequence[WorkerPicture], pools: Sequence[PoolPicture], n
         fate = "what was in hand goes to others of the pool"
     else:
         fate = "nothing of what was in hand is left to do"
-    silent = length(max(1, round(now - lost[0].heard)))
+    silent = duration(max(1, round(now - lost[0].heard)))
     moment = datetime.fromtimestamp(lost[0].heard, UTC).strftime("%H:%M:%S UTC")
     command = f"lion-broker forget {lost[0].owner if len(lost) == 1 else '--all'}"
     return Reason(f"{who} lost, last heard {silent} ago, at {moment}: {fate}.", command, "workers")
 
 
-def _is_news(lost: WorkerPicture, pool: PoolPicture | None, now: float) -> bool:
+def _is_news(lost: WorkerView, pool: PoolView | None, now: float) -> bool:
     """Whether a worker was lost just now, or what was in its hands may wait for somebody yet."""
     silent = now - lost.heard
     if silent < _NEWS_SECONDS or pool is None:
@@ -88,14 +88,14 @@ def _is_news(lost: WorkerPicture, pool: PoolPicture | None, now: float) -> bool:
     return pool.ready > 0 and pool.oldest_seconds >= silent - _GIVEN_BACK_SECONDS
 
 
-def still_among(workers: Sequence[WorkerPicture]) -> Reason | None:
+def still_among(workers: Sequence[WorkerView]) -> Reason | None:
     """Return whose event loop stands still, and what shows why; None where all go on."""
     worst = max(workers, key=lambda one: one.late_seconds or 0.0, default=None)
     if worst is None or worst.late_seconds is None or worst.late_seconds < _STILL_SECONDS:
         return None
     text = (
-        f"The event loop of {worst.owner} stands still, for {length(round(worst.late_seconds))} now: a behaviour there"
-        " computes, or waits without await, and all its other branches wait for it."
+        f"The event loop of {worst.owner} stands still, for {duration(round(worst.late_seconds))} now: a behaviour"
+        " there computes, or waits without await, and all its other branches wait for it."
     )
     return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
 
@@ -104,7 +104,7 @@ def reason_of(
     session: str,
     passage: Passage,
     record: BranchRecord | None,
-    workers: Sequence[WorkerPicture],
+    workers: Sequence[WorkerView],
     now: float | None = None,
 ) -> Reason | None:
     """Return why a mail has not taken effect, by where it and its branch (`record`) stand and who is at work.
@@ -121,7 +121,7 @@ def reason_of(
 
 
 def _why(
-    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerPicture], now: float
+    session: str, passage: Passage, record: BranchRecord | None, workers: Sequence[WorkerView], now: float
 ) -> Reason:
     if passage.state == "gone":
         return Reason(
@@ -147,14 +147,14 @@ def _why(
 def _at_work(passage: Passage, record: BranchRecord, now: float) -> str:
     worker = passage.owner or "A worker"
     if passage.since is not None:
-        return f"{worker} works on it now, for {length(max(1, round(now - passage.since)))}."
+        return f"{worker} works on it now, for {duration(max(1, round(now - passage.since)))}."
     if record.at and record.at != passage.mail:
         # It was done in the same turn, and is written down at the end of that; or the turn before has ended just now.
         return f"{worker} has it in hand, and was at the mail {record.at} a moment ago."
     return f"{worker} works on it now."
 
 
-def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequence[WorkerPicture]) -> Reason:
+def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequence[WorkerView]) -> Reason:
     """Why it waits, where nothing is wrong with the mail itself, or it has failed and is tried again."""
     pool, name = record.seed.pool, _name(record)
     if record.id == session:
@@ -183,7 +183,7 @@ def _waiting(session: str, passage: Passage, record: BranchRecord, workers: Sequ
     return Reason(f"{name} is next: a seat of the pool {pool} is free.", "", "workers")
 
 
-def _nobody_knows(behaviour: str, running: Sequence[WorkerPicture]) -> bool:
+def _nobody_knows(behaviour: str, running: Sequence[WorkerView]) -> bool:
     """Whether all workers tell what they can do, and none can do this."""
     return behaviour != "" and all(one.behaviours is not None and behaviour not in one.behaviours for one in running)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from .pictures import Happening, Lanes
+from .views import Happening, Lanes
 
 __all__ = ["HAPPENING_COLUMNS", "MAIL_COLUMNS", "happening_rows", "mail_rows"]
 

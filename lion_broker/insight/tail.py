@@ -13,7 +13,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from lion_broker.branch.journal import Kind
-from lion_broker.branch.times import LONGEST_DETAIL, End, read_times
+from lion_broker.branch.turn_times import LONGEST_DETAIL, End, read_times
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError, LionError
 from lion_broker.mail.checks import is_entry, is_id
@@ -23,8 +23,8 @@ from lion_broker.mail.verbs import ReadDead, ReadEvents, ReadLog
 from lion_broker.mail.wire import decode_header
 from lion_broker.telemetry.lines import without_credentials
 
-from .pictures import Happening
-from .wording import beginning_of
+from .preview import preview_of
+from .views import Happening
 
 __all__ = ["Happenings"]
 
@@ -154,7 +154,7 @@ def _of_record(record: Record, bare: Happening) -> Iterator[Happening]:
     elif record.kind == Kind.MAIL:
         header = decode_header(record.head)
         told = replace(bare, kind="applied", mail=header.id, category=header.category, sender=header.sender)
-        yield replace(told, recipient=header.recipient, text=beginning_of(record.body))
+        yield replace(told, recipient=header.recipient, text=preview_of(record.body))
     elif record.kind == Kind.TOOK:
         body = from_json(record.body)
         if body["mail"]:

@@ -12,7 +12,7 @@ from lion_broker.core.numbers import counted
 from lion_broker.core.portable import one_line
 from lion_broker.errors import ConfigError
 
-from .pictures import Lanes, Passage
+from .views import Lanes, Passage
 
 __all__ = ["Timeline"]
 

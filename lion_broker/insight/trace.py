@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lion_broker.branch.times import Attempt, End, delivered_at
+from lion_broker.branch.turn_times import Attempt, End, delivered_at
 from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.mail.exchange import Steps
@@ -14,9 +14,9 @@ from lion_broker.telemetry.acts import Act
 
 from .history import Story
 from .passages import Passages
-from .pictures import WORKER_LOST, Span, Trace
-from .reach import mail_steps
-from .standing import Waits
+from .pending import Waits
+from .read_depth import mail_steps
+from .views import WORKER_LOST, Span, Trace
 
 __all__ = ["trace_of", "trace_steps"]
 
@@ -102,11 +102,11 @@ class _Tracer:
             yield _span("leased", "", attempt.given, attempt.begun)
             yield from _work(attempt)
             known, free = attempt.number, attempt.ended
-        dead = None if story.done else self._passages.standing.dead.get(story.mail)
+        dead = None if story.done else self._passages.pending.dead.get(story.mail)
         if dead is not None and dead.attempts > known:
             # The last of its owners has not tried it any more, but given it up.
             yield _cut(known + 1, dead.attempts, free or dead.at, dead.at, dead.owners[:-1])
-        waits = None if story.done else self._passages.standing.waits.get(story.mail)
+        waits = None if story.done else self._passages.pending.waits.get(story.mail)
         if waits is not None and waits.since is not None:
             yield from _going_on(waits, waits.since, known, free)
         if story.ended is not None and free is not None and story.attempts:

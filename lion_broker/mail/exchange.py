@@ -24,7 +24,7 @@ from anyio.lowlevel import checkpoint
 
 from .verbs import Verb
 
-__all__ = ["PAUSE", "Convoy", "Exchange", "Heard", "Steps", "arun", "ask", "ask_all", "run", "together"]
+__all__ = ["PAUSE", "Exchange", "Heard", "Steps", "VerbPipeline", "arun", "ask", "ask_all", "run", "together"]
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -74,9 +74,9 @@ class Exchange(ABC):
         answer: A = (await self.acall_all((verb,), heard=heard))[0]
         return answer
 
-    def convoy(self) -> Convoy:
-        """Return a Convoy, which asks for verbs in order without waiting for each answer; close it when done."""
-        return Convoy(self)
+    def pipeline(self) -> VerbPipeline:
+        """Return a VerbPipeline, which asks for verbs in order without waiting for each answer; close it when done."""
+        return VerbPipeline(self)
 
     async def ainspect(self) -> str:
         """Look again at what an accepted mail survives, log what has changed, and return the profile.
@@ -107,7 +107,7 @@ class Exchange(ABC):
         return f"{type(self).__name__}({self.url}, profile={self.profile})"
 
 
-class Convoy:
+class VerbPipeline:
     """Verbs that are done in order while whoever asks for them goes on, and answers that are taken up later.
 
     This one does each as it is asked for; an exchange that has somebody to wait for brings one that does not. Not for

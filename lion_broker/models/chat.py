@@ -18,7 +18,7 @@ from lion_broker.errors import ModelNotConfigured, ModelRefused
 from lion_broker.models.dialect import Dialect
 from lion_broker.models.endpoint import ChatMessage
 from lion_broker.models.failure import Failure, Secrets
-from lion_broker.models.http import Request, line_of
+from lion_broker.models.http import Request, pool_of
 from lion_broker.models.providers.chat_completions import ChatCompletions
 from lion_broker.models.providers.messages import Messages
 from lion_broker.models.reply import ModelChunk, ModelReply
@@ -77,7 +77,7 @@ class HttpEndPoint(ABC):
         while True:
             body = self._body(messages, parameters, False, refused)
             try:
-                answer = await line_of(self._url, self).whole(self._request(body), self._patience, attempts.left)
+                answer = await pool_of(self._url, self).whole(self._request(body), self._patience, attempts.left)
                 return self._dialect.reply(answer)
             except Failure as error:
                 failure = error
@@ -112,11 +112,11 @@ class HttpEndPoint(ABC):
 
         Those of another event loop are closed when it ends.
         """
-        await line_of(self._url, self).let_go(self)
+        await pool_of(self._url, self).let_go(self)
 
     async def _chunks(self, request: Request, left: float) -> AsyncGenerator[ModelChunk]:
         parser, gathering, before = EventParser(), self._dialect.gathering(), bytearray()
-        async with aclosing(line_of(self._url, self).stream(request, self._patience, left)) as pieces:
+        async with aclosing(pool_of(self._url, self).stream(request, self._patience, left)) as pieces:
             async for piece in pieces:
                 for data in parser.feed(piece):
                     if text := gathering.take(data):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["LARGEST_ANSWER", "Line", "Request", "is_loopback", "line_of"]
+__all__ = ["LARGEST_ANSWER", "ConnectionPool", "Request", "is_loopback", "pool_of"]
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
 _LARGEST_ERROR: Final = 64 * 1024
@@ -49,7 +49,7 @@ class Request:
     secrets: Secrets = ()
 
 
-class Line:
+class ConnectionPool:
     """The connections of one event loop to one server; they are kept, and closed at the latest when the loop ends."""
 
     def __init__(self, origin: str) -> None:
@@ -59,11 +59,11 @@ class Line:
         self._open: AsyncGenerator[None] | None = None
 
     def use(self, user: object) -> None:
-        """Note who needs the line; it stays open until all of them have let go."""
+        """Note who needs the pool; it stays open until all of them have let go."""
         self._users.add(user)
 
     async def let_go(self, user: object) -> None:
-        """Close the line if nobody else needs it; it opens again when it is used."""
+        """Close the connections if nobody else needs it; they are opened again when they are used."""
         self._users.discard(user)
         if not self._users and self._open is not None:
             await self._open.aclose()
@@ -140,7 +140,7 @@ class Line:
             await self._idle.popleft()[1].aclose()
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
-        """Stay suspended while the line is open: before a loop ends, it closes the generators that wait in it."""
+        """Stay suspended while the pool is open: before a loop ends, it closes the generators that wait in it."""
         try:
             yield
         finally:
@@ -149,21 +149,21 @@ class Line:
                 await self._idle.pop()[1].aclose()
 
     def __repr__(self) -> str:
-        return f"Line({self._origin}, {'closed' if self._open is None else f'{len(self._idle)} idle'})"
+        return f"ConnectionPool({self._origin}, {'closed' if self._open is None else f'{len(self._idle)} idle'})"
 
 
 # Connections belong to an event loop, so there is one table of lines for each of them, which goes away with it.
-_lines: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Line]]] = WeakKeyDictionary()
+_pools: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ConnectionPool]]] = WeakKeyDictionary()
 
 
-def line_of(url: str, user: object) -> Line:
-    """Return the running event loop's line to the server of `url`, and note that `user` needs it."""
+def pool_of(url: str, user: object) -> ConnectionPool:
+    """Return the running event loop's connections to the server of `url`, and note that `user` needs it."""
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
-    lines = _lines.setdefault(asyncio.get_running_loop(), {})
-    line = lines.setdefault(origin, Line(origin))
-    line.use(user)
-    return line
+    pools = _pools.setdefault(asyncio.get_running_loop(), {})
+    pool = pools.setdefault(origin, ConnectionPool(origin))
+    pool.use(user)
+    return pool
 
 
 def is_loopback(host: str) -> bool:
@@ -178,7 +178,7 @@ def is_loopback(host: str) -> bool:
 class _Answer:
     """An answer whose body has not been read, and what to give back when it is closed."""
 
-    line: Line
+    pool: ConnectionPool
     transport: httpx.AsyncHTTPTransport
     response: httpx.Response
 
@@ -196,7 +196,7 @@ class _Answer:
             try:
                 await self.response.aclose()
             finally:
-                await self.line.put_back(self.transport)
+                await self.pool.put_back(self.transport)
 
 
 async def _close(transport: httpx.AsyncHTTPTransport) -> None:

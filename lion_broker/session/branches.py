@@ -7,8 +7,8 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.contents import equip
 from lion_broker.branch.directory import gone
-from lion_broker.branch.inventory import equip
 from lion_broker.branch.merging import unite
 from lion_broker.config import Settings
 from lion_broker.core.ids import IDType
@@ -20,18 +20,18 @@ from lion_broker.mail.verbs import CloseBranch, Pause, Resume, UpdateSession, Ve
 from lion_broker.messages.copies import Copies
 from lion_broker.tools.tool import Tool
 
-from .estate import Estate, Limits
 from .remote import RemoteBranch
+from .state import Limits, SessionState
 
 if TYPE_CHECKING:
-    from .life import SessionLife as Session
+    from .lifecycle import SessionLifecycle as Session
 
 S = TypeVar("S", bound="Session")
 
 __all__ = [
+    "create_steps",
     "default_steps",
     "delete_steps",
-    "found_steps",
     "get_steps",
     "include_steps",
     "merge_steps",
@@ -50,9 +50,9 @@ _NAMED = frozenset(
 """Further keywords of `new_branch`, beside the fields of a Branch: settings of the session's, arguments of Branch."""
 
 
-def found_steps(session: Session, limits: Limits) -> Steps[None]:
+def create_steps(session: Session, limits: Limits) -> Steps[None]:
     """Create the session with its first branch."""
-    yield from session._estate.found_steps(
+    yield from session._state.create_steps(
         limits,
         {
             "user": session.user,
@@ -68,21 +68,21 @@ def open_steps(
     kind: type[S], exchange: Exchange, session_id: IDType, host: bool, owns: bool, options: dict[str, Any]
 ) -> Steps[S]:
     """Take up a session that exists."""
-    record = yield from Estate.read_steps(session_id)
-    fields = Estate.fields_of(record)
+    record = yield from SessionState.read_steps(session_id)
+    fields = SessionState.fields_of(record)
     pool = options.pop("pool", None)
     if odd := options.keys() - {"registry", "timeout"}:
         raise ConfigError(f"Session.open does not know {', '.join(sorted(odd))}; it takes registry, timeout and pool.")
     lease_ms = int(Settings.load().lease * 1000)
     delivery = record.fields["delivery"]
-    estate = Estate(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
-    yield from estate.open_steps(host, record.branches)
+    state = SessionState(exchange, session_id, delivery=delivery, lease_ms=lease_ms, owns_exchange=owns, **options)
+    yield from state.open_steps(host, record.branches)
     default = fields.pop("default_branch", None)
     if default:
-        yield from estate.look_up_steps(IDType(default))
-    fields.update(id=session_id, pool=pool, estate=estate)
+        yield from state.look_up_steps(IDType(default))
+    fields.update(id=session_id, pool=pool, opened=state)
     session = kind(**fields)
-    session._default = estate.found.get(default, None) if default else None
+    session._default = state.found.get(default, None) if default else None
     return session
 
 
@@ -104,7 +104,7 @@ def new_steps(session: Session, given: dict[str, Any]) -> Steps[Any]:
         raise ConfigError("A behaviour runs on workers: name the pool of the branch as well (pool='default').")
     else:
         branch = Branch(**{**given, "tools": _resolve(session, given)})
-        yield from session._estate.settle_steps(branch)
+        yield from session._state.add_steps(branch)
     if session._default is None:
         yield from _set_default(session, branch)
     return branch
@@ -122,7 +122,7 @@ def _new_remote(session: Session, given: dict[str, Any], pool: str, behaviour: s
     given.pop("chat_model", None)
     metadata = given.pop("metadata", None)
     likeness = Branch(**given)
-    return (yield from session._estate.place_steps(likeness, pool, behaviour, tools, models, metadata))
+    return (yield from session._state.create_remote_steps(likeness, pool, behaviour, tools, models, metadata))
 
 
 def pause_steps(session: Session, ref: Any, reason: str) -> Steps[bool]:
@@ -138,7 +138,7 @@ def resume_steps(session: Session, ref: Any) -> Steps[bool]:
 
 
 def _switch_steps(session: Session, ref: Any, verb_of: Callable[[IDType], Verb[Outcome]]) -> Steps[bool]:
-    branch = yield from session._estate.find_steps(ref)
+    branch = yield from session._state.find_steps(ref)
     if not getattr(branch, "pool", None):
         raise ConfigError(
             f"{branch.name or branch.id} lives in a process, not on workers: only its own program stops it."
@@ -157,13 +157,13 @@ def include_steps(session: Session, branches: Any) -> Steps[None]:
     for branch in many:
         if not isinstance(branch, (Branch, RemoteBranch)):
             raise ValueError(f"A session includes branches, not {type(branch).__name__}.")
-        if branch in session._estate.found:
+        if branch in session._state.found:
             continue
         if isinstance(branch, RemoteBranch) or branch._host is not None:
             raise ItemExistsError(
                 f"The branch {branch.name or branch.id} belongs to another session; a clone() of it can be included."
             )
-        yield from session._estate.settle_steps(branch)
+        yield from session._state.add_steps(branch)
 
 
 def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
@@ -171,7 +171,7 @@ def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
     try:
         if ref is None and session._default is None:
             raise ItemNotFoundError("The session has no default branch; name one, or make it with new_branch().")
-        return (yield from session._estate.find_steps(session._default if ref is None else ref))
+        return (yield from session._state.find_steps(session._default if ref is None else ref))
     except ItemNotFoundError:
         if default is MISSING:
             raise
@@ -180,29 +180,29 @@ def get_steps(session: Session, ref: Any, default: Any) -> Steps[Any]:
 
 def split_steps(session: Session, ref: Any) -> Steps[Any]:
     """Create a branch that begins as a copy of another."""
-    source = yield from session._estate.find_steps(ref)
+    source = yield from session._state.find_steps(ref)
     if isinstance(source, RemoteBranch) and source.pool:
-        return (yield from session._estate.copy_steps(source, session.id))
+        return (yield from session._state.copy_steps(source, session.id))
     if isinstance(source, RemoteBranch):
-        return (yield from session._estate.settle_steps((yield from _copy_here(session, source))))
-    yield from session._estate.household.flush_steps()
+        return (yield from session._state.add_steps((yield from _copy_here(session, source))))
+    yield from session._state.local_branches.flush_steps()
     clone = source.clone(sender=session.id)
-    return (yield from session._estate.settle_steps(clone, copied_from=source))
+    return (yield from session._state.add_steps(clone, copied_from=source))
 
 
 def _copy_here(session: Session, source: RemoteBranch) -> Steps[Branch]:
     """A branch of this process that begins as a copy of one that another process hosts."""
     yield from source.chronicle.read_steps()
     clone = Branch(user=source.user, metadata={"clone_from": str(source.id)})
-    equip(clone, source.chronicle, session._estate.around.registry)
+    equip(clone, source.chronicle, session._state.context.registry)
     clone.msgs.begin_with(Copies(source.chronicle.msgs.messages, session.id, clone.id))
     return clone
 
 
 def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[Any]:
     """Unite two branches in the first."""
-    estate = session._estate
-    target, source = (yield from estate.find_steps(into)), (yield from estate.find_steps(from_))
+    state = session._state
+    target, source = (yield from state.find_steps(into)), (yield from state.find_steps(from_))
     if not isinstance(target, Branch):
         raise BranchOwned(f"{target.name or target.id} does not live in this process; merge into a branch that does.")
     if target.id == source.id:
@@ -211,11 +211,11 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
         yield from source.chronicle.read_steps()
         # Its tools and models come as far as this session's registry knows them.
         bearer = Branch()
-        equip(bearer, source.chronicle, estate.around.registry)
+        equip(bearer, source.chronicle, state.context.registry)
         unite(target, source.id, source.chronicle.msgs, bearer.tools, bearer.mdls.registry)
     else:
         unite(target, source.id, source.msgs, source.tools, source.mdls.registry)
-    yield from estate.household.flush_steps()
+    yield from state.local_branches.flush_steps()
     if delete:
         yield from remove_steps(session, source.id, True)
     return target
@@ -223,7 +223,7 @@ def merge_steps(session: Session, into: Any, from_: Any, delete: bool) -> Steps[
 
 def delete_steps(session: Session, ref: Any) -> Steps[bool]:
     """Remove a branch with its history, but not the default one."""
-    branch = yield from session._estate.find_steps(ref)
+    branch = yield from session._state.find_steps(ref)
     if branch is session._default:
         raise ConfigError("The default branch cannot be deleted; make another one the default first.")
     yield from remove_steps(session, branch.id, True)
@@ -232,29 +232,29 @@ def delete_steps(session: Session, ref: Any) -> Steps[bool]:
 
 def remove_steps(session: Session, ref: Any, delete: bool) -> Steps[None]:
     """Remove a branch; the oldest one left becomes the default if it was that."""
-    branch = yield from session._estate.find_steps(ref)
-    estate = session._estate
-    yield from estate.household.flush_steps()
-    token = estate.household.token_of(branch.id)
+    branch = yield from session._state.find_steps(ref)
+    state = session._state
+    yield from state.local_branches.flush_steps()
+    token = state.local_branches.token_of(branch.id)
     outcome = yield from ask(CloseBranch(session.id, branch.id, token, delete, nonce=token_hex(8)))
     if outcome == Outcome.HELD:
         raise BranchOwned(f"The branch {branch.name or branch.id} is hosted by another process; remove it there.")
     if outcome == Outcome.UNKNOWN:
         # A branch that was removed is known for ever, by its session.
         raise gone(session.id)
-    estate.household.leave(branch.id, "it was removed from its session")
-    estate.around.directory.forget(branch.id)
-    estate.found.exclude(branch)
+    state.local_branches.leave(branch.id, "it was removed from its session")
+    state.context.directory.forget(branch.id)
+    state.found.exclude(branch)
     if outcome == Outcome.CLOSED:
         raise ItemNotFoundError(f"The branch {branch.name or branch.id} had been removed before.")
     if session._default is branch:
-        yield from estate.known_steps()
-        yield from _set_default(session, estate.found[0] if estate.found else None)
+        yield from state.read_all_steps()
+        yield from _set_default(session, state.found[0] if state.found else None)
 
 
 def default_steps(session: Session, ref: Any) -> Steps[None]:
     """Make a branch the default one."""
-    yield from _set_default(session, (yield from session._estate.find_steps(ref)))
+    yield from _set_default(session, (yield from session._state.find_steps(ref)))
 
 
 def _set_default(session: Session, branch: Any) -> Steps[None]:
@@ -276,14 +276,14 @@ def _resolve(session: Session, given: dict[str, Any]) -> list[Any]:
 
 
 def _find_tool(session: Session, name: str, known: dict[str, Tool]) -> Any:
-    estate = session._estate
+    state = session._state
     if name in known:
         # It is registered with the branch's own tool manager already; the name is enough.
         return name
-    for tools in (estate.desk.tools, estate.around.registry.tools):
+    for tools in (state.inbox.tools, state.context.registry.tools):
         if name in tools:
             return tools[name]
-    for branch in estate.found:
+    for branch in state.found:
         if isinstance(branch, Branch) and name in branch.tools:
             return branch.tools[name]
     raise ToolUnknown(

@@ -14,8 +14,8 @@ import anyio
 from pydantic_core import from_json
 
 from lion_broker.branch.directory import session_steps
-from lion_broker.branch.faults import raised
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.error_transfer import error_from_dict
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import LionError, ModelError, RoundTimeout
@@ -25,10 +25,10 @@ from lion_broker.mail.verbs import AwaitReply, Cancel, DropReplies
 from lion_broker.mail.wire import Header, WireMail, encode_json
 from lion_broker.telemetry.mail_spans import handed_in
 
-from .answers import Answers
 from .postbox import Postbox
+from .replies import Replies
 
-__all__ = ["Commander", "Patience"]
+__all__ = ["Commander", "Deadline"]
 
 _LONGEST_WAIT_MS = 5000
 _CANCEL_SECONDS = 5.0
@@ -41,54 +41,54 @@ class Commander:
     is stopped.
     """
 
-    def __init__(self, around: Surroundings, postbox: Postbox) -> None:
-        self._around = around
+    def __init__(self, context: SessionContext, postbox: Postbox) -> None:
+        self._context = context
         self._postbox = postbox
-        self._answers: WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = WeakKeyDictionary()
+        self._replies: WeakKeyDictionary[asyncio.AbstractEventLoop, Replies] = WeakKeyDictionary()
         self._at_rest: deque[tuple[IDType, str]] = deque()
         """Clients that wait for no reply, each with the last one that it has read: the next command takes one of them.
 
         A client of its own for each command would leave its reply on the server until that expires.
         """
 
-    def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Steps[Any]:
+    def do_steps(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Steps[Any]:
         """Do an operation as a program over the exchange. Raises the worker's error, RoundTimeout."""
         try:
             client, after = self._at_rest.pop()
         except IndexError:
             client, after = IDType.create(), START
         try:
-            command = self._command(branch, operation, arguments, client, patience)
+            command = self._command(branch, operation, arguments, client, deadline)
             yield from self._postbox.post_steps([command])
-            while (left := patience.left_ms(_LONGEST_WAIT_MS)) > 0:
-                replies = yield from ask(AwaitReply(self._around.session, client, after, wait_ms=left))
+            while (left := deadline.left_ms(_LONGEST_WAIT_MS)) > 0:
+                replies = yield from ask(AwaitReply(self._context.session, client, after, wait_ms=left))
                 for reply in replies:
                     after = reply.id
                     # A command that was given up may be answered all the same.
                     if reply.in_reply_to == command.id and _is_last(body := from_json(reply.body)):
                         return _value_of(body)
-            yield from ask(Cancel(self._around.session, branch, command.id))
-            yield from session_steps(self._around.session)
-            raise patience.over(operation)
+            yield from ask(Cancel(self._context.session, branch, command.id))
+            yield from session_steps(self._context.session)
+            raise deadline.over(operation)
         finally:
             self._at_rest.append((client, after))
 
     def leave_steps(self) -> Steps[None]:
         """Have what was answered forgotten, where nobody waits for more."""
         heard = [client for client, after in self._at_rest if after != START]
-        heard += [answers.client for answers in list(self._answers.values()) if answers.heard]
+        heard += [replies.client for replies in list(self._replies.values()) if replies.heard]
         if heard:
-            yield from ask(DropReplies(self._around.session, tuple(heard)))
+            yield from ask(DropReplies(self._context.session, tuple(heard)))
 
-    async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience) -> Any:
+    async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
         """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""
-        async with self._asked(branch, operation, arguments, patience) as reply:
+        async with self._asked(branch, operation, arguments, deadline) as reply:
             while not _is_last(body := await reply()):
                 pass
             return _value_of(body)
 
     async def stream(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline
     ) -> AsyncGenerator[str]:
         """Yield the parts of an answer as they come.
 
@@ -96,7 +96,7 @@ class Commander:
         says something else than the first one did; what it says then stands in the history.
         """
         heard = ""
-        async with self._asked(branch, operation, arguments, patience) as reply:
+        async with self._asked(branch, operation, arguments, deadline) as reply:
             while not _is_last(body := await reply()):
                 new = _unheard(heard, int(body["at"]), str(body["text"]))
                 heard += new
@@ -106,28 +106,28 @@ class Commander:
 
     @asynccontextmanager
     async def _asked(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline
     ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
         """Send a command, give what brings its next reply, and cancel it unless its last one was read."""
-        answers = self._answers_here()
-        command = self._command(branch, operation, arguments, answers.client, patience)
+        replies = self._replies_here()
+        command = self._command(branch, operation, arguments, replies.client, deadline)
         ended = False
 
         # No generator: one that is left before its end takes a turn of the event loop of its own to be closed.
         async def reply() -> dict[str, Any]:
             nonlocal ended
-            with anyio.move_on_after(patience.left()) as waiting:
-                told = await answers.next(command.id)
+            with anyio.move_on_after(deadline.left()) as waiting:
+                told = await replies.next(command.id)
             if waiting.cancelled_caught:
-                await self._around.arun(session_steps(self._around.session))
-                raise patience.over(operation)
+                await self._context.arun(session_steps(self._context.session))
+                raise deadline.over(operation)
             body: dict[str, Any] = from_json(told.body)
             ended = _is_last(body)
             return body
 
-        with answers.expecting(command.id):
+        with replies.expecting(command.id):
             try:
-                await self._around.arun(self._postbox.post_steps([command]))
+                await self._context.arun(self._postbox.post_steps([command]))
                 yield reply
             finally:
                 if not ended:
@@ -136,33 +136,33 @@ class Commander:
     async def _cancel(self, branch: IDType, command: str) -> None:
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
             try:
-                await self._around.exchange.acall(Cancel(self._around.session, branch, command))
+                await self._context.exchange.acall(Cancel(self._context.session, branch, command))
             except LionError:
                 # The error that ended the waiting is the one to be seen; without a server nobody hears of this either.
                 return
 
-    def _answers_here(self) -> Answers:
+    def _replies_here(self) -> Replies:
         loop = asyncio.get_running_loop()
-        if loop not in self._answers:
-            self._answers[loop] = Answers(self._around.exchange, self._around.session)
-        return self._answers[loop]
+        if loop not in self._replies:
+            self._replies[loop] = Replies(self._context.exchange, self._context.session)
+        return self._replies[loop]
 
     def _command(
-        self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, patience: Patience
+        self, branch: IDType, operation: str, arguments: Mapping[str, Any], client: IDType, deadline: Deadline
     ) -> WireMail:
         plain = to_portable(arguments, what=f"What {operation} is given")
         body = encode_json({"item": {"op": operation, "args": plain}}, f"The command {operation}")
-        session = self._around.session
+        session = self._context.session
         # Should nobody be left to cancel it, it is dropped when nobody waits for it any more.
         mail = IDType.create()
-        carried = handed_in(self._around.exchange, session, branch, mail)
+        carried = handed_in(self._context.exchange, session, branch, mail)
         header = Header(
-            session, session, branch, "command", mail, reply_to=client, ttl=patience.left() or None, **carried
+            session, session, branch, "command", mail, reply_to=client, ttl=deadline.left() or None, **carried
         )
         return WireMail(header, body)
 
 
-class Patience:
+class Deadline:
     """How long somebody waits for an answer; `seconds` None is for ever."""
 
     def __init__(self, seconds: float | None, branch: str, pool: str) -> None:
@@ -196,7 +196,7 @@ def _value_of(body: Mapping[str, Any]) -> Any:
     """Return what a worker answered, or raise its error."""
     if body.get("ok"):
         return body.get("value")
-    raise raised(body.get("error") or {})
+    raise error_from_dict(body.get("error") or {})
 
 
 def _unheard(heard: str, at: int, text: str) -> str:

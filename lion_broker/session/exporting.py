@@ -17,7 +17,7 @@ from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import BranchRecord, place_of
 from lion_broker.mail.verbs import IMPORTING, ReadSession
 
-from .lines import (
+from .export_format import (
     FORMAT,
     LONGEST_LINE,
     WRONG,
@@ -30,8 +30,8 @@ from .lines import (
     read_line,
     written,
 )
-from .source import Piece, Source
-from .target import Target
+from .reader import Piece, SessionReader
+from .writer import SessionWriter
 
 __all__ = [
     "Exported",
@@ -42,7 +42,7 @@ __all__ = [
     "fork_steps",
     "import_steps",
     "lines_to",
-    "target_of",
+    "writer_of",
 ]
 
 _KINDS: Final = ("mail", "row", "dead")
@@ -100,7 +100,7 @@ class Plan:
 
 def export_steps(session: str, write: Callable[[bytes], object]) -> Steps[Exported]:
     """Write all that a session holds, line by line; raises ItemNotFoundError."""
-    source, digest, count = Source(session), hashlib.sha256(), 0
+    reader, digest, count = SessionReader(session), hashlib.sha256(), 0
 
     def put(row: dict[str, Any]) -> None:
         nonlocal count
@@ -114,15 +114,15 @@ def export_steps(session: str, write: Callable[[bytes], object]) -> Steps[Export
             put(row)
         yield from ()
 
-    survey = yield from source.survey_steps()
+    survey = yield from reader.survey_steps()
     put(head_line(survey.record))
     for branch in survey.branches:
         put(branch_line(branch))
-    yield from source.pour_steps(survey, emit, with_mail=True)
-    steady = yield from source.is_steady_steps()
+    yield from reader.emit_steps(survey, emit, with_mail=True)
+    steady = yield from reader.is_steady_steps()
     write(written({"kind": "end", "lines": count, "sha256": digest.hexdigest(), "steady": steady}))
     branches = survey.record.branches
-    return Exported(session, branches, source.rows, source.mails, source.dead, source.left_out, steady)
+    return Exported(session, branches, reader.rows, reader.mails, reader.dead, reader.left_out, steady)
 
 
 def lines_to(file: IO[bytes], step: Callable[[int], None]) -> Callable[[bytes], None]:
@@ -165,38 +165,41 @@ def checked(file: IO[bytes]) -> Plan:
     return Plan(head, tuple(branches.values()), counts, str(end["sha256"]), bool(end["steady"]))
 
 
-def target_of(plan: Plan, same_id: bool) -> Target:
+def writer_of(plan: Plan, same_id: bool) -> SessionWriter:
     """Return where an export goes: a new session, or with `same_id` the one with the id that it had."""
-    return Target(plan.session if same_id else IDType.create(), plan.session)
+    return SessionWriter(plan.session if same_id else IDType.create(), plan.session)
 
 
 def import_steps(
-    plan: Plan, file: IO[bytes], target: Target, step: Callable[[int], None] = lambda count: None
+    plan: Plan, file: IO[bytes], writer: SessionWriter, step: Callable[[int], None] = lambda count: None
 ) -> Steps[Imported]:
     """Make a session of a checked export, whose file is read once more; on an error nothing of it stays.
 
     `step` is told how many more of the rows, mails and letters that `plan.size` counts are there. Raises
     ItemExistsError when there is such a session; one that an import has left unfinished is begun anew.
     """
-    yield from _make_way_steps(target)
+    yield from _make_way_steps(writer)
     fields, caps = plan.head["fields"], (plan.head["cap"], plan.head["cap_bytes"])
     try:
-        yield from target.found_steps(fields, *caps, plan.branches, plan.digest)
+        yield from writer.create_steps(fields, *caps, plan.branches, plan.digest)
         for piece in _pieces(file, plan.session):
-            yield from target.take_steps(piece)
+            yield from writer.write_steps(piece)
             step(len(piece.mails) + len(piece.rows) + len(piece.dead))
     except Exception:
-        yield from target.give_up_steps()
+        yield from writer.abort_steps()
         raise
-    yield from target.finish_steps()
+    yield from writer.finish_steps()
     counts = plan.counts
     return Imported(
-        target.session, plan.session, len(plan.branches) - 1, counts["row"], counts["mail"], counts["dead"], plan.steady
+        writer.session, plan.session, len(plan.branches) - 1, counts["row"], counts["mail"], counts["dead"], plan.steady
     )
 
 
 def fork_steps(
-    session: str, name: str | None, target: Target | None = None, step: Callable[[int], None] = lambda count: None
+    session: str,
+    name: str | None,
+    writer: SessionWriter | None = None,
+    step: Callable[[int], None] = lambda count: None,
 ) -> Steps[Imported]:
     """Make a session whose branches begin with the histories that a session's have now, and with no mail.
 
@@ -204,25 +207,25 @@ def fork_steps(
     are there. Raises ItemNotFoundError.
     """
 
-    source, into = Source(session), target or Target(IDType.create(), session)
+    reader, into = SessionReader(session), writer or SessionWriter(IDType.create(), session)
 
     def take(piece: Piece) -> Steps[None]:
-        yield from into.take_steps(piece)
+        yield from into.write_steps(piece)
         step(len(piece.rows))
 
-    survey = yield from source.survey_steps()
+    survey = yield from reader.survey_steps()
     record = survey.record
     fields = {**record.fields, **_of_fork(record.fields, session, name)}
     try:
         # What was paused rests in the first session for a reason of its own; here nothing waits yet.
         branches = [replace(one, paused="") for one in survey.branches]
-        yield from into.found_steps(fields, record.cap, record.cap_bytes, branches, f"fork of {session}")
-        yield from source.pour_steps(survey, take, with_mail=False)
+        yield from into.create_steps(fields, record.cap, record.cap_bytes, branches, f"fork of {session}")
+        yield from reader.emit_steps(survey, take, with_mail=False)
     except Exception:
-        yield from into.give_up_steps()
+        yield from into.abort_steps()
         raise
     yield from into.finish_steps()
-    return Imported(into.session, session, record.branches, source.rows, 0, 0)
+    return Imported(into.session, session, record.branches, reader.rows, 0, 0)
 
 
 def _of_fork(fields: Any, session: str, name: str | None) -> dict[str, str]:
@@ -232,17 +235,17 @@ def _of_fork(fields: Any, session: str, name: str | None) -> dict[str, str]:
     return {field: to_json(value).decode() for field, value in changed.items() if value is not None}
 
 
-def _make_way_steps(target: Target) -> Steps[None]:
-    record = yield from ask(ReadSession(target.session))
+def _make_way_steps(writer: SessionWriter) -> Steps[None]:
+    record = yield from ask(ReadSession(writer.session))
     if record is None:
         return
     if IMPORTING not in record.fields:
         raise ItemExistsError(
-            f"The session {target.session} exists already. Import it without --same-ids as a copy, or remove it first."
+            f"The session {writer.session} exists already. Import it without --same-ids as a copy, or remove it first."
         )
-    target.begun = True
-    yield from target.give_up_steps()
-    target.begun = False
+    writer.begun = True
+    yield from writer.abort_steps()
+    writer.begun = False
 
 
 def _pieces(file: IO[bytes], session: str) -> Iterator[Piece]:

@@ -18,7 +18,7 @@ from lion_broker.messages.written import UnreadClone
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
 
-__all__ = ["Gathered", "Source"]
+__all__ = ["Gathered", "MessageSource"]
 
 _MANY: Final = 10_000
 
@@ -27,7 +27,7 @@ Row: TypeAlias = RoledMessage | UnreadClone
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MessageSource:
     """Messages, and the name of the branch that they are found in."""
 
     messages: Pile[RoledMessage]
@@ -38,7 +38,7 @@ class Source:
 class _Mark:
     """How much of a source was gathered: so many messages, after so many changes that were no additions."""
 
-    source: Source
+    source: MessageSource
     edits: int
     length: int
 
@@ -61,7 +61,7 @@ class Gathered:
         self._framed = 0
         """So many of the messages, from the first on, are in the frame."""
 
-    def take(self, sources: Sequence[Source]) -> None:
+    def take(self, sources: Sequence[MessageSource]) -> None:
         """Take in what is new in the sources, which are all that there are now."""
         before = len(self.rows)
         with collector_paused():
@@ -93,7 +93,7 @@ class Gathered:
         self._framed = len(self.rows)
         return copied(self._frame)
 
-    def _look(self, source: Source) -> tuple[_Mark, list[Row]]:
+    def _look(self, source: MessageSource) -> tuple[_Mark, list[Row]]:
         """How far a source is now, and what is new in it."""
         before = self._marks.get(id(source.messages))
         with source.messages as messages:

@@ -27,7 +27,7 @@ from lion_broker.mail.verbs import (
     WriteAudit,
 )
 
-__all__ = ["Crowd", "Switched", "lives_steps", "pause_steps", "resume_steps"]
+__all__ = ["BranchSelection", "Switched", "any_steps", "pause_steps", "resume_steps"]
 
 _READ: Final = 200
 _TOGETHER: Final = 10
@@ -36,7 +36,7 @@ _POOLS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class BranchSelection:
     """Branches that are meant: those on workers, of one session or of all, of one pool or of any."""
 
     session: str = ""
@@ -65,7 +65,7 @@ class Crowd:
 
 @dataclass(slots=True)
 class Switched:
-    """What became of a crowd: the branches that were changed, and why each of the others stays as it was.
+    """What became of the branches that were meant: which were changed, and why each of the others stays as it was.
 
     Keys are (session, branch), values the reason for which it is paused. `more` says that it ended early.
     """
@@ -75,60 +75,60 @@ class Switched:
     more: bool = False
 
 
-def pause_steps(crowd: Crowd, reason: str, by: str, most: int | None = None) -> Steps[Switched]:
+def pause_steps(selection: BranchSelection, reason: str, by: str, most: int | None = None) -> Steps[Switched]:
     """Have branches take no more turns; one that is paused already keeps its reason. At most `most` of them.
 
     Written down in the audit before the first. A pool is paused for branches that are made later, too, if those of all
     sessions are meant.
     """
-    told = crowd.mark + (readable(reason.strip(), _LONGEST) or f"paused by {by}")
+    told = selection.mark + (readable(reason.strip(), _LONGEST) or f"paused by {by}")
 
     def verb_of(session: str, record: BranchRecord) -> Verb[Outcome] | None:
         return None if record.paused else Pause(session, record.id, told)
 
-    return (yield from _switch_steps(crowd, "pause", told, by, verb_of, most))
+    return (yield from _switch_steps(selection, "pause", told, by, verb_of, most))
 
 
-def resume_steps(crowd: Crowd, by: str, most: int | None = None) -> Steps[Switched]:
+def resume_steps(selection: BranchSelection, by: str, most: int | None = None) -> Steps[Switched]:
     """Let branches take turns again, and those that are made later.
 
     Of a pool those that were paused with it; who was paused alone has a reason.
     """
 
     def verb_of(session: str, record: BranchRecord) -> Verb[Outcome] | None:
-        return Resume(session, record.id) if record.paused and record.paused.startswith(crowd.mark) else None
+        return Resume(session, record.id) if record.paused and record.paused.startswith(selection.mark) else None
 
-    return (yield from _switch_steps(crowd, "resume", "", by, verb_of, most))
+    return (yield from _switch_steps(selection, "resume", "", by, verb_of, most))
 
 
-def lives_steps(crowd: Crowd) -> Steps[bool]:
+def any_steps(selection: BranchSelection) -> Steps[bool]:
     """Say whether any branch is one of them; reads until the first."""
-    for session in [crowd.session] if crowd.session else list(reversed((yield from ask(ListSessions())))):
+    for session in [selection.session] if selection.session else list(reversed((yield from ask(ListSessions())))):
         starts = {session: 0}
         while starts:
-            if (yield from _read_steps(crowd, starts)):
+            if (yield from _read_steps(selection, starts)):
                 return True
     return False
 
 
-def _last_steps(crowd: Crowd, word: str, detail: str, by: str) -> Steps[bool]:
+def _last_steps(selection: BranchSelection, word: str, detail: str, by: str) -> Steps[bool]:
     """Say what goes for branches of a pool that are made later; whether that is new, and was written down."""
     pools = yield from ask(ReadPools(_POOLS))
-    is_new = any(one.pool == crowd.pool and one.pause for one in pools) == (detail == "")
+    is_new = any(one.pool == selection.pool and one.pause for one in pools) == (detail == "")
     if is_new:
-        yield from _note_steps(crowd, word, detail, by)
+        yield from _note_steps(selection, word, detail, by)
     # Also where it is said already: of several partitions one may not have heard of it.
-    yield from ask(PausePool(crowd.pool, detail) if detail else ResumePool(crowd.pool))
+    yield from ask(PausePool(selection.pool, detail) if detail else ResumePool(selection.pool))
     return is_new
 
 
-def _note_steps(crowd: Crowd, word: str, detail: str, by: str) -> Steps[None]:
-    who, kind = readable(by, _LONGEST), "pool" if crowd.pool else "session"
-    yield from ask(WriteAudit(who, f"{word} {kind}", crowd.target, nonce=IDType.create(), detail=detail))
+def _note_steps(selection: BranchSelection, word: str, detail: str, by: str) -> Steps[None]:
+    who, kind = readable(by, _LONGEST), "pool" if selection.pool else "session"
+    yield from ask(WriteAudit(who, f"{word} {kind}", selection.target, nonce=IDType.create(), detail=detail))
 
 
 def _switch_steps(
-    crowd: Crowd,
+    selection: BranchSelection,
     word: str,
     detail: str,
     by: str,
@@ -136,13 +136,13 @@ def _switch_steps(
     most: int | None,
 ) -> Steps[Switched]:
     # First: what is made while the others are looked at is one of them.
-    noted = crowd.lasting and (yield from _last_steps(crowd, word, detail, by))
-    sessions = [crowd.session] if crowd.session else list(reversed((yield from ask(ListSessions()))))
+    noted = selection.lasting and (yield from _last_steps(selection, word, detail, by))
+    sessions = [selection.session] if selection.session else list(reversed((yield from ask(ListSessions()))))
     switched = Switched()
     for first in range(0, len(sessions), _TOGETHER):
         starts = dict.fromkeys(sessions[first : first + _TOGETHER], 0)
         while starts:
-            met = yield from _read_steps(crowd, starts)
+            met = yield from _read_steps(selection, starts)
             verbs = [(session, record, verb) for session, record in met if (verb := verb_of(session, record))]
             changed = {(session, record.id) for session, record, _ in verbs}
             switched.left |= {
@@ -151,7 +151,7 @@ def _switch_steps(
                 if record.paused and (session, record.id) not in changed
             }
             if verbs and not noted:
-                yield from _note_steps(crowd, word, detail, by)
+                yield from _note_steps(selection, word, detail, by)
                 noted = True
             for piece in _pieces(verbs, None if most is None else most - len(switched.done)):
                 outcomes = yield from ask_all([verb for _, _, verb in piece])
@@ -166,7 +166,7 @@ def _switch_steps(
     return switched
 
 
-def _read_steps(crowd: Crowd, starts: dict[str, int]) -> Steps[list[tuple[str, BranchRecord]]]:
+def _read_steps(selection: BranchSelection, starts: dict[str, int]) -> Steps[list[tuple[str, BranchRecord]]]:
     """Read a page of each session that `starts` has, which then says where the next page of each begins."""
     ids = list(starts)
     pages = yield from ask_all([ReadBranches(one, start=starts[one], count=_READ) for one in ids])
@@ -176,7 +176,7 @@ def _read_steps(crowd: Crowd, starts: dict[str, int]) -> Steps[list[tuple[str, B
             starts[session] += len(page)
         else:
             del starts[session]
-        met += [(session, record) for record in page if crowd.has(record)]
+        met += [(session, record) for record in page if selection.has(record)]
     return met
 
 

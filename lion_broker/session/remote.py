@@ -14,8 +14,8 @@ from lion_broker.branch.directory import session_steps
 from lion_broker.branch.editing import in_pieces
 from lion_broker.branch.items import encode_item
 from lion_broker.branch.journal import Chronicle
-from lion_broker.branch.operations.errand import pack
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.operations.remote_operation import packed_operation
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.branch.timing import Timing
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.log import LogPile
@@ -30,24 +30,24 @@ from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail
 from lion_broker.messages import MessageManager
 from lion_broker.telemetry.mail_spans import outgoing
 
-from .command import Commander, Patience
+from .command import Commander, Deadline
 from .postbox import Postbox
 from .settle import move_steps, settle_steps
 
 if TYPE_CHECKING:
     from lion_broker.mail.records import BranchRecord
 
-__all__ = ["Reach", "RemoteBranch", "mailbox_steps"]
+__all__ = ["RemoteBranch", "RemoteContext", "mailbox_steps"]
 
 _ENVELOPE_BYTES = 1024
 """What a command needs of a mail's size beside the messages that it carries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class RemoteContext:
     """What a remote branch needs of its session; `timeout` is in seconds, None for ever."""
 
-    around: Surroundings
+    context: SessionContext
     postbox: Postbox
     commander: Commander
     timeout: float | None
@@ -65,12 +65,12 @@ class RemoteBranch(BaseBranch):
     pool: str = ""
     behaviour: str = ""
 
-    _reach: Reach = PrivateAttr()
+    _remote: RemoteContext = PrivateAttr()
     _chronicle: Chronicle | None = PrivateAttr(default=None)
 
-    def __init__(self, reach: Reach, **fields: Any) -> None:
+    def __init__(self, remote: RemoteContext, **fields: Any) -> None:
         super().__init__(**fields)
-        self._reach = reach
+        self._remote = remote
 
     @property
     def msgs(self) -> MessageManager:
@@ -89,7 +89,7 @@ class RemoteBranch(BaseBranch):
         """What has been read of its log so far; no round trip."""
         if self._chronicle is None:
             # Of many branches most are never read, and an empty history is larger than all the rest of one.
-            self._chronicle = Chronicle(self._reach.around.session, self.id)
+            self._chronicle = Chronicle(self._remote.context.session, self.id)
             self._chronicle.guard(self._only_read)
         return self._chronicle
 
@@ -118,7 +118,7 @@ class RemoteBranch(BaseBranch):
     @property
     def mailbox(self) -> Mailbox:
         """A snapshot of the mail that waits for the branch to receive it; one round trip."""
-        mailbox: Mailbox = self._run(mailbox_steps(self._reach.around.session, self.id))
+        mailbox: Mailbox = self._run(mailbox_steps(self._remote.context.session, self.id))
         return mailbox
 
     @property
@@ -143,8 +143,8 @@ class RemoteBranch(BaseBranch):
     ) -> None:
         """Post a mail in the branch's name (see BaseBranch); it is stored when this returns."""
         self._run(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if self._reach.postbox.is_ahead:
-            self._reach.around.send_on(self._reach.postbox)
+        if self._remote.postbox.is_ahead:
+            self._remote.context.send_on(self._remote.postbox)
 
     async def asend(
         self,
@@ -158,8 +158,8 @@ class RemoteBranch(BaseBranch):
     ) -> None:
         """Send without blocking the event loop."""
         await self._arun(self._send_steps(recipient, category, item, request_source, Timing.of(delay, ttl)))
-        if self._reach.postbox.is_ahead:
-            await self._reach.around.asend_on(self._reach.postbox)
+        if self._remote.postbox.is_ahead:
+            await self._remote.context.asend_on(self._remote.postbox)
 
     def receive(self, sender: ID.Ref, message: bool = True, tool: bool = True, imodel: bool = True) -> None:
         """Have the worker apply the pending mail of one sender; returns when it is done."""
@@ -181,21 +181,21 @@ class RemoteBranch(BaseBranch):
         """Have a worker do an operation and return what it answers (see Operable)."""
         given, timeout = dict(arguments), self._timeout(arguments)
         given.pop("timeout", None)
-        errand = pack(operation, given)
+        packed = packed_operation(operation, given)
         await self._arun(self._check_placed_steps())
         try:
-            answer = await self._reach.commander.do(self.id, operation, errand.arguments, self._patience(timeout))
+            answer = await self._remote.commander.do(self.id, operation, packed.arguments, self._deadline(timeout))
         except OutputInvalid as error:
-            return errand.failed(error)
-        return errand.result(answer)
+            return packed.failed(error)
+        return packed.result(answer)
 
     async def streamed(self, arguments: Mapping[str, Any]) -> AsyncGenerator[str]:
         """Have a worker ask a model, and yield the answer as it comes (see Operable.stream)."""
         given, timeout = dict(arguments), self._timeout(arguments)
         given.pop("timeout", None)
-        errand = pack("stream", given)
+        packed = packed_operation("stream", given)
         await self._arun(self._check_placed_steps())
-        parts = self._reach.commander.stream(self.id, "stream", errand.arguments, self._patience(timeout))
+        parts = self._remote.commander.stream(self.id, "stream", packed.arguments, self._deadline(timeout))
         async with aclosing(parts):
             async for part in parts:
                 yield part
@@ -207,8 +207,8 @@ class RemoteBranch(BaseBranch):
         then), BranchOwned for a branch of another process.
         """
         yield from self._check_placed_steps()
-        patience = self._patience(self._reach.timeout)
-        return (yield from self._reach.commander.do_steps(self.id, operation, arguments, patience))
+        deadline = self._deadline(self._remote.timeout)
+        return (yield from self._remote.commander.do_steps(self.id, operation, arguments, deadline))
 
     def _only_read(self) -> BranchOwned:
         return BranchOwned(
@@ -227,10 +227,10 @@ class RemoteBranch(BaseBranch):
 
     def _timeout(self, arguments: Mapping[str, Any]) -> float | None:
         given = arguments.get("timeout")
-        return self._reach.timeout if given is None else given
+        return self._remote.timeout if given is None else given
 
-    def _patience(self, timeout: float | None) -> Patience:
-        return Patience(timeout, self.name or self.id, self.pool)
+    def _deadline(self, timeout: float | None) -> Deadline:
+        return Deadline(timeout, self.name or self.id, self.pool)
 
     def delete_tools(self, tools: Any) -> bool:
         """Have the worker take tools away, by name; returns whether all of them were there."""
@@ -243,7 +243,7 @@ class RemoteBranch(BaseBranch):
     def to_dict(self) -> dict[str, Any]:
         """Return what names the branch and, in a blocking round trip, its messages, as plain JSON values."""
         messages = [message.to_dict() for message in self.messages]
-        return super().to_dict() | {"session": str(self._reach.around.session), "messages": messages}
+        return super().to_dict() | {"session": str(self._remote.context.session), "messages": messages}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], /) -> NoReturn:
@@ -274,55 +274,55 @@ class RemoteBranch(BaseBranch):
         self, recipient: Any, category: PackageCategory | str, item: Any, source: Any, when: Timing
     ) -> Steps[None]:
         kind = PackageCategory.validate(category)
-        reach = self._reach
-        around = reach.around
-        place = yield from around.directory.locate_steps(recipient)
+        remote = self._remote
+        context = remote.context
+        place = yield from context.directory.locate_steps(recipient)
         # Whatever goes out in a remote branch's name is read elsewhere: nothing of this process may be referred to.
         body = encode_item(kind, item, source, place.pool, None)
         mail = IDType.create()
-        sending = outgoing(around.exchange, around.session, place.id, mail)
-        header = Header(around.session, self.id, place.id, kind.value, mail, ttl=when.ttl, **sending.carried)
+        sending = outgoing(context.exchange, context.session, place.id, mail)
+        header = Header(context.session, self.id, place.id, kind.value, mail, ttl=when.ttl, **sending.carried)
         wire = WireMail(header, body, delay_ms=when.delay_ms)
-        if around.batches.holding:
-            reach.postbox.hold(wire)
+        if context.batches.holding:
+            remote.postbox.hold(wire)
         else:
             try:
                 with sending.posting():
-                    yield from reach.postbox.post_steps([wire])
+                    yield from remote.postbox.post_steps([wire])
             except BrokerUnavailable as error:
                 raise BrokerUnavailable(
                     f"{error} Nobody knows whether the mail was stored: look before you send it again."
                 ) from error
 
     def _receive_steps(self, sender: Any, message: bool, tool: bool, imodel: bool) -> Steps[None]:
-        place = yield from self._reach.around.directory.locate_steps(sender)
+        place = yield from self._remote.context.directory.locate_steps(sender)
         flags = {"message": message, "tool": tool, "imodel": imodel}
         yield from self.command_steps("receive", {"sender": str(place.id), **flags})
 
     def _receive_all_steps(self) -> Steps[None]:
         if not self.pool:
             yield from self.command_steps("receive_all", {})
-        session = self._reach.around.session
+        session = self._remote.context.session
         targets = yield from move_steps(session, lambda _: Receive(session, (self.id,)))
-        yield from settle_steps(self._reach.around.directory, targets, self._reach.timeout)
+        yield from settle_steps(self._remote.context.directory, targets, self._remote.timeout)
 
     def record_steps(self) -> Steps[BranchRecord]:
         """Read where the branch stands, as a program over the exchange; raises ItemNotFoundError."""
-        found = yield from ask(ReadBranches(self._reach.around.session, ids=(self.id,)))
+        found = yield from ask(ReadBranches(self._remote.context.session, ids=(self.id,)))
         if not found:
-            yield from session_steps(self._reach.around.session)
+            yield from session_steps(self._remote.context.session)
             raise ItemNotFoundError(f"The session has no branch with the id {self.id} any more.")
         return found[0]
 
     def _run(self, steps: Steps[Any]) -> Any:
-        reach = self._reach
-        reach.check_open()
-        return reach.around.run(steps)
+        remote = self._remote
+        remote.check_open()
+        return remote.context.run(steps)
 
     async def _arun(self, steps: Steps[Any]) -> Any:
-        reach = self._reach
-        reach.check_open()
-        return await reach.around.arun(steps)
+        remote = self._remote
+        remote.check_open()
+        return await remote.context.arun(steps)
 
     def __repr__(self) -> str:
         return f"RemoteBranch({self.name or self.id!s}, {f'pool={self.pool}' if self.pool else 'hosted elsewhere'})"

@@ -19,13 +19,13 @@ from lion_broker.messages import RoledMessage
 
 from . import branches as acts
 from . import views
-from .estate import Estate, Limits
-from .letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
+from .dead_letters import Retried, drop_steps, edit_steps, letter_steps, lineage_steps, retry_steps
 from .mail import SessionMailManager
-from .recall import SessionRecall
+from .mail_control import SessionMailControl
 from .remote import mailbox_steps
 from .rounds import collect_steps, gather_steps, round_steps, send_steps
 from .settle import idle_steps
+from .state import Limits, SessionState
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(SessionRecall):
+class Session(SessionMailControl):
     """Branches that exchange mail, kept by an exchange, wherever the branches live.
 
     The methods without an `a` in front block for a round trip or two, in a plain script as well as inside a running
@@ -56,7 +56,7 @@ class Session(SessionRecall):
         timeout: float | None = 60.0,
         mailbox_limit: int | None = None,
         mailbox_bytes: int | None = None,
-        estate: Estate | None = None,
+        opened: SessionState | None = None,
         **fields: Any,
     ) -> None:
         """Make a session with a first branch, its default.
@@ -68,10 +68,10 @@ class Session(SessionRecall):
         mails, `mailbox_bytes` how many bytes of them may wait for one branch before `send` raises MailboxFull; what
         branches send in turns may fill twice as much. Raises ConfigError, BrokerUnavailable, ServerNotFound.
         """
-        # `estate` is for `open`, and left out of the reference, as all is that only the package has.
+        # `opened` is for `open`, and left out of the reference, as all is that only the package has.
         super().__init__(**{"user": user, "name": name, "metadata": metadata or {}, **fields})
-        if estate is not None:
-            self._take(estate, pool)
+        if opened is not None:
+            self._take(opened, pool)
         else:
             limits = Limits(mailbox_limit, mailbox_bytes)
             self._begin(exchange, pool, delivery, registry, timeout, limits)
@@ -84,7 +84,7 @@ class Session(SessionRecall):
     @property
     def mail_transfer(self) -> Exchange:
         """What carries the mail: LionAGI's name for `exchange`."""
-        return self._estate.exchange
+        return self._state.exchange
 
     @property
     def mail_manager(self) -> SessionMailManager:
@@ -96,8 +96,8 @@ class Session(SessionRecall):
     @property
     def messages(self) -> Pile[RoledMessage]:
         """Messages that were mailed to the session itself; one round trip."""
-        self._run(self._estate.desk.chronicle.read_steps())
-        return self._estate.desk.chronicle.msgs.messages
+        self._run(self._state.inbox.chronicle.read_steps())
+        return self._state.inbox.chronicle.msgs.messages
 
     @property
     def mailbox(self) -> Mailbox:
@@ -108,7 +108,7 @@ class Session(SessionRecall):
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """Mail that could not be delivered or applied, oldest first, each with its reason; a round trip a thousand."""
-        letters: list[DeadLetter] = self._run(letter_steps(self._estate))
+        letters: list[DeadLetter] = self._run(letter_steps(self._state))
         return letters
 
     def new_branch(
@@ -211,11 +211,11 @@ class Session(SessionRecall):
         Mail of one sender to one recipient keeps its order; mail to a removed branch becomes a dead letter. Raises
         ItemNotFoundError, a ValueError, for an unknown branch before anything moves.
         """
-        self._run(send_steps(self._estate, to_))
+        self._run(send_steps(self._state, to_))
 
     async def asend(self, to_: ID.RefSeq | None = None) -> None:
         """Deliver without blocking the event loop."""
-        await self._arun(send_steps(self._estate, to_))
+        await self._arun(send_steps(self._state, to_))
 
     def collect(self, from_: ID.RefSeq | None = None) -> None:
         """Take mail from the outboxes of branches (None: of all) into the exchange, and apply their inboxes. Blocks.
@@ -224,27 +224,27 @@ class Session(SessionRecall):
         other categories stay pending. Returns when branches on workers have handled theirs. Raises RoundTimeout when
         they have not within the session's `timeout`, and ItemNotFoundError for an unknown branch before anything moves.
         """
-        self._run(collect_steps(self._estate, from_, self._estate.timeout))
+        self._run(collect_steps(self._state, from_, self._state.timeout))
 
     async def acollect(self, from_: ID.RefSeq | None = None) -> None:
         """Collect without blocking the event loop."""
-        await self._arun(collect_steps(self._estate, from_, self._estate.timeout))
+        await self._arun(collect_steps(self._state, from_, self._state.timeout))
 
     def collect_send_all(self, receive_all: bool = False) -> None:
         """Collect from all branches, send to all, and with `receive_all` have all apply it.
 
         Blocks. Raises RoundTimeout when workers have not settled within the session's `timeout`.
         """
-        self._run(round_steps(self._estate, receive_all, self._estate.timeout))
+        self._run(round_steps(self._state, receive_all, self._state.timeout))
 
     async def acollect_send_all(self, receive_all: bool = False) -> None:
         """Do the whole round without blocking the event loop, and with no other task changing the branches."""
         async with self.branches:
-            await self._arun(round_steps(self._estate, receive_all, self._estate.timeout))
+            await self._arun(round_steps(self._state, receive_all, self._state.timeout))
 
     def take_outgoing(self, branches: tuple[IDType, ...] | None) -> None:
         """Take mail from outboxes (None: of all branches) into the exchange; unlike `collect`, apply none. Blocks."""
-        self._run(gather_steps(self._estate, branches))
+        self._run(gather_steps(self._state, branches))
 
     def batch(self) -> Batch:
         """Post the mail that is sent inside the block in pieces of 50, and what is left at its end.
@@ -254,7 +254,7 @@ class Session(SessionRecall):
         `send` blocks while several pieces have no answer yet. After an error inside, what was sent before it is posted
         all the same. Mail of other tasks and threads is not held back.
         """
-        return Batch(self._estate.around.batches, self._run, self._arun, self._estate.end_batch_steps)
+        return Batch(self._state.context.batches, self._run, self._arun, self._state.end_batch_steps)
 
     def concat_messages(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False
@@ -264,8 +264,8 @@ class Session(SessionRecall):
         `exclude_clone` leaves out copies and received messages, `exclude_load` those read from a file. Raises
         ItemNotFoundError, a ValueError.
         """
-        chosen = self._run(views.chosen_steps(self._estate, branches))
-        return views.concat(self._estate, chosen, exclude_clone, exclude_load)
+        chosen = self._run(views.chosen_steps(self._state, branches))
+        return views.concat(self._state, chosen, exclude_clone, exclude_load)
 
     def to_df(
         self, branches: ID.RefSeq | None = None, exclude_clone: bool = False, exclude_load: bool = False
@@ -274,12 +274,12 @@ class Session(SessionRecall):
 
         Columns: `role content sender recipient created_at id branch`; times in UTC.
         """
-        chosen = self._run(views.chosen_steps(self._estate, branches))
-        return views.to_df(self._estate, chosen, exclude_clone, exclude_load)
+        chosen = self._run(views.chosen_steps(self._state, branches))
+        return views.to_df(self._state, chosen, exclude_clone, exclude_load)
 
     def lineage(self, letter: DeadLetter) -> list[Header]:
         """Return the headers of the mails that led to a dead letter, the nearest first. Blocks, and reads logs."""
-        found: list[Header] = self._run(lineage_steps(self._estate, letter))
+        found: list[Header] = self._run(lineage_steps(self._state, letter))
         return found
 
     def retry_dead_letters(self, letters: Any = None) -> Retried:
@@ -288,12 +288,12 @@ class Session(SessionRecall):
         The same mails are tried afresh. `count` of what is returned says how many are on their way, `left` why others
         stay. Blocks for a round trip a hundred.
         """
-        done: Retried = self._run(retry_steps(self._estate, letters))
+        done: Retried = self._run(retry_steps(self._state, letters))
         return done
 
     async def aretry_dead_letters(self, letters: Any = None) -> Retried:
         """Send dead letters again without blocking the event loop."""
-        done: Retried = await self._arun(retry_steps(self._estate, letters))
+        done: Retried = await self._arun(retry_steps(self._state, letters))
         return done
 
     def edit_dead_letter(self, letter: DeadLetter | str, item: Any) -> None:
@@ -302,20 +302,20 @@ class Session(SessionRecall):
         The mail has a new id and names the old one as its cause. Raises ItemNotFoundError for a letter or branch that
         is not there, BranchClosed, MailboxFull, NotPortable, and MailMalformed for a letter that is no mail.
         """
-        self._run(edit_steps(self._estate, letter, item))
+        self._run(edit_steps(self._state, letter, item))
 
     async def aedit_dead_letter(self, letter: DeadLetter | str, item: Any) -> None:
         """Edit a dead letter without blocking the event loop."""
-        await self._arun(edit_steps(self._estate, letter, item))
+        await self._arun(edit_steps(self._state, letter, item))
 
     def drop_dead_letters(self, letters: Any = None) -> Retried:
         """Remove dead letters (None: all) for good; returns how many were removed, and which were not there. Blocks."""
-        done: Retried = self._run(drop_steps(self._estate, letters))
+        done: Retried = self._run(drop_steps(self._state, letters))
         return done
 
     async def adrop_dead_letters(self, letters: Any = None) -> Retried:
         """Drop dead letters without blocking the event loop."""
-        done: Retried = await self._arun(drop_steps(self._estate, letters))
+        done: Retried = await self._arun(drop_steps(self._state, letters))
         return done
 
     def pause(self, branch: ID.Ref, reason: str = "paused by the session") -> bool:
@@ -361,5 +361,5 @@ class Session(SessionRecall):
 
     def locate(self, ref: Any) -> IDType:
         """Return the id of a branch of this session, named by id, name or object. Raises ItemNotFoundError."""
-        chosen: tuple[IDType, ...] = self._run(self._estate.chosen_steps(ref))
+        chosen: tuple[IDType, ...] = self._run(self._state.chosen_steps(ref))
         return chosen[0]

@@ -13,17 +13,17 @@ from lion_broker.mail.exchange import Steps, ask
 from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.verbs import ReadBranches, ReadEvents, ReadSession
 
-from .estate import Estate
+from .state import SessionState
 from .withdrawing import (
-    Act,
-    Standing,
+    Removal,
     TakenOut,
+    WaitingMail,
     held_steps,
     ids_of,
     note_steps,
     pieces_steps,
-    standing_steps,
     told_of,
+    waiting_steps,
     why_steps,
 )
 
@@ -37,14 +37,14 @@ _PAUSE_MS: Final = 200
 _AT_REST: Final = "nobody is at it any more, it waits: `lion-broker mail withdraw {}` takes it out"
 
 
-def stop_mail_steps(estate: Estate, mails: Any, branch: ID.Ref | None, reason: str, by: str) -> Steps[TakenOut]:
+def stop_mail_steps(state: SessionState, mails: Any, branch: ID.Ref | None, reason: str, by: str) -> Steps[TakenOut]:
     """Stop mails of an open session, or what one of its branches is at."""
     if (mails is None) == (branch is None):
         raise ConfigError("Name mails, or the branch that is to stop what it is at.")
-    chosen = (yield from estate.chosen_steps(branch)) if branch is not None else ()
-    yield from estate.flush_steps()
-    owner = by or f"a program ({estate.around.owner})"
-    done: TakenOut = yield from stop_steps(estate.session, mails, chosen[0] if chosen else "", reason, owner)
+    chosen = (yield from state.chosen_steps(branch)) if branch is not None else ()
+    yield from state.flush_steps()
+    owner = by or f"a program ({state.context.owner})"
+    done: TakenOut = yield from stop_steps(state.session, mails, chosen[0] if chosen else "", reason, owner)
     return done
 
 
@@ -64,30 +64,30 @@ def stop_steps(session: str, mails: Any, branch: str = "", reason: str = "", by:
         wanted = dict.fromkeys(one.mail for one in chosen)
     else:
         wanted = ids_of(mails)
-        chosen = yield from standing_steps(session)
+        chosen = yield from waiting_steps(session)
     chosen = [one for one in chosen if one.mail in wanted]
-    who, why, stopped = told_of(Act.STOP, by, reason)
-    _, _, withdrawn = told_of(Act.WITHDRAW, by, reason)
+    who, why, stopped = told_of(Removal.STOP, by, reason)
+    _, _, withdrawn = told_of(Removal.WITHDRAW, by, reason)
     if chosen:
-        yield from note_steps(Act.STOP, session, who, chosen, why)
+        yield from note_steps(Removal.STOP, session, who, chosen, why)
     for _ in range(_ROUNDS):
         at_rest = [one for one in chosen if not one.held]
-        moved = yield from pieces_steps(Act.STOP, session, [one for one in chosen if one.held], stopped, done)
+        moved = yield from pieces_steps(Removal.STOP, session, [one for one in chosen if one.held], stopped, done)
         if mails is None:
             done.left.update({one.mail: _AT_REST.format(one.mail) for one in at_rest})
         else:
-            moved |= yield from pieces_steps(Act.WITHDRAW, session, at_rest, withdrawn, done, held=True)
+            moved |= yield from pieces_steps(Removal.WITHDRAW, session, at_rest, withdrawn, done, held=True)
         if not moved:
             break
         # It was begun meanwhile, or has failed and waits to be tried again, or was handled.
-        found = yield from standing_steps(session)
+        found = yield from waiting_steps(session)
         chosen = [one for one in found if one.mail in moved]
     missing = [one for one in wanted if one not in done.letters and one not in done.left]
     done.left.update((yield from why_steps(session, missing)))
     return done
 
 
-def at_work_steps(session: str, branch: str) -> Steps[list[Standing]]:
+def at_work_steps(session: str, branch: str) -> Steps[list[WaitingMail]]:
     """Find the mail that a branch is at; of several that its worker was given all, where it has not said which one."""
     deadline = time.monotonic() + _SECONDS
     tip = (yield from ask(ReadEvents(session, "$")))[0].id

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from lion_broker.insight.pictures import Happening
 from lion_broker.insight.tail import Happenings
+from lion_broker.insight.views import Happening
 from lion_broker.mail.exchange import Exchange, Steps, arun, ask, run
 from lion_broker.mail.records import START, Occurrence
 from lion_broker.mail.verbs import ReadEvents

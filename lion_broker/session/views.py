@@ -10,9 +10,9 @@ from lion_broker.core.pile import Pile, pile
 from lion_broker.mail.exchange import Steps, together
 from lion_broker.messages import RoledMessage
 
-from .estate import Estate
-from .gathered import Gathered, Source
+from .gathered import Gathered, MessageSource
 from .remote import RemoteBranch
+from .state import SessionState
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -24,57 +24,59 @@ Chosen = tuple[IDType, ...] | None
 _READ_TOGETHER = 50
 
 
-def concat(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Pile[RoledMessage]:
+def concat(state: SessionState, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Pile[RoledMessage]:
     """Return messages of branches in order of creation, none twice."""
-    with estate.around.lock:
-        return pile(_gathered(estate, chosen, exclude_clone, exclude_load).messages())
+    with state.context.lock:
+        return pile(_gathered(state, chosen, exclude_clone, exclude_load).messages())
 
 
-def to_df(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:
+def to_df(state: SessionState, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> DataFrame:
     """Return what `concat` does as a frame, with the branch in which each message was first found."""
-    with estate.around.lock:
-        return _gathered(estate, chosen, exclude_clone, exclude_load).frame()
+    with state.context.lock:
+        return _gathered(state, chosen, exclude_clone, exclude_load).frame()
 
 
-def chosen_steps(estate: Estate, branches: Any) -> Steps[Chosen]:
+def chosen_steps(state: SessionState, branches: Any) -> Steps[Chosen]:
     """Return the ids of branches and read what is new in them; for all of them (None) also which there are now."""
     versions: dict[str, int] | None = None
     if branches is None:
-        versions = {record.id: record.version for record in (yield from estate.sync_steps())}
-    chosen = yield from estate.chosen_steps(branches)
+        versions = {record.id: record.version for record in (yield from state.sync_steps())}
+    chosen = yield from state.chosen_steps(branches)
     readers = [
         one.chronicle
-        for one in _among(estate, chosen)
+        for one in _among(state, chosen)
         if isinstance(one, RemoteBranch) and (versions is None or versions.get(one.id) != one.version_read)
     ]
-    if _is_own(estate, chosen):
-        readers.append(estate.desk.chronicle)
+    if _is_own(state, chosen):
+        readers.append(state.inbox.chronicle)
     # So many at once as are sure to fit into memory, each with a whole page of large messages.
     for first in range(0, len(readers), _READ_TOGETHER):
         yield from together([reader.read_steps() for reader in readers[first : first + _READ_TOGETHER]])
     return chosen
 
 
-def _gathered(estate: Estate, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Gathered:
+def _gathered(state: SessionState, chosen: Chosen, exclude_clone: bool, exclude_load: bool) -> Gathered:
     """Gather the messages of branches; the last that was gathered on the same terms is gone on with."""
     terms = (exclude_clone, exclude_load)
-    if estate.gathered is None or estate.gathered.terms != terms:
-        estate.gathered = Gathered(*terms)
+    if state.gathered is None or state.gathered.terms != terms:
+        state.gathered = Gathered(*terms)
     sources = [
-        Source(one.msgs.messages if isinstance(one, Branch) else one.chronicle.msgs.messages, one.name or str(one.id))
-        for one in _among(estate, chosen)
+        MessageSource(
+            one.msgs.messages if isinstance(one, Branch) else one.chronicle.msgs.messages, one.name or str(one.id)
+        )
+        for one in _among(state, chosen)
         if isinstance(one, Branch) or one.version_read
     ]
-    if _is_own(estate, chosen):
-        sources.append(Source(estate.desk.chronicle.msgs.messages, "session"))
-    estate.gathered.take(sources)
-    return estate.gathered
+    if _is_own(state, chosen):
+        sources.append(MessageSource(state.inbox.chronicle.msgs.messages, "session"))
+    state.gathered.take(sources)
+    return state.gathered
 
 
-def _among(estate: Estate, chosen: Chosen) -> list[Any]:
+def _among(state: SessionState, chosen: Chosen) -> list[Any]:
     wanted = None if chosen is None else set(chosen)
-    return [one for one in estate.found if wanted is None or one.id in wanted]
+    return [one for one in state.found if wanted is None or one.id in wanted]
 
 
-def _is_own(estate: Estate, chosen: Chosen) -> bool:
-    return chosen is None or estate.session in chosen
+def _is_own(state: SessionState, chosen: Chosen) -> bool:
+    return chosen is None or state.session in chosen

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from lion_broker.core.portable import one_line
-from lion_broker.insight.pictures import Happening
 from lion_broker.insight.tail import Happenings
+from lion_broker.insight.views import Happening
 from lion_broker.mail.exchange import Exchange, arun
 from lion_broker.mail.verbs import ReadBranches, ReadSession
 

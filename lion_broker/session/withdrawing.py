@@ -16,7 +16,7 @@ from lion_broker.branch.directory import gone
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.portable import readable
 from lion_broker.errors import ConfigError, OperationCancelled
-from lion_broker.insight.wording import beginning_of
+from lion_broker.insight.preview import preview_of
 from lion_broker.mail.exchange import PAUSE, Steps, ask, together
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.package import PackageCategory
@@ -25,19 +25,19 @@ from lion_broker.mail.verbs import ReadBranches, ReadDead, ReadSession, ReadWait
 from lion_broker.mail.waiting import Waiting, WaitsAt, Withdrawal
 from lion_broker.mail.wire import Header, WireMail
 
-from .estate import Estate
+from .state import SessionState
 
 __all__ = [
-    "Act",
-    "Standing",
+    "Removal",
     "TakenOut",
+    "WaitingMail",
     "held_steps",
     "ids_of",
     "note_steps",
     "pieces_steps",
-    "standing_steps",
     "take_out_steps",
     "told_of",
+    "waiting_steps",
     "why_steps",
     "withdraw_steps",
 ]
@@ -51,7 +51,7 @@ _ROUNDS: Final = 3
 _LONGEST: Final = 500
 
 
-class Act(StrEnum):
+class Removal(StrEnum):
     """What is done to mail, as letters tell it: what waits is withdrawn, what a worker has in hand stopped."""
 
     WITHDRAW = "Withdrawn"
@@ -59,7 +59,7 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WaitingMail:
     """A mail that waits: where, at which branch's station, until when (seconds since the epoch) if it is for a time.
 
     `held` says that a worker has it in hand, as far as can be seen from outside.
@@ -93,7 +93,7 @@ class TakenOut:
         return len(self.letters)
 
 
-def standing_steps(session: str, recipient: str = "", category: str = "") -> Steps[list[Standing]]:
+def waiting_steps(session: str, recipient: str = "", category: str = "") -> Steps[list[WaitingMail]]:
     """Read what waits in a session: all, or mail to one branch, or of one category; in the order of its stations."""
     record = yield from ask(ReadSession(session))
     rounds = record is not None and record.fields.get("delivery") == "manual"
@@ -109,7 +109,7 @@ def standing_steps(session: str, recipient: str = "", category: str = "") -> Ste
     if ids is None:
         own = yield from ask(ReadBranches(session, (session,)))
         stations += [one for branch in own for one in _stations_of(branch, rounds)]
-    found: list[Standing] = []
+    found: list[WaitingMail] = []
     for first in range(0, len(stations), _TOGETHER):
         pages = yield from together([_station_steps(session, *one) for one in stations[first : first + _TOGETHER]])
         found += [one for rows in pages for one in rows]
@@ -130,7 +130,7 @@ def _stations_of(branch: BranchRecord, rounds: bool) -> Iterator[tuple[BranchRec
     return ((branch, where) for where, count in counts.items() if count)
 
 
-def held_steps(session: str, branch: BranchRecord) -> Steps[list[Standing]]:
+def held_steps(session: str, branch: BranchRecord) -> Steps[list[WaitingMail]]:
     """Read what the worker of a branch has in hand: the beginning of its mailbox, or of a lane."""
     if not branch.leased or branch.stopped:
         return []
@@ -140,8 +140,8 @@ def held_steps(session: str, branch: BranchRecord) -> Steps[list[Standing]]:
     return [one for one in found if one.held]
 
 
-def _station_steps(session: str, branch: BranchRecord, where: WaitsAt, upto: str = "") -> Steps[list[Standing]]:
-    found: list[Standing] = []
+def _station_steps(session: str, branch: BranchRecord, where: WaitsAt, upto: str = "") -> Steps[list[WaitingMail]]:
+    found: list[WaitingMail] = []
     after, lane = START, ""
     while page := (yield from ask(ReadWaiting(session, branch.id, where, after, lane, _PAGE))):
         found += (_standing(branch, where, row, row.mail) for row in page if isinstance(row.mail, WireMail))
@@ -152,26 +152,26 @@ def _station_steps(session: str, branch: BranchRecord, where: WaitsAt, upto: str
     return found
 
 
-def _standing(branch: BranchRecord, where: WaitsAt, row: Waiting, mail: WireMail) -> Standing:
+def _standing(branch: BranchRecord, where: WaitsAt, row: Waiting, mail: WireMail) -> WaitingMail:
     given = {
         WaitsAt.MAILBOX: not is_after(row.place, branch.handed),
         WaitsAt.LANES: row.lane == branch.lane,
     }
     held = branch.leased and not branch.stopped and given.get(where, False)
     due = row.due / 1000 if row.due else None
-    text = beginning_of(mail.body)
-    return Standing(mail.id, branch.id, where, row.place, row.lane, mail.header, text, due, held)
+    text = preview_of(mail.body)
+    return WaitingMail(mail.id, branch.id, where, row.place, row.lane, mail.header, text, due, held)
 
 
 def withdraw_steps(
-    estate: Estate, mails: Any, branch: ID.Ref | None, category: str, reason: str, by: str
+    state: SessionState, mails: Any, branch: ID.Ref | None, category: str, reason: str, by: str
 ) -> Steps[TakenOut]:
     """Withdraw mails of an open session; what its own branches have sent is stored before it is looked for."""
-    chosen = yield from estate.chosen_steps(branch)
-    yield from estate.flush_steps()
-    owner = by or f"a program ({estate.around.owner})"
-    done = yield from take_out_steps(estate.session, mails, chosen[0] if chosen else "", category, reason, owner)
-    estate.household.let_go([pair for pair in estate.household.outgoing() if pair[1].id in done.letters])
+    chosen = yield from state.chosen_steps(branch)
+    yield from state.flush_steps()
+    owner = by or f"a program ({state.context.owner})"
+    done = yield from take_out_steps(state.session, mails, chosen[0] if chosen else "", category, reason, owner)
+    state.local_branches.let_go([pair for pair in state.local_branches.outgoing() if pair[1].id in done.letters])
     return done
 
 
@@ -187,41 +187,41 @@ def take_out_steps(
     if (yield from ask(ReadSession(session))) is None:
         raise gone(session)
     wanted = None if mails is None else ids_of(mails)
-    who, why, told = told_of(Act.WITHDRAW, by, reason)
-    found = yield from standing_steps(session, recipient, category)
+    who, why, told = told_of(Removal.WITHDRAW, by, reason)
+    found = yield from waiting_steps(session, recipient, category)
     chosen = [one for one in found if wanted is None or one.mail in wanted]
     if chosen:
-        yield from note_steps(Act.WITHDRAW, session, who, chosen, why)
+        yield from note_steps(Removal.WITHDRAW, session, who, chosen, why)
     done = TakenOut()
     for _ in range(_ROUNDS):
-        moved = yield from pieces_steps(Act.WITHDRAW, session, chosen, told, done)
+        moved = yield from pieces_steps(Removal.WITHDRAW, session, chosen, told, done)
         if not moved:
             break
         # It has gone on to another station since it was read, or has been handled.
-        found = yield from standing_steps(session, recipient, category)
+        found = yield from waiting_steps(session, recipient, category)
         chosen = [one for one in found if one.mail in moved]
     missing = [one for one in wanted or () if one not in done.letters and one not in done.left]
     done.left.update((yield from why_steps(session, missing)))
     return done
 
 
-def told_of(act: Act, by: str, reason: str) -> tuple[str, str, str]:
+def told_of(removal: Removal, by: str, reason: str) -> tuple[str, str, str]:
     """Who does it and why, and the sentence that tells both, as texts that may be shown."""
     who = readable(by, _LONGEST) or "a program"
     why = readable(reason.strip().rstrip("."), _LONGEST)
-    return who, why, f"{act} by {who}{f': {why}' if why else ''}."
+    return who, why, f"{removal} by {who}{f': {why}' if why else ''}."
 
 
-def note_steps(act: Act, session: str, who: str, chosen: Sequence[Standing], why: str) -> Steps[None]:
+def note_steps(removal: Removal, session: str, who: str, chosen: Sequence[WaitingMail], why: str) -> Steps[None]:
     """Write into the audit which mails are to be taken out."""
     ids = ", ".join(one.mail for one in chosen[:20])
     detail = f"{len(chosen)}: {ids}{' …' if len(chosen) > 20 else ''}{f' ({why})' if why else ''}"
-    what = "stop mail" if act is Act.STOP else "withdraw mail"
+    what = "stop mail" if removal is Removal.STOP else "withdraw mail"
     yield from ask(WriteAudit(who, what, f"session {session}", nonce=IDType.create(), detail=detail))
 
 
 def pieces_steps(
-    act: Act, session: str, chosen: Iterable[Standing], told: str, done: TakenOut, *, held: bool = False
+    removal: Removal, session: str, chosen: Iterable[WaitingMail], told: str, done: TakenOut, *, held: bool = False
 ) -> Steps[set[str]]:
     """Withdraw or stop, a hundred mails of a branch a call; returns those that were not where they had been read.
 
@@ -234,7 +234,7 @@ def pieces_steps(
         for first in range(0, len(mails), _PIECE):
             piece = mails[first : first + _PIECE]
             named = tuple(one.named() for one in piece)
-            verb = Withdraw(session, home, named, told, answer, token_hex(8), stop=act is Act.STOP)
+            verb = Withdraw(session, home, named, told, answer, token_hex(8), stop=removal is Removal.STOP)
             words = yield from ask(verb)
             for one, word in zip(piece, words, strict=True):
                 if word.outcome is Outcome.OK:
@@ -248,7 +248,7 @@ def pieces_steps(
     return moved - done.letters.keys()
 
 
-def _why(session: str, one: Standing, word: Outcome) -> str:
+def _why(session: str, one: WaitingMail, word: Outcome) -> str:
     if word is Outcome.CLOSED:
         return f"its branch was removed: `lion-broker dead ls {session}` lists what waited for it"
     if one.where is WaitsAt.INBOX:

@@ -75,8 +75,8 @@ class Account:
             return
         if otel() is None:
             return
-        around = host.around
-        self._last = found = process(around.exchange, around.session, host.branch.id, around.owner, wire.header)
+        context = host.context
+        self._last = found = process(context.exchange, context.session, host.branch.id, context.owner, wire.header)
         if found is not None:
             found.enter()
             self._shared, self._together = found, Together()
@@ -178,7 +178,7 @@ class Handling:
 
     def __enter__(self) -> Self:
         host, mail = self._host, self._wire.header.id
-        fields = {"session": host.around.session, "branch": host.branch.id, "mail": mail}
+        fields = {"session": host.context.session, "branch": host.branch.id, "mail": mail}
         fields["attempt"] = str(self._attempts)
         self._before = now_about(fields)
         self._began = time.perf_counter()

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import anyio
 
+from lion_broker.branch.applying import APPLIED, apply
 from lion_broker.branch.host import Host
-from lion_broker.branch.intake import APPLIED, apply
 from lion_broker.branch.refusal import reason_of
 from lion_broker.branch.registry import Behaviour
 from lion_broker.core.portable import readable
@@ -68,7 +68,7 @@ async def attempt(
     if category not in APPLIED and category != PackageCategory.COMMAND and behaviour is None:
         turn.aside.append(entry.id)
         return None
-    mark = host.mark()
+    savepoint = host.savepoint()
     if host.ledger is not None:
         host.ledger.begin(wire.id)
     with turn.account.handling(host, wire, turn.attempts) as handling:
@@ -81,7 +81,7 @@ async def attempt(
             # Here, where a line names session, branch, mail and attempt.
             log.warning("a mail failed (%s): %s", failure.reason, type(failure.error).__name__)
     if failure is not None:
-        host.rollback(mark)
+        host.rollback(savepoint)
     return failure
 
 
@@ -112,7 +112,7 @@ async def _apply(
 
 async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | None:
     try:
-        await _within(behaviour.care.timeout, behaviour.function(host.branch, mail))
+        await _within(behaviour.retry_policy.timeout, behaviour.function(host.branch, mail))
     except BehaviourUnknown as error:
         return Failure(error, "unknown_behaviour", final=True, theirs=True)
     except UnknownOutcome as error:

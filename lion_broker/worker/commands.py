@@ -10,7 +10,7 @@ from anyio import CancelScope
 from pydantic_core import to_json
 
 from lion_broker.branch.editing import apply_edit
-from lion_broker.branch.faults import fault_of
+from lion_broker.branch.error_transfer import error_to_dict
 from lion_broker.branch.host import Host
 from lion_broker.branch.items import find_model
 from lion_broker.branch.operations import OPERATIONS
@@ -22,7 +22,7 @@ from lion_broker.mail.wire import WireMail, encode_json
 from lion_broker.messages import Instruction
 from lion_broker.telemetry import logger
 
-from .speech import Speech
+from .reply_stream import ReplyStream
 
 __all__ = ["COMMANDS", "answer_command"]
 
@@ -47,7 +47,7 @@ async def answer_command(host: Host, wire: WireMail, *, new: bool = False) -> Un
         raise
     except Exception as error:
         log.info("command %s failed: %s", wire.id, type(error).__name__)
-        body, failed = to_json({"ok": False, "error": fault_of(error)}), error
+        body, failed = to_json({"ok": False, "error": error_to_dict(error)}), error
     if wire.header.reply_to:
         host.reply(Reply(wire.header.reply_to, wire.id, body))
     return failed if isinstance(failed, UnknownOutcome) else None
@@ -55,11 +55,11 @@ async def answer_command(host: Host, wire: WireMail, *, new: bool = False) -> Un
 
 async def _do_unless_cancelled(host: Host, wire: WireMail, new: bool) -> Any:
     """Do what a command asks, until whoever asked no longer waits; raises OperationCancelled."""
-    running, around = host.around.running, host.around
+    running, context = host.context.running, host.context
     with CancelScope() as scope:
         running[wire.id] = scope
         try:
-            if new or wire.id not in await around.exchange.acall(ReadCancelled(around.session, host.branch.id)):
+            if new or wire.id not in await context.exchange.acall(ReadCancelled(context.session, host.branch.id)):
                 return await _do(host, wire)
         finally:
             del running[wire.id]
@@ -90,7 +90,7 @@ def _at_home(host: Host, arguments: dict[str, Any]) -> dict[str, Any]:
 
     A tool that the session's owner names is granted to the branch by that, if the worker has it.
     """
-    registry, branch = host.around.registry, host.branch
+    registry, branch = host.context.registry, host.branch
     for name in ("chat_model", "imodel", "parse_model"):
         if isinstance(arguments.get(name), Mapping):
             arguments[name] = find_model(arguments[name], registry, None)
@@ -105,9 +105,9 @@ def _at_home(host: Host, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _stream(host: Host, wire: WireMail, arguments: dict[str, Any]) -> None:
-    async with Speech(host, wire) as speech, aclosing(host.branch.streamed(_at_home(host, arguments))) as pieces:
+    async with ReplyStream(host, wire) as stream, aclosing(host.branch.streamed(_at_home(host, arguments))) as pieces:
         async for piece in pieces:
-            speech.say(piece)
+            stream.say(piece)
 
 
 async def _receive(host: Host, wire: WireMail, arguments: dict[str, Any]) -> None:

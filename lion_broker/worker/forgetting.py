@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from lion_broker.insight.overview import LOST, worker_pictures
+from lion_broker.insight.overview import LOST, worker_views
 from lion_broker.mail.deployment import WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Steps, ask, ask_all
 from lion_broker.mail.verbs import Enrol, ReadWorkers
@@ -24,7 +24,7 @@ def forget_steps(owners: Collection[str]) -> Steps[tuple[str, ...]]:
     One that is heard of again is shown again, and its order stands; what it had in hand is no matter of the register.
     """
     roll = yield from ask(ReadWorkers())
-    gone = {one.owner for one in worker_pictures(roll) if one.state in GONE and one.owner in owners}
+    gone = {one.owner for one in worker_views(roll) if one.state in GONE and one.owner in owners}
     return (yield from _goodbye([one.report for one in roll.workers if one.report.owner in gone]))
 
 

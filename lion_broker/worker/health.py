@@ -21,7 +21,7 @@ from lion_broker.telemetry.port import Page
 
 from .worker import WorkerState
 
-__all__ = ["Facts", "Pulse", "reasons"]
+__all__ = ["Facts", "HealthMonitor", "reasons"]
 
 log = logger("health")
 
@@ -108,8 +108,8 @@ class _Watchdog:
                 log.error("the event loop is stuck for %.0f s at:\n%s", self.missed * _BEAT_SECONDS, where)
 
 
-class Pulse:
-    """Feels the pulse of a worker while `run` runs; its pages may be asked from any thread.
+class HealthMonitor:
+    """Watches the health of a worker while `run` runs; its pages may be asked from any thread.
 
     `patience` is for how many seconds the server may be silent, `stalled_after` how many seconds work may wait without
     any commit, and the event loop stand still.

@@ -9,11 +9,11 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from lion_broker.branch.branch import Branch
+from lion_broker.branch.contents import equip
 from lion_broker.branch.host import Host
-from lion_broker.branch.inventory import equip
 from lion_broker.branch.journal import first_page
 from lion_broker.branch.ledger import Ledger
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import arun
 from lion_broker.mail.verbs import ReadBranches, Station, Verb
@@ -49,27 +49,29 @@ def reads(session: str, branch: str) -> tuple[Verb[Any], Verb[Any]]:
     return ReadBranches(session, (branch,)), first_page(session, branch)
 
 
-async def loaded(around: Surroundings, station: Station, pool: str, version: int, answers: Sequence[Any] = ()) -> Host:
+async def loaded(
+    context: SessionContext, station: Station, pool: str, version: int, answers: Sequence[Any] = ()
+) -> Host:
     """Return the host of a branch that was claimed at a `version`, with all that its log says.
 
     `answers` are those to `reads`, if they came with the claim. Raises ItemNotFoundError for a branch that is no more.
     """
-    exchange = around.exchange
+    exchange = context.exchange
     if not answers:
         # A branch that is new has no log.
         who, log = reads(station.session, station.branch)
         answers = await exchange.acall_all([who, log] if version else [who])
     records = answers[0]
-    record = records[0] if records else await arun(exchange, around.directory.record_steps(station.branch))
+    record = records[0] if records else await arun(exchange, context.directory.record_steps(station.branch))
     branch = Branch(
         id=IDType(station.branch),
         name=record.seed.name or None,
         user=record.seed.fields.get("user"),
         metadata=from_json(record.seed.fields.get("metadata", "{}")),
     )
-    host = Host(branch, around, token=station.token, pool=pool)
+    host = Host(branch, context, token=station.token, pool=pool)
     host.attach()
     page = answers[1] if len(answers) > 1 else ()
-    equip(branch, await arun(exchange, host.load_steps(page)), around.registry)
-    host.ledger = Ledger(exchange, host.station, around.lease_ms)
+    equip(branch, await arun(exchange, host.load_steps(page)), context.registry)
+    host.ledger = Ledger(exchange, host.station, context.lease_ms)
     return host

@@ -20,7 +20,7 @@ from lion_broker.mail.records import OVER, ReadyEntry
 
 from .forecast import Forecast, Source
 from .passage import Passage
-from .robin import RoundRobin
+from .round_robin import RoundRobin
 
 __all__ = ["Schedule"]
 

@@ -238,8 +238,8 @@ class Seat:
             return self._host
         host = self._place.take_warm(self._ready.branch, self._version)
         if host is None:
-            around = self._place.around(self._ready.session)
-            host = await loaded(around, self._station(), self._place.pool, self._version, self._read)
+            context = self._place.context(self._ready.session)
+            host = await loaded(context, self._station(), self._place.pool, self._version, self._read)
             self._read = []
             self._place.foresight.note(self._ready.session, needed=True)
         host.token, host.cursor, host.version = self._token, self._cursor, self._version

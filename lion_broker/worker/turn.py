@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final, Protocol
 
-from lion_broker.branch.care import DEFAULT_CARE, Care, OnFailure
 from lion_broker.branch.host import Host
 from lion_broker.branch.journal import Kind
 from lion_broker.branch.refusal import REPEATED, warn_rejected
 from lion_broker.branch.registry import Behaviour
-from lion_broker.branch.times import Clock, End, came_record
+from lion_broker.branch.retry_policy import DEFAULT_RETRY_POLICY, OnFailure, RetryPolicy
+from lion_broker.branch.turn_times import End, TurnClock, came_record
 from lion_broker.core.numbers import counted
 from lion_broker.core.portable import readable
 from lion_broker.mail.package import PackageCategory
@@ -163,7 +163,7 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, pace
 
     What a failing mail did is undone, but for the branch object: after a failure it is to be read anew.
     """
-    clock, begun = Clock(turn.now, turn.since), time.monotonic()
+    clock, begun = TurnClock(turn.now, turn.since), time.monotonic()
     with collected() as acts:
         await _work_through(turn, host, behaviour, pace, clock, acts, begun)
     turn.records += clock.record()
@@ -171,9 +171,9 @@ async def work_through(turn: Turn, host: Host, behaviour: Behaviour | None, pace
 
 
 async def _work_through(
-    turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace, clock: Clock, acts: list[Act], since: float
+    turn: Turn, host: Host, behaviour: Behaviour | None, pace: Pace, clock: TurnClock, acts: list[Act], since: float
 ) -> None:
-    care = behaviour.care if behaviour else DEFAULT_CARE
+    policy = behaviour.retry_policy if behaviour else DEFAULT_RETRY_POLICY
     # Of a single mail nobody asks for how long it goes on with others.
     begun, ended = since, 0
     until = since + pace.slice_seconds if len(turn.entries) > 1 else since
@@ -194,14 +194,14 @@ async def _work_through(
             turn.deferred.append(Deferral(entry.id, mail.header.sender))
         elif mail.header.ttl is not None and turn.is_late(entry, mail):
             _give_up_late(turn, host, entry, mail, attempts - 1)
-        elif attempts > care.attempts and _runs_code(behaviour, mail):
+        elif attempts > policy.attempts and _runs_code(behaviour, mail):
             detail = f"Handed out {counted(attempts - 1, 'time')} without an end."
-            _give_up(turn, care, entry, Burial(entry.id, "poison", detail, attempts - 1))
+            _give_up(turn, policy, entry, Burial(entry.id, "poison", detail, attempts - 1))
         else:
             turn.failed = await attempt(turn, host, behaviour, entry, mail)
             clock.note(mail.header.id, entry.id, begun, attempts)
             if turn.failed is not None:
-                _take_care(turn, care, entry, mail, turn.failed, attempts)
+                _retry_or_give_up(turn, policy, entry, mail, turn.failed, attempts)
             if acts or turn.failed is not None or turn.aside or turn.buried:
                 clock.ended(_end_of(turn, entry), turn.failed.error if turn.failed else None, acts)
         if turn.failed is not None or turn.pause:
@@ -245,10 +245,12 @@ def _give_up_late(turn: Turn, host: Host, entry: Entry, mail: WireMail, attempts
         turn.buried.append(Burial(entry.id, "expired", mail.too_late(), attempts))
 
 
-def _take_care(turn: Turn, care: Care, entry: Entry, mail: WireMail, failure: Failure, attempts: int) -> None:
+def _retry_or_give_up(
+    turn: Turn, policy: RetryPolicy, entry: Entry, mail: WireMail, failure: Failure, attempts: int
+) -> None:
     """Decide what becomes of a mail that failed."""
-    if not failure.final and care.tries_again(attempts):
-        turn.deferred.append(Deferral(entry.id, mail.header.sender, care.pause_ms(attempts), attempts))
+    if not failure.final and policy.tries_again(attempts):
+        turn.deferred.append(Deferral(entry.id, mail.header.sender, policy.pause_ms(attempts), attempts))
         # In a lane it stays where it is; of the mailbox it is through.
         turn.done += not turn.lane
         return
@@ -257,13 +259,13 @@ def _take_care(turn: Turn, care: Care, entry: Entry, mail: WireMail, failure: Fa
         turn.buried.append(burial)
         turn.done += 1
         return
-    _give_up(turn, care, entry, burial)
+    _give_up(turn, policy, entry, burial)
     turn.done += not turn.pause
 
 
-def _give_up(turn: Turn, care: Care, entry: Entry, burial: Burial) -> None:
+def _give_up(turn: Turn, policy: RetryPolicy, entry: Entry, burial: Burial) -> None:
     """A mail that is not tried again is a dead letter, or what the branch stops at."""
-    if care.on_failure is OnFailure.HALT:
+    if policy.on_failure is OnFailure.HALT:
         turn.pause = readable(f"halted at a mail in entry {entry.id}: {burial.reason}: {burial.detail}")
     else:
         turn.buried.append(burial)

@@ -38,7 +38,7 @@ from .inspector import Inspector
 from .reading import Reading
 from .schedule import Schedule
 from .seat import Seat
-from .shift import Shift
+from .seat_tasks import SeatTasks
 from .sweeper import Sweeper
 from .workplace import Workplace
 
@@ -100,12 +100,12 @@ class Worker:
         self._trouble = ""
         self._stop = anyio.Event()
         self._told_to_stop = False
-        self._shift: Shift | None = None
-        self._schedule = Schedule(concurrency, batch, self._seat)
+        self._seat_tasks: SeatTasks | None = None
+        self._schedule = Schedule(concurrency, batch, self._start_seat)
         self._place = Workplace(
             exchange=self._exchange,
             registry=registry,
-            keeper=LeaseKeeper(self._exchange, self._lease_ms, self._heed, self._lose, self._at),
+            keeper=LeaseKeeper(self._exchange, self._lease_ms, self._on_cancelled, self._on_lease_lost, self._mail_at),
             pool=pool,
             owner=self.owner,
             lease_ms=self._lease_ms,
@@ -158,16 +158,16 @@ class Worker:
             self._helpers = helpers
             # In the keeper's own context anyio would not know which event loop this is.
             self._notify = partial(asyncio.get_running_loop().call_soon_threadsafe, context=copy_context())
-            heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._obey)
+            heartbeat = Heartbeat(self._exchange, self._report, beat_ms(self._lease_ms) / 1000, self._on_order)
             heartbeat.start()
-            shift = self._shift = Shift()
+            tasks = self._seat_tasks = SeatTasks()
             try:
-                await self._take_in(until_idle)
+                await self._read_ready(until_idle)
                 self._place.stopping = True
                 with anyio.move_on_after(self._grace):
-                    await shift.wait()
+                    await tasks.wait()
             finally:
-                await shift.drop()
+                await tasks.drop()
                 self._helpers = None
                 helpers.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
@@ -191,22 +191,22 @@ class Worker:
         if self._owned:
             await self._exchange.aclose()
 
-    def _heed(self, station: Station) -> None:
+    def _on_cancelled(self, station: Station) -> None:
         """Take note, in the keeper's thread, that a command of a branch was cancelled."""
         if self._notify is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._notify(self._look_after, station)
+                self._notify(self._stop_cancelled, station)
 
-    def _lose(self, station: Station) -> None:
+    def _on_lease_lost(self, station: Station) -> None:
         """Take note, in the keeper's thread, that a branch is another's, or that its turn was stopped."""
         if self._notify is not None:
             with suppress(RuntimeError):  # the loop has ended
                 self._notify(self._place.drop, station)
 
-    def _at(self, station: Station) -> str:
+    def _mail_at(self, station: Station) -> str:
         return self._place.at(station)
 
-    def _obey(self, order: Order) -> None:
+    def _on_order(self, order: Order) -> None:
         """Do what the register says, in the heartbeat's thread."""
         if order is Order.DRAIN and not self._place.stopping and self._notify is not None:
             log.info("worker %s is told to drain", self.owner)
@@ -236,11 +236,11 @@ class Worker:
             behaviours=told_behaviours(self._place.registry),
         )
 
-    def _look_after(self, station: Station) -> None:
+    def _stop_cancelled(self, station: Station) -> None:
         if self._helpers is not None:
             self._helpers.start_soon(self._place.stop_cancelled, station)
 
-    async def _take_in(self, until_idle: bool) -> None:
+    async def _read_ready(self, until_idle: bool) -> None:
         while not self._stop.is_set():
             read = self._reading.next()
             if read is None:
@@ -254,7 +254,7 @@ class Worker:
                 idle = until_idle and not found and not self._schedule.busy and not await self._place.retries()
             except BrokerError as error:
                 # Nobody knows whether anything waits.
-                await self._put_up_with(error)
+                await self._wait_out(error)
                 continue
             self._trouble = ""
             self._reading.note(read, found)
@@ -272,11 +272,11 @@ class Worker:
             self._unbegun.add((ready.session, ready.branch, ready.id))
         self._schedule.add(ready)
 
-    def _seat(self, ready: ReadyEntry) -> None:
-        if self._shift is not None:
-            self._shift.start(self._serve(ready), partial(self._schedule.leave, ready.session))
+    def _start_seat(self, ready: ReadyEntry) -> None:
+        if self._seat_tasks is not None:
+            self._seat_tasks.start(self._serve(ready), partial(self._schedule.leave, ready.session))
 
-    async def _put_up_with(self, error: BrokerError) -> None:
+    async def _wait_out(self, error: BrokerError) -> None:
         """Wait for a server that does not answer, or takes this worker no longer; it was let in when it began."""
         if isinstance(error, BrokerUnavailable) and not isinstance(error, ServerBusy):
             log.warning("waiting for the server: %s", error)

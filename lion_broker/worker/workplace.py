@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host
 from lion_broker.branch.registry import Registry
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.core.ids import IDType
 from lion_broker.errors import LionError
@@ -54,14 +54,14 @@ class Workplace:
     """Branches that had mail to try again when this worker saw them last; only kept by one that ends when idle."""
     seats: dict[Station, Seat] = field(default_factory=dict)
     """The branches at work here, by their leases."""
-    _around: OrderedDict[str, Surroundings] = field(default_factory=OrderedDict)
+    _contexts: OrderedDict[str, SessionContext] = field(default_factory=OrderedDict)
     _warm: WarmBranches = field(default_factory=WarmBranches)
     foresight: Foresight = field(default_factory=Foresight)
     prefetch: Prefetch = field(default_factory=Prefetch)
 
-    def around(self, session: str) -> Surroundings:
+    def context(self, session: str) -> SessionContext:
         """What the branches of a session share here."""
-        around = self._around.pop(session, None) or Surroundings(
+        context = self._contexts.pop(session, None) or SessionContext(
             exchange=self.exchange,
             session=IDType(session),
             directory=Directory(session),
@@ -69,14 +69,14 @@ class Workplace:
             owner=self.owner,
             lease_ms=self.lease_ms,
         )
-        self._around[session] = around
-        if len(self._around) > BRANCHES:
-            self._around.popitem(last=False)
-        return around
+        self._contexts[session] = context
+        if len(self._contexts) > BRANCHES:
+            self._contexts.popitem(last=False)
+        return context
 
     async def stop_cancelled(self, station: Station) -> None:
         """Stop the commands of a branch that nobody waits for any more."""
-        running = self.around(station.session).running
+        running = self.context(station.session).running
         try:
             cancelled = await self.exchange.acall(ReadCancelled(station.session, station.branch))
         except LionError as error:

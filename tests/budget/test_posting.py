@@ -202,7 +202,7 @@ async def test_a_large_block_of_coroutines_holds_few_mails(exchange: RedisExchan
             most = max(most, len(sender.mailbox))
     assert most <= (MOST_ON_THEIR_WAY + 1) * PIECE
     assert session.counters()["posted"] == 10 * PIECE + 1
-    assert session._estate.around.batches._convoy is None
+    assert session._state.context.batches._pipeline is None
     await session.aclose()
 
 

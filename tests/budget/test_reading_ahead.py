@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lion_broker import Branch, Mail, Registry, Session
-from lion_broker.broker.async_line import AsyncLine
+from lion_broker.broker.async_client import AsyncClient
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.leases import LeaseKeeper
 from lion_broker.mail.verbs import Promote, ReadReady
@@ -67,13 +67,13 @@ async def test_one_trip_for_claim_and_branch(
             for branch in branches:
                 session.default_branch.send(branch, "message", "one")
                 session.default_branch.send(branch, "message", "two")
-        asked, trips = AsyncLine.call, [0]
+        asked, trips = AsyncClient.call, [0]
 
-        async def call(line: AsyncLine, *arguments: object, **options: object) -> list[object]:
+        async def call(line: AsyncClient, *arguments: object, **options: object) -> list[object]:
             trips[-1] += 1
             return await asked(line, *arguments, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(AsyncLine, "call", call)
+        monkeypatch.setattr(AsyncClient, "call", call)
         for _ in branches:
             await serve(place)
             trips.append(0)

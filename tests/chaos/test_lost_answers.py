@@ -190,7 +190,7 @@ def test_a_block_whose_server_is_slow(place: Ground) -> None:
     """Mail that goes a piece at a time does not heap up while each answer takes long: whoever sends waits."""
     with Session(exchange=place.exchange(), delivery="auto", timeout=100) as session:
         ben, far = session.new_branch(name="ben"), session.new_branch(name="far", pool="nobody")
-        postbox, most = session._estate.postbox, 0
+        postbox, most = session._state.postbox, 0
         place.proxy.delay(0.2)
         with session.batch():
             for number in range(5000):

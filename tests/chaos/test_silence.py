@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from lion_broker import BrokerUnavailable, Session
-from lion_broker.broker import patience as module
+from lion_broker.broker import backoff as module
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.mail.verbs import ListSessions
 from lion_broker.testing import await_until, wait_until

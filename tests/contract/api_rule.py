@@ -21,7 +21,7 @@ __all__ = ["HAD", "INSIDE", "foreign_in", "is_inside", "kept"]
 
 INSIDE: Final = {
     "Branch": {"bind", "leave", "join", "ask", "listen", "act", "settle"},
-    "Exchange": {"convoy", "ainspect"},
+    "Exchange": {"pipeline", "ainspect"},
     "Mail": {"of_valid"},
     "Mailbox": {"append_written", "let_go"},
     "MessageManager": {"begin_with"},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from lion_broker import Session
-from lion_broker.insight.deaths import group_steps
+from lion_broker.insight.dead_groups import group_steps
 from lion_broker.insight.overview import overview_steps
 from lion_broker.mail.exchange import run
 from lion_broker.mail.verbs import ListSessions, ReadWaiting, SetWanted
@@ -132,7 +132,7 @@ def open_mail(world: World) -> str:
 def group(world: World) -> str:
     """The name of the one group of dead letters."""
     (found,) = run(world.exchange, group_steps(world.exchange.call(ListSessions()))).groups
-    return found.died.id
+    return found.kind.id
 
 
 def users(world: World, namespace: str = "default") -> None:
@@ -147,7 +147,7 @@ def aged(world: World) -> None:
     """A session in which nothing has happened for long."""
     session = Session(name="old", exchange=world.exchange)
     session.close()
-    key = world.exchange._road.keys.session(session.id)  # type: ignore[attr-defined]
+    key = world.exchange._opened.keys.session(session.id)  # type: ignore[attr-defined]
     seconds, _ = world.server.client.time()
     then = int(seconds) - LONG_AGO_DAYS * 86_400
     world.server.client.delete(f"{key}:events")

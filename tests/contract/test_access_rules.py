@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import lion_broker
-from lion_broker.broker.access import COMMANDS, Role
+from lion_broker.broker.acl import COMMANDS, Role
 
 BROKER = Path(lion_broker.__file__).parent / "broker"
 CALLED = re.compile(r"redis\.p?call\(\s*'([A-Z]+)'(?:, '([A-Z]+)')?")
 SENT = re.compile(r"\(\s*\"(FCALL|FUNCTION|[A-Z]*GET[A-Z]*|[HSXZ][A-Z]+|INFO|CONFIG|TIME|WAIT|GET|TYPE)\",")
 PARENTS = {"XGROUP", "XINFO", "CONFIG", "FUNCTION", "CLIENT"}
-LOCAL = {"server", "embedded.py", "plain.py", "access.py", "asyncapi.py"}
+LOCAL = {"server", "embedded.py", "raw_connection.py", "acl.py", "asyncapi.py"}
 """Files that speak to the embedded server only, as whoever sets a server up, or not at all."""
 
 

@@ -41,7 +41,7 @@ def test_what_is_inside_is_left_out() -> None:
             assert f"### {name}.{member}\n" not in text
     assert "_steps(" not in text
     shown = "\n".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL))
-    for inner in ("Estate", "Host", "Reach", "Question", "Copies", "WireMail", "Budget", "Deferred"):
+    for inner in ("SessionState", "Host", "RemoteContext", "Question", "Copies", "WireMail", "Budget", "Deferred"):
         assert not re.search(rf"\b{inner}\b", shown), inner
 
 

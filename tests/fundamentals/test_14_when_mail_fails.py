@@ -8,11 +8,11 @@ from tests.conftest import RunningWorker
 pytestmark = [pytest.mark.redis, pytest.mark.anyio]
 
 
-def teller(**care: object) -> tuple[Registry, set[str]]:
+def teller(**options: object) -> tuple[Registry, set[str]]:
     """Workers with a behaviour that fails at the words in a set."""
     registry, trouble = Registry(), set[str]()
 
-    @registry.behaviour("teller", **care)  # type: ignore[arg-type]  # each test names what it is about
+    @registry.behaviour("teller", **options)  # type: ignore[arg-type]  # each test names what it is about
     async def tell(branch: Branch, mail: Mail) -> None:
         word = mail.package.item.instruction
         if word in trouble:

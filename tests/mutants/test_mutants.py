@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from lion_broker.broker import errand, road
 from lion_broker.broker import exchange as broker_exchange
+from lion_broker.broker import namespace as broker_namespace
+from lion_broker.broker import server_steps
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.keys import Keys
 from lion_broker.mail.exchange import Exchange
@@ -48,11 +49,11 @@ def seed(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
     """Put a mutant in the place of what it was made of, for exchanges that are opened from now on."""
     if mutant.where.endswith(".lua"):
         library = in_library(mutant)
-        for module in (road, broker_exchange):
+        for module in (broker_namespace, broker_exchange):
             patch.setattr(module, "library", lambda: library)
         return
     changed = in_module(mutant)
-    for module, tables in ((errand, ("FUNCTIONS", "READS")), (memory_exchange, ("_CHANGES", "_READS"))):
+    for module, tables in ((server_steps, ("FUNCTIONS", "READS")), (memory_exchange, ("_CHANGES", "_READS"))):
         for name in tables:
             table: dict[Any, Any] = getattr(module, name)
             own = {

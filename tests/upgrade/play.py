@@ -15,10 +15,10 @@ from typing import IO, Any, Final
 
 from lion_broker.broker.connect import connect
 from lion_broker.broker.embedded import stop
-from lion_broker.broker.plain import plain_line
+from lion_broker.broker.raw_connection import raw_connection
 from lion_broker.config import Settings
 from lion_broker.insight.overview import workers_steps
-from lion_broker.insight.pictures import WorkerPicture
+from lion_broker.insight.views import WorkerView
 from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.verbs import ReadSession
 from lion_broker.testing import wait_until
@@ -160,7 +160,7 @@ class Play:
             if [words[0] for words in home if words[0].startswith(f"home{chain}:")] != sent:
                 wrong.append(f"what came back by chain {chain} is not what was sent, in order")
         handled = Counter(version for words in home for version in words[1:])
-        with plain_line(Settings.load(self.old.environ)) as line:
+        with raw_connection(Settings.load(self.old.environ)) as line:
             (libraries,) = line.ask(("FUNCTION", "LIST"))
         return Verdict(CHAINS * self.rounds, handled, counters["redelivered"], len(libraries), wrong)
 
@@ -172,7 +172,7 @@ class Play:
             seen = {worker["version"] for worker in workers if worker["state"] == "running"}
             assert seen == wanted, f"status of {one.version} shows {seen}"
 
-    def _running(self) -> list[WorkerPicture]:
+    def _running(self) -> list[WorkerView]:
         return [one for one in run(self._exchange, workers_steps()) if one.state == "running"]
 
     def _flow(self, *releases: Release) -> None:

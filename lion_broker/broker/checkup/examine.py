@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.exceptions import AuthenticationError, RedisError
 
 from lion_broker.broker.connect import data_secret, embedded_directory, locate, remote_secrets, socket_url
-from lion_broker.broker.connection import SyncLine, without_secrets
+from lion_broker.broker.connection import SyncClient, without_secrets
 from lion_broker.broker.embedded import attach
 from lion_broker.broker.keys import Keys
 from lion_broker.broker.library import library
@@ -23,6 +23,7 @@ from lion_broker.broker.signing import Signer
 from lion_broker.config import Settings
 from lion_broker.errors import ConfigError, LionError
 
+from .environment import DirectoryFacts, clock_finding, directory_findings, file_findings, url_findings
 from .facts import QUESTIONS, is_denied, read_facts
 from .finding import Finding, Severity
 from .namespace import (
@@ -36,7 +37,6 @@ from .namespace import (
 from .pauses import Announce, pauses
 from .profile import SURVIVES, Profile, profile_of
 from .server import server_findings
-from .surroundings import DirectoryFacts, clock_finding, directory_findings, file_findings, road_findings
 
 __all__ = ["examine"]
 
@@ -66,7 +66,7 @@ def _embedded(url: str, settings: Settings, repair: Announce | None) -> Iterator
             signer = Signer(data_secret(server.directory), namespace=settings.namespace)
         except LionError as error:
             text, *rest = str(error).splitlines()
-            yield Finding("server", Severity.ERROR, text, " ".join(line.strip() for line in rest))
+            yield Finding("server", Severity.ERROR, text, " ".join(client.strip() for client in rest))
             return
         keyring = Keyring(signer.key_id, signer.key_ids, insecure=False, embedded=True)
         shown = f"embedded://{server.directory}"
@@ -92,7 +92,7 @@ def _remote(url: str, settings: Settings, repair: Announce | None) -> Iterator[F
         text = text if settings.secret is None else f"{str(error).partition('. ')[0]}."
         fix = "LION_BROKER_SECRET, the same for all programs; lion-broker keygen makes one"
         yield Finding("keys", Severity.ERROR, text, fix)
-    yield from road_findings(url)
+    yield from url_findings(url)
     yield from file_findings(settings.secret_files)
     yield from _server(url, without_secrets(url), settings, keyring, repair)
 
@@ -135,8 +135,8 @@ def _server(
 
 def _pauses(url: str, settings: Settings, keys: Keys, repair: Announce | None) -> Iterator[Finding]:
     """Yield what is paused, and where another number is counted; what cannot be read is said elsewhere."""
-    with closing(SyncLine(url, settings.patience + _SECONDS)) as line, suppress(RedisError, OSError):
-        yield from pauses(partial(line.call, seconds=settings.patience + _SECONDS), keys, repair)
+    with closing(SyncClient(url, settings.patience + _SECONDS)) as client, suppress(RedisError, OSError):
+        yield from pauses(partial(client.call, seconds=settings.patience + _SECONDS), keys, repair)
 
 
 def _ask(url: str, settings: Settings) -> list[Any]:
@@ -156,11 +156,11 @@ def _ask(url: str, settings: Settings) -> list[Any]:
 
 def _call(url: str, settings: Settings, commands: Sequence[Command]) -> list[Any]:
     seconds = settings.patience + _SECONDS
-    line = SyncLine(url, seconds)
+    client = SyncClient(url, seconds)
     try:
-        return line.call(commands, seconds)
+        return client.call(commands, seconds)
     finally:
-        line.close()
+        client.close()
 
 
 def _library(replies: Sequence[Any]) -> LibraryFacts:

@@ -18,14 +18,14 @@ log = logger("broker")
 class Inspection:
     """Takes note of a server's facts, the first time and again while a program runs.
 
-    The profile is `assumed` until then. `copies` is how many replicas calls wait for. With `unsafe` a server that may
+    The profile is `assumed` until then. `replicas` is how many of them calls wait for. With `unsafe` a server that may
     lose mail is warned of and not refused.
     """
 
-    def __init__(self, url: str, assumed: Profile, copies: int, unsafe: bool) -> None:
+    def __init__(self, url: str, assumed: Profile, replicas: int, unsafe: bool) -> None:
         self.url = url
         self.profile = assumed
-        self._copies = copies
+        self._replicas = replicas
         self._unsafe = unsafe
         self._facts: ServerFacts | None = None
         self._said: tuple[str, ...] = ()
@@ -36,8 +36,8 @@ class Inspection:
         Raises ServerUnsafe, each time, for a server that may lose mail.
         """
         before, first, self._facts = self.profile, self._facts is None, facts
-        findings = server_findings(facts, self._copies)
-        self.profile = profile_of(facts, self._copies)
+        findings = server_findings(facts, self._replicas)
+        self.profile = profile_of(facts, self._replicas)
         if first:
             named = facts.version or "a server of an unknown version"
             log.info("exchange %s: %s, profile %s (%s)", self.url, named, self.profile, SURVIVES[self.profile])

@@ -34,8 +34,8 @@ SURVIVES: Final[Mapping[Profile, str]] = {
 }
 
 
-def profile_of(facts: ServerFacts, copies: int = 0) -> Profile:
-    """Return the profile that a server keeps for programs that wait for `copies` replicas.
+def profile_of(facts: ServerFacts, replicas: int = 0) -> Profile:
+    """Return the profile that a server keeps for programs that wait for so many `replicas`.
 
     What is known to be bad counts before what is not known.
     """
@@ -44,7 +44,7 @@ def profile_of(facts: ServerFacts, copies: int = 0) -> Profile:
     if facts.log is None or facts.eviction is None or facts.sync is None:
         return Profile.UNVERIFIED
     if facts.sync == "always" and not facts.relaxed:
-        return Profile.HA if 0 < copies <= facts.replicas else Profile.DURABLE
+        return Profile.HA if 0 < replicas <= facts.replicas else Profile.DURABLE
     return Profile.DEV if facts.sync == "everysec" and not facts.relaxed else Profile.UNSYNCED
 
 

@@ -24,8 +24,8 @@ _FAILING: Final = {
 _OLDEST: Final = " or ".join(f"{name} {major}.{minor}" for name, (major, minor, _) in OLDEST_VERSIONS.items())
 
 
-def server_findings(facts: ServerFacts, copies: int = 0) -> tuple[Finding, ...]:
-    """Return what there is to say about a server, also where all is well; `copies` as for `profile_of`."""
+def server_findings(facts: ServerFacts, replicas: int = 0) -> tuple[Finding, ...]:
+    """Return what there is to say about a server, also where all is well; `replicas` as for `profile_of`."""
     return (
         _version(facts),
         *_role(facts),
@@ -34,8 +34,8 @@ def server_findings(facts: ServerFacts, copies: int = 0) -> tuple[Finding, ...]:
         _eviction(facts),
         _memory(facts),
         *_disk(facts),
-        *_replicas(facts, copies),
-        _profile(facts, copies),
+        *_replicas(facts, replicas),
+        _profile(facts, replicas),
     )
 
 
@@ -143,18 +143,18 @@ def _disk(facts: ServerFacts) -> Iterator[Finding]:
         )
 
 
-def _replicas(facts: ServerFacts, copies: int) -> Iterator[Finding]:
-    if "INFO" in facts.denied and copies:
+def _replicas(facts: ServerFacts, replicas: int) -> Iterator[Finding]:
+    if "INFO" in facts.denied and replicas:
         yield _unknown("replicas", facts, "how many replicas there are", "INFO")
-    elif facts.replicas < copies:
+    elif facts.replicas < replicas:
         yield Finding(
             "replicas",
             Severity.ERROR,
-            f"Calls wait for {counted(copies, 'replica')} (LION_BROKER_REPLICAS); connected: {facts.replicas}.",
+            f"Calls wait for {counted(replicas, 'replica')} (LION_BROKER_REPLICAS); connected: {facts.replicas}.",
             "connect replicas, or lower LION_BROKER_REPLICAS",
         )
-    elif copies:
-        yield Finding("replicas", Severity.OK, f"Calls wait for {copies} of {counted(facts.replicas, 'replica')}.")
+    elif replicas:
+        yield Finding("replicas", Severity.OK, f"Calls wait for {replicas} of {counted(facts.replicas, 'replica')}.")
     elif facts.replicas:
         yield Finding(
             "replicas",
@@ -164,8 +164,8 @@ def _replicas(facts: ServerFacts, copies: int) -> Iterator[Finding]:
         )
 
 
-def _profile(facts: ServerFacts, copies: int) -> Finding:
-    profile = profile_of(facts, copies)
+def _profile(facts: ServerFacts, replicas: int) -> Finding:
+    profile = profile_of(facts, replicas)
     fixes = {Profile.VOLATILE: "see aof and eviction", Profile.UNVERIFIED: "see aof, fsync and eviction"}
     severity = Severity.WARNING if profile in fixes else Severity.INFO
     text = f"The durability profile is {profile}: {SURVIVES[profile]}."

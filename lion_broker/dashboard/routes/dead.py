@@ -28,8 +28,8 @@ from lion_broker.dashboard.views.letters import (
 from lion_broker.dashboard.views.sessions import default_branch, session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
-from lion_broker.insight.deaths import Behaviours
-from lion_broker.insight.wording import beginning_of
+from lion_broker.insight.dead_groups import Behaviours
+from lion_broker.insight.preview import preview_of
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import LAST, START, DeadLetter, SessionRecord, is_after
@@ -173,7 +173,7 @@ def _matches(found: DeadLetter, wanted: dict[str, str]) -> bool:
     if not is_meant or not low:
         return is_meant
     mail = found.mail
-    told = (found.id, found.detail, found.error, *((mail.id, beginning_of(mail.body)) if mail else ()))
+    told = (found.id, found.detail, found.error, *((mail.id, preview_of(mail.body)) if mail else ()))
     return any(low in text.casefold() for text in told)
 
 

@@ -15,7 +15,7 @@ from lion_broker.dashboard.reading import find_letter_steps
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.dashboard.views.sessions import branch_name, branch_names, session_name
 from lion_broker.errors import ItemNotFoundError
-from lion_broker.insight.pictures import Passage
+from lion_broker.insight.views import Passage
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches

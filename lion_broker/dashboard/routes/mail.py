@@ -30,11 +30,11 @@ from lion_broker.dashboard.window import Window, Zoom, window_asked, zoom_of
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.flow import flow_of
 from lion_broker.insight.lanes import lanes_of
-from lion_broker.insight.overview import worker_pictures
+from lion_broker.insight.overview import worker_views
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.pictures import Flow, Lanes, Passage
 from lion_broker.insight.reasons import Reason, reason_of
 from lion_broker.insight.trace import trace_of
+from lion_broker.insight.views import Flow, Lanes, Passage
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches, ReadWorkers, Verb
@@ -174,7 +174,7 @@ async def _reason(console: Console, session: str, passage: Passage) -> Reason | 
         return None
     verbs: list[Verb[Any]] = [ReadBranches(session, ids=(passage.recipient,)), ReadWorkers()]
     found, roll = await console.exchange.acall_all(verbs)
-    return reason_of(session, passage, found[0] if found else None, worker_pictures(roll))
+    return reason_of(session, passage, found[0] if found else None, worker_views(roll))
 
 
 async def _mails(request: Request, console: Console, known: Known, record: SessionRecord) -> Page:
@@ -216,7 +216,7 @@ async def _with_its_end(console: Console, session: str, known: Known, wanted: st
 async def _whole(console: Console, session: str, known: Known, mail: str) -> str:
     """A mail with header and body, as JSON for people; empty where it is not kept as one."""
     passages = known.passages
-    steps = mail_steps(session, passages.history.stories[mail], passages.standing.waits.get(mail))
+    steps = mail_steps(session, passages.history.stories[mail], passages.pending.waits.get(mail))
     found = await console.ask(steps)
     return "" if found is None else readable(json.dumps(found, ensure_ascii=False, indent=2), _LONGEST)
 
@@ -228,7 +228,7 @@ async def mail(request: Request) -> Response:
     known = await console.histories.read(record.id, seconds=patience(request))
     wanted = request.path_params["mail"].removesuffix(".json")
     story = known.passages.history.stories.get(wanted)
-    found = story and await console.ask(mail_steps(record.id, story, known.passages.standing.waits.get(wanted)))
+    found = story and await console.ask(mail_steps(record.id, story, known.passages.pending.waits.get(wanted)))
     if not found:
         raise ItemNotFoundError(f"The mail {wanted[:128]} is not in a log or a mailbox that was read here.")
     return Response(to_json(found), media_type="application/json")

@@ -15,7 +15,7 @@ from lion_broker.dashboard.reading import names_steps
 from lion_broker.dashboard.views.limits import limit_table, wait_table
 from lion_broker.dashboard.views.models import model_table, spend_table, tool_table, unpriced, wait_seconds
 from lion_broker.dashboard.views.sessions import session_name
-from lion_broker.insight.limits import LimitPicture, limits_steps
+from lion_broker.insight.limits import LimitView, limits_steps
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.telemetry.acts import Act
@@ -38,7 +38,7 @@ async def models(request: Request, console: Console) -> Page:
         record.id: (session_name(record), _acts(known)) for record, known in zip(chosen, read, strict=True) if known
     }
     acts = [act for _, found in by_session.values() for act in found]
-    limits: tuple[LimitPicture, ...] = await console.ask(limits_steps())
+    limits: tuple[LimitView, ...] = await console.ask(limits_steps())
     held, seconds = wait_seconds(acts)
     without = unpriced(acts, console.prices)
     context = {
@@ -66,7 +66,7 @@ def _acts(known: Known) -> list[Act]:
     return [act for story in stories for attempt in story.attempts for act in attempt.acts]
 
 
-async def _names(console: Console, choice: Sequence[SessionRecord], limits: Sequence[LimitPicture]) -> dict[str, str]:
+async def _names(console: Console, choice: Sequence[SessionRecord], limits: Sequence[LimitView]) -> dict[str, str]:
     """What people call the sessions and branches that wait; of very many, of the first."""
     ends = [(one.session, one.branch) for limit in limits for one in limit.waits if is_id(one.session)][:_NAMED]
     known = {record.id: session_name(record) for record in choice}

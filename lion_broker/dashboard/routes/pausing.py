@@ -12,7 +12,7 @@ from lion_broker.errors import BranchClosed, ItemNotFoundError
 from lion_broker.mail.checks import check, is_id
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import Pause, Resume, SetWanted
-from lion_broker.session.pausing import Crowd, Switched, pause_steps, resume_steps
+from lion_broker.session.pausing import BranchSelection, Switched, pause_steps, resume_steps
 
 from .acting import Done, Form, act_route
 
@@ -41,31 +41,31 @@ async def resume(request: Request, console: Console, visitor: Visitor, form: For
 async def pause_all(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Have all branches of a session that live on workers take no more turns."""
     record = await console.session(request.path_params["session"])
-    return await _pause(console, visitor, form, Crowd(record.id), f"/sessions/{record.id}/branches")
+    return await _pause(console, visitor, form, BranchSelection(record.id), f"/sessions/{record.id}/branches")
 
 
 async def resume_all(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Let all branches of a session that live on workers take turns again."""
     record = await console.session(request.path_params["session"])
-    return await _resume(console, visitor, Crowd(record.id), f"/sessions/{record.id}/branches")
+    return await _resume(console, visitor, BranchSelection(record.id), f"/sessions/{record.id}/branches")
 
 
 async def pause_pool(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Have all branches of a pool take no more turns, whichever sessions they are of."""
-    return await _pause(console, visitor, form, Crowd(pool=_pool(form)), "/workers")
+    return await _pause(console, visitor, form, BranchSelection(pool=_pool(form)), "/workers")
 
 
 async def resume_pool(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
     """Let branches take turns again that were paused with their pool."""
-    return await _resume(console, visitor, Crowd(pool=_pool(form)), "/workers")
+    return await _resume(console, visitor, BranchSelection(pool=_pool(form)), "/workers")
 
 
-async def _pause(console: Console, visitor: Visitor, form: Form, crowd: Crowd, to: str) -> Done:
-    return _told("paused", to, await console.ask(pause_steps(crowd, _reason(form, visitor), visitor.who, _MOST)))
+async def _pause(console: Console, visitor: Visitor, form: Form, selection: BranchSelection, to: str) -> Done:
+    return _told("paused", to, await console.ask(pause_steps(selection, _reason(form, visitor), visitor.who, _MOST)))
 
 
-async def _resume(console: Console, visitor: Visitor, crowd: Crowd, to: str) -> Done:
-    return _told("resumed", to, await console.ask(resume_steps(crowd, visitor.who, _MOST)))
+async def _resume(console: Console, visitor: Visitor, selection: BranchSelection, to: str) -> Done:
+    return _told("resumed", to, await console.ask(resume_steps(selection, visitor.who, _MOST)))
 
 
 def _told(word: str, to: str, done: Switched) -> Done:

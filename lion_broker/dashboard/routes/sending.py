@@ -11,7 +11,7 @@ from lion_broker.dashboard.console import Console
 from lion_broker.dashboard.reading import branch_steps
 from lion_broker.errors import ConfigError
 from lion_broker.mail.package import PackageCategory
-from lion_broker.session.note import note_to
+from lion_broker.session.mail_request import request_to
 
 from .acting import Done, Form, act_route
 
@@ -29,7 +29,7 @@ async def send(request: Request, console: Console, visitor: Visitor, form: Form)
     if not text.strip():
         raise ConfigError("The text is empty; say what is to be sent.")
     category = form.get("category") or PackageCategory.MESSAGE.value
-    note = note_to(record.id, branch.id, category, text, visitor.name or None)
+    note = request_to(record.id, branch.id, category, text, visitor.name or None)
     said = f"session {record.id}, {category} {note.id}: {text[:_SHOWN]}"
     await console.note(visitor, "send mail", f"branch {branch.id}", said)
     await console.ask(note.send_steps(awaited=False))

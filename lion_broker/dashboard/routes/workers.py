@@ -16,8 +16,8 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.tables import Empty, is_said
 from lion_broker.dashboard.views.deployment import pool_table, worker_table
 from lion_broker.errors import ConfigError, ItemNotFoundError
-from lion_broker.insight.overview import pool_pictures, worker_pictures
-from lion_broker.insight.pictures import PoolPicture, WorkerPicture
+from lion_broker.insight.overview import pool_views, worker_views
+from lion_broker.insight.views import PoolView, WorkerView
 from lion_broker.mail.checks import check
 from lion_broker.mail.deployment import PoolRecord
 from lion_broker.mail.outcome import Outcome
@@ -33,7 +33,7 @@ _AT_WORK: Final = ("running", "draining")
 _STATES: Final = (*_AT_WORK, "lost", "stopped")
 NO_SUCH_WORKER: Final = Empty("No worker is like that.")
 
-Seen = tuple[tuple[WorkerPicture, ...], tuple[PoolPicture, ...]]
+Seen = tuple[tuple[WorkerView, ...], tuple[PoolView, ...]]
 
 
 async def workers(request: Request, console: Console) -> Page:
@@ -51,11 +51,11 @@ async def workers(request: Request, console: Console) -> Page:
 
 async def _look(console: Console) -> Seen:
     roll, pools = await console.exchange.acall_all((ReadWorkers(), ReadPools()))
-    found = worker_pictures(roll)
+    found = worker_views(roll)
     # A pool in which nothing waits, and of which nobody wants anything, is known by its workers only.
     known = {one.pool for one in pools}
     idle = sorted({one.pool for one in found if one.state in _AT_WORK} - known)
-    return found, pool_pictures((*pools, *map(PoolRecord, idle)), found)
+    return found, pool_views((*pools, *map(PoolRecord, idle)), found)
 
 
 async def drain(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
@@ -111,7 +111,7 @@ async def scale_of(request: Request) -> Response:
     check(SetWanted(name, None))
     _, pools = await _look(console_of(request))
     # A pool in which nothing waits has nothing to do, whether or not it was ever used.
-    found = next((one for one in pools if one.pool == name), PoolPicture(name, 0, 0, 0.0, 0, 0))
+    found = next((one for one in pools if one.pool == name), PoolView(name, 0, 0, 0.0, 0, 0))
     return JSONResponse(
         {
             "pool": found.pool,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
-from lion_broker.insight.pictures import PoolPicture, WorkerPicture
+from lion_broker.insight.views import PoolView, WorkerView
 
 __all__ = ["pool_table", "trends", "worker_table"]
 
@@ -23,7 +23,7 @@ NO_POOLS: Final = Empty(
 )
 
 
-def worker_table(workers: Sequence[WorkerPicture]) -> Table:
+def worker_table(workers: Sequence[WorkerView]) -> Table:
     """Workers as their last heartbeats told."""
     columns = (
         Column("owner", "Worker"),
@@ -74,7 +74,7 @@ def worker_table(workers: Sequence[WorkerPicture]) -> Table:
     return Table("workers", "Workers", columns, rows, NO_WORKERS, sorts=True, whole=True)
 
 
-def pool_table(pools: Sequence[PoolPicture], beats: Iterable[Mapping[str, Any]] = ()) -> Table:
+def pool_table(pools: Sequence[PoolView], beats: Iterable[Mapping[str, Any]] = ()) -> Table:
     """Pools with what waits, how many workers they have and are to have, and how they did in the last minutes."""
     past = trends(beats)
     columns = (

@@ -9,7 +9,7 @@ from math import log2
 from typing import Final
 
 from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
-from lion_broker.insight.pictures import Flow
+from lion_broker.insight.views import Flow
 
 __all__ = ["Arrow", "Box", "Drawing", "draw_flow", "flow_table"]
 

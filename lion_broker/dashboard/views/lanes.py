@@ -14,7 +14,7 @@ from typing import Final
 
 from lion_broker.dashboard.tables import Column, Empty, Order, Row, Table
 from lion_broker.dashboard.window import Window, round_steps
-from lion_broker.insight.pictures import Lanes, Passage
+from lion_broker.insight.views import Lanes, Passage
 
 from .flow import NO_MAIL
 

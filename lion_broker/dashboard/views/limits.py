@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
-from lion_broker.insight.limits import LimitPicture
+from lion_broker.insight.limits import LimitView
 
 __all__ = ["limit_table", "wait_table"]
 
@@ -17,7 +17,7 @@ NO_LIMITS: Final = Empty(
 NOBODY: Final = Empty("No call waits for a limit now.")
 
 
-def limit_table(limits: Sequence[LimitPicture]) -> Table:
+def limit_table(limits: Sequence[LimitView]) -> Table:
     """Limits, those first for which somebody waits."""
     columns = (
         Column("model", "Limit of"),
@@ -58,7 +58,7 @@ def limit_table(limits: Sequence[LimitPicture]) -> Table:
     return Table("limits", "Limits", columns, rows, NO_LIMITS, sorts=True)
 
 
-def wait_table(limits: Sequence[LimitPicture], names: dict[str, str]) -> Table:
+def wait_table(limits: Sequence[LimitView], names: dict[str, str]) -> Table:
     """Who waits for a limit; `names` are those of sessions and branches by id."""
     columns = (
         Column("model", "Limit of"),

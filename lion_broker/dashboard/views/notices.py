@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lion_broker.core.numbers import counted
-from lion_broker.insight.lengths import length
+from lion_broker.insight.durations import duration
 from lion_broker.insight.overview import Overview
 from lion_broker.insight.reasons import lost_among, paused_in, still_among
 
@@ -37,7 +37,7 @@ def notices(seen: Overview) -> list[Notice]:
             text = f"{waits} in the pool {pool.pool}, and no worker serves it."
             found.append(Notice(text, f"lion-broker worker --app MODULE:NAME --pool {pool.pool}", "/workers"))
         elif pool.ready and pool.oldest_seconds > _LONG_SECONDS:
-            waited = length(round(pool.oldest_seconds))
+            waited = duration(round(pool.oldest_seconds))
             text = f"A branch of the pool {pool.pool} has waited for {waited}: its workers are busy."
             found.append(Notice(text, f"lion-broker scale {pool.pool} {pool.workers * 2}", "/workers"))
         if pool.wanted is not None and pool.workers < pool.wanted:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from lion_broker.dashboard.tables import Column, Empty, Row, Table
 from lion_broker.dashboard.window import Window, round_steps
-from lion_broker.insight.lengths import length
-from lion_broker.insight.pictures import Passage, Span, Trace
+from lion_broker.insight.durations import duration
+from lion_broker.insight.views import Passage, Span, Trace
 
 __all__ = ["Bar", "Line", "Mark", "Waterfall", "draw_trace", "span_table"]
 
@@ -223,7 +223,7 @@ def _bar(span: Span, axis: Window, y: int, height: int) -> Bar:
     width = max(2.0, _x(min(span.began + span.seconds, axis.end), axis) - x)
     title = " ".join(filter(None, (span.kind, span.name)))
     more = ", ".join(filter(None, (span.error, _told(span.fields))))
-    told = f"{title}: {length(span.seconds)}" + (f" ({more})" if more else "")
+    told = f"{title}: {duration(span.seconds)}" + (f" ({more})" if more else "")
     return Bar(span.kind, told, x, y, round(width, 1), height, span.error)
 
 

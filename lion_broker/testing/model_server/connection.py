@@ -8,10 +8,10 @@ from collections import deque
 from typing import Final, cast
 
 from .answer import Answer, Fault
-from .desk import Desk
 from .openai import error_body
 from .reply import Reply, plain_reply
 from .request import HEAD_END, Malformed, Received, read_head, read_request
+from .responder import Responder
 
 __all__ = ["Connection"]
 
@@ -21,8 +21,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Connection(asyncio.Protocol):
     """Reads one request after the other; while a reply goes out, the next one waits."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
         self._loop = asyncio.get_running_loop()
         self._read = bytearray()
         self._request: Received | None = None
@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
-        self._desk.opened(self)
+        self._responder.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Read what has come."""
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         """End, in the middle of a reply too."""
         if self._next is not None:
             self._next.cancel()
-        self._desk.closed(self, self._request)
+        self._responder.closed(self, self._request)
 
     def _advance(self) -> None:
         try:
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
             return
         if request is not None:
             self._request = request
-            reply, delay = self._desk.reply(request)
+            reply, delay = self._responder.reply(request)
             self._parts.extend(reply.parts)
             self._later(delay, reply)
 
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, close: bool) -> None:
         request, self._request = self._request, None
         close = close or request is None or request.headers.get("connection", "").lower() == "close"
-        self._desk.answered()
+        self._responder.answered()
         if close:
             self.transport.close()
         else:

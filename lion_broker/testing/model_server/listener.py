@@ -7,7 +7,7 @@ import socket
 import threading
 
 from .connection import Connection
-from .desk import Desk
+from .responder import Responder
 
 __all__ = ["HOST", "Listener"]
 
@@ -18,8 +18,8 @@ _BACKLOG = 4096
 class Listener:
     """Listens on a port of 127.0.0.1 (0: any free one) from when it is made until `close`."""
 
-    def __init__(self, desk: Desk, port: int = 0) -> None:
-        self._desk = desk
+    def __init__(self, responder: Responder, port: int = 0) -> None:
+        self._responder = responder
         self._socket = socket.create_server((HOST, port), backlog=_BACKLOG)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -40,13 +40,15 @@ class Listener:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = await self._loop.create_server(lambda: Connection(self._desk), sock=self._socket, backlog=_BACKLOG)
+        server = await self._loop.create_server(
+            lambda: Connection(self._responder), sock=self._socket, backlog=_BACKLOG
+        )
         await self._over.wait()
         # A connection that is being accepted while its server closes is neither served nor closed by asyncio.
         while accepting := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(accepting)
         server.close()
-        for connection in list(self._desk.connections):
+        for connection in list(self._responder.connections):
             connection.transport.abort()
         # One turn of the loop, in which the aborted connections let go of their sockets.
         await asyncio.sleep(0)

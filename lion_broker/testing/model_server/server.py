@@ -8,9 +8,9 @@ from typing import Any, Self
 from lion_broker.core.numbers import counted
 
 from .answer import Answer, Fault, calls_of, text_of
-from .desk import AnswerFunction, Desk
 from .listener import HOST, Listener
 from .request import Received
+from .responder import AnswerFunction, Responder
 
 __all__ = ["FakeModelServer"]
 
@@ -30,14 +30,14 @@ class FakeModelServer:
     """
 
     def __init__(self, *, api_key: str | None = None, models: tuple[str, ...] = ("fake",), strict: bool = True) -> None:
-        self._desk = Desk(api_key, models, strict)
+        self._responder = Responder(api_key, models, strict)
         self._listener: Listener | None = None
         self._port = 0
 
     def start(self) -> Self:
         """Listen: clients may connect when this returns. After `stop` it is the same address again."""
         if self._listener is None:
-            self._listener = Listener(self._desk, self._port)
+            self._listener = Listener(self._responder, self._port)
             self._port = self._listener.port
         return self
 
@@ -62,29 +62,29 @@ class FakeModelServer:
     @property
     def requests(self) -> list[Received]:
         """The requests that have arrived, oldest first."""
-        return self._desk.requests
+        return self._responder.requests
 
     @property
     def abandoned(self) -> list[Received]:
         """The requests whose clients went away before the end of the answer."""
-        return self._desk.abandoned
+        return self._responder.abandoned
 
     @property
     def connections(self) -> int:
         """How many connections clients have opened so far."""
-        return self._desk.opened_so_far
+        return self._responder.opened_so_far
 
     @property
     def busiest(self) -> int:
         """The highest number of requests that were in work at the same time."""
-        return self._desk.busiest
+        return self._responder.busiest
 
     def says(self, *answers: object, **details: Any) -> Self:
         """Answer with texts, one request each; what is no text is sent as JSON.
 
         `details` are fields of `Answer`: finish_reason, prompt_tokens, delay, pause …
         """
-        self._desk.script.add(*(Answer(text_of(one), **details) for one in answers))
+        self._responder.script.add(*(Answer(text_of(one), **details) for one in answers))
         return self
 
     def calls_tool(self, *calls: object, text: str = "", **details: Any) -> Self:
@@ -92,7 +92,7 @@ class FakeModelServer:
 
         A mapping calls the tool named before it; `Call("add", '{"a": ')` sends arguments as they stand.
         """
-        self._desk.script.add(Answer(text, tuple(calls_of(calls)), **details))
+        self._responder.script.add(Answer(text, tuple(calls_of(calls)), **details))
         return self
 
     def answers(self, *answers: Answer | AnswerFunction) -> Self:
@@ -100,7 +100,7 @@ class FakeModelServer:
 
         The function is called in the server's thread. What it raises is answered with status 500.
         """
-        self._desk.script.add(*answers)
+        self._responder.script.add(*answers)
         return self
 
     def fails(
@@ -112,12 +112,12 @@ class FakeModelServer:
         """
         headers = {} if retry_after is None else {"retry-after": str(retry_after)}
         text = message or f"The fake server was told to fail with status {status}."
-        self._desk.script.add(*[Answer(text, status=status, headers=headers, error=error)] * times)
+        self._responder.script.add(*[Answer(text, status=status, headers=headers, error=error)] * times)
         return self
 
     def hangs_up(self, times: int = 1) -> Self:
         """Close the connection without an answer."""
-        self._desk.script.add(*[Answer(fault=Fault.HANG_UP)] * times)
+        self._responder.script.add(*[Answer(fault=Fault.HANG_UP)] * times)
         return self
 
     def cuts_stream(self, after: int = 2, text: str = "This is never said to its end.", *, clean: bool = False) -> Self:
@@ -125,32 +125,32 @@ class FakeModelServer:
 
         Without a stream the connection is closed before the answer.
         """
-        self._desk.script.add(Answer(text, fault=Fault.END if clean else Fault.HANG_UP, after=after))
+        self._responder.script.add(Answer(text, fault=Fault.END if clean else Fault.HANG_UP, after=after))
         return self
 
     def breaks_stream(self, after: int = 2, message: str = "Overloaded", text: str = "This is never said.") -> Self:
         """Send an error object after so many chunks of a stream; without a stream it is the whole answer."""
-        self._desk.script.add(Answer(text, fault=Fault.ERROR, after=after, error={"message": message}))
+        self._responder.script.add(Answer(text, fault=Fault.ERROR, after=after, error={"message": message}))
         return self
 
     def sends_garbage(self, text: str = "<html>502 Bad Gateway</html>", times: int = 1) -> Self:
         """Send a text that is no JSON where JSON belongs, with status 200."""
-        self._desk.script.add(*[Answer(text, fault=Fault.GARBAGE)] * times)
+        self._responder.script.add(*[Answer(text, fault=Fault.GARBAGE)] * times)
         return self
 
     def falls_silent(self, after: int = 0, text: str = "This is never said to its end.") -> Self:
         """Send so many chunks of a stream and then nothing more, with the connection open."""
-        self._desk.script.add(Answer(text, fault=Fault.SILENCE, after=after))
+        self._responder.script.add(Answer(text, fault=Fault.SILENCE, after=after))
         return self
 
     def delays(self, seconds: float) -> Self:
         """Begin every answer so many seconds after its request, from now on."""
-        self._desk.delay = seconds
+        self._responder.delay = seconds
         return self
 
     def refuses(self, *names: str) -> Self:
         """Refuse, from now on, types of `response_format` ("json_schema") and parameters ("tools") with status 400."""
-        self._desk.refused.update(names)
+        self._responder.refused.update(names)
         return self
 
     def __enter__(self) -> Self:
@@ -161,5 +161,5 @@ class FakeModelServer:
 
     def __repr__(self) -> str:
         state = "stopped" if self._listener is None else self.url
-        asked, left = counted(len(self.requests), "request"), counted(self._desk.script.left, "answer")
+        asked, left = counted(len(self.requests), "request"), counted(self._responder.script.left, "answer")
         return f"FakeModelServer({state}, {asked}, {left} to come)"

@@ -29,7 +29,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
 
 def aged(stage: Stage, session: Session, days: int) -> None:
     """Make a session look as if nothing had happened in it for some days."""
-    client, key = stage.server.client, stage.exchange._road.keys.session(session.id)  # type: ignore[union-attr]
+    client, key = stage.server.client, stage.exchange._opened.keys.session(session.id)  # type: ignore[union-attr]
     seconds, _ = client.time()
     then = int(seconds) - days * 86_400
     client.delete(f"{key}:events")

@@ -19,7 +19,7 @@ from lion_broker.errors import BrokerUnavailable
 from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.records import BranchSeed, LogRecord, Record
 from lion_broker.mail.verbs import IMPORTING, CreateBranch, CreateSession, ListSessions, Restore
-from lion_broker.session.exporting import checked, export_steps, import_steps, target_of
+from lion_broker.session.exporting import checked, export_steps, import_steps, writer_of
 from lion_broker.testing import wait_until
 from tests.stage import Stage
 from tests.unit.core.test_progress import terminal
@@ -272,7 +272,7 @@ def test_an_import_that_is_cut_off_is_seen_and_begun_anew(
     told("export", session.id, "--output", file)
     told("rm", session.id)
     plan = checked(io.BytesIO(file.read_bytes()))
-    begun = import_steps(plan, io.BytesIO(file.read_bytes()), target_of(plan, True))
+    begun = import_steps(plan, io.BytesIO(file.read_bytes()), writer_of(plan, True))
     verbs = next(begun)
     for _ in range(8):
         verbs = begun.send(stage.exchange.call_all(verbs))
@@ -323,7 +323,7 @@ def test_an_import_that_fails_leaves_nothing(after: int, stage: Stage, tmp_path:
     file.write_bytes(b"".join(exported(stage, session)))
     plan = checked(io.BytesIO(file.read_bytes()))
     with file.open("rb") as opened, pytest.raises(BrokerUnavailable, match="for a moment"):
-        run(Failing(stage.exchange, after), import_steps(plan, opened, target_of(plan, False)))
+        run(Failing(stage.exchange, after), import_steps(plan, opened, writer_of(plan, False)))
     assert stage.exchange.call(ListSessions()) == (session.id,)
     session.delete()
     assert stage.server.strays() == []
@@ -347,7 +347,7 @@ def test_memory_is_bounded(stage: Stage, tmp_path: Path) -> None:
     with file.open("rb") as source:
         plan = checked(source)
         source.seek(0)
-        assert run(stage.exchange, import_steps(plan, source, target_of(plan, False))).rows == 10_000
+        assert run(stage.exchange, import_steps(plan, source, writer_of(plan, False))).rows == 10_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert file.stat().st_size > 40_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.__main__ import main
-from lion_broker.cli import archive, exporting
+from lion_broker.cli import session_export, session_import
 from lion_broker.cli.exits import Code
 from lion_broker.mail.verbs import IMPORTING, CreateSession, ListSessions
 from lion_broker.session.exporting import lines_to
@@ -183,7 +183,7 @@ def test_an_interrupted_import_goes_on(
     ids = made("one", "two", "three")
     told("session", "export", "--all", "--output", str(tmp_path))
     told("session", "rm", *ids)
-    begun, real = 0, archive._imported
+    begun, real = 0, session_import._imported
 
     def interrupted(*args: Any) -> Any:
         nonlocal begun
@@ -192,7 +192,7 @@ def test_an_interrupted_import_goes_on(
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(archive, "_imported", interrupted)
+    monkeypatch.setattr(session_import, "_imported", interrupted)
     assert main(["session", "import", str(tmp_path), "--same-ids"]) == Code.SIGNAL + 2
     assert "Imported 1 of 3 files; what was imported is whole. --skip-existing goes on" in capsys.readouterr().err
     assert len(names_of(stage)) == 1
@@ -223,9 +223,11 @@ def test_one_that_does_not_rest_keeps_no_other_from_it(
         assert f"Exported 1 session into {backup}." in told
         assert inside(backup) == [f"{one}.jsonl"]
         (tmp_path / "go").touch()
-        real = exporting._written
+        real = session_export._written
         monkeypatch.setattr(
-            exporting, "_written", lambda exchange, name, *rest: real(exchange, "gone" if name == one else name, *rest)
+            session_export,
+            "_written",
+            lambda exchange, name, *rest: real(exchange, "gone" if name == one else name, *rest),
         )
         assert main(["session", "export", "--all", "--output", str(backup)]) == Code.NOT_FOUND
         assert f"Warning: {one} was left out: There is no session gone" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_a_worker_that_ends_is_told(
     stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what it said, instead of a wait for its work; the session goes all the same."""
-    monkeypatch.setattr("lion_broker.demo.mill.__name__", "lion_broker.demo.nothing_of_the_kind")
+    monkeypatch.setattr("lion_broker.demo.throughput.__name__", "lion_broker.demo.nothing_of_the_kind")
     assert main(["bench", "--mails", "10"]) == Code.ERROR
     assert "1 worker has ended" in capsys.readouterr().err
     assert stage.exchange.call(ListSessions()) == ()

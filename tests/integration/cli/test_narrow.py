@@ -9,7 +9,7 @@ import pytest
 from lion_broker import Session
 from lion_broker.__main__ import main
 from lion_broker.cli.printing import width_of
-from tests.integration.cli.test_finding import expired
+from tests.integration.cli.test_session_lookup import expired
 
 pytestmark = pytest.mark.redis
 

@@ -9,7 +9,7 @@ import pytest
 
 from lion_broker import BrokerError, Session
 from lion_broker.__main__ import main
-from lion_broker.broker.access import Role, rules_of
+from lion_broker.broker.acl import Role, rules_of
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.library import library
 from lion_broker.cli.exits import Code
@@ -81,7 +81,7 @@ def test_another_number_of_partitions_is_refused(
     assert "has 2 partitions" in capsys.readouterr().err
 
 
-def test_there_is_nothing_to_make_ready_in_memory(capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_is_nothing_to_initialize_in_memory(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither functions nor users."""
     for command in (["init"], ["acl", "--check"]):
         assert main([*command, "--url", "memory://"]) == Code.USAGE

@@ -130,4 +130,4 @@ def test_a_large_session_knows_its_branches_in_a_round(stage: Stage) -> None:
                 before = again.counters()
                 use(again)
                 assert before == again.counters()
-                assert len(again._estate.found) >= MANY
+                assert len(again._state.found) >= MANY

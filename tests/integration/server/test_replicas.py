@@ -16,9 +16,9 @@ from redis.exceptions import ConnectionError as NotYetThere
 from redis.retry import Retry
 
 from lion_broker import Branch, BrokerUnavailable, Mail, Registry, Session
-from lion_broker.broker.errand import _FLEETING
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.functions import FUNCTIONS
+from lion_broker.broker.server_steps import _FLEETING
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.verbs import AwaitReply, ListSessions, Post
 from lion_broker.testing import await_until, wait_until

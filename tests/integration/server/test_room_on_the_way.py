@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from lion_broker.broker.async_line import AsyncLine
-from lion_broker.broker.connection import SyncLine
+from lion_broker.broker.async_client import AsyncClient
+from lion_broker.broker.connection import SyncClient
 from tests.stage import Stage
 
 pytestmark = pytest.mark.redis
@@ -33,24 +33,24 @@ def at_another(stage: Stage) -> Iterator[None]:
 @pytest.mark.anyio
 async def test_in_an_event_loop(stage: Stage) -> None:
     """Nothing is left that would be written when the loop comes by again."""
-    line = AsyncLine(stage.server.url, SECONDS)
-    await line.call([("PING",)], SECONDS)
-    assert line._main is not None
+    client = AsyncClient(stage.server.url, SECONDS)
+    await client.call([("PING",)], SECONDS)
+    assert client._main is not None
     with at_another(stage):
-        answer = asyncio.create_task(line.call([("ECHO", LARGE)], SECONDS))
+        answer = asyncio.create_task(client.call([("ECHO", LARGE)], SECONDS))
         await asyncio.sleep(0)
-        assert line._main._pending
-        assert line._main._transport.get_write_buffer_size() == 0
+        assert client._main._pending
+        assert client._main._transport.get_write_buffer_size() == 0
     assert await answer == [LARGE.encode()]
-    await line.aclose()
+    await client.aclose()
 
 
 def test_in_ordinary_code(stage: Stage) -> None:
     """Whoever puts in piece after piece goes on with the next."""
-    line = SyncLine(stage.server.url, SECONDS)
-    lane = line.lane()
+    client = SyncClient(stage.server.url, SECONDS)
+    dedicated = client.dedicated()
     with at_another(stage):
-        lane.write([("ECHO", LARGE)])
-    assert lane.read(1, SECONDS) == [LARGE.encode()]
-    lane.close()
-    line.close()
+        dedicated.write([("ECHO", LARGE)])
+    assert dedicated.read(1, SECONDS) == [LARGE.encode()]
+    dedicated.close()
+    client.close()

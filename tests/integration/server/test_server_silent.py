@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lion_broker import BrokerUnavailable
-from lion_broker.broker import patience as module
+from lion_broker.broker import backoff as module
 from lion_broker.broker.exchange import RedisExchange
 from lion_broker.broker.server.state import read_record
 from lion_broker.mail.verbs import AwaitReply, ListSessions

@@ -41,7 +41,7 @@ def session(request: pytest.FixtureRequest, own_stage: Stage) -> Iterator[Sessio
     session.new_branch(name="remote", pool="p")
     WAYS[request.param](own_stage, session)
     yield session
-    if not session._estate.closed:
+    if not session._state.closed:
         session.branches["local"].logs.log("something to store")
         with pytest.raises(ItemNotFoundError, match=GONE):
             session.close()
@@ -80,7 +80,7 @@ def test_every_command_says_so(session: Session, command: str) -> None:
 
 def test_what_cannot_be_stored_is_not_hidden(session: Session) -> None:
     """`flush` and `close` raise as long as something waits, and `close` lets go of everything all the same."""
-    local, keeper = session.branches["local"], session._estate.household._keeper._thread
+    local, keeper = session.branches["local"], session._state.local_branches._keeper._thread
     local.send("remote", "message", "hello")
     for _ in range(2):
         with pytest.raises(ItemNotFoundError, match=GONE):
@@ -88,7 +88,7 @@ def test_what_cannot_be_stored_is_not_hidden(session: Session) -> None:
     with pytest.raises(ItemNotFoundError, match=GONE):
         session.close()
     session.close()
-    assert session._estate.household.hosts == {}
+    assert session._state.local_branches.hosts == {}
     assert keeper is not None
     keeper.join(60)
     assert not keeper.is_alive()

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from lion_broker import Session
-from lion_broker.session.withdrawing import TakenOut, standing_steps
+from lion_broker.session.withdrawing import TakenOut, waiting_steps
 from lion_broker.testing import wait_until
 from tests.ledger import Ledger
 from tests.stage import Stage
@@ -75,7 +75,7 @@ def test_a_worker_that_is_killed_at_that_moment(session: Session, stage: Stage, 
 
 def session_mails(session: Session, branch: str) -> list[str]:
     """The ids of the mails that wait for a branch, or are in hand."""
-    return [one.mail for one in session._run(standing_steps(session.id, branch))]
+    return [one.mail for one in session._run(waiting_steps(session.id, branch))]
 
 
 def test_a_worker_that_hangs(session: Session, stage: Stage, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_two_who_stop_race_two_workers(session: Session, stage: Stage) -> None:
 
     def stop(other: Session) -> None:
         while not ended and sum(one.count for one in done) < 2 * BRANCHES:
-            found = [one.mail for one in other._run(standing_steps(session.id)) if one.held]
+            found = [one.mail for one in other._run(waiting_steps(session.id)) if one.held]
             done.extend(other.stop_mail([mail], by="a race") for mail in found[::7][:BRANCHES])
 
     racing = [Thread(target=stop, args=(other,)) for other in others]

@@ -11,8 +11,8 @@ from lion_broker import Session
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.flow import flow_steps
 from lion_broker.insight.lanes import lanes_steps
-from lion_broker.insight.pictures import Passage, Span, Trace
 from lion_broker.insight.trace import trace_steps
+from lion_broker.insight.views import Passage, Span, Trace
 from lion_broker.mail.exchange import run
 from lion_broker.testing import wait_until
 from tests.stage import Stage

@@ -13,7 +13,7 @@ from lion_broker import Branch, BranchOwned, Instruction, Registry, RoledMessage
 from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host
 from lion_broker.branch.journal import Chronicle, Kind, copy_record, record_of
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.mail.exchange import arun, run, together
 from lion_broker.mail.memory import MemoryExchange
@@ -94,8 +94,8 @@ def copied_history(session: Session) -> str:
 
 def hosted(session: Session, branch: str) -> Host:
     """A host of a branch that has not been read."""
-    around = Surroundings(session.exchange, session.id, Directory(session.id), Registry(), "owner")
-    host = Host(Branch(id=branch), around, token="token", pool="p")
+    context = SessionContext(session.exchange, session.id, Directory(session.id), Registry(), "owner")
+    host = Host(Branch(id=branch), context, token="token", pool="p")
     host.attach()
     return host
 

@@ -1,4 +1,4 @@
-"""The host: what a branch does waits as records until a commit, and can be dropped up to a mark."""
+"""The host: what a branch does waits as records until a commit, and can be dropped up to a savepoint."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -81,11 +81,11 @@ def test_a_rollback_drops_what_came_since_the_mark(session: Session, one: Branch
     """Records and mail of before stay and go out."""
     say(one, "before")
     one.send(session.default_branch, "message", "sent before")
-    mark = host_of(one).mark()
+    savepoint = host_of(one).savepoint()
     say(one, "after")
     one.send(session.default_branch, "message", "sent after")
     one.logs.log("after")
-    host_of(one).rollback(mark)
+    host_of(one).rollback(savepoint)
     session.collect_send_all(receive_all=True)
     assert stored(session) == ["Begin.", "before"]
     assert [message.text for message in session.default_branch.messages] == ["sent before"]

@@ -3,7 +3,7 @@
 import pytest
 
 from lion_broker import Branch, ConfigError, ItemNotFoundError, Mail, Registry, Tool, iModel
-from lion_broker.branch.care import Care
+from lion_broker.branch.retry_policy import RetryPolicy
 from lion_broker.errors import ToolUnknown
 
 
@@ -43,7 +43,7 @@ def test_models_and_behaviours() -> None:
 
     assert registry.resolve_model("quote") is model
     found = registry.resolve_behaviour("answer")
-    assert (found.function, found.record, found.care) == (answer, False, Care(attempts=5))
+    assert (found.function, found.record, found.retry_policy) == (answer, False, RetryPolicy(attempts=5))
     assert repr(registry) == "Registry(0 tools, 1 model, 1 behaviour)"
 
 

@@ -18,7 +18,7 @@ GOOD = ServerFacts(
 
 
 @pytest.mark.parametrize(
-    ("changed", "copies", "profile"),
+    ("changed", "replicas", "profile"),
     [
         ({}, 0, "durable"),
         ({"sync": "everysec"}, 0, "dev"),
@@ -38,9 +38,9 @@ GOOD = ServerFacts(
         ({"replicas": 2, "sync": "everysec"}, 2, "dev"),
     ],
 )
-def test_the_profile_of_a_server(changed: dict[str, Any], copies: int, profile: str) -> None:
+def test_the_profile_of_a_server(changed: dict[str, Any], replicas: int, profile: str) -> None:
     """Replicas count only for who waits for them, and what is known to be bad before what is not known."""
-    assert profile_of(replace(GOOD, **changed), copies) == profile
+    assert profile_of(replace(GOOD, **changed), replicas) == profile
 
 
 @pytest.mark.parametrize(

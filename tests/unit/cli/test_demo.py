@@ -11,7 +11,7 @@ import pytest
 from lion_broker.__main__ import main
 from lion_broker.cli import demo
 from lion_broker.cli.exits import Code
-from lion_broker.cli.standing import Place, Standing
+from lion_broker.cli.up_state import UpFiles, UpState
 from lion_broker.demo import desk
 from lion_broker.demo.audit import Audit
 from lion_broker.demo.desk import Brief, Kill, Result
@@ -69,8 +69,8 @@ def test_a_dashboard_that_is_up_is_named(
 ) -> None:
     """A gateway of one's own would find its port taken; one that serves another exchange is of no use."""
     gives(GOOD)
-    up = Standing(1, 0.0, "redis://here:1/0", "http://127.0.0.1:8420", "app:registry", ("default",), "http://…#token")
-    monkeypatch.setattr(Place, "read", lambda _: up)
+    up = UpState(1, 0.0, "redis://here:1/0", "http://127.0.0.1:8420", "app:registry", ("default",), "http://…#token")
+    monkeypatch.setattr(UpFiles, "read", lambda _: up)
     assert main(["demo", "research", "--keep", "--url", "redis://here:1/0"]) == Code.OK
     assert capsys.readouterr().err.splitlines()[-1] == "in a browser    lion-broker up --address"
     assert main(["demo", "research", "--keep", "--url", "redis://there:1/0"]) == Code.OK

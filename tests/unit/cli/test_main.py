@@ -10,7 +10,7 @@ import pytest
 from lion_broker import errors
 from lion_broker.__main__ import main
 from lion_broker.cli.exits import Code, code_of
-from lion_broker.cli.words import own_name
+from lion_broker.cli.own_command import own_name
 from lion_broker.errors import LionError
 from tests.stage import ROOT
 

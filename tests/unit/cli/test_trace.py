@@ -2,8 +2,8 @@
 
 import pytest
 
-from lion_broker.cli.trace import show_trace
-from lion_broker.insight.pictures import Passage, Span, Trace
+from lion_broker.cli.session_trace import show_trace
+from lion_broker.insight.views import Passage, Span, Trace
 
 MAIL = "01a21d35-0a88-7233-bbbb-a6aff8879a3c"
 NAMES = {"a": "planner", "b": "reader-1"}

@@ -11,7 +11,7 @@ from lion_broker.dashboard.tables import Row
 from lion_broker.dashboard.views.deployment import trends
 from lion_broker.dashboard.views.limits import limit_table, wait_table
 from lion_broker.dashboard.views.models import model_table, spend_table, unpriced
-from lion_broker.insight.limits import LimitPicture, WaitPicture
+from lion_broker.insight.limits import LimitView, LimitWait
 from lion_broker.insight.prices import Price, Prices
 from lion_broker.telemetry.acts import Act, ActKind
 
@@ -66,8 +66,8 @@ def test_spend_is_told_by_session() -> None:
 
 def test_limits_and_who_waits() -> None:
     """What is left is rounded down; who waits leads to its session, where that is known."""
-    waits = (WaitPicture("home:1:a", "s1", "b1", 2, 1.5), WaitPicture("home:2", "", "", 1, 2.0))
-    limit = LimitPicture("m:1", "far/one", 60.0, 10, 2.7, 100, -5.5, 63.0, 0.5, 3, 1.5, waits)
+    waits = (LimitWait("home:1:a", "s1", "b1", 2, 1.5), LimitWait("home:2", "", "", 1, 2.0))
+    limit = LimitView("m:1", "far/one", 60.0, 10, 2.7, 100, -5.5, 63.0, 0.5, 3, 1.5, waits)
     (row,) = limit_table([limit]).rows
     assert (row.values["requests_left"], row.values["requests_used"]) == (2, 8)
     assert (row.values["tokens_left"], row.values["tokens_used"]) == (-6, 106)

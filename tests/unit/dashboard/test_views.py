@@ -15,7 +15,7 @@ from lion_broker.dashboard.views.models import model_table, tool_table, wait_sec
 from lion_broker.dashboard.views.waterfall import BARS, LEFT, draw_trace, span_table
 from lion_broker.dashboard.views.words import text_of, with_words, words_of
 from lion_broker.dashboard.window import Window
-from lion_broker.insight.pictures import Edge, Flow, Lanes, Passage, Span, Trace, WorkerPicture
+from lion_broker.insight.views import Edge, Flow, Lanes, Passage, Span, Trace, WorkerView
 from lion_broker.telemetry.acts import Act, ActKind
 
 NAMES = {"a": "ada", "b": "ben", "c": "a name that is far too long for its box", "d": "dan"}
@@ -215,7 +215,7 @@ def test_a_window_of_lanes_is_to_scale() -> None:
 
 def test_workers_show_how_late_they_are_and_what_they_can_do() -> None:
     """A column that has nothing in it is not there: of workers that keep up, or of a version that does not say it."""
-    old = WorkerPicture("home:1:a", "p", "running", "home", 1, "0.1.0", 1.0, 2.0, 100, 3, 5, 7, 0)
+    old = WorkerView("home:1:a", "p", "running", "home", 1, "0.1.0", 1.0, 2.0, 100, 3, 5, 7, 0)
     quiet = replace(old, late_seconds=0.009)
     late = replace(old, late_seconds=0.042, behaviours=("bill", "respond"))
     assert not {"late_seconds", "behaviours"} & {one.name for one in worker_table([old, quiet]).shown()}

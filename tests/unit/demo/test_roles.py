@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from lion_broker import Session, Worker
-from lion_broker.demo import shelf
+from lion_broker.demo import corpus_tools
 from lion_broker.demo.audit import Audit, audit
 from lion_broker.demo.desk import READERS, place
 from lion_broker.demo.findings import Quote
@@ -41,10 +41,10 @@ def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The corpus of this process is a folder about animals."""
     for name, text in ANIMALS.items():
         (tmp_path / name).write_text(text)
-    monkeypatch.setenv(shelf.CORPUS, str(tmp_path))
-    shelf.shelf.cache_clear()
+    monkeypatch.setenv(corpus_tools.CORPUS, str(tmp_path))
+    corpus_tools.corpus_search.cache_clear()
     yield
-    shelf.shelf.cache_clear()
+    corpus_tools.corpus_search.cache_clear()
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_a_language_model_leads_the_report(
     assert "> scripted/model: a language model wrote" in report["markdown"]
     assert report["tokens"]["count"] > 0
     assert report["tokens"]["estimated"] is False
-    assert all(verify(Quote.from_dict(quote), shelf.shelf().corpus) for quote in report["quotes"])
+    assert all(verify(Quote.from_dict(quote), corpus_tools.corpus_search().corpus) for quote in report["quotes"])
 
 
 async def test_a_model_that_fails_spoils_nothing(
@@ -163,7 +163,7 @@ async def test_a_corpus_that_is_gone_is_a_dead_letter(
     session: Session, running_worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that cannot read the corpus says so in a dead letter instead of trying for ever."""
-    monkeypatch.setenv(shelf.CORPUS, "/nowhere")
+    monkeypatch.setenv(corpus_tools.CORPUS, "/nowhere")
     async with running_worker(registry, session.exchange, pool="desk"):
         await session.default_branch.asend(PLANNER, "message", order(QUESTION, Kind.QUESTION))
         await session.await_idle()

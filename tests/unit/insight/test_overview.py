@@ -6,7 +6,7 @@ import pytest
 
 from lion_broker import Session
 from lion_broker.insight import unreceived
-from lion_broker.insight.overview import LOST, Overview, overview_steps, rates, worker_pictures
+from lion_broker.insight.overview import LOST, Overview, overview_steps, rates, worker_views
 from lion_broker.insight.unreceived import unreceived_in_steps, unreceived_steps
 from lion_broker.mail.deployment import Enrolled, Roll, Tally, WorkerPhase, WorkerReport
 from lion_broker.mail.exchange import Steps, run
@@ -33,7 +33,7 @@ def look(at: float, *tallies: Tally) -> Overview:
 def test_a_worker_is_lost_when_four_heartbeats_are_missing(state: WorkerPhase, silent_ms: int, shown: str) -> None:
     """One that has said that it stops is not missed."""
     now = 2_000_000_000_000
-    (picture,) = worker_pictures(Roll(now, (Enrolled(replace(ADA, state=state), now - silent_ms),)))
+    (picture,) = worker_views(Roll(now, (Enrolled(replace(ADA, state=state), now - silent_ms),)))
     assert (picture.state, picture.owner, picture.concurrency, picture.heard) == (
         shown,
         ADA.owner,
@@ -58,7 +58,7 @@ def test_a_worker_says_how_late_its_event_loop_is(
     """Of one that is gone, or of a version that did not say so, it is not known."""
     now = 2_000_000_000_000
     report = replace(ADA, state=state, late_ms=late_ms)
-    (picture,) = worker_pictures(Roll(now, (Enrolled(report, now - silent_ms),)))
+    (picture,) = worker_views(Roll(now, (Enrolled(report, now - silent_ms),)))
     assert (picture.late_seconds, picture.is_behind) == (seconds, behind)
 
 
@@ -72,7 +72,7 @@ def test_workers_stand_by_pool_and_state() -> None:
         (replace(ADA, owner="old"), now),
         (replace(ADA, owner="other", pool="a"), now),
     ]
-    found = worker_pictures(Roll(now, tuple(Enrolled(report, heard) for report, heard in reports)))
+    found = worker_views(Roll(now, tuple(Enrolled(report, heard) for report, heard in reports)))
     assert [one.owner for one in found] == ["other", "old", "new", "stopped", "lost"]
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lion_broker.insight.pictures import Passage, PoolPicture, WorkerPicture
 from lion_broker.insight.reasons import lost_among, reason_of
+from lion_broker.insight.views import Passage, PoolView, WorkerView
 from lion_broker.mail.records import START, BranchRecord, BranchSeed
 
 
@@ -17,9 +17,9 @@ def branch(pool: str = "p", **known: object) -> BranchRecord:
     return BranchRecord(BranchSeed("b", "ben", pool), cursor=START, version=1, inbox=0, outbox=0, **given)  # type: ignore[arg-type]
 
 
-def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerPicture:
+def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerView:
     """A worker with two places."""
-    return WorkerPicture("w-1", pool, state, "host", 1, "0", 0.0, 0.0, 2, active, 0, 0, 0)
+    return WorkerView("w-1", pool, state, "host", 1, "0", 0.0, 0.0, 2, active, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def worker(active: int = 0, state: str = "running", pool: str = "p") -> WorkerPi
     ],
 )
 def test_it_says_why(
-    state: str, where: str, record: BranchRecord | None, workers: list[WorkerPicture], words: str, command: str
+    state: str, where: str, record: BranchRecord | None, workers: list[WorkerView], words: str, command: str
 ) -> None:
     """Nothing is said of mail that has taken effect."""
     mail = Passage("m", "a", "b", "message", "hello", state, 1.0, where=where, owner="w-1")
@@ -136,10 +136,10 @@ def test_mail_that_waits_beyond_its_time_says_so() -> None:
     ],
 )
 def test_what_becomes_of_what_a_lost_worker_had(
-    workers: list[WorkerPicture], pools: list[tuple[str, int, int, int]], words: str, command: str
+    workers: list[WorkerView], pools: list[tuple[str, int, int, int]], words: str, command: str
 ) -> None:
     """Others of its pool take it, it waits for somebody, or nothing of it is left; by the pool as it stands."""
-    pictures = [PoolPicture(name, ready, claimed, 0.0, serving, serving) for name, ready, claimed, serving in pools]
+    pictures = [PoolView(name, ready, claimed, 0.0, serving, serving) for name, ready, claimed, serving in pools]
     found = lost_among(workers, pictures, 5.0)
     assert found is not None
     assert words in found.text
@@ -149,7 +149,7 @@ def test_what_becomes_of_what_a_lost_worker_had(
 def test_nobody_was_lost() -> None:
     """Then there is nothing to say; a long time is said in minutes."""
     assert lost_among([worker(), worker(state="stopped")], [], 5.0) is None
-    found = lost_among([worker(state="lost")], [PoolPicture("p", 1, 0, 0.0, 0, 0)], 300.0)
+    found = lost_among([worker(state="lost")], [PoolView("p", 1, 0, 0.0, 0, 0)], 300.0)
     assert found is not None
     assert "last heard 5 min ago, at 00:00:00 UTC" in found.text
 
@@ -169,7 +169,7 @@ def test_a_loss_is_no_news_when_others_have_what_was_in_hand(
     ready: int, claimed: int, oldest: float, serving: int, told: bool
 ) -> None:
     """However busy the pool is: what waits has come since. It is told while that may wait, and for two minutes."""
-    pool = PoolPicture("p", ready, claimed, oldest, serving, serving)
+    pool = PoolView("p", ready, claimed, oldest, serving, serving)
     lost = worker(state="lost")
     assert (lost_among([lost], [pool], 300.0) is not None) == told
     assert lost_among([lost], [pool], 100.0) is not None

@@ -9,8 +9,8 @@ import pytest
 
 from lion_broker import Branch, Mail, Registry, Session, Worker
 from lion_broker.errors import ConfigError
-from lion_broker.insight.pictures import Happening
 from lion_broker.insight.tail import Happenings
+from lion_broker.insight.views import Happening
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 

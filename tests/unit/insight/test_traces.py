@@ -13,8 +13,8 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, UnknownOutcome
 from lion_broker.insight.history import History
 from lion_broker.insight.lanes import lanes_steps
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.pictures import Span
 from lion_broker.insight.trace import trace_steps
+from lion_broker.insight.views import Span
 from lion_broker.mail.exchange import run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.records import Record
@@ -140,14 +140,14 @@ def test_every_attempt_has_its_error(session: Session, behaviour: str, errors: l
     waits = [span.name for span in bars(session, mail, "wait") if span.name.startswith("for")]
     assert waits == [f"for attempt {number}" for number in range(2, len(errors) + 1)]
     # Sent again by hand, it is tried afresh; what passed meanwhile is told for what it was.
-    died = works[-1].began + works[-1].seconds
+    cause = works[-1].began + works[-1].seconds
     (buried,) = [one for one in session.events(timeout=0) if one.kind == "dead"]
     wait_until(lambda: session.exchange.call(Promote()).now > int(buried.id.partition("-")[0]) + 10)
     session.retry_dead_letters()
     serve(session)
     again = session.trace(mail).spans
     assert [span.error for span in again if span.kind == "work"] == errors * 2
-    assert all(span.began + span.seconds < died for span in again if span.name == "on its way")
+    assert all(span.began + span.seconds < cause for span in again if span.name == "on its way")
     (dead,) = [span for span in again if span.name == "as a dead letter"]
     assert dead.seconds >= 0.005
     queued = [span.began for span in again if span.kind == "queued"]

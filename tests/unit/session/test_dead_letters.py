@@ -7,7 +7,7 @@ import pytest
 
 from lion_broker import Branch, BranchClosed, ConfigError, ItemNotFoundError, MailboxFull, Session
 from lion_broker.mail.memory import MemoryExchange
-from lion_broker.session.letters import Retried
+from lion_broker.session.dead_letters import Retried
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.messages.written import UnreadClone, unread_clone
-from lion_broker.session.gathered import Gathered, Source
+from lion_broker.session.gathered import Gathered, MessageSource
 
 
 def said(text: str, at: float) -> Instruction:
@@ -78,7 +78,7 @@ CHANGES: dict[str, Change] = {
 def test_going_on_is_the_same_as_anew(changes: list[str]) -> None:
     """Messages and frame, after any changes of two sources, one after the other."""
     first, second = watched(said("1", 10.0), said("3", 30.0)), watched(said("2", 20.0))
-    sources = [Source(first, "first"), Source(second, "second")]
+    sources = [MessageSource(first, "first"), MessageSource(second, "second")]
     kept = Gathered(False, False)
     for name in changes:
         CHANGES[name](first, second)
@@ -93,10 +93,10 @@ def test_going_on_is_the_same_as_anew(changes: list[str]) -> None:
 
 def test_sources_come_and_go() -> None:
     """A new source is gone on with; one that is no more takes its messages along."""
-    one, two = Source(watched(said("1", 1.0)), "one"), Source(watched(said("2", 2.0)), "two")
+    one, two = MessageSource(watched(said("1", 1.0)), "one"), MessageSource(watched(said("2", 2.0)), "two")
     kept = Gathered(False, False)
     shown: list[list[tuple[str, str]]] = []
-    for sources in ([one], [two, one], [two], [Source(two.messages, "renamed")], []):
+    for sources in ([one], [two, one], [two], [MessageSource(two.messages, "renamed")], []):
         kept.take(sources)
         frame = kept.frame()
         shown.append(list(zip((m.content["instruction"] for m in kept.messages()), frame["branch"], strict=True)))

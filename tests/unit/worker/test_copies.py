@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lion_broker import Branch, Mail, Registry, RemoteBranch, Session, Worker
-from lion_broker.branch import known
+from lion_broker.branch import known_mails
 from lion_broker.core.ids import IDType
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Post
@@ -95,7 +95,7 @@ def test_a_behaviour_is_called_once(
 def test_a_copy_that_comes_very_late(session: Session, registry: Registry, seen: list[str]) -> None:
     """After more mail than is remembered as it came, to the same worker, which has not read the branch again."""
     remote = remote_of(session, behaviour="note")
-    mails = [mail_to(session, remote.id, item=f"mail {number}") for number in range(3 * known._LATEST)]
+    mails = [mail_to(session, remote.id, item=f"mail {number}") for number in range(3 * known_mails._LATEST)]
 
     async def work() -> None:
         async with Worker(registry, exchange=session.exchange, pool="p") as worker:

@@ -11,7 +11,7 @@ import pytest
 
 from lion_broker import Branch, BrokerUnavailable, Mail, Registry, Session, Worker
 from lion_broker.insight.overview import workers_steps
-from lion_broker.insight.pictures import WorkerPicture
+from lion_broker.insight.views import WorkerView
 from lion_broker.mail.exchange import Exchange, run
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.verbs import Enrol, OrderWorkers, Verb
@@ -40,7 +40,7 @@ class Deaf(MemoryExchange):
         return super().call_all(verbs)
 
 
-def shown(exchange: Exchange) -> dict[str, WorkerPicture]:
+def shown(exchange: Exchange) -> dict[str, WorkerView]:
     """The workers in the register."""
     return {one.owner: one for one in run(exchange, workers_steps())}
 

@@ -11,7 +11,7 @@ from lion_broker import Branch, Registry
 from lion_broker.branch.directory import Directory
 from lion_broker.branch.host import Host
 from lion_broker.branch.ledger import Ledger
-from lion_broker.branch.surroundings import Surroundings
+from lion_broker.branch.session_context import SessionContext
 from lion_broker.core.ids import IDType
 from lion_broker.core.pile import Pile
 from lion_broker.errors import BranchError
@@ -19,7 +19,7 @@ from lion_broker.mail.memory import MemoryExchange
 from lion_broker.messages import Instruction
 from lion_broker.worker.warm import WarmBranches
 
-AROUND = Surroundings(MemoryExchange(), IDType.create(), Directory("s"), Registry(), "owner")
+AROUND = SessionContext(MemoryExchange(), IDType.create(), Directory("s"), Registry(), "owner")
 
 
 def host(messages: int = 0) -> Host:

@@ -266,7 +266,7 @@ def test_the_keeper_tells_of_cancelled_commands(session: Session) -> None:
     exchange, branch = session.exchange, session.default_branch
     told: list[Station] = []
     keeper = LeaseKeeper(exchange, 60, told.append)
-    exchange.call(Release((Station(session.id, branch.id, session._estate.household.token_of(branch.id)),)))
+    exchange.call(Release((Station(session.id, branch.id, session._state.local_branches.token_of(branch.id)),)))
     exchange.call(Claim(session.id, branch.id, "mine", lease_ms=60_000))
     keeper.add(Station(session.id, branch.id, "mine"))
     keeper.add(Station(session.id, branch.id, "not mine"))
