@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -74,11 +74,13 @@ class Commander:
             self._at_rest.append((client, after))
 
     def leave_steps(self) -> Steps[None]:
-        """Have what was answered forgotten, where nobody waits for more."""
+        """Have what was answered forgotten, where nobody waits for more; if not, it expires, and nobody is told."""
         heard = [client for client, after in self._at_rest if after != START]
         heard += [replies.client for replies in list(self._replies.values()) if replies.heard]
         if heard:
-            yield from ask(DropReplies(self._context.session, tuple(heard)))
+            # Whoever closes a session has nothing at stake in this: an error here would hide what matters.
+            with suppress(LionError):
+                yield from ask(DropReplies(self._context.session, tuple(heard)))
 
     async def do(self, branch: IDType, operation: str, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
         """Do an operation without blocking the event loop. Raises the worker's error, RoundTimeout."""
