@@ -82,10 +82,15 @@ class Instruction(RoledMessage):
             "created_at": created_at,
             "metadata": {"lion_class": cls.__name__},
             "role": _USER,
-            "content": {"context": [], "instruction": text},
+            "content": cls.content_of(text),
             "sender": _UNSET,
             "recipient": _UNSET,
         }
+
+    @staticmethod
+    def content_of(text: str) -> dict[str, Any]:
+        """Return the content of an Instruction that is nothing but a text."""
+        return {"context": [], "instruction": text}
 
     def update(
         self,
