@@ -18,7 +18,7 @@ from lion_broker.core.element import END_OF_TIME, element_class
 from lion_broker.core.ids import IDType
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, SenderRecipient, named_party
-from lion_broker.messages.instruction import Instruction
+from lion_broker.messages.instruction import Instruction, content_of
 
 __all__ = [
     "TextItem",
@@ -155,7 +155,7 @@ class UnreadText(Deferred[RoledMessage]):
     @property
     def content(self) -> dict[str, Any]:
         """What the message will say, made anew each time."""
-        return Instruction.content_of(self._item.text)
+        return content_of(self._item.text)
 
     def is_clone(self) -> bool:
         """Return True: it is one."""
