@@ -18,7 +18,6 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
 from lion_broker.dashboard.tables import Row, Table
 from lion_broker.dashboard.views.letters import (
-    MEANINGS,
     NO_SUCH_LETTER,
     item_text,
     letter_fields,
@@ -29,6 +28,7 @@ from lion_broker.dashboard.views.sessions import default_branch, session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.dead_groups import Behaviours
+from lion_broker.insight.dead_reasons import MEANINGS
 from lion_broker.insight.preview import preview_of
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
