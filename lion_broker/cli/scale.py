@@ -32,6 +32,7 @@ _COLUMNS: Final = (
     Column("claimed", kind="number", spare=1),
     Column("oldest", lambda row: ago(row["oldest_seconds"]), kind="number"),
 )
+_MOST: Final = 1000
 _NOTHING: Final = "No pool has workers, or work. `lion-broker up` starts some."
 
 
@@ -41,7 +42,7 @@ def scale(
         typer.Argument(metavar="POOL", help="A pool. Default: all are shown.", autocompletion=completion.pools),
     ] = None,
     number: Annotated[
-        int | None, typer.Argument(metavar="N", min=0, max=1000, help="How many workers it is to have.")
+        int | None, typer.Argument(metavar="N", help=f"How many workers it is to have: 0 to {_MOST:,}.")
     ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Say no more how many workers the pool is to have.")] = False,
     url: Url = None,
@@ -59,6 +60,8 @@ def scale(
         raise ConfigError("--forget needs the POOL that it is meant for.")
     if number is not None and forget:
         raise ConfigError("Give N, or --forget; not both.")
+    if number is not None and not 0 <= number <= _MOST:
+        raise ConfigError(f"A number of workers is 0 or more, and at most {_MOST:,}; {number} is none.")
     with exchange_at(url, namespace) as exchange:
         if pool is not None and (forget or number is not None):
             _set(exchange, pool, number)
