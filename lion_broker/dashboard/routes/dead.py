@@ -49,6 +49,9 @@ _MOST: Final = 5000
 _SESSIONS: Final = 1000
 _LOOKED_AT: Final = 20_000
 _NAMED: Final = 100
+_ROWS: Final = 12
+"""Rows of the field in which a letter is edited, at most; a short one takes no more than it needs."""
+_ROW: Final = 60
 _TERMS: Final = ("session", "reason", "branch", "group", "q")
 
 Found = tuple[str, DeadLetter]
@@ -123,14 +126,15 @@ async def letter(request: Request, console: Console) -> Page:
     record = await console.session(request.path_params["session"])
     found = await console.ask(find_letter_steps(record.id, request.path_params["letter"]))
     names = await console.ask(names_steps(_ends([(record.id, found)]), [default_branch(record)]))
-    fields = letter_fields(found, names)
+    fields, text = letter_fields(found, names), item_text(found)
     table = letter_table([(record.id, found)], names)
     context = {
         "session": record,
         "session_name": session_name(record),
         "letter": found,
         "fields": fields,
-        "text": item_text(found),
+        "text": text,
+        "rows": min(_ROWS, max(_ROWS // 3, text.count("\n") + 1 + len(text) // _ROW)),
         "meaning": MEANINGS.get(found.reason, ""),
     }
     return Page("letter.html", f"Dead letter {found.id}", "dead", (table,), context, {"letter": fields})

@@ -104,6 +104,22 @@ async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width
     assert cell["x"] + cell["width"] <= table["x"] + table["width"]
 
 
+@pytest.mark.parametrize("width", [390, 700])
+async def test_parts_of_a_letter_follow_one_another(page: Page, scene: Scene, width: int) -> None:
+    """What it says begins below the buttons of what it is, and a line of words has no field of a page's height."""
+    await page.set_viewport_size({"width": width, "height": 844})
+    await page.goto("/dead")
+    await page.locator("tbody .column-at a").last.click()
+    heading = await page.get_by_role("heading", name="What it says").bounding_box()
+    before = await page.get_by_role("link", name="What its branch has said").bounding_box()
+    field = await page.locator("textarea").bounding_box()
+    assert heading is not None
+    assert before is not None
+    assert field is not None
+    assert 0 < heading["y"] - before["y"] - before["height"] < 50
+    assert field["height"] < 200
+
+
 @pytest.mark.parametrize("width", [400, 900, 1280, 1400])
 async def test_no_figure_is_wider_than_its_place(page: Page, scene: Scene, width: int) -> None:
     """Also where something has waited for minutes and seconds, or there are millions."""
