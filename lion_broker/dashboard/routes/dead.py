@@ -66,9 +66,9 @@ async def dead(request: Request, console: Console) -> Page:
     chosen = await letter_sessions(console, wanted["session"])
     letters = _in_order if is_order_asked(request) else _in_turn
     table, met = await letters(request, console, chosen, wanted)
-    if any(wanted.values()):
-        table = replace(table, empty=NO_SUCH_LETTER)
     total = sum(record.counters["dead"] for record in chosen)
+    if any(wanted.values()) and total:
+        table = replace(table, empty=NO_SUCH_LETTER)
     reasons = sorted(met | set(filter(None, [wanted["reason"]])))
     context = {
         "total": total,

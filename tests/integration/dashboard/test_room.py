@@ -53,15 +53,27 @@ async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s"), ("/dead/groups", "Sessions")]
+    ("path", "heading", "pause"),
+    [
+        ("/mailboxes", "Mailbox", False),
+        ("/workers", "Mails/s", False),
+        ("/workers", "Mails/s", True),
+        ("/dead/groups", "Sessions", False),
+    ],
 )
-async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str) -> None:
+async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str, pause: bool) -> None:
     """On a screen of usual width: the buttons of a row stay at its right end, over what is beside them if need be."""
     await scene.session.anew_branch(name="other", pool=f"desk-{'b' * 12}")
     await scene.session.default_branch.asend(scene.far, "message", "zero")
     await page.set_viewport_size({"width": 1280, "height": 800})
     await page.goto(path)
     await expect(page.locator("tbody .acts button").first).to_be_visible()
+    if pause:
+        await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+        page.on("dialog", lambda dialog: dialog.accept())
+        row = page.locator("#table-pools tbody tr").filter(has=page.get_by_role("button", name="Pause"))
+        await row.get_by_role("button", name="Pause").first.click()
+        await expect(page.locator("tbody .column-pause", has_text="paused by")).to_be_visible()
     # At once, for a live page writes its rows anew.
     figure, buttons = await page.evaluate(_FILLED, heading)
     assert figure <= buttons
