@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from lion_broker.mail.waiting import WaitsAt
 from .durations import duration
 from .views import Passage, PoolView, Trace, WorkerView
 
-__all__ = ["Reason", "lost_among", "paused_in", "poisoned", "reason_of", "still_among"]
+__all__ = ["Reason", "lost_among", "paused_in", "poisoned", "reason_of", "still_among", "versions_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _STILL_SECONDS: Final = 1.0
@@ -98,6 +99,15 @@ def still_among(workers: Sequence[WorkerView]) -> Reason | None:
         " there computes, or waits without await, and all its other branches wait for it."
     )
     return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
+
+
+def versions_among(workers: Sequence[WorkerView]) -> Reason | None:
+    """Return which versions are at work, and how those of one hand over; None where it is one only."""
+    counts = Counter(one.version for one in workers if one.state == "running")
+    if len(counts) < 2:
+        return None
+    told = ", ".join(f"{version} with {counted(count, 'worker')}" for version, count in sorted(counts.items()))
+    return Reason(f"Several versions are at work: {told}.", "lion-broker drain --version VERSION --wait", "workers")
 
 
 def poisoned(trace: Trace) -> Reason | None:

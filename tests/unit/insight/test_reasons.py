@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lion_broker.insight.reasons import lost_among, poisoned, reason_of
+from lion_broker.insight.reasons import lost_among, poisoned, reason_of, versions_among
 from lion_broker.insight.views import WORKER_LOST, Passage, PoolView, Span, Trace, WorkerView
 from lion_broker.mail.records import START, BranchRecord, BranchSeed
 
@@ -61,6 +61,17 @@ def test_it_says_why(
     assert words in found.text
     assert command in found.command
     assert bool(command) == bool(found.command)
+
+
+def test_it_says_that_several_versions_are_at_work() -> None:
+    """How many of each; of those that have ended, or are about to, nothing."""
+    new, old = replace(worker(), version="0.2.0"), replace(worker(), version="0.1.0")
+    found = versions_among([new, old, replace(old, owner="w-2"), replace(old, version="0", state="lost")])
+    assert found is not None
+    assert found.text == "Several versions are at work: 0.1.0 with 2 workers, 0.2.0 with 1 worker."
+    assert found.command == "lion-broker drain --version VERSION --wait"
+    assert versions_among([new, new, replace(old, state="draining")]) is None
+    assert versions_among([]) is None
 
 
 def dead(reason: str, *owners: str) -> Trace:
