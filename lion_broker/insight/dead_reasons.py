@@ -9,7 +9,7 @@ __all__ = ["MEANINGS"]
 
 MEANINGS: Final[Mapping[str, str]] = {
     "failed": "Its behaviour has raised as often as it may.",
-    "poison": "It was handed out as often as it may be, and its worker died each time.",
+    "poison": "It was handed out as often as it may be, and its worker died each time. See why before you retry it.",
     "expired": "It was not taken up within its time to live.",
     "unknown_branch": "There never was such a branch in the session.",
     "closed": "The branch was removed before it took this mail.",
