@@ -245,11 +245,14 @@ async def test_a_worker_is_drained_and_a_pool_scaled(
         await await_until(lambda: is_enrolled(stage, worker.state.owner))
         page = await client.get("/workers", headers=HTML)
         assert worker.state.owner in page.text
+        assert "nobody takes its place: one fewer is wanted, until the pool is scaled" in page.text
         done = await client.post("/workers/drain", data={"owner": worker.state.owner})
         assert "did=draining&count=1" in done.headers["location"]
         await await_until(lambda: worker.state.stopping)
     assert (await client.post("/workers/drain", data={"owner": worker.state.owner})).status_code == 404
-    await client.post("/pools/scale", data={"pool": "p", "wanted": "3"})
+    noted = await client.post("/pools/scale", data={"pool": "p", "wanted": "3"})
+    told = (await client.get(noted.headers["location"], headers=HTML)).text
+    assert "Noted: each lion-broker up that serves the pool goes by it." in told
     assert (await client.get("/scale/p")).json()["wanted"] == 3
     await client.post("/pools/scale", data={"pool": "p", "wanted": ""})
     assert (await client.get("/scale/p")).json()["wanted"] is None
