@@ -122,10 +122,8 @@ def poisoned(trace: Trace) -> Reason | None:
         text = f"The worker {last} had it, and ended or was cut off without finishing it."
     else:
         which = last if len(trace.lost) <= _TOLD else f"at last {last}"
-        text = (
-            f"{len(trace.lost)} workers had it, one after another, and each ended or was cut off without finishing it:"
-            f" {which}."
-        )
+        who = counted(len(trace.lost), "worker")
+        text = f"{who} had it, one after another, and each ended or was cut off without finishing it: {which}."
     return Reason(f"{text} See how they ended before it is sent again, which may end others.", about="workers")
 
 
