@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from lion_broker.core.element import END_OF_TIME
 from lion_broker.core.ids import IDType
 from lion_broker.core.portable import readable
-from lion_broker.errors import BranchError, LeaseLost, MailboxFull, MailMalformed
+from lion_broker.errors import BranchError, LeaseLost, MailboxFull
 from lion_broker.mail.exchange import Steps, ask_all
-from lion_broker.mail.mail import Mail, party
+from lion_broker.mail.mail import Mail
 from lion_broker.mail.outcome import Outcome
-from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import (
     LAST,
     START,
@@ -38,7 +37,7 @@ from .applying import look_at
 from .batch import MOST_ON_THEIR_WAY, PIECE, PIECE_BYTES
 from .directory import gone
 from .draft import Draft, Savepoint, new_nonce
-from .items import decode_item, encode_item, unread_item
+from .items import encode_item, read_mail
 from .journal import Chronicle, Kind, nothing_record, took_record
 from .known_mails import KnownMails
 from .ledger import Ledger
@@ -55,8 +54,6 @@ _PAGE = 1000
 _RECORDS = 1000
 """Records of one commit outside a turn; more would hold the server for too long."""
 _RETIRED: Final = "its turn has ended, and its worker has let go of it"
-_CATEGORIES: Final = {str(category): category for category in PackageCategory}
-"""What an Enum does to find one takes several calls, and each mail has one."""
 
 
 class Host(Sender):
@@ -147,18 +144,7 @@ class Host(Sender):
 
     def read(self, wire: WireMail) -> Mail:
         """Return the mail that bytes describe, its item made from them; raises what is wrong with it."""
-        header = wire.header
-        category = _CATEGORIES.get(header.category) or PackageCategory(header.category)
-        if not header.created < END_OF_TIME:
-            raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
-        context, created, value = self.context, float(header.created), wire.item()
-        unread = unread_item(category, value, wire.body, header.id, created)
-        if unread is not None:
-            package = Package.of_unread(category, unread, value.get("source"), unread.id, created)
-        else:
-            item, source = decode_item(category, value, context.registry, context.objects, header.id, created)
-            package = Package(category, item, source, IDType.validate(header.id), created)
-        return Mail.of_valid(package, party(header.sender), party(header.recipient))
+        return read_mail(wire, self.context.registry, self.context.objects)
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:
         """Record that a mail took effect; its entry leaves the inbox with the commit."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, Final
 
 from lion_broker.core.concepts import Communicatable
-from lion_broker.core.element import Element
+from lion_broker.core.element import END_OF_TIME, Element
 from lion_broker.core.ids import ID, IDType
 from lion_broker.core.node import Node
 from lion_broker.core.pile import Pile
 from lion_broker.core.portable import to_portable
 from lion_broker.errors import ItemNotFoundError, MailMalformed, NotPortable, ToolUnknown
-from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.wire import encode_json
+from lion_broker.mail.mail import Mail, party
+from lion_broker.mail.package import Package, PackageCategory
+from lion_broker.mail.wire import WireMail, encode_json
 from lion_broker.messages import Instruction, RoledMessage
 from lion_broker.messages.written import TextItem, WrittenItem, message_of, text_item, written_item
 from lion_broker.models.imodel import iModel
@@ -34,8 +35,11 @@ __all__ = [
     "encode_tool",
     "find_model",
     "local_model_ref",
-    "unread_item",
+    "read_mail",
 ]
+
+_CATEGORIES: Final = {str(category): category for category in PackageCategory}
+"""What an Enum does to find one takes several calls, and each mail has one."""
 
 
 class LocalObjects:
@@ -107,19 +111,33 @@ def decode_item(
     return item, value.get("source")
 
 
-def unread_item(
-    category: PackageCategory, value: Any, body: bytes, mail: str, created: float
-) -> TextItem | WrittenItem | None:
-    """Return what a message mail's body says, which need not become a message yet; None for anything else.
+def read_mail(wire: WireMail, registry: Registry, objects: LocalObjects | None) -> Mail:
+    """Return the mail that bytes describe; raises what `decode_item` does.
 
-    `value` is the JSON value of `body`.
+    Its item is made of them, a message when somebody looks at it; all that may be wrong with that has been looked at.
     """
-    if category is not PackageCategory.MESSAGE or type(value) is not dict:
+    header, value = wire.header, wire.item()
+    category = _CATEGORIES.get(header.category) or PackageCategory(header.category)
+    if not header.created < END_OF_TIME:
+        raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
+    id_, created = IDType(header.id), float(header.created)
+    unread = _unread(value, wire.body, id_, created) if category is PackageCategory.MESSAGE else None
+    if unread is not None:
+        package = Package.of_unread(category, unread, value.get("source"), id_, created)
+    else:
+        item, source = decode_item(category, value, registry, objects, header.id, created)
+        package = Package(category, item, source, IDType.validate(header.id), created)
+    return Mail.of_valid(package, party(header.sender), party(header.recipient))
+
+
+def _unread(value: Any, body: bytes, mail: IDType, created: float) -> TextItem | WrittenItem | None:
+    """The message of a body, whose value is given, if it is a usual one, which need not be made yet."""
+    if type(value) is not dict:
         return None
     item = value.get("item")
     if type(item) is str:
-        return text_item(item, IDType(mail), created) if item else None
-    return written_item(item, body, IDType(mail), created)
+        return text_item(item, mail, created) if item else None
+    return written_item(item, body, mail, created)
 
 
 def _message(item: Any, mail: str, created: float) -> RoledMessage:

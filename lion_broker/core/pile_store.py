@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
@@ -127,25 +128,9 @@ class PileStore(Element, Collective[T], Generic[T]):
         A Deferred becomes its item when somebody looks at that.
         """
         with self._lock:
-            if len(items) > _MANY:
-                with collector_paused():
-                    self._recall(items)
-            else:
-                self._recall(items)
-
-    def _recall(self, items: Sequence[T | Deferred[T]]) -> None:
-        for item in items:
-            if not isinstance(item, Deferred):
-                self._put((item,))
-                continue
-            if not self._unmade:
+            if not self._unmade and any(isinstance(item, Deferred) for item in items):
                 _set(self, "_unmade", True)
-            if item.id in self._items or item.id in self._gone:
-                self._put((item,))
-            else:
-                # As nearly all are. Nobody can change it before it is made, and then it is watched.
-                self._line.append(item.id)
-                self._items[item.id] = item
+            self._put_all(items)
 
     def withdraw(self, refs: Iterable[ID.Ref]) -> list[T]:
         """Remove those of the given items that are here, and return them; others are ignored."""
@@ -322,10 +307,10 @@ class PileStore(Element, Collective[T], Generic[T]):
         """Update known items where they stand and append new ones."""
         if items:
             self._tell("include", items)
-        if len(items) > _MANY:
-            with collector_paused():
-                self._put(items)
-        else:
+        self._put_all(items)
+
+    def _put_all(self, items: Sequence[T | Deferred[T]]) -> None:
+        with collector_paused() if len(items) > _MANY else nullcontext():
             self._put(items)
 
     def _put(self, items: Sequence[T | Deferred[T]]) -> None:
@@ -340,7 +325,9 @@ class PileStore(Element, Collective[T], Generic[T]):
                 if known is not item:
                     self._unwatch(known)
             self._items[item.id] = item
-        self._watch(item for item in items if self._items[item.id] is item)
+        # What is not made yet nobody can change; it is watched from then on.
+        if made := [item for item in items if not isinstance(item, Deferred) and self._items[item.id] is item]:
+            self._watch(made)
 
     def _place(self, index: int, items: list[T]) -> None:
         """Put new items before a position from 0 to the length of the pile."""

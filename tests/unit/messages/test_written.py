@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from lion_broker import ActionRequest, ActionResponse, AssistantResponse, Instruction, LionError, RoledMessage, System
-from lion_broker.branch.items import unread_item
 from lion_broker.core.deferred import Deferred
 from lion_broker.core.ids import IDType
-from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.wire import encode_json
-from lion_broker.messages.written import UnreadText, message_of, text_item, unread_clone
+from lion_broker.messages.written import UnreadText, message_of, text_item, unread_clone, written_item
 
 REQUEST = ActionRequest.create("add", {"a": 1})
 MESSAGES: list[RoledMessage] = [
@@ -148,9 +146,11 @@ def test_a_text_of_which_no_message_can_be_made_is_refused_at_once(odd: dict[str
 
 
 def item_of(said: Any, **odd: Any) -> Any:
-    """What can be made later of the item of a mail's body."""
-    values = {"mail": PARTIES["id"], "created": PARTIES["created_at"]} | odd
-    return unread_item(PackageCategory.MESSAGE, {"item": said}, encode_json({"item": said}, "body"), **values)
+    """What can be made later of a mail's message."""
+    id_, created = (odd.get(name, PARTIES[name]) for name in ("id", "created_at"))
+    if type(said) is str and said:
+        return text_item(said, id_, created)
+    return written_item(said, encode_json({"item": said}, "body"), id_, created)
 
 
 @pytest.mark.parametrize("said", ["hello", *(one.to_dict() for one in MESSAGES[:-2])])
@@ -169,7 +169,7 @@ def test_what_a_mail_brings_is_made_later(said: Any) -> None:
     assert said == before
 
 
-@pytest.mark.parametrize("odd", [{"mail": "no id"}, {"created": -1.0}, {"created": 1}])
+@pytest.mark.parametrize("odd", [{"id": "no id"}, {"created_at": -1.0}, {"created_at": 1}])
 @pytest.mark.parametrize("said", ["hello", MESSAGES[0].to_dict()])
 def test_what_might_fail_is_made_at_once(said: Any, odd: dict[str, Any]) -> None:
     """An odd id or time of the mail, and whatever is no usual message."""
