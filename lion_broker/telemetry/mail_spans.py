@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from .tracing import Carrier, Otel
+    from .whole import Whole
 
 __all__ = [
     "Processing", "Sending", "Together", "ack", "count_received", "count_sent", "handed_in", "outgoing", "process",
@@ -39,7 +40,7 @@ class Sending:
 
     __slots__ = ("_began", "_otel", "_span", "carried")
 
-    def __init__(self, carried: dict[str, Any], used: Otel | None = None, span: Span | None = None) -> None:
+    def __init__(self, carried: dict[str, Any], used: Otel | None = None, span: Whole | None = None) -> None:
         self.carried = carried
         self._otel = used
         self._span = span
@@ -59,11 +60,12 @@ class Sending:
         """Note that it has gone, or why not; `posted` says that it went to the server meanwhile."""
         if self._span is None or self._otel is None:
             return
-        failed = {} if error is None else {"error.type": self._otel.fail(self._span, error)}
-        self._span.end()
+        failed = "" if error is None else type(error).__name__
+        self._span.end(error=failed)
         if posted:
+            measured = of_metrics("send") | ({"error.type": failed} if failed else {})
             duration = time.perf_counter() - self._began
-            self._otel.record("messaging.client.operation.duration", duration, of_metrics("send") | failed)
+            self._otel.record("messaging.client.operation.duration", duration, measured)
 
 
 _NOTHING: Final = Sending({})
@@ -74,7 +76,7 @@ class Together:
 
     def __init__(self) -> None:
         self._carried: dict[str, Any] | None = None
-        self._span: Span | None = None
+        self._span: Whole | None = None
         self._mails = 0
         self._first: dict[str, str] = {}
         self._outer: Together | None = None
@@ -94,8 +96,7 @@ class Together:
         self.leave()
         if self._span is not None:
             many = {"messaging.batch.message_count": self._mails}
-            self._span.set_attributes(self._first if self._mails == 1 else many)
-            self._span.end()
+            self._span.end(self._first if self._mails == 1 else many)
             self._span = None
 
     def carry(self, used: Otel, exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -103,8 +104,8 @@ class Together:
         self._mails += 1
         if self._carried is None:
             self._first = of_mail(exchange, session, recipient, mail)
-            self._span = used.start(f"send {TEMPLATE}", "PRODUCER", of_session(exchange, session, "send", "send"))
-            self._carried = used.carried(self._span)
+            self._span = used.begin(f"send {TEMPLATE}", "PRODUCER", of_session(exchange, session, "send", "send"))
+            self._carried = used.carried(self._span.context)
         return self._carried
 
 
@@ -120,8 +121,8 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
     if together is not None:
         return Sending(together.carry(used, exchange, session, recipient, mail))
     attributes = of_session(exchange, session, "send", "send") | of_mail(exchange, session, recipient, mail)
-    span = used.start(f"send {TEMPLATE}", "PRODUCER", attributes)
-    return Sending(used.carried(span), used, span)
+    span = used.begin(f"send {TEMPLATE}", "PRODUCER", attributes)
+    return Sending(used.carried(span.context), used, span)
 
 
 def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def ack(
         attributes["messaging.message.id"] = mail.id
     else:
         attributes["messaging.batch.message_count"] = mails
-    used.start(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
+    used.begin(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
     used.record("messaging.client.operation.duration", max(0.0, time.time() - began), of_metrics("ack"))
 
 
@@ -257,6 +258,4 @@ def settle(
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     parent = context if context is not None or mail is None else used.sent_in(mail)
-    span = used.start(f"{word} {TEMPLATE}", "CLIENT", attributes, parent)
-    used.fail(span, error)
-    span.end()
+    used.begin(f"{word} {TEMPLATE}", "CLIENT", attributes, parent).end(error=error)

@@ -76,6 +76,6 @@ class _Received:
             attributes = of_worker(exchange, session, branch, owner, "receive", "receive")
         attributes["messaging.batch.message_count"] = self._mails
         used, began = self._otel, self._began
-        span = used.start(f"receive {TEMPLATE}", "CLIENT", attributes, used.begun_by(self._senders), began=began)
-        span.end(int(self._ended * 1e9))
+        span = used.begin(f"receive {TEMPLATE}", "CLIENT", attributes, used.begun_by(self._senders), began=began)
+        span.end(ended=self._ended)
         used.record("messaging.client.operation.duration", max(0.0, self._ended - began), of_metrics("receive"))

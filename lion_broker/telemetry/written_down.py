@@ -144,11 +144,11 @@ class WritingDown:
         else:
             attributes["messaging.batch.message_count"] = self._mails
         links = used.links(islice(senders, MOST_LINKS))
-        span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, used.begun_by(senders), links, self._began)
+        span = used.begin(f"process {TEMPLATE}", "CONSUMER", attributes, used.begun_by(senders), links, self._began)
+        span.end(ended=self._ended, error=error)
         measured = of_metrics("process")
         if error:
-            measured = measured | {"error.type": used.fail(span, error)}
-        span.end(int(self._ended * 1e9))
+            measured = measured | {"error.type": error}
         used.record("messaging.process.duration", self._seconds / self._turns, measured)
 
 

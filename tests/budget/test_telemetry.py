@@ -107,7 +107,7 @@ def test_mails_that_were_sent_together_add_nothing_to_their_turn(watch: str) -> 
     else:
         calls = [calls_of(lambda mails=mails: turn_written_down(mails)) for mails in (few, many)]  # type: ignore[misc]
     assert calls[1] - calls[0] <= 5
-    assert calls[0] <= {"nobody": 50, "prometheus": 95, "opentelemetry": 900}[watch]
+    assert calls[0] <= {"nobody": 50, "prometheus": 95, "opentelemetry": 450}[watch]
 
 
 def test_a_link_to_a_further_trace_is_cheap_and_few_are_made() -> None:
