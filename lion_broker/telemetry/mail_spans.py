@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .counts import counts_here
+from .later import later
 from .mail_attributes import (
     MOST_LINKS,
     Mailboxes,
@@ -91,12 +93,16 @@ class Together:
         if _together.get() is self:
             _together.set(self._outer)
 
-    def end(self) -> None:
-        """Share it no longer, and end it."""
+    def end(self, *, of_worker: bool = False) -> None:
+        """Share it no longer, and end it; that of a worker is made a little later."""
         self.leave()
         if self._span is not None:
             many = {"messaging.batch.message_count": self._mails}
-            self._span.end(self._first if self._mails == 1 else many)
+            told = self._first if self._mails == 1 else many
+            if of_worker:
+                later(partial(self._span.end, told, time.time()))
+            else:
+                self._span.end(told)
             self._span = None
 
     def carry(self, used: Otel, exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -186,7 +192,11 @@ class Processing:
             self._before = None
 
     def end(self, error: str = "") -> None:
-        """End it; `error` is the class of what the handling has raised."""
+        """End it; `error` is the class of what the handling has raised. The span is there a little later."""
+        seconds = time.perf_counter() - self._began
+        later(partial(self._make, error, seconds, time.time_ns()))
+
+    def _make(self, error: str, seconds: float, ended: int) -> None:
         attributes = of_metrics("process")
         if self._mails == 1:
             self._span.set_attribute("messaging.message.id", str(self._mail))
@@ -194,8 +204,8 @@ class Processing:
             self._span.set_attribute("messaging.batch.message_count", self._mails)
         if error:
             attributes = attributes | {"error.type": self._otel.fail(self._span, error)}
-        self._span.end()
-        self._otel.record("messaging.process.duration", time.perf_counter() - self._began, attributes)
+        self._span.end(ended)
+        self._otel.record("messaging.process.duration", seconds, attributes)
 
 
 def process(exchange: Mailboxes, session: str, branch: str, owner: str, mail: Carrier) -> Processing | None:
@@ -232,18 +242,32 @@ def ack(
 ) -> None:
     """Note that a commit has settled so many mails, or the one; `context` is that of their handling.
 
-    It began `began` seconds after the epoch.
+    It began `began` seconds after the epoch. The span is there a little later.
     """
     used = otel()
-    if used is None:
-        return
+    if used is not None:
+        later(partial(_acked, used, exchange, session, branch, owner, mail, mails, context, began, time.time()))
+
+
+def _acked(
+    used: Otel,
+    exchange: Mailboxes,
+    session: str,
+    branch: str,
+    owner: str,
+    mail: Carrier | None,
+    mails: int,
+    context: Context,
+    began: float,
+    ended: float,
+) -> None:
     attributes = of_worker(exchange, session, branch, owner, "ack", "settle")
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     else:
         attributes["messaging.batch.message_count"] = mails
-    used.begin(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
-    used.record("messaging.client.operation.duration", max(0.0, time.time() - began), of_metrics("ack"))
+    used.begin(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end(ended=ended)
+    used.record("messaging.client.operation.duration", max(0.0, ended - began), of_metrics("ack"))
 
 
 def settle(

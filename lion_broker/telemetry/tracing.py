@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,13 +30,15 @@ from opentelemetry.trace import (
 from .names import INSTRUMENTS, SYSTEM, TEMPLATE
 from .whole import Beginner, Whole, beginner
 
-__all__ = ["Carrier", "Otel", "instruments"]
+__all__ = ["Carrier", "Otel", "Values"]
 
 _LONGEST: Final = 512
 """Characters that a header takes of each field."""
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _KINDS: Final = {kind.name: kind for kind in SpanKind}
 _NOWHERE: Final = Context()
+_MOST_VALUES: Final = 32
+"""Values that wait to be recorded."""
 
 
 class Carrier(Protocol):
@@ -63,10 +66,9 @@ class Otel:
     """Makes spans and metrics; `parents` and `content` are as the settings say."""
 
     tracer: Tracer
-    histograms: Mapping[str, Histogram]
+    values: Values
     parents: bool
     content: bool
-    counts: dict[str, int] = field(default_factory=dict)
     _beginner: Beginner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,11 +76,12 @@ class Otel:
 
     def count(self, name: str, amount: int) -> None:
         """Count messages; they are reported when the metrics are read, which is cheaper than to report each."""
-        self.counts[name] = self.counts.get(name, 0) + amount
+        counts = self.values.counts
+        counts[name] = counts.get(name, 0) + amount
 
     def record(self, name: str, value: float, attributes: Mapping[str, Any]) -> None:
-        """Note a value of a histogram."""
-        self.histograms[name].record(value, attributes)
+        """Note a value of a histogram; nobody changes the attributes afterwards."""
+        self.values.note(name, value, attributes)
 
     def start(
         self,
@@ -188,20 +191,42 @@ def _usual_context(traceparent: str) -> Context | None:
     return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
 
 
-def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:
-    """Make all instruments; returns the histograms, and lets the counters be read from `counts`."""
-    histograms = {}
-    for name, one in INSTRUMENTS.items():
-        if one.buckets:
-            histograms[name] = meter.create_histogram(
-                name, one.unit, one.text, explicit_bucket_boundaries_advisory=list(one.buckets)
-            )
-        else:
-            meter.create_observable_counter(name, [_reader(name, counts)], one.unit, one.text)
-    return histograms
+class Values:
+    """What metrics say: `counts` of messages, and values of histograms, recorded in bulk or when the metrics are read.
+
+    To record each by itself would be cold code each time (`later`).
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.counts: dict[str, int] = {}
+        self._waiting: deque[tuple[str, float, Mapping[str, Any]]] = deque()
+        self._histograms: dict[str, Histogram] = {}
+        for name, one in INSTRUMENTS.items():
+            if one.buckets:
+                self._histograms[name] = meter.create_histogram(
+                    name, one.unit, one.text, explicit_bucket_boundaries_advisory=list(one.buckets)
+                )
+            else:
+                meter.create_observable_counter(name, [_reader(name, self)], one.unit, one.text)
+
+    def note(self, name: str, value: float, attributes: Mapping[str, Any]) -> None:
+        """Note a value of a histogram."""
+        self._waiting.append((name, value, attributes))
+        if len(self._waiting) >= _MOST_VALUES:
+            self.record()
+
+    def record(self) -> None:
+        """Record what was noted."""
+        waiting = self._waiting
+        while waiting:
+            try:
+                name, value, attributes = waiting.popleft()
+            except IndexError:  # another thread records the same
+                return
+            self._histograms[name].record(value, attributes)
 
 
-def _reader(name: str, counts: dict[str, int]) -> Callable[[CallbackOptions], Iterator[Observation]]:
+def _reader(name: str, values: Values) -> Callable[[CallbackOptions], Iterator[Observation]]:
     attributes = {
         "messaging.system": SYSTEM,
         "messaging.operation.name": "send" if "sent" in name else "receive",
@@ -209,7 +234,9 @@ def _reader(name: str, counts: dict[str, int]) -> Callable[[CallbackOptions], It
     }
 
     def read(options: CallbackOptions) -> Iterator[Observation]:
-        if name in counts:
-            yield Observation(counts[name], attributes)
+        # Whoever reads the metrics asks for this before looking at the histograms.
+        values.record()
+        if name in values.counts:
+            yield Observation(values.counts[name], attributes)
 
     return read

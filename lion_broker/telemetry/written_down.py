@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .at_once import share
+from .later import later
 from .mail_attributes import MOST_LINKS, Mailboxes, of_metrics, of_owner, of_worker
 from .names import TEMPLATE
 
@@ -112,7 +113,7 @@ class WritingDown:
             self._task.remove_done_callback(self._end_with_task)
         if len(self._senders) > 1:
             # Eight links are not enough for what has come to one branch: they are to be found with its own span.
-            self.end()
+            later(self.end)
         else:
             share(self)
 

@@ -97,7 +97,7 @@ class Account:
     def _end_shared(self, error: str = "") -> None:
         """End the spans that mails of the turn share, if there are any."""
         if self._together is not None:
-            self._together.end()
+            self._together.end(of_worker=True)
             self._together = None
         if self._shared is not None:
             self._shared.leave()

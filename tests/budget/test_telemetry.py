@@ -9,7 +9,6 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from opentelemetry.metrics import Histogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -170,7 +169,6 @@ def note_values(seen: Seen, values: list[str], monkeypatch: pytest.MonkeyPatch) 
 
     def record(self: Otel, name: str, value: float, attributes: Any) -> None:
         values.append(name)
-        known: Histogram = self.histograms[name]
-        known.record(value, attributes)
+        self.values.note(name, value, attributes)
 
     monkeypatch.setattr(Otel, "record", record)
