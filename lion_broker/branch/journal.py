@@ -55,7 +55,7 @@ __all__ = [
 
 log = logger("branch")
 
-_PAGE = 1000
+_PAGE = 250
 _FIRST_PAGE = 50
 """Records that are read before anybody knows how many there are, and whether they are needed."""
 _MAX_RECORD_BYTES = 2 * MAX_BODY_BYTES

@@ -7,6 +7,7 @@ length of the signature, the signature, the header, a line feed, the body. A hea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from lion_broker.errors import MailMalformed, SignatureInvalid
@@ -16,13 +17,16 @@ from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_
 
 from .signing import Signer
 
-__all__ = ["Codec", "Sealed", "packed", "packed_record", "signature_of", "unpacked", "unpacked_record"]
+__all__ = ["Codec", "Sealed", "packed", "packed_records", "signature_of", "unpacked", "unpacked_records"]
 
 _NAMES: Final = ((b"m",), (b"m", b"x"))
 _PARTS: Final = (b"h", b"b", b"s", b"x")
 _SHOWN: Final = 1024
-_LENGTH_DIGITS: Final = 8
-"""More than the length of a header has."""
+ENTRY_BYTES: Final = 8192
+"""What records of one entry of a log have together: with more, a server's lists of entries cost more again."""
+_MOST_RECORDS: Final = 32
+_LINE_BYTES: Final = 1024
+"""More than the lengths of so many records have."""
 
 RawEntry = tuple[bytes, list[bytes]]
 """A stream entry as the server answers it: its id and a flat list of field names and values."""
@@ -54,17 +58,54 @@ def signature_of(mail: bytes) -> bytes:
     return mail[1 : mail[0] + 1]
 
 
-def packed_record(record: Record) -> bytes:
-    """Return the one value that a record is in a log: how long its header is, a line feed, header and body."""
-    return b"%d\n%b%b" % (len(record.head), record.head, record.body)
+def packed_records(records: Sequence[Record]) -> list[tuple[int, bytes]]:
+    """Return records as values of a log, each with how many it holds: a line with their lengths, then they themselves.
+
+    The lengths of kind, header and body are written in this order. A value has as many records as fit into
+    `ENTRY_BYTES`, or one that is larger.
+    """
+    found: list[tuple[int, bytes]] = []
+    parts: list[bytes] = [b""]
+    lengths, count, size = "", 0, 0
+    for record in records:
+        kind, head, body = record.kind.encode(), record.head, record.body
+        of_kind, of_head, of_body = len(kind), len(head), len(body)
+        size += of_kind + of_head + of_body
+        if count and (size > ENTRY_BYTES or count == _MOST_RECORDS):
+            parts[0] = f"{lengths}\n".encode()
+            found.append((count, b"".join(parts)))
+            parts, lengths, count, size = [b""], "", 0, of_kind + of_head + of_body
+        lengths += f"{of_kind} {of_head} {of_body} "
+        parts += (kind, head, body)
+        count += 1
+    if count:
+        parts[0] = f"{lengths}\n".encode()
+        found.append((count, b"".join(parts)))
+    return found
 
 
-def unpacked_record(kind: bytes, value: bytes) -> Record:
-    """Return the record of an entry's kind and value; what no verb has written is all body."""
-    at = value.find(b"\n", 0, _LENGTH_DIGITS + 1)
-    length = value[: max(0, at)]
-    ends = at + 1 + int(length) if length.isdigit() else 0
-    return Record(kind.decode("utf-8", "replace"), value[ends:], value[at + 1 : ends] if ends else b"")
+def unpacked_records(value: bytes) -> list[Record]:
+    """Return the records of such a value; none where it has another form, as no verb has written it."""
+    at = value.find(b"\n", 0, _LINE_BYTES) + 1
+    line = value[: max(0, at - 1)]
+    if not line.replace(b" ", b"").isdigit():
+        return []
+    lengths = [*map(int, line.split())]
+    if len(lengths) % 3 or at + sum(lengths) != len(value):
+        return []
+    found, shape = [], iter(lengths)
+    for of_kind, of_head, of_body in zip(shape, shape, shape, strict=True):
+        head = at + of_kind
+        body = head + of_head
+        ends = body + of_body
+        found.append(Record(_kind(value[at:head]), value[body:ends], value[head:body]))
+        at = ends
+    return found
+
+
+@lru_cache(maxsize=64)
+def _kind(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 class Codec:

@@ -13,7 +13,7 @@ from lion_broker.mail.records import Claimed, Committed, Dispatched, Moved, Post
 from lion_broker.mail.verbs.audit import AUDIT_KEPT
 
 from .archive import restore
-from .codec import Sealed, packed_record, signature_of
+from .codec import Sealed, packed_records, signature_of
 from .deployment import enrol, order_workers, pause_pool, set_wanted
 from .namespace import OpenNamespace, call
 from .requests import Argument, Command, Request
@@ -340,9 +340,10 @@ def _names(names: Sequence[str] | None) -> Iterable[Argument]:
 
 
 def _records(records: Sequence[Record]) -> Iterable[Argument]:
-    args: list[Argument] = [len(records)]
-    for record in records:
-        args += (record.kind, packed_record(record))
+    values = packed_records(records)
+    args: list[Argument] = [len(values)]
+    for value in values:
+        args += value
     return args
 
 

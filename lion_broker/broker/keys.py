@@ -108,7 +108,7 @@ class Keys:
         return f"{self.branch(session, branch)}:cancelled"
 
     def log(self, session: str, branch: str) -> str:
-        """Stream with ids `<version>-<place>`: what happened to the branch."""
+        """Stream with ids `<version>-<place of its last record>`: what happened to the branch."""
         return f"{self.branch(session, branch)}:log"
 
 

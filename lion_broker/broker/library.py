@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["PROTOCOL", "SHARED", "VERBS", "Library", "library"]
 
-PROTOCOL: Final = 5
+PROTOCOL: Final = 6
 """What a namespace's keys mean; a namespace is of one protocol from its first program on."""
 
 VERBS: Final = (

@@ -29,7 +29,7 @@ from lion_broker.mail.records import (
 from lion_broker.mail.waiting import STOPPED, Waiting
 from lion_broker.mail.wire import WireMail
 
-from .codec import unpacked_record
+from .codec import unpacked_records
 from .deployment_reads import OVERLOOK
 from .namespace import OpenNamespace, call
 from .requests import Command, Request
@@ -95,7 +95,17 @@ def read_log(namespace: OpenNamespace, verb: v.ReadLog) -> Request:
     """Records of a branch's log."""
     after = f"{verb.version}-{verb.place}" if verb.version else START
     command = ("XRANGE", namespace.keys.log(verb.session, verb.branch), *_following(after), "COUNT", verb.count)
-    return Request((command,), lambda replies: tuple(_log_record(entry) for entry in replies[0]))
+
+    def parse(replies: Sequence[Any]) -> tuple[LogRecord, ...]:
+        rows = [row for entry in replies[0][:1] for row in _log_records(entry)]
+        if verb.version:
+            # The first entry may begin with what has been read: it is named by its last record.
+            rows = [row for row in rows if (row.version, row.place) > (verb.version, verb.place)]
+        for entry in replies[0][1:]:
+            rows += _log_records(entry)
+        return tuple(rows)
+
+    return Request((command,), parse)
 
 
 def read_inbox(namespace: OpenNamespace, verb: v.ReadInbox) -> Request:
@@ -304,15 +314,20 @@ def _at(said: str, token: str) -> tuple[str, int]:
     return at, int(since)
 
 
-def _log_record(entry: Sequence[Any]) -> LogRecord:
-    version, _, place = entry[0].partition(b"-")
-    stored = entry[1]
+def _log_records(entry: Sequence[Any]) -> list[LogRecord]:
+    """The records of an entry; a single one of no kind where no verb has written it."""
+    id_of_last, stored = entry
+    version, last = map(int, id_of_last.split(b"-"))
     stamped = len(stored) == _STAMPED_FIELDS and stored[2] == b"t"
-    if not stamped and len(stored) != _BARE_FIELDS:
-        # No verb has written it.
-        return LogRecord(int(version), int(place), Record("", b""), None)
-    record = unpacked_record(stored[0], stored[1])
-    return LogRecord(int(version), int(place), record, _stamp(stored[3]) if stamped else None)
+    plain = (stamped or len(stored) == _BARE_FIELDS) and stored[0] == b"r"
+    records = unpacked_records(stored[1]) if plain else []
+    if not 0 < len(records) <= last:
+        return [LogRecord(version, last, Record("", b""))]
+    first = last - len(records) + 1
+    found = [LogRecord(version, place, record) for place, record in enumerate(records, first)]
+    if stamped:
+        found[0] = LogRecord(version, first, records[0], _stamp(stored[3]))
+    return found
 
 
 def _stamp(raw: bytes) -> Stamp | None:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _LAST_PLACE: Final = 2**53
-_PAGE: Final = 500
+_PAGE: Final = 100
 _FIRST_WIDTH: Final = 16
 _MOST_READ: Final = 4000
 _IDS: Final = 200

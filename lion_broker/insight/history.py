@@ -23,7 +23,7 @@ __all__ = ["MOST", "History", "LogReader", "Story"]
 
 MOST: Final = 20_000
 """Mails that are kept in memory, about a kilobyte each; of more, the oldest go."""
-_PAGE: Final = 500
+_PAGE: Final = 200
 _LAST_PLACE: Final = 2**53
 _SHARED: Final = ("tool", "imodel")
 """Categories of mail by which a branch gets tools and models: what it was is known by what the branch has since."""

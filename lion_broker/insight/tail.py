@@ -29,7 +29,7 @@ from .views import Happening
 __all__ = ["Happenings"]
 
 _PAGE: Final = 100
-_ROWS: Final = 1000
+_ROWS: Final = 200
 _AT_THE_END: Final = 2**40
 """A place after all that a version can have."""
 

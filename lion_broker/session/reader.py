@@ -21,7 +21,7 @@ EXPORTED: Final = "being exported"
 IMPORTED: Final = "being imported"
 """Reasons for which branches rest while a copy is made: no reasons of their own, so no copy has them."""
 
-_MOST_ROWS: Final = 1000
+_MOST_ROWS: Final = 250
 _BYTES: Final = 2 * 1024 * 1024
 """About what one page of a log has; the first page of a log is a single row, whose size tells how many fit."""
 
@@ -146,7 +146,8 @@ class SessionReader:
             if len(kept) < len(rows):
                 return
             at = (rows[-1].version, rows[-1].place)
-            weight = max(len(row.record.body) + len(row.record.head) for row in rows) + 1
+            weights = [len(row.record.body) + len(row.record.head) + 1 for row in rows]
+            weight = max(*weights, sum(weights) // count)
             count = max(1, min(_MOST_ROWS, count * 4, _BYTES // weight))
 
 

@@ -1,11 +1,13 @@
 """Branches: created once, read in the order of creation, born with or without an owner."""
 
+from itertools import pairwise
+
 import pytest
 
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import START, BranchSeed, LogRecord, Record
-from lion_broker.mail.verbs import CreateBranch, ReadBranches, ReadLog
+from lion_broker.mail.verbs import CreateBranch, Dispatch, ReadBranches, ReadLog
 from tests.conformance.road import BEGUN, Road, texts, wait_until
 
 SEED = BranchSeed("ada", "Ada", "desk", "planner", {"system": "Be kind.", "odd": "ü\n\x00"})
@@ -50,17 +52,39 @@ def test_the_log_begins_with_the_records(exchange: Exchange, auto: Road) -> None
     assert [(entry.version, entry.place) for entry in log] == [(1, 1), (1, 2), (1, 3)]
 
 
-def test_a_log_is_read_in_pieces(exchange: Exchange, auto: Road) -> None:
-    """Reading goes on after the version and place of the last record that was read."""
-    records = tuple(Record("note", b"%d" % number) for number in range(5))
+SIZES = (0, 1, 3000, 5000, 5000, 9000, 1, 8000, *[0] * 70, 20_000, 20_000, 10)
+"""Of bodies that fit together, of ones that do not, and more than are ever kept together."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_a_log_is_read_in_pieces(exchange: Exchange, auto: Road, count: int) -> None:
+    """Reading goes on after the version and place of the last record that was read; fewer than asked for: the end."""
+    records = tuple(Record("note", b"%d" % number + b"x" * size) for number, size in enumerate(SIZES))
     exchange.call(CreateBranch(auto.session, BranchSeed("ada"), records))
     found: list[LogRecord] = []
-    while piece := exchange.call(
-        ReadLog(auto.session, "ada", *((found[-1].version, found[-1].place) if found else (0, 0)), count=2)
-    ):
-        assert len(piece) <= 2
+    piece: tuple[LogRecord, ...] = ()
+    while not found or len(piece) >= count:
+        at = (found[-1].version, found[-1].place) if found else (0, 0)
+        piece = exchange.call(ReadLog(auto.session, "ada", *at, count=count))
         found += piece
     assert [entry.record for entry in found] == list(records)
+    assert [(entry.version, entry.place) for entry in found] == [(1, place) for place in range(1, len(SIZES) + 1)]
+    assert [entry.place for entry in found if entry.stamp] == [1]
+
+
+def test_a_log_is_read_after_any_record(exchange: Exchange, auto: Road) -> None:
+    """Whatever was written together: the first record that comes is the next one, the first of the next version too."""
+    records = tuple(Record("note", b"%d" % number + b"x" * size) for number, size in enumerate(SIZES))
+    auto.local("ada", token="mine")
+    for version in (1, 2):
+        auto.call(Dispatch(auto.session, "ada", "mine", version, records, (), 60_000, f"n{version}"))
+    rows = auto.log("ada")
+    assert [row.record for row in rows[1:]] == [*records, *records]
+    for row, following in pairwise(rows):
+        (first, *_) = exchange.call(ReadLog(auto.session, "ada", row.version, row.place, count=1))
+        assert first == following
+        assert (first.stamp is None) == (first.place > 1)
+    assert exchange.call(ReadLog(auto.session, "ada", rows[-1].version, rows[-1].place)) == ()
 
 
 def test_a_branch_is_created_once(exchange: Exchange, auto: Road) -> None:

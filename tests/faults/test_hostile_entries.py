@@ -193,10 +193,10 @@ def test_entries_in_the_other_streams(scene: Scene) -> None:
             scene.write(key, HostileEntry("odd", fields, frozenset()))
         scene.answered(remote.id)
     version = remote.record.version
-    for number, record in enumerate(
-        ([b"message", b"{"], [b"x", b"y", b"z", b"t"], [b"mail", b"5"], [b"mail", b"99\n{"]), 1
-    ):
-        scene.write(log, HostileEntry("odd", record, frozenset(), id=f"{version}-{100 + number}"))
+    records = (b"7 0 1 \nmessage{", b"4 0 0 \nmail", b"4 9 9 \nmail", b"0 0 0", b"\xff", b"", b"0 0 0 " * 150 + b"\n")
+    others = ([b"x", b"y", b"z", b"t"], [b"mail", b"5"], [b"r", b"5 0 2 \ntimes{}", b"t", b"\xff"])
+    for number, fields in enumerate((*([b"r", one] for one in records), *others), 1):
+        scene.write(log, HostileEntry("odd", fields, frozenset(), id=f"{version}-{100 + number}"))
     scene.worker.kill()
     scene.worker = scene.site.worker(lease=1.0)
     scene.answered(remote.id)

@@ -2,7 +2,7 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, token, cursor, consumed, version, lease_ms, batch, after, handled, nonce, lane, lane_done, pause, strict,
---      n, n × (kind, record)                               records
+--      n, n × (count, records)                              records
 --      n, n × (recipient, direct, mail, blob, delay_ms)    outgoing mail
 --      n, n × (client, mail id, body)                                       replies
 --      n, n × inbox entry                                                   taken

@@ -1,7 +1,7 @@
 -- create_branch: a branch whose log begins with the given records.
 --
 -- KEYS 1: session key
--- ARGV branch, name, pool, behaviour, token, owner, lease_ms, copies, n, n × (field, value), n, n × (kind, record)
+-- ARGV branch, name, pool, behaviour, token, owner, lease_ms, copies, n, n × (field, value), n, n × (count, records)
 -- -> OK | DUPLICATE | UNKNOWN
 
 register('create_branch', function(keys, args)

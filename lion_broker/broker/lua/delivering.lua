@@ -287,17 +287,18 @@ local function stamp_of(now, consumed, owners)
 end
 
 -- Writes records into a log as one version; false when the log refuses its first entry, and then nothing has happened.
+-- An entry is named by the last of its records, so that a read after any of them finds the entry of the next.
 local function write_records(key, version, records, stamp)
-  local log, begun, args, at = key .. ':log', number_text(version) .. '-', records.args, records.first
-  for place = 1, records.n do
-    local kind, record = args[at], args[at + 1]
-    at = at + 2
-    if place == 1 then
-      local added = redis.pcall('XADD', log, begun .. '1', kind, record, 't', stamp)
+  local log, begun, args, at, place = key .. ':log', number_text(version) .. '-', records.args, records.first, 0
+  for i = 1, records.n do
+    place = place + number_of(args[at])
+    if i == 1 then
+      local added = redis.pcall('XADD', log, begun .. number_text(place), 'r', args[at + 1], 't', stamp)
       if type(added) == 'table' and added.err then return false end
     else
-      redis.pcall('XADD', log, begun .. number_text(place), kind, record)
+      redis.pcall('XADD', log, begun .. number_text(place), 'r', args[at + 1])
     end
+    at = at + 2
   end
   return true
 end

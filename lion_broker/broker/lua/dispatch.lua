@@ -2,7 +2,7 @@
 --
 -- KEYS 1: session key
 -- ARGV branch, token, version, lease_ms, nonce, follows (0|1),
---      n, n × (kind, record)                               records
+--      n, n × (count, records)                              records
 --      n, n × (recipient, direct, mail, blob, delay_ms)    outgoing mail
 -- -> {OK | ALREADY | STALE | FENCED | UNKNOWN, version} or {FULL, version, branch}
 --

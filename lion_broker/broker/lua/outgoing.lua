@@ -1,6 +1,6 @@
 -- What a branch has done, as commit and dispatch are given it: records, and the mail that it sends. Shared by the verbs.
 --
--- ARGV n, n × (kind, record)                          records
+-- ARGV n, n × (count, records)                         records
 --      n, n × (recipient, direct, mail, blob, delay_ms)  outgoing mail
 
 -- The rows of a list, whose length is the argument at a place, and the place behind them.
@@ -10,7 +10,7 @@ local function list_at(args, at, width, row_at)
   return rows, at + 1 + #rows * width
 end
 
--- Records stay where they are: there are many, and each is written as it came.
+-- Records stay where they are: they are written as they came, several in one value, with how many these are.
 local function records_at(args, at)
   local n = number_of(args[at])
   return {args = args, first = at + 1, n = n}, at + 1 + n * 2

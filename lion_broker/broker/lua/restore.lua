@@ -1,7 +1,7 @@
 -- restore: a part of an export, put back into a session that is being imported.
 --
 -- KEYS 1: session key
--- ARGV branch, part, done (0|1), n, n × (version, place, kind, record, stamp),
+-- ARGV branch, part, done (0|1), n, n × (version, place, records, stamp),
 --      where (outbox | transit | inbox | mailbox | lanes | delayed),
 --      n, n × (recipient, due ms, straight (0|1), mail, blob),
 --      n, n × (id, reason, error, detail, branch, attempts, owners, mail, blob)
@@ -72,7 +72,7 @@ register('restore', function(keys, args)
   local branch, part, done = text(), number(), text() == '1'
   local rows = list(function()
     local version, place = text(), text()
-    return {version = version, id = version .. '-' .. place, kind = text(), record = text(), stamp = text()}
+    return {version = version, id = version .. '-' .. place, records = text(), stamp = text()}
   end)
   local where = text()
   local mails = list(function() return read_mail(text, number) end)
@@ -89,7 +89,7 @@ register('restore', function(keys, args)
   local refused = refusal_of(session, home, rows, mails, letters)
   if refused then return refused end
   for _, row in ipairs(rows) do
-    local fields = {row.kind, row.record}
+    local fields = {'r', row.records}
     if row.stamp ~= '' then fields[3], fields[4] = 't', row.stamp end
     redis.call('XADD', home.key .. ':log', row.id, unpack(fields))
     redis.call('HSET', home.key, 'version', row.version)

@@ -29,11 +29,11 @@
 --   limits           lion:{t}:limits                      zset with expiry: names of budgets by the ms of their last use
 --   budget           lion:{t}:limit:<name>                hash with expiry: requests tokens at limits title wait:<who>
 --   audit            lion:{t}:audit                       stream, capped: who what target detail nonce
---   log              <branch key>:log                     entries <version>-<place>: <kind> <record>, the first of a
---                                                         version with t <ms> <cursor>, and owners, a line each
+--   log              <branch key>:log                     entries <version>-<place of the last>: r <records>, the first
+--                                                         of a version with t <ms> <cursor>, and owners, a line each
 --
 -- A mail is one value, as codec.py packs it: header, body and signature; what a server is asked for each value of an entry
--- is more than what its bytes cost. No verb looks into it. A record of the log is its header and its body in one as well.
+-- is more than what its bytes cost. No verb looks into it. Records of the log are one value as well, as many as fit.
 --
 -- A verb checks everything first and writes afterwards: a script that fails in the middle keeps what it wrote.
 

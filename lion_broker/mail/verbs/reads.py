@@ -85,13 +85,16 @@ class ReadReady(Verb[tuple[ReadyEntry, ...]]):
 
 @lean(frozen=True, slots=True)
 class ReadLog(Verb[tuple[LogRecord, ...]]):
-    """Read up to `count` records of a branch's log after (`version`, `place`), in order."""
+    """Read records of a branch's log after (`version`, `place`), in order: `count` where there are so many, or more.
+
+    What was written together and is small may come together, so that there are more; fewer are the end of the log.
+    """
 
     session: str
     branch: str
     version: int = 0
     place: int = 0
-    count: int = 1000
+    count: int = 250
 
 
 @lean(frozen=True, slots=True)

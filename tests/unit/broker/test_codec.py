@@ -1,12 +1,13 @@
 """The codec: sealed mail comes back, and hostile bytes are rejected with a reason instead of an exception."""
 
 import json
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lion_broker.broker.codec import Codec, packed, packed_record, unpacked, unpacked_record
+from lion_broker.broker.codec import ENTRY_BYTES, Codec, packed, packed_records, unpacked, unpacked_records
 from lion_broker.broker.signing import Signer
 from lion_broker.mail.records import Entry, Record, Rejected
 from lion_broker.mail.wire import MAX_MAIL_BYTES, Header, WireMail, encode_json
@@ -120,13 +121,37 @@ def test_headers_with_wrong_values_never_raise(changes: dict[str, object], item:
         assert (found.header.session, found.header.recipient) == ("s", "ben")
 
 
-@given(st.binary(max_size=300), st.binary(max_size=300))
-def test_a_record_comes_back(head: bytes, body: bytes) -> None:
-    """Whatever header and body are, also where both look like the length of a header."""
-    assert unpacked_record(b"note", packed_record(Record("note", body, head))) == Record("note", body, head)
+kinds = st.sampled_from(["note", "", "two words", "a\nb", "5 5 5", "\xfc"])
+bodies = st.binary(max_size=300) | st.integers(0, 20_000).map(bytes)
 
 
-@pytest.mark.parametrize("value", [b"", b"\n", b"x", b"{}\n", b"-1\nx", b"9" * 5000 + b"\nx", b"123456789\nx"])
-def test_a_record_that_no_verb_has_written(value: bytes) -> None:
-    """It is all body."""
-    assert unpacked_record(b"\xff", value) == Record("\ufffd", value, b"")
+@given(st.lists(st.builds(Record, kinds, bodies, st.binary(max_size=300)), max_size=70))
+def test_records_come_back(records: list[Record]) -> None:
+    """Whatever they say, in order, also where they look like lengths; as many as were said to be in each value."""
+    values = packed_records(records)
+    found = [unpacked_records(value) for _, value in values]
+    assert [len(some) for some in found] == [count for count, _ in values]
+    assert list(chain(*found)) == records
+
+
+def test_records_are_kept_together_as_far_as_they_fit() -> None:
+    """What is large goes alone, and small ones only so many at a time."""
+    small, large = Record("note", b"x" * 1300), Record("note", b"x" * 2 * ENTRY_BYTES)
+    assert [count for count, _ in packed_records([small] * 13)] == [6, 6, 1]
+    assert [count for count, _ in packed_records([small, large, large, small, small])] == [1, 1, 1, 2]
+    assert [count for count, _ in packed_records([Record("note", b"")] * 70)] == [32, 32, 6]
+    assert packed_records([]) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"", b"\n", b"x", b"{}\n", b"0 0 0", b"0 0\n", b" \n", b"0 0 0 0\n", b"4 0 1\nnote", b"4 0 0\nnotes"),
+        *(b"-4 0 0\nnote", b"4 0 0\r\nnote", b"+4 0 0\nnote", b"0 " * 600 + b"\n", b"9" * 5000 + b" 0 0\nnote"),
+        b"4 1 -1\nnote",
+        "\u0664 0 0\nnote".encode(),
+    ],
+)
+def test_records_that_no_verb_has_written(value: bytes) -> None:
+    """There are none in another form."""
+    assert unpacked_records(value) == []
