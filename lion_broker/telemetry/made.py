@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Tracer
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
@@ -48,7 +47,6 @@ _NEEDED: Final = (
 _OWN: Final = (BatchSpanProcessor, SimpleSpanProcessor)
 _MOST: Final = 32
 """No span of ours has more attributes or links."""
-_NO_ATTRIBUTES: Final = BoundedAttributes()
 _UNSET: Final = Status(StatusCode.UNSET)
 
 
@@ -152,7 +150,7 @@ class _Made:
                 tracer.resource,
                 told,
                 (),
-                [Link(link.context, _NO_ATTRIBUTES) for link in self._links],
+                self._links,
                 self._kind,
                 tracer.instrumentation_info,
                 Status(StatusCode.ERROR, error) if error else _UNSET,

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry import baggage as baggages
 from opentelemetry import propagate
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.trace import (
@@ -37,6 +38,8 @@ _LONGEST: Final = 512
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _KINDS: Final = {kind.name: kind for kind in SpanKind}
 _NOWHERE: Final = Context()
+_NO_ATTRIBUTES: Final = BoundedAttributes()
+"""Those of a link, as the SDK has them: what is made past its tracer is as what the tracer makes."""
 _MOST_VALUES: Final = 32
 """Values that wait to be recorded."""
 
@@ -146,7 +149,7 @@ class Otel:
 
     def links(self, mails: Iterable[Carrier]) -> list[Link]:
         """Return links to the spans that have sent mails, as far as these say so."""
-        return [Link(sender) for mail in mails if (sender := _sender(mail)).is_valid]
+        return [Link(sender, _NO_ATTRIBUTES) for mail in mails if (sender := _sender(mail)).is_valid]
 
     def fail(self, span: Span, error: BaseException | str) -> str:
         """Note that what a span stands for has failed; returns the class of the error, all that is said of it."""

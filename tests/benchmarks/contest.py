@@ -45,16 +45,12 @@ class Outcome:
 
 
 class Contest:
-    """Contenders on one server; `about` has the versions and settings that each of them has named.
+    """Contenders on one server; `about` has the versions and settings that each of them has named."""
 
-    With `back_and_forth` every other round goes in reverse, so that none of two is always the later one.
-    """
-
-    def __init__(self, rig: Rig, contenders: Sequence[Contender], rounds: int, back_and_forth: bool = False) -> None:
+    def __init__(self, rig: Rig, contenders: Sequence[Contender], rounds: int) -> None:
         self.rig = rig
         self.contenders = tuple(contenders)
         self.rounds = rounds
-        self.back_and_forth = back_and_forth
         self.about: dict[str, dict[str, Any]] = {}
         self._names = itertools.count(1)
 
@@ -64,8 +60,8 @@ class Contest:
         Raises WrongResult when it is lion-broker that has failed: what is measured beside that is worth nothing.
         """
         outcomes = [Outcome(contender) for contender in self.contenders if who(contender)]
-        for number in range(self.rounds):
-            for outcome in outcomes[::-1] if self.back_and_forth and number % 2 else outcomes:
+        for _ in range(self.rounds):
+            for outcome in outcomes:
                 if not outcome.error:
                     self._try(work, outcome)
         return outcomes

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks import telemetry
-from tests.benchmarks.contest import Contest, Outcome, Round, Sample
+from tests.benchmarks.contest import Contest, Round, Sample
 from tests.benchmarks.drain import beside_fastest, share_of
 from tests.benchmarks.peers.driver import Failed
 from tests.benchmarks.peers.environment import requirements
@@ -40,38 +40,14 @@ def test_rounds_are_interleaved_and_medians_are_taken() -> None:
     assert (figure.who, figure.samples, figure.met) == (OURS.name, (30.0, 10.0, 20.0), False)
 
 
-def test_every_other_round_may_go_in_reverse() -> None:
-    """Of two that are compared none is always the later one; samples stay in the order of the rounds."""
-    turns: list[str] = []
-
-    def work(turn: Round) -> Sample:
-        turns.append(turn.contender.name)
-        return {"turn": float(len(turns))}
-
-    ours, peer = Contest(contest().rig, (OURS, PEER), 3, back_and_forth=True).run(work)
-    assert turns == [OURS.name, PEER.name, PEER.name, OURS.name, OURS.name, PEER.name]
-    assert (ours.all("turn"), peer.all("turn")) == ((1.0, 4.0, 5.0), (2.0, 3.0, 6.0))
-
-
 def test_telemetry_is_compared_round_by_round() -> None:
     """A round in which the machine is slow counts no more than another; what nobody watches shows the noise."""
-    slow = {OURS: 1.0, telemetry.AGAIN: 1.01, telemetry.OTEL: 1.05, telemetry.PROMETHEUS: 1.2, telemetry.APART: 3.0}
-    slow[telemetry.ONE_BY_ONE] = 2.0
-    outcomes = [
-        Outcome(one, [{"worker": 20.0 * factor * machine} for machine in (1.0, 5.0, 2.0)])
-        for one, factor in slow.items()
-    ]
-    found = {figure.work: figure for figure in telemetry.ratios("P1", outcomes)}
-    assert found["P1, worker's CPU without"].value == 40.0
-    values = {
-        name: (
-            round(found[f"P1, worker's CPU {name} / without"].value, 3),
-            found[f"P1, worker's CPU {name} / without"].met,
-        )
-        for name in (one.name for one in telemetry.BESIDE)
-    }
-    assert list(values.values()) == [(1.01, None), (1.05, True), (1.2, False), (1.5, False)]
-    assert round(found["P1, the same, between the quarters of its rounds"].value, 3) == 0.0
+    factors = {"none": 1.0, "again": 1.01, "otel": 1.05, "prometheus": 1.2}
+    samples = {watch: [20.0 * factor * machine for machine in (1.0, 5.0, 2.0)] for watch, factor in factors.items()}
+    first, *found, spread = telemetry.ratios("P1, worker's CPU", samples)
+    assert (first.value, first.unit) == (40.0, "µs/item")
+    assert [(round(one.value, 3), one.met) for one in found] == [(1.01, None), (1.05, True), (1.2, False)]
+    assert round(spread.value, 3) == 0.0
 
 
 def test_every_turn_has_a_queue_of_its_own() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
@@ -98,7 +99,13 @@ def test_they_are_those_of_the_tracer(
     fast = beginner(tracer)
     assert type(fast).__module__ == made.__name__
     for one in (fast, _Asking(tracer)):
-        ended = ended_by(one, around, [Link(SpanContext(3, number + 1, True)) for number in range(links)], more, error)
+        ended = ended_by(
+            one,
+            around,
+            [Link(SpanContext(3, number + 1, True), BoundedAttributes()) for number in range(links)],
+            more,
+            error,
+        )
         assert ended.context == exporter.get_finished_spans()[-1].context
     own, usual = exporter.get_finished_spans()
     assert shown(own) == shown(usual)
