@@ -46,7 +46,7 @@ NOT_RUN = {
     "scripts/bench --from results.json": "the same",
     "python -m tests.benchmarks.telemetry_instructions --turn 100 --works drain --runs 1": "needs valgrind",
     "python -m tests.benchmarks.telemetry_instructions --turn 20 --works relay --watches otel --runs 1": "the same",
-    "python -m tests.benchmarks.telemetry_instructions --turn 20 --works drain --watches otel --apart --runs 1": "the same",
+    "python -m tests.benchmarks.telemetry_instructions --turn 20 --works drain --apart --runs 1": "the same",
     "python -m tests.benchmarks.telemetry_pairs drain together 110": "takes minutes",
     "python -m tests.benchmarks.telemetry_pairs relay together 60": "the same",
     "python -m tests.benchmarks.telemetry_pairs drain apart 60": "the same",
