@@ -14,6 +14,7 @@ from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.records import Burial, Entry, Rejected
 from lion_broker.mail.wire import WireMail
 from lion_broker.messages import RoledMessage
+from lion_broker.messages.written import TextItem, WrittenItem
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
@@ -73,7 +74,11 @@ def apply(branch: Branch, mail: Mail) -> None:
 
     A tool or model that the branch has already is accepted silently; another one under the same name is refused.
     """
-    _APPLY[mail.category](branch, mail, mail.package.item)
+    unread = mail.package.unread
+    if isinstance(unread, TextItem | WrittenItem):
+        branch.join(unread.clone(mail.sender, branch.id))
+    else:
+        _APPLY[mail.category](branch, mail, mail.package.item)
 
 
 def _apply_message(branch: Branch, mail: Mail, item: Any) -> None:

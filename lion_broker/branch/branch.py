@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
+from lion_broker.core.deferred import Deferred
 from lion_broker.core.ids import ID
 from lion_broker.core.log import LogPile
 from lion_broker.errors import BranchClosed, BranchError, BrokerUnavailable, ConfigError, LionError
@@ -192,13 +193,12 @@ class Branch(LocalBranch):
         if self._host is not None:
             self._host.note_model(slot, model)
 
-    def join(self, message: RoledMessage) -> None:
+    def join(self, message: RoledMessage | Deferred[RoledMessage]) -> None:
         """Put a received message into the history; the mail that brought it is its record."""
         if self._host is None:
-            self._msgs.messages.include(message)
-            return
-        with self._host.silence():
-            self._msgs.messages.include(message)
+            self._msgs.messages.include(message.made() if isinstance(message, Deferred) else message)
+        else:
+            self._msgs.messages.recall((message,))
 
     def send(
         self,

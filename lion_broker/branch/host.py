@@ -38,7 +38,7 @@ from .applying import look_at
 from .batch import MOST_ON_THEIR_WAY, PIECE, PIECE_BYTES
 from .directory import gone
 from .draft import Draft, Savepoint, new_nonce
-from .items import decode_item, encode_item
+from .items import decode_item, encode_item, unread_item
 from .journal import Chronicle, Kind, nothing_record, took_record
 from .known_mails import KnownMails
 from .ledger import Ledger
@@ -151,9 +151,13 @@ class Host(Sender):
         category = _CATEGORIES.get(header.category) or PackageCategory(header.category)
         if not header.created < END_OF_TIME:
             raise MailMalformed(f"The header's created, {header.created:g}, is no time.")
-        context, created = self.context, float(header.created)
-        item, source = decode_item(category, wire.item(), context.registry, context.objects, header.id, created)
-        package = Package(category, item, source, IDType.validate(header.id), created)
+        context, created, value = self.context, float(header.created), wire.item()
+        unread = unread_item(category, value, wire.body, header.id, created)
+        if unread is not None:
+            package = Package.of_unread(category, unread, value.get("source"), unread.id, created)
+        else:
+            item, source = decode_item(category, value, context.registry, context.objects, header.id, created)
+            package = Package(category, item, source, IDType.validate(header.id), created)
         return Mail.of_valid(package, party(header.sender), party(header.recipient))
 
     def took(self, mail: Mail, wire: WireMail | None = None) -> None:

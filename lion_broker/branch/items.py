@@ -20,7 +20,7 @@ from lion_broker.errors import ItemNotFoundError, MailMalformed, NotPortable, To
 from lion_broker.mail.package import PackageCategory
 from lion_broker.mail.wire import encode_json
 from lion_broker.messages import Instruction, RoledMessage
-from lion_broker.messages.written import message_of
+from lion_broker.messages.written import TextItem, WrittenItem, message_of, text_item, written_item
 from lion_broker.models.imodel import iModel
 from lion_broker.tools.tool import Tool
 
@@ -34,6 +34,7 @@ __all__ = [
     "encode_tool",
     "find_model",
     "local_model_ref",
+    "unread_item",
 ]
 
 
@@ -104,6 +105,21 @@ def decode_item(
     except (ValueError, TypeError, KeyError) as error:
         raise MailMalformed(f"The item is no {category}: {error}") from error
     return item, value.get("source")
+
+
+def unread_item(
+    category: PackageCategory, value: Any, body: bytes, mail: str, created: float
+) -> TextItem | WrittenItem | None:
+    """Return what a message mail's body says, which need not become a message yet; None for anything else.
+
+    `value` is the JSON value of `body`.
+    """
+    if category is not PackageCategory.MESSAGE or type(value) is not dict:
+        return None
+    item = value.get("item")
+    if type(item) is str:
+        return text_item(item, IDType(mail), created) if item else None
+    return written_item(item, body, IDType(mail), created)
 
 
 def _message(item: Any, mail: str, created: float) -> RoledMessage:

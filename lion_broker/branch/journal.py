@@ -35,7 +35,7 @@ from lion_broker.mail.verbs import ReadLog
 from lion_broker.mail.wire import MAX_BODY_BYTES, Header, WireMail, decode_header, encode_json
 from lion_broker.messages import MessageManager, RoledMessage
 from lion_broker.messages.copies import Copies
-from lion_broker.messages.written import UnreadClone, message_of, unread_clone
+from lion_broker.messages.written import Unread, message_of, unread_clone
 from lion_broker.telemetry import logger
 
 from .known_mails import KnownMails
@@ -102,7 +102,7 @@ def change_records(change: PileChange[RoledMessage]) -> list[Record]:
     return records
 
 
-def received_message(head: Head, body: bytes) -> UnreadClone | RoledMessage:
+def received_message(head: Head, body: bytes) -> Unread | RoledMessage:
     """Return the message that a message mail puts into its recipient's history, as a rule still to be made.
 
     It is a clone of what was sent, with the mail's id and time, so that reading the log again gives the same message.
@@ -197,7 +197,7 @@ class Chronicle:
             self.msgs.messages.recall(arrived)
         self.version, self.place = rows[-1].version, rows[-1].place
 
-    def _arrived(self, row: LogRecord) -> UnreadClone | RoledMessage | None:
+    def _arrived(self, row: LogRecord) -> Unread | RoledMessage | None:
         """The message that a mail brought, if it did."""
         try:
             head = _head_of(row.record.head)

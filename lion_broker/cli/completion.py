@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lion_broker.insight.views import WorkerView
     from lion_broker.mail.exchange import Exchange
 
-__all__ = ["branches", "lost_workers", "pools", "sessions", "versions", "workers"]
+__all__ = ["branches", "lost_workers", "pools", "reasons", "sessions", "versions", "workers"]
 
 Offered = list[tuple[str, str]]
 _MOST: Final = 100
@@ -36,6 +36,13 @@ def branches(ctx: typer.Context, incomplete: str) -> Offered:
 def pools(ctx: typer.Context, incomplete: str) -> Offered:
     """Offer pools that have workers, or work."""
     return _offer(ctx, incomplete, _pools)
+
+
+def reasons(ctx: typer.Context, incomplete: str) -> Offered:
+    """Offer the reasons that dead letters have."""
+    from lion_broker.insight.dead_reasons import MEANINGS
+
+    return [(name, meaning) for name, meaning in MEANINGS.items() if name.startswith(incomplete)]
 
 
 def workers(ctx: typer.Context, incomplete: str) -> Offered:

@@ -15,7 +15,16 @@ from lion_broker.errors import ConfigError, ItemNotFoundError, LionError
 from . import completion
 from .auditing import listed, note
 from .dead_groups import group_listing
-from .dead_selection import LetterFilter, SessionLetters, is_letter, letter_row, names_of, one_letter, shelves
+from .dead_selection import (
+    LetterFilter,
+    SessionLetters,
+    check_reason,
+    is_letter,
+    letter_row,
+    names_of,
+    one_letter,
+    shelves,
+)
 from .listing import Column, Interval, Limit, Listing, Output, Watch, form_of, told, watched
 from .mail_send import said_in
 from .options import AsJson, Namespace, Url, exchange_at
@@ -70,7 +79,14 @@ Letters = Annotated[
     list[str] | None,
     typer.Argument(metavar="[LETTER]...", help="Dead letters, by their ids in `dead ls` or those of their mails."),
 ]
-Reason = Annotated[str | None, typer.Option(metavar="CODE", help="Only those with this reason, such as `failed`.")]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="Only those with this reason, such as `failed`.",
+        autocompletion=completion.reasons,
+    ),
+]
 Error = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only those with this in their error: a class, or some of its words.")
 ]
@@ -119,6 +135,7 @@ def ls(
         )
 
     with exchange_at(url, namespace) as exchange:
+        check_reason(exchange, session, reason)
         watched(look, form_of(output, as_json), watch, interval)
 
 
@@ -266,6 +283,7 @@ def _chosen(
         if session is not None:
             session_id(exchange, session)
         raise ConfigError("Name dead letters, or choose them with --reason, --error, --branch, --group or --all.")
+    check_reason(exchange, session, wanted.reason)
     found = shelves(exchange, session, letters or (), wanted)
     if wanted.group is not None and not any(one.letters for one in found):
         raise ItemNotFoundError(
@@ -309,6 +327,8 @@ def _deal(act: Callable[[list[DeadLetter]], Retried], shelf: SessionLetters) -> 
 
 
 def _show(row: dict[str, Any], letter: DeadLetter) -> None:
+    from lion_broker.insight.dead_reasons import MEANINGS
+
     says = row["says"]
     said = said_in(says["item"] if isinstance(says, dict) and "item" in says else says)
     for name in ("id", "session", "session_name", "branch", "branch_name", "mail", "category", "from", "from_name"):
@@ -317,7 +337,8 @@ def _show(row: dict[str, Any], letter: DeadLetter) -> None:
         typer.echo(f"{'sent:':<14}{moment(row['sent'])} ({since(moment(row['sent']))} ago)")
     typer.echo(f"{'died:':<14}{moment(row['at'])} ({ago(max(0.1, time.time() - row['at']))} ago)")
     typer.echo(f"{'attempts:':<14}{letter.attempts}, by {', '.join(letter.tried_by) or 'nobody that is known'}")
-    typer.echo(f"{'reason:':<14}{paint('dead', letter.reason)}")
+    meaning = MEANINGS.get(letter.reason, "")
+    typer.echo(f"{'reason:':<14}{paint('dead', letter.reason)}{f': {meaning}' if meaning else ''}")
     typer.echo(f"{'error:':<14}{cell(letter.detail or letter.error)}")
     typer.echo(f"{'says:':<14}{cell(said)}\n")
 

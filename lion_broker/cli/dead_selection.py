@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LetterFilter",
     "SessionLetters",
+    "check_reason",
     "is_letter",
     "letter_records",
     "letter_row",
@@ -89,6 +90,22 @@ def shelves(exchange: Exchange, session: str | None, ids: Sequence[str], wanted:
     if ids:
         return _named(found, ids, many=session is None)
     return found if session is not None else [one for one in found if one.letters]
+
+
+def check_reason(exchange: Exchange, session: str | None, reason: str | None) -> None:
+    """Raise ConfigError, which names the reasons that there are, for one that is none and that no letter has.
+
+    A letter of a later version, or of an import, may have one that is not known here.
+    """
+    from lion_broker.insight.dead_reasons import MEANINGS
+
+    if reason is None or reason in MEANINGS:
+        return
+    if not any(one.letters for one in shelves(exchange, session, (), LetterFilter(reason))):
+        raise ConfigError(
+            f"There is no reason {reason!r:.80}; there are {', '.join(sorted(MEANINGS))}. --error TEXT chooses by what"
+            " was said."
+        )
 
 
 def one_letter(exchange: Exchange, session: str | None, letter: str) -> tuple[SessionLetters, DeadLetter]:

@@ -62,6 +62,8 @@ BRIEF: Final = {
 _EXAMPLE: Final = re.compile(r"\s*\bExamples?: (?P<words>[^\n]*(?:\n[^\n]+)*)\Z")
 _TYPE: Final = re.compile(r" <[^>]*(?:<[^>]*>)?>?$")
 
+_BELOW_ZERO: Final = re.compile(r"-\d+")
+
 _JSON: Final = "lion_broker.json"
 _OF_COMMANDS: Final = ("--url", "--namespace", "--json")
 _PLAINER: Final = (
@@ -76,6 +78,18 @@ _PLAINER: Final = (
 
 class Command(TyperCommand):
     """A command whose help has its example as a line that can be copied."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words that were typed; what looks like an option and is a number below zero is an argument."""
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if not getattr(error, "option_name", "")[1:2].isdecimal() or not any(map(_BELOW_ZERO.fullmatch, typed)):
+                raise
+        # Nothing was read yet: options are told from arguments first.
+        ctx.ignore_unknown_options = True
+        return super().parse_args(ctx, typed)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, with brackets only around what may be left out."""

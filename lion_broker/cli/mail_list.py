@@ -288,11 +288,13 @@ def _told(found: Found, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _advice(exchange: Exchange, found: Found) -> Iterator[str]:
     """What to do about a mail that is not done, each with the command that does it."""
     from lion_broker.insight.overview import worker_views
-    from lion_broker.insight.reasons import reason_of
+    from lion_broker.insight.reasons import poisoned, reason_of
     from lion_broker.mail.verbs import ReadBranches, ReadWorkers
 
     one = found.trace.passage
     if one.state == "dead":
+        if (why := poisoned(found.trace)) is not None:
+            yield cell(why.text)
         yield f"A dead letter: lion-broker dead show {found.session} {one.letter}, then dead retry, edit or drop."
         return
     if one.state == "applied":

@@ -32,6 +32,8 @@ _COLUMNS: Final = (
     Column("claimed", kind="number", spare=1),
     Column("oldest", lambda row: ago(row["oldest_seconds"]), kind="number"),
 )
+_MOST: Final = 1000
+_NAMED: Final = 5
 _NOTHING: Final = "No pool has workers, or work. `lion-broker up` starts some."
 
 
@@ -41,7 +43,7 @@ def scale(
         typer.Argument(metavar="POOL", help="A pool. Default: all are shown.", autocompletion=completion.pools),
     ] = None,
     number: Annotated[
-        int | None, typer.Argument(metavar="N", min=0, max=1000, help="How many workers it is to have.")
+        int | None, typer.Argument(metavar="N", help=f"How many workers it is to have: 0 to {_MOST:,}.")
     ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Say no more how many workers the pool is to have.")] = False,
     url: Url = None,
@@ -59,14 +61,18 @@ def scale(
         raise ConfigError("--forget needs the POOL that it is meant for.")
     if number is not None and forget:
         raise ConfigError("Give N, or --forget; not both.")
+    if number is not None and not 0 <= number <= _MOST:
+        raise ConfigError(f"A number of workers is 0 or more, and at most {_MOST:,}; {number} is none.")
     with exchange_at(url, namespace) as exchange:
         if pool is not None and (forget or number is not None):
             _set(exchange, pool, number)
-        found = _pools(exchange, pool)
+        everything = _pools(exchange)
+    found = everything if pool is None else [_of(everything, pool)]
     if as_json:
         print_json(list(map(asdict, found)))
     elif pool is not None and (forget or number is not None):
-        typer.echo(_told(found[0], _up_here(url, namespace, exchange.url)))
+        served = [one.pool for one in everything if one.workers]
+        typer.echo(_told(found[0], _up_here(url, namespace, exchange.url), served))
     else:
         told(Listing(list(map(asdict, found)), _COLUMNS, _NOTHING), "table")
 
@@ -81,7 +87,7 @@ def _up_here(url: str | None, namespace: str | None, exchange: str) -> UpState |
     return running if running is not None and running.exchange == exchange else None
 
 
-def _told(pool: PoolView, up: UpState | None) -> str:
+def _told(pool: PoolView, up: UpState | None, served: list[str]) -> str:
     """What was said about a pool, who heeds it, and what to do where nobody does."""
     if pool.wanted is None:
         said = f"How many workers the pool {pool.pool} is to have is not said any more; each `up` keeps those it has."
@@ -93,7 +99,9 @@ def _told(pool: PoolView, up: UpState | None) -> str:
         return said
     if up is not None and pool.pool in up.pools:
         return f"{said} The one of this machine (process {up.pid}) sees to it: lion-broker status"
-    return f"{said} Nobody serves it now: lion-broker up --app MODULE:NAME --pool {pool.pool}"
+    # It may be a slip in the name.
+    others = f" (pools with workers: {', '.join(served[:_NAMED])})" if served else ""
+    return f"{said} Nobody serves it now{others}: lion-broker up --app MODULE:NAME --pool {pool.pool}"
 
 
 def _set(exchange: Exchange, pool: str, number: int | None) -> None:
@@ -108,13 +116,16 @@ def _set(exchange: Exchange, pool: str, number: int | None) -> None:
         raise ConfigError(f"POOL {str(error).removeprefix('SetWanted.pool ')}") from None
 
 
-def _pools(exchange: Exchange, pool: str | None) -> list[PoolView]:
-    """Return all pools, or the one of a name, whether or not it has anything."""
+def _pools(exchange: Exchange) -> list[PoolView]:
+    """Return all pools."""
     from lion_broker.insight.overview import pools_steps
-    from lion_broker.insight.views import PoolView
     from lion_broker.mail.exchange import run
 
-    found = run(exchange, pools_steps())
-    if pool is None:
-        return list(found)
-    return [next((one for one in found if one.pool == pool), PoolView(pool, 0, 0, 0.0, 0, 0))]
+    return list(run(exchange, pools_steps()))
+
+
+def _of(found: list[PoolView], pool: str) -> PoolView:
+    """The pool of a name, whether or not it has anything."""
+    from lion_broker.insight.views import PoolView
+
+    return next((one for one in found if one.pool == pool), PoolView(pool, 0, 0, 0.0, 0, 0))

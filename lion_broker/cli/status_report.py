@@ -10,7 +10,7 @@ from typing import Any, Final
 from lion_broker.core.numbers import counted
 from lion_broker.insight.limits import LimitView
 from lion_broker.insight.overview import LOST, Overview, Rates
-from lion_broker.insight.reasons import lost_among, paused_in, still_among
+from lion_broker.insight.reasons import lost_among, paused_in, still_among, versions_among
 from lion_broker.insight.views import WorkerView
 from lion_broker.mail.deployment import Tally
 
@@ -155,6 +155,8 @@ class StatusReport:
             yield f"{lost.text.removesuffix('.')}; once you know of it: {lost.command}"
         if still := still_among(self.seen.workers):
             yield f"{still.text.removesuffix('.')}; which mail it is: {still.command}"
+        if versions := versions_among(self.seen.workers):
+            yield f"{versions.text.removesuffix('.')}; those of one hand over: {versions.command}"
         for pool in self.seen.pools:
             if pool.ready and not pool.workers and pool.wanted == 0:
                 yield (

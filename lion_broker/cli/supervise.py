@@ -12,6 +12,7 @@ from lion_broker.core.numbers import counted
 from lion_broker.errors import ConfigError
 from lion_broker.telemetry import logger
 
+from .exits import Code
 from .file_changes import folders_of, watch
 from .fleet import Fleet
 from .loading import check_registry
@@ -43,9 +44,9 @@ def supervise(
                 f"{option} {address} can be that of one process only. Give 0 for a free port each, which the log names,"
                 f" or start {counted(processes, 'worker')} with ports of their own."
             )
-    if not reload:
-        # With --reload it may become right with the next change of a file.
-        check_registry(app, given_environ(settings))
+    # With --reload it may become right with the next change of a file.
+    if not reload and not check_registry(app, given_environ(settings)):
+        return Code.OK
     words = own_words("worker", *typed_words(context, without=_OURS), "--until-eof")
     fleet = Fleet(words, given_environ(settings), processes, patient=reload)
     return run(partial(_serve, fleet, app if reload else "", until_eof))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -24,7 +26,7 @@ from .worker import check_pools
 if TYPE_CHECKING:
     from lion_broker.config import Settings
 
-    from .up_state import UpFiles
+    from .up_state import UpFiles, UpState
 
 __all__ = ["down", "up"]
 
@@ -92,8 +94,6 @@ def up(
     from lion_broker.config import Settings
 
     from .deployment import Plan, serve
-    from .loading import check_registry
-    from .supervise import given_environ
     from .up_state import UpFiles
 
     settings = Settings.load(url=url, namespace=namespace, lease=lease, log_format=log_format)
@@ -113,8 +113,8 @@ def up(
     shared += [] if log_format is None else ["--log-format", log_format]
     plan = Plan(settings, app, pools, workers, options, shared, port, dashboard)
     with place.taken() as write:
-        if app is not None:
-            check_registry(app, given_environ(settings))
+        if app is not None and not _loads(app, pools, settings, write, partial(_tell_starter, ready_fd)):
+            raise typer.Exit(Code.OK)
         with shared_exchange(settings) as exchange:
             raise typer.Exit(run(partial(serve, plan, exchange, write, partial(_say, ready_fd, as_json))))
 
@@ -148,6 +148,27 @@ def down(
     typer.echo("It is down." if was_up else "Nothing that `up` has started runs here.")
     if server:
         typer.echo(f"The embedded server is stopped. {AGAIN}" if stopped else "No embedded server runs here.")
+
+
+def _loads(
+    app: str,
+    pools: Sequence[str],
+    settings: Settings,
+    write: Callable[[UpState], None],
+    tell_starter: Callable[[dict[str, Any]], None],
+) -> bool:
+    """Try whether workers can load a registry; False when somebody has ended it before. Raises ConfigError."""
+    from .loading import check_registry, log
+    from .supervise import given_environ
+    from .up_state import UpState
+
+    def tell(text: str) -> None:
+        log.warning(text)
+        tell_starter({"event": "waiting", "message": text})
+
+    # For `down`, which is to find it while it waits.
+    write(UpState(os.getpid(), time.time(), "", "", app, tuple(pools)))
+    return check_registry(app, given_environ(settings), tell)
 
 
 def _stop_server(url: str, settings: Settings) -> bool:
@@ -185,12 +206,18 @@ def _say(ready_fd: int | None, as_json: bool, event: dict[str, Any]) -> None:
     """Say that it is up, or has stopped: to whoever started it on its own, to programs, or to people."""
     if ready_fd is not None:
         if event["event"] == "ready":
-            os.write(ready_fd, json.dumps(event).encode() + b"\n")
+            _tell_starter(ready_fd, event)
             os.close(ready_fd)
     elif as_json:
         print_json(event)
     elif event["event"] == "ready":
         _show(event, "Ctrl-C")
+
+
+def _tell_starter(ready_fd: int | None, event: dict[str, Any]) -> None:
+    """Say something to whoever has started it on its own, and waits until it is up."""
+    if ready_fd is not None:
+        os.write(ready_fd, json.dumps(event).encode() + b"\n")
 
 
 def _show(event: dict[str, Any], end: str) -> None:
@@ -226,13 +253,14 @@ def _detach(context: typer.Context, settings: Settings, place: UpFiles, as_json:
         )
         os.close(writing)
         try:
-            line = told.readline()
+            while (line := told.readline()) and (event := json.loads(line))["event"] == "waiting":
+                typer.echo(event["message"], err=True)
         except BaseException:
             process.terminate()
             raise
     if not line:
         raise typer.Exit(_failed(process.wait(), place.log, as_json))
-    event = {**json.loads(line), "pid": process.pid, "log": str(place.log)}
+    event = {**event, "pid": process.pid, "log": str(place.log)}
     if as_json:
         print_json(event)
     else:

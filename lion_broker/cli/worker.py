@@ -22,6 +22,7 @@ from .running import Signals, log_to_stderr, on_eof, run, server_answers, until_
 from .work_options import App, Batch, Concurrency, Grace, Level, LogFormat, Pool, Processes, Reload, UntilEof
 
 if TYPE_CHECKING:
+    from lion_broker.branch.registry import Registry
     from lion_broker.mail.exchange import Exchange
     from lion_broker.worker.sweeper import Sweeper
     from lion_broker.worker.worker import Worker
@@ -64,8 +65,6 @@ def worker(
     from lion_broker.worker import collector
     from lion_broker.worker.worker import Worker
 
-    from .loading import load_registry
-
     settings = Settings.load(
         url=url,
         namespace=namespace,
@@ -81,7 +80,7 @@ def worker(
         from .supervise import supervise
 
         raise typer.Exit(supervise(context, settings, app, processes, reload, until_eof))
-    registry = load_registry(app)
+    registry = _registry(app)
     with shared_exchange(settings) as exchange:
         made = Worker(
             registry,
@@ -134,6 +133,17 @@ def check_pools(pools: Sequence[str]) -> None:
             check(Sweep(pool))
         except ConfigError as error:
             raise ConfigError(f"--pool {str(error).removeprefix('Sweep.pool ')}") from None
+
+
+def _registry(app: str) -> Registry:
+    """Load a registry, which may last; Ctrl-C is the usual end meanwhile, too."""
+    from .loading import load_registry, told_when_slow
+
+    with told_when_slow(app):
+        try:
+            return load_registry(app)
+        except KeyboardInterrupt:
+            raise typer.Exit(Code.OK) from None
 
 
 async def _serve(

@@ -1,6 +1,5 @@
 """Deferred: stands in a Pile for an item that is made when somebody looks at it."""
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -11,7 +10,7 @@ __all__ = ["Deferred"]
 T = TypeVar("T")
 
 
-class Deferred(ABC, Generic[T]):
+class Deferred(Generic[T]):
     """What an item will be; it is made once, by the Pile that it stands in, and only `Pile.tail` shows this instead."""
 
     __slots__ = ("_made", "id")
@@ -25,6 +24,7 @@ class Deferred(ABC, Generic[T]):
             self._made = self._make()
         return self._made
 
-    @abstractmethod
     def _make(self) -> T:
         """Make the item; what it is made of has been looked at before, so that this cannot fail."""
+        # No abstract method: whether something is a Deferred is asked of every item, and an ABC answers slowly.
+        raise NotImplementedError

@@ -126,9 +126,26 @@ class PileStore(Element, Collective[T], Generic[T]):
 
         A Deferred becomes its item when somebody looks at that.
         """
-        with self._lock, collector_paused():
-            self._unmade = self._unmade or any(isinstance(item, Deferred) for item in items)
-            self._put(items)
+        with self._lock:
+            if len(items) > _MANY:
+                with collector_paused():
+                    self._recall(items)
+            else:
+                self._recall(items)
+
+    def _recall(self, items: Sequence[T | Deferred[T]]) -> None:
+        for item in items:
+            if not isinstance(item, Deferred):
+                self._put((item,))
+                continue
+            if not self._unmade:
+                _set(self, "_unmade", True)
+            if item.id in self._items or item.id in self._gone:
+                self._put((item,))
+            else:
+                # As nearly all are. Nobody can change it before it is made, and then it is watched.
+                self._line.append(item.id)
+                self._items[item.id] = item
 
     def withdraw(self, refs: Iterable[ID.Ref]) -> list[T]:
         """Remove those of the given items that are here, and return them; others are ignored."""

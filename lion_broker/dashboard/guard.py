@@ -94,11 +94,17 @@ class Guard:
                 "Without a token this dashboard is for this machine only. Set LION_BROKER_DASHBOARD_TOKEN"
                 " (`lion-broker keygen` makes one).",
             )
-        if "text/html" not in connection.headers.get("accept", "") or connection.scope["method"] not in _SAFE:
+        if "text/html" not in connection.headers.get("accept", ""):
             told = "The token is needed: Authorization: Bearer <LION_BROKER_DASHBOARD_TOKEN>."
             return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer"})
-        here = _path(connection.scope) + (f"?{connection.url.query}" if connection.url.query else "")
-        return RedirectResponse(f"{connection.scope.get('root_path', '')}/login?next={quote(here, safe='/')}", 303)
+        root, undone = connection.scope.get("root_path", ""), ""
+        here, asked = _path(connection.scope), connection.url.query
+        if connection.scope["method"] not in _SAFE:
+            # What was to be done is not done later, without the page that it was chosen on.
+            page = urlsplit(connection.headers.get("referer", ""))
+            here, asked, undone = page.path.removeprefix(root) or "/", page.query, "&undone=1"
+        place = quote(here + (f"?{asked}" if asked else ""), safe="/")
+        return RedirectResponse(f"{root}/login?next={place}{undone}", 303)
 
 
 def visitor_of(request: Request) -> Visitor | None:

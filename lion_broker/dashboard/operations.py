@@ -275,10 +275,9 @@ ACTS: Final[tuple[ActPath, ...]] = (
     ActPath(
         "/workers/forget",
         "forgetWorker",
-        "Take a lost worker off the list",
+        "Take a lost worker, or all, off the list",
         "forgotten",
-        {"owner": "The worker."},
-        ("owner",),
+        {"owner": "The worker.", "scope": "`all`: instead of a worker, all that were lost or have stopped."},
     ),
     ActPath("/pools/drain", "drainPool", "Have a pool's workers end", "draining", {"pool": "The pool."}, ("pool",)),
     ActPath(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,9 +15,9 @@ from lion_broker.mail.records import BranchRecord
 from lion_broker.mail.waiting import WaitsAt
 
 from .durations import duration
-from .views import Passage, PoolView, WorkerView
+from .views import Passage, PoolView, Trace, WorkerView
 
-__all__ = ["Reason", "lost_among", "paused_in", "reason_of", "still_among"]
+__all__ = ["Reason", "lost_among", "paused_in", "poisoned", "reason_of", "still_among", "versions_among"]
 
 _LATE: Final = "Its time to live is over: whoever takes it up makes it a dead letter (expired), and does not handle it."
 _STILL_SECONDS: Final = 1.0
@@ -98,6 +99,32 @@ def still_among(workers: Sequence[WorkerView]) -> Reason | None:
         " there computes, or waits without await, and all its other branches wait for it."
     )
     return Reason(text, f"lion-broker mail ls --state working --worker {worst.owner}", "workers")
+
+
+def versions_among(workers: Sequence[WorkerView]) -> Reason | None:
+    """Return which versions are at work, and how those of one hand over; None where it is one only."""
+    counts = Counter(one.version for one in workers if one.state == "running")
+    if len(counts) < 2:
+        return None
+    told = ", ".join(f"{version} with {counted(count, 'worker')}" for version, count in sorted(counts.items()))
+    return Reason(f"Several versions are at work: {told}.", "lion-broker drain --version VERSION --wait", "workers")
+
+
+def poisoned(trace: Trace) -> Reason | None:
+    """Return whom a mail that is dead as poison has ended, and what shows why; None for other mail.
+
+    Who was cut off from the server for longer than a lease counts as ended.
+    """
+    if trace.passage.state != "dead" or not trace.passage.reason.startswith("poison:") or not trace.lost:
+        return None
+    last = ", ".join(trace.lost[-_TOLD:])
+    if len(trace.lost) == 1:
+        text = f"The worker {last} had it, and ended or was cut off without finishing it."
+    else:
+        which = last if len(trace.lost) <= _TOLD else f"at last {last}"
+        who = counted(len(trace.lost), "worker")
+        text = f"{who} had it, one after another, and each ended or was cut off without finishing it: {which}."
+    return Reason(f"{text} See how they ended before it is sent again, which may end others.", about="workers")
 
 
 def reason_of(

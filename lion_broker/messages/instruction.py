@@ -19,6 +19,11 @@ _USER: Final = MessageRole.USER.value
 _UNSET: Final = MessageRole.UNSET.value
 
 
+def content_of(text: str) -> dict[str, Any]:
+    """Return the content of an Instruction that is nothing but a text."""
+    return {"context": [], "instruction": text}
+
+
 class Instruction(RoledMessage):
     """A task for a model, with guidance, context, images, tools and the form of the answer.
 
@@ -82,7 +87,7 @@ class Instruction(RoledMessage):
             "created_at": created_at,
             "metadata": {"lion_class": cls.__name__},
             "role": _USER,
-            "content": {"context": [], "instruction": text},
+            "content": content_of(text),
             "sender": _UNSET,
             "recipient": _UNSET,
         }

@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import from_json
 
 from lion_broker.core.deferred import Deferred
 from lion_broker.core.element import END_OF_TIME, element_class
 from lion_broker.core.ids import IDType
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.messages.base import MessageFlag, MessageRole, RoledMessage, SenderRecipient, named_party
-from lion_broker.messages.instruction import Instruction
+from lion_broker.messages.instruction import Instruction, content_of
 
-__all__ = ["UnreadClone", "message_of", "unread_clone"]
+__all__ = [
+    "TextItem",
+    "Unread",
+    "UnreadClone",
+    "UnreadText",
+    "WrittenItem",
+    "message_of",
+    "text_item",
+    "unread_clone",
+    "written_item",
+]
 
 _FIELDS: Final = 7
 """How many a message has that has no template, embedding or flag."""
@@ -56,17 +68,106 @@ def message_of(values: dict[str, Any]) -> RoledMessage:
 
 def unread_clone(
     said: dict[str, Any] | str, sender: IDType, recipient: IDType, id: IDType, created_at: float
-) -> UnreadClone | RoledMessage:
+) -> Unread | RoledMessage:
     """Return the `clone` of the message that `message_of` would return, still to be made where it is a usual one.
 
     A text stands for an Instruction that has the clone's id and time already.
     """
-    values: Any = Instruction.dict_of(said, id, created_at) if type(said) is str and said else said
+    values: Any = said
+    if type(said) is str and said:
+        if item := text_item(said, id, created_at):
+            return item.clone(sender, recipient)
+        values = Instruction.dict_of(said, id, created_at)
     usual = _usual(values)
     if usual is None or type(created_at) is not float:
         original = RoledMessage.from_dict(values, loaded=False)
         return original.clone(sender=sender, recipient=recipient, id=id, created_at=created_at)
     return UnreadClone(id, created_at, sender, recipient, usual, values)
+
+
+class TextItem(NamedTuple):
+    """A text that a mail brought, with the mail's id and time; as a message it is an Instruction."""
+
+    text: str
+    id: IDType
+    created_at: float
+
+    def make(self) -> RoledMessage:
+        """Return the Instruction."""
+        return message_of(Instruction.dict_of(*self))
+
+    def clone(self, sender: IDType, recipient: IDType) -> UnreadText:
+        """Return its `clone`, still to be made."""
+        return UnreadText(self, sender, recipient)
+
+
+def text_item(text: str, id: IDType, created_at: float) -> TextItem | None:
+    """Return a text of which a message can be made later; None where making it might fail."""
+    usual = type(created_at) is float and 0 <= created_at < END_OF_TIME and _ID(id)
+    return TextItem(text, id, created_at) if usual else None
+
+
+class WrittenItem(NamedTuple):
+    """A message that a mail brought: what its body says, the body itself, the mail's id and time."""
+
+    said: dict[str, Any]
+    body: bytes
+    id: IDType
+    created_at: float
+
+    def make(self) -> RoledMessage:
+        """Return the message."""
+        # It takes the values that it is made of; the body may be read once more.
+        return message_of({**self.said, "metadata": {**self.said["metadata"]}})
+
+    def clone(self, sender: IDType, recipient: IDType) -> Unread | RoledMessage:
+        """Return its `clone`, still to be made; nothing that may change is shared."""
+        return unread_clone(from_json(self.body)["item"], sender, recipient, self.id, self.created_at)
+
+
+def written_item(said: Any, body: bytes, id: IDType, created_at: float) -> WrittenItem | None:
+    """Return a message that can be made later; None where making it might fail, or it is of an unusual kind."""
+    usual = type(created_at) is float and 0 <= created_at < END_OF_TIME and _ID(id) and _usual(said)
+    return WrittenItem(said, body, id, created_at) if usual else None
+
+
+class UnreadText(Deferred[RoledMessage]):
+    """The clone of an Instruction that is nothing but a text, which nobody has looked at yet."""
+
+    __slots__ = ("_item", "recipient", "sender")
+
+    role: Final = MessageRole.USER
+
+    def __init__(self, item: TextItem, sender: IDType, recipient: IDType) -> None:
+        self._made = None
+        self._item, self.id, self.sender, self.recipient = item, item.id, sender, recipient
+
+    @property
+    def created_at(self) -> float:
+        """When the mail was made."""
+        return self._item.created_at
+
+    @property
+    def text(self) -> str:
+        """The message as text."""
+        return self._item.text
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the message will say, made anew each time."""
+        return content_of(self._item.text)
+
+    def is_clone(self) -> bool:
+        """Return True: it is one."""
+        return True
+
+    def is_loaded(self) -> bool:
+        """Return False: it is from no file."""
+        return False
+
+    def _make(self) -> RoledMessage:
+        item = self._item
+        return item.make().clone(sender=self.sender, recipient=self.recipient, id=item.id, created_at=item.created_at)
 
 
 class UnreadClone(Deferred[RoledMessage]):
@@ -134,6 +235,10 @@ class UnreadClone(Deferred[RoledMessage]):
                 "flag": MessageFlag.MESSAGE_CLONE,
             }
         )
+
+
+Unread: TypeAlias = UnreadClone | UnreadText
+"""A clone that nobody has looked at yet."""
 
 
 def _usual(values: Any) -> _Usual | None:

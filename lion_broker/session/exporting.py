@@ -160,6 +160,8 @@ def checked(file: IO[bytes]) -> Plan:
                 counts[row["kind"]] += 1
         except WRONG as error:
             raise named(number, error) from error
+    if not number:
+        raise ConfigError("The export is empty. Export the session again; nothing was imported.")
     if not end:
         raise ConfigError(f"The export ends in line {number}, before its end: it was cut off. Nothing was imported.")
     return Plan(head, tuple(branches.values()), counts, str(end["sha256"]), bool(end["steady"]))

@@ -13,7 +13,7 @@ from lion_broker.core.deferred import Deferred
 from lion_broker.core.frames import copied, extended, messages_to_frame
 from lion_broker.core.pile import Pile
 from lion_broker.messages import RoledMessage
-from lion_broker.messages.written import UnreadClone
+from lion_broker.messages.written import Unread
 
 if TYPE_CHECKING:
     from lion_broker.core.frames import DataFrame
@@ -22,7 +22,7 @@ __all__ = ["Gathered", "MessageSource"]
 
 _MANY: Final = 10_000
 
-Row: TypeAlias = RoledMessage | UnreadClone
+Row: TypeAlias = RoledMessage | Unread
 """A message, or what can be said of one that nobody has looked at."""
 
 

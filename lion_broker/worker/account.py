@@ -51,7 +51,7 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_commits", "_error", "_handled", "_last", "_seconds", "_shared", "_together", "_writing")
+    __slots__ = ("_commits", "_error", "_handled", "_last", "_seconds", "_shared", "_together", "_unwatched", "_writing")
 
     def __init__(self) -> None:
         self._handled = 0
@@ -61,6 +61,7 @@ class Account:
         self._last: Processing | None = None
         self._shared: Processing | None = None
         self._together: Together | None = None
+        self._unwatched = False
         self._writing: WritingDown | None = None
 
     def handling(self, host: Host, wire: WireMail, attempts: int) -> Handling:
@@ -73,7 +74,7 @@ class Account:
         if self._shared is not None:
             self._shared.joins(wire.header)
             return
-        if otel() is None:
+        if self._unwatched:
             return
         context = host.context
         self._last = found = process(context.exchange, context.session, host.branch.id, context.owner, wire.header)
@@ -106,6 +107,8 @@ class Account:
 
     def __enter__(self) -> Self:
         end_written_down()
+        # Once a turn: it is asked before each of its mails.
+        self._unwatched = otel() is None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -178,9 +181,9 @@ class Handling:
 
     def __enter__(self) -> Self:
         host, mail = self._host, self._wire.header.id
-        fields = {"session": host.context.session, "branch": host.branch.id, "mail": mail}
-        fields["attempt"] = str(self._attempts)
-        self._before = now_about(fields)
+        self._before = now_about(
+            {"session": host.context.session, "branch": host.branch.id, "mail": mail, "attempt": str(self._attempts)}
+        )
         self._began = time.perf_counter()
         self._account.begin(host, self._wire)
         self._cause = host.because_of(mail)

@@ -112,7 +112,8 @@ async def _apply(
 
 async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | None:
     try:
-        await _within(behaviour.retry_policy.timeout, behaviour.function(host.branch, mail))
+        work, timeout = behaviour.function(host.branch, mail), behaviour.retry_policy.timeout
+        await (work if timeout is None else _within(timeout, work))
     except BehaviourUnknown as error:
         return Failure(error, "unknown_behaviour", final=True, theirs=True)
     except UnknownOutcome as error:
@@ -131,11 +132,8 @@ async def _behave(host: Host, behaviour: Behaviour, mail: Mail) -> Failure | Non
     return None
 
 
-async def _within(seconds: float | None, work: Awaitable[None]) -> None:
+async def _within(seconds: float, work: Awaitable[None]) -> None:
     """Do the work; TimeoutError when it takes longer."""
-    if seconds is None:
-        await work
-        return
     with anyio.move_on_after(seconds) as limit:
         await work
     if limit.cancelled_caught:

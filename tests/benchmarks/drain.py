@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from .contest import Contest, Outcome, Round, Sample
 from .peers.driver import Failed
-from .peers.table import HOP, Contender, Kind
+from .peers.table import HOP, OURS, Contender, Kind
 from .rig import Figure
-from .works import DRAINED, RELAY_CPU, RELAYED, SERVER_CPU, WORKER_CPU
+from .works import DRAINED, HANDLED, RELAY_CPU, RELAYED, SERVER_CPU, WORKER_CPU
 
 __all__ = ["BRANCHES", "MICROSECONDS", "beside_fastest", "drain", "drained", "relay", "share_of"]
 
@@ -19,6 +19,8 @@ MICROSECONDS = 1e6
 def drain(contest: Contest, items: int) -> list[Figure]:
     """Items of 1 KB wait in a queue (ours: 100 branches) and one worker process handles them all."""
     outcomes = contest.run(lambda turn: drained(turn, "drain", items))
+    # The branches above have no behaviour: their mail joins the history. Here each mail is given to a function as well.
+    (handled,) = contest.run(lambda turn: drained(turn, "handle", items), lambda one: one is OURS)
     ours, hop = outcomes[0], _of(outcomes, HOP)
     ratio = ours.median("rate") / hop.median("rate")
     return [
@@ -29,6 +31,9 @@ def drain(contest: Contest, items: int) -> list[Figure]:
         ours.figure("P1", SERVER_CPU, "server", "µs/item", "at most 20", at_most=20),
         Figure("P1", "drained / bare hop", ratio, "ratio", "at least 0.35", at_least=0.35),
         beside_fastest("P1", "drained", outcomes, "rate", 8),
+        handled.figure("P1", HANDLED, "rate", "items/s"),
+        handled.figure("P1", f"{HANDLED}: CPU of the worker", "worker", "µs/item", "at most 40", at_most=40),
+        beside_fastest("P1", HANDLED, [handled, *outcomes[1:]], "rate", 8),
     ]
 
 

@@ -1,6 +1,7 @@
 """The works that all contenders do, by the names that stand in results, tables and pictures."""
 
 DRAINED = "drained by one worker process"
+HANDLED = "each given to a function that does nothing"
 RELAYED = "answered by one worker process"
 SINGLE = "put in one by one"
 MANY = "put in many at once"

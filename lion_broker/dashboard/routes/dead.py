@@ -18,7 +18,6 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.reading import find_letter_steps, names_steps
 from lion_broker.dashboard.tables import Row, Table
 from lion_broker.dashboard.views.letters import (
-    MEANINGS,
     NO_SUCH_LETTER,
     item_text,
     letter_fields,
@@ -29,6 +28,7 @@ from lion_broker.dashboard.views.sessions import default_branch, session_name
 from lion_broker.dashboard.views.words import with_words
 from lion_broker.errors import ConfigError, ItemNotFoundError
 from lion_broker.insight.dead_groups import Behaviours
+from lion_broker.insight.dead_reasons import MEANINGS
 from lion_broker.insight.preview import preview_of
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.outcome import Outcome
@@ -49,6 +49,9 @@ _MOST: Final = 5000
 _SESSIONS: Final = 1000
 _LOOKED_AT: Final = 20_000
 _NAMED: Final = 100
+_ROWS: Final = 12
+"""Rows of the field in which a letter is edited, at most; a short one takes no more than it needs."""
+_ROW: Final = 60
 _TERMS: Final = ("session", "reason", "branch", "group", "q")
 
 Found = tuple[str, DeadLetter]
@@ -63,9 +66,9 @@ async def dead(request: Request, console: Console) -> Page:
     chosen = await letter_sessions(console, wanted["session"])
     letters = _in_order if is_order_asked(request) else _in_turn
     table, met = await letters(request, console, chosen, wanted)
-    if any(wanted.values()):
-        table = replace(table, empty=NO_SUCH_LETTER)
     total = sum(record.counters["dead"] for record in chosen)
+    if any(wanted.values()) and total:
+        table = replace(table, empty=NO_SUCH_LETTER)
     reasons = sorted(met | set(filter(None, [wanted["reason"]])))
     context = {
         "total": total,
@@ -123,14 +126,15 @@ async def letter(request: Request, console: Console) -> Page:
     record = await console.session(request.path_params["session"])
     found = await console.ask(find_letter_steps(record.id, request.path_params["letter"]))
     names = await console.ask(names_steps(_ends([(record.id, found)]), [default_branch(record)]))
-    fields = letter_fields(found, names)
+    fields, text = letter_fields(found, names), item_text(found)
     table = letter_table([(record.id, found)], names)
     context = {
         "session": record,
         "session_name": session_name(record),
         "letter": found,
         "fields": fields,
-        "text": item_text(found),
+        "text": text,
+        "rows": min(_ROWS, max(_ROWS // 3, text.count("\n") + 1 + len(text) // _ROW)),
         "meaning": MEANINGS.get(found.reason, ""),
     }
     return Page("letter.html", f"Dead letter {found.id}", "dead", (table,), context, {"letter": fields})

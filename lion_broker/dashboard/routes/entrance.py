@@ -52,7 +52,8 @@ async def leave(request: Request) -> Response:
 
 
 def _ask(request: Request, wrong: str, status: int) -> Response:
-    context = {"wrong": wrong, "next": _safe(request.query_params.get("next", "/"))}
+    undone = request.query_params.get("undone") == "1"
+    context = {"wrong": wrong, "undone": undone, "next": _safe(request.query_params.get("next", "/"))}
     return render(request, Page("login.html", "Sign in", "", context=context), status)
 
 

@@ -32,9 +32,9 @@ from lion_broker.insight.flow import flow_of
 from lion_broker.insight.lanes import lanes_of
 from lion_broker.insight.overview import worker_views
 from lion_broker.insight.passages import Passages
-from lion_broker.insight.reasons import Reason, reason_of
+from lion_broker.insight.reasons import Reason, poisoned, reason_of
 from lion_broker.insight.trace import trace_of
-from lion_broker.insight.views import Flow, Lanes, Passage
+from lion_broker.insight.views import Flow, Lanes, Passage, Trace
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import SessionRecord
 from lion_broker.mail.verbs import ReadBranches, ReadWorkers, Verb
@@ -159,7 +159,7 @@ async def trace(request: Request, console: Console) -> Page:
         (span_table(told, names),),
         waterfall=drawing,
         zoom=zoom,
-        why=await _reason(console, record.id, told.passage),
+        why=await _reason(console, record.id, told),
         passage=told.passage,
         lost=told.lost,
         names=names,
@@ -168,13 +168,16 @@ async def trace(request: Request, console: Console) -> Page:
     )
 
 
-async def _reason(console: Console, session: str, passage: Passage) -> Reason | None:
+async def _reason(console: Console, session: str, told: Trace) -> Reason | None:
     """Why a mail has not taken effect, as its branch and the workers stand now."""
+    passage = told.passage
+    if (found := poisoned(told)) is not None:
+        return found
     if passage.state in ("applied", "dead") or not is_id(passage.recipient):
         return None
     verbs: list[Verb[Any]] = [ReadBranches(session, ids=(passage.recipient,)), ReadWorkers()]
-    found, roll = await console.exchange.acall_all(verbs)
-    return reason_of(session, passage, found[0] if found else None, worker_views(roll))
+    records, roll = await console.exchange.acall_all(verbs)
+    return reason_of(session, passage, records[0] if records else None, worker_views(roll))
 
 
 async def _mails(request: Request, console: Console, known: Known, record: SessionRecord) -> Page:

@@ -16,7 +16,7 @@ from lion_broker.dashboard.pages import Page, page_routes
 from lion_broker.dashboard.tables import Empty, is_said
 from lion_broker.dashboard.views.deployment import pool_table, worker_table
 from lion_broker.errors import ConfigError, ItemNotFoundError
-from lion_broker.insight.overview import pool_views, worker_views
+from lion_broker.insight.overview import LOST, pool_views, worker_views
 from lion_broker.insight.views import PoolView, WorkerView
 from lion_broker.mail.checks import check
 from lion_broker.mail.deployment import PoolRecord
@@ -29,6 +29,7 @@ from .acting import Done, Form, act_route
 __all__ = ["ROUTES"]
 
 _MOST_WANTED: Final = 1000
+_NAMED: Final = 20
 _AT_WORK: Final = ("running", "draining")
 _STATES: Final = (*_AT_WORK, "lost", "stopped")
 NO_SUCH_WORKER: Final = Empty("No worker is like that.")
@@ -45,7 +46,8 @@ async def workers(request: Request, console: Console) -> Page:
     rows = [row for row in table.rows if is_said(row, words)]
     table = replace(table, rows=rows, empty=NO_SUCH_WORKER if seen else table.empty)
     tables = (table, pool_table(pools, console.pulse.beats))
-    asked = {"state": state, "words": words, "states": _STATES, "known": len(seen)}
+    lost = sum(one.state == LOST for one in seen)
+    asked = {"state": state, "words": words, "states": _STATES, "known": len(seen), "lost": lost}
     return Page("workers.html", "Workers", "workers", tables, asked)
 
 
@@ -70,13 +72,18 @@ async def drain(request: Request, console: Console, visitor: Visitor, form: Form
 
 
 async def forget(request: Request, console: Console, visitor: Visitor, form: Form) -> Done:
-    """Take a worker that was lost, or has stopped, off the list."""
+    """Take a worker that was lost, or has stopped, off the list; or all of them."""
     owner = form.get("owner")
     seen, _ = await _look(console)
-    if owner not in {one.owner for one in seen if one.state in GONE}:
+    gone = [one.owner for one in seen if one.state in GONE]
+    if form.get("scope") == "all":
+        await console.note(visitor, "forget workers", "namespace", f"{len(gone)}: {', '.join(gone[:_NAMED])}")
+    elif owner in gone:
+        gone = [owner]
+        await console.note(visitor, "forget worker", f"worker {owner}")
+    else:
         raise ItemNotFoundError("There is no such worker that was lost (any more). One that is at work is drained.")
-    await console.note(visitor, "forget worker", f"worker {owner}")
-    done = await console.ask(forget_steps((owner,)))
+    done = await console.ask(forget_steps(gone))
     return Done("forgotten", "/workers", count=len(done))
 
 

@@ -40,9 +40,10 @@ export function goLive(url) {
   source.addEventListener("busy", () => say("off"));
   source.addEventListener("error", () => {
     say("off");
-    // After a refusal the browser does not try again; we do.
+    // After a refusal the browser does not try again; we do. Whoever has to sign in anew is asked to by the page.
     if (source.readyState === EventSource.CLOSED) {
       source.close();
+      refreshSoon();
       setTimeout(() => goLive(url), AGAIN_MS);
     }
   });

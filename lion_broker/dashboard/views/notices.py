@@ -8,7 +8,7 @@ from typing import Final
 from lion_broker.core.numbers import counted
 from lion_broker.insight.durations import duration
 from lion_broker.insight.overview import Overview
-from lion_broker.insight.reasons import lost_among, paused_in, still_among
+from lion_broker.insight.reasons import lost_among, paused_in, still_among, versions_among
 
 __all__ = ["Notice", "notices"]
 
@@ -50,4 +50,6 @@ def notices(seen: Overview) -> list[Notice]:
         found.append(Notice(lost.text, lost.command, "/workers?state=lost"))
     if still := still_among(seen.workers):
         found.append(Notice(still.text, still.command, "/workers"))
+    if versions := versions_among(seen.workers):
+        found.append(Notice(versions.text, versions.command, "/workers"))
     return found[:_MOST]

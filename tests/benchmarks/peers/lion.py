@@ -24,13 +24,14 @@ class Lion(Program):
         if role == "client":
             self.session = Session(delivery="auto")
             self.sender = self.session.default_branch
-            plain = [await self._branch() for _ in range(BRANCHES // 2)]
+            behaviour = "handle" if self.work == "handle" else None
+            plain = [await self._branch(behaviour) for _ in range(BRANCHES // 2)]
             if self.work == "latency":
                 self.recipients = [await self._branch("stamp")]
             elif self.relay:
                 self.recipients = [await self._branch("relay", metadata={"to": one.id}) for one in plain]
             else:
-                self.recipients = [*plain, *[await self._branch() for _ in range(BRANCHES // 2)]]
+                self.recipients = [*plain, *[await self._branch(behaviour) for _ in range(BRANCHES // 2)]]
 
     async def _branch(self, behaviour: str | None = None, **config: object) -> Branch:
         branch: Branch = await self.session.anew_branch(pool=self.queue, behaviour=behaviour, **config)
@@ -69,6 +70,10 @@ class Lion(Program):
 
     def _registry(self) -> Registry:
         registry = Registry()
+
+        @registry.behaviour("handle")
+        async def handle(branch: Branch, mail: Mail) -> None:
+            pass
 
         @registry.behaviour("stamp", record=False)
         async def stamp(branch: Branch, mail: Mail) -> None:

@@ -11,8 +11,8 @@ After its start a program says `{"versions": …, "settings": …}`. Then it is 
     {"order": "ping", "items": n}                      → the seconds of each, published and begun in one process
     {"order": "cpu"}                                   → CPU seconds until now
 
-A role is client, worker or hub; a work is drain, relay (each item is answered), latency,
-or round (mail of all to all).
+A role is client, worker or hub; a work is drain, handle (the same, with a function where items need none), relay
+(each item is answered), latency, or round (mail of all to all).
 Times are CLOCK_MONOTONIC in nanoseconds, which all processes of a machine share.
 """
 

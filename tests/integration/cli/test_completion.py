@@ -43,6 +43,7 @@ def test_names_of_the_exchange_are_offered(stage: Stage) -> None:
         wait_until(lambda: offered(stage, "drain", "") == [owner])
         assert offered(stage, "drain", "--version", "") == [version("lion-broker")]
         assert offered(stage, "drain", "--pool", "r") == offered(stage, "scale", "") == ["readers"]
+    assert offered(stage, "dead", "ls", "--reason", "w") == ["withdrawn"]
     assert offered(stage, "stat") == ["status"]
     assert "--watch" in offered(stage, "status", "--w")
 

@@ -163,6 +163,10 @@ def test_they_are_dropped(session: Session, ben: Branch, told: Told) -> None:
         (("drop", "--group", "'; DROP"), Code.NOT_FOUND, "no group '; DROP"),
         (("retry", "1-1", "--group", "0123456789"), Code.USAGE, "not both"),
         (("retry", "--branch", "nobody"), Code.NOT_FOUND, "nobody"),
+        (("ls", "--reason", "nope"), Code.USAGE, "There is no reason 'nope'; there are bad_signature, "),
+        (("ls", "--group", "--reason", "nope"), Code.USAGE, "unknown_tool, withdrawn. --error TEXT chooses"),
+        (("retry", "--reason", "TimeoutError"), Code.USAGE, "--error TEXT chooses by what was said."),
+        (("drop", "--reason", ""), Code.USAGE, "There is no reason ''"),
     ],
     ids=str,
 )
@@ -184,6 +188,7 @@ def test_for_people(session: Session, ben: Branch, capsys: pytest.CaptureFixture
     assert main(["dead", "show", session.id, letter]) == Code.OK
     shown = capsys.readouterr().out
     assert "No other mail led to it." in shown
+    assert re.search(r"^reason: +not_applied: The item does not fit the branch", shown, re.MULTILINE)
     assert re.search(r"^died: +\d{4}-\d\d-\d\dT[^ ]+ \([^)]+ ago\)$", shown, re.MULTILINE)
     assert f"lion-broker dead drop {session.id} {letter}" in shown
     assert main(["dead", "drop", session.id, letter]) == Code.OK

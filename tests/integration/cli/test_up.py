@@ -92,6 +92,10 @@ def test_one_that_comes_to_a_pool_with_workers_says_so(
     wait_until(lambda: len(running(told)) == 1)
     assert main(["scale", "p", "3"]) == Code.OK
     assert capsys.readouterr().out == "Each `up` that serves the pool p is to keep 3 workers. 1 serves it now.\n"
+    # It may be a slip, and is taken back.
+    assert main(["scale", "pp", "3"]) == Code.OK
+    assert "Nobody serves it now (pools with workers: p): lion-broker up" in capsys.readouterr().out
+    told("scale", "pp", "--forget")
     program, _ = begin(stage, *APP, "--pool", "p", "--workers", "1", "--no-dashboard")
     assert f"pool p has workers already (1 on {socket.gethostname()}): this `up` starts 1 beside them" in program.errors
     assert "pool p: each `up` keeps 1 worker now; wanted before: 3" in program.errors

@@ -153,3 +153,22 @@ async def test_a_stranger_is_sent_nowhere_else(app: Starlette) -> None:
         answer = await visitor(app).post("/login", data={"token": TOKEN, "next": aim})
         assert 'url=/"' in answer.text
         assert BASE not in answer.text
+
+
+async def test_who_is_not_signed_in_any_more_comes_back_to_the_page(app: Starlette) -> None:
+    """What was to be done there is not done, and said so: by hand it is done again. A program gets the status."""
+    act = ("/workers/drain", {"owner": "w"})
+    page = {**HTML, "Referer": f"{BASE}/workers?state=running"}
+    async with visitor(app) as stranger:
+        answer = await stranger.post(act[0], data=act[1], headers=page)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/login?next=/workers%3Fstate%3Drunning&undone=1",
+        )
+        told = (await stranger.get(answer.headers["location"], headers=HTML)).text
+        assert "nothing was changed. Sign in, and do it again." in told
+        assert 'name="next" value="/workers?state=running"' in told
+        assert "nothing was changed" not in (await stranger.get("/login", headers=HTML)).text
+        nowhere = await stranger.post(act[0], data=act[1], headers=HTML)
+        assert nowhere.headers["location"] == "/login?next=/&undone=1"
+        assert (await stranger.post(act[0], data=act[1])).status_code == 401

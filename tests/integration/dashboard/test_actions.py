@@ -55,6 +55,8 @@ async def test_all_that_match_are_retried_or_dropped(scene: Scene, client: httpx
     answer = await client.post("/dead/drop", data=matching, headers={"Accept": "application/json"})
     assert answer.json() == {"did": "dropped", "count": 2, "left": 0, "more": False}
     assert await letters(client) == []
+    page = (await client.get(f"/dead?session={scene.id}", headers=HTML)).text
+    assert "There are no dead letters" in page
 
 
 async def test_letters_with_some_words_are_dealt_with_alone(scene: Scene, client: httpx.AsyncClient) -> None:
@@ -129,6 +131,31 @@ async def test_a_lost_worker_is_forgotten(scene: Scene, client: httpx.AsyncClien
     await await_until(lambda: are({live.owner: "running"}))
     (act,) = (await client.get("/audit.json")).json()["rows"]
     assert (act["what"], act["target"]) == ("forget worker", f"worker {lost.owner}")
+
+
+async def test_all_that_were_lost_are_forgotten_at_once(client: httpx.AsyncClient, stage: Stage) -> None:
+    """With one button, where there are several; who is at work stays."""
+    one = WorkerReport("home:1:a", "r", WorkerPhase.RUNNING, "home", 1, "1.0", 1, 1.0, 1, 8)
+    live = replace(one, owner="home:4:d", beat_ms=600_000)
+    await stage.exchange.acall_all((Enrol(one), Enrol(live)))
+
+    async def states() -> list[str]:
+        return [row["state"] for row in (await client.get("/workers.json")).json()["workers"]["rows"]]
+
+    async def are(*wanted: str) -> bool:
+        return await states() == list(wanted)
+
+    await await_until(lambda: are("running", "lost"))
+    assert 'name="scope" value="all"' not in (await client.get("/workers", headers=HTML)).text
+    await stage.exchange.acall_all([Enrol(replace(one, owner=f"home:{n}:b")) for n in (2, 3)])
+    await await_until(lambda: are("running", "lost", "lost", "lost"))
+    assert "Forget all that were lost or have stopped" in (await client.get("/workers", headers=HTML)).text
+    done = await client.post("/workers/forget", data={"scope": "all"}, headers={"Accept": "application/json"})
+    assert done.json() == {"did": "forgotten", "count": 3, "left": 0, "more": False}
+    await await_until(lambda: are("running"))
+    (act,) = (await client.get("/audit.json")).json()["rows"]
+    assert act["what"] == "forget workers"
+    assert act["detail"].startswith("3: home:1:a, home:2:b")
 
 
 async def test_a_branch_is_paused_and_resumed(scene: Scene, client: httpx.AsyncClient) -> None:
@@ -218,11 +245,14 @@ async def test_a_worker_is_drained_and_a_pool_scaled(
         await await_until(lambda: is_enrolled(stage, worker.state.owner))
         page = await client.get("/workers", headers=HTML)
         assert worker.state.owner in page.text
+        assert "nobody takes its place: one fewer is wanted, until the pool is scaled" in page.text
         done = await client.post("/workers/drain", data={"owner": worker.state.owner})
         assert "did=draining&count=1" in done.headers["location"]
         await await_until(lambda: worker.state.stopping)
     assert (await client.post("/workers/drain", data={"owner": worker.state.owner})).status_code == 404
-    await client.post("/pools/scale", data={"pool": "p", "wanted": "3"})
+    noted = await client.post("/pools/scale", data={"pool": "p", "wanted": "3"})
+    told = (await client.get(noted.headers["location"], headers=HTML)).text
+    assert "Noted: each lion-broker up that serves the pool goes by it." in told
     assert (await client.get("/scale/p")).json()["wanted"] == 3
     await client.post("/pools/scale", data={"pool": "p", "wanted": ""})
     assert (await client.get("/scale/p")).json()["wanted"] is None

@@ -16,7 +16,7 @@ from lion_broker.models.reply import ModelChunk, ModelReply
 from lion_broker.testing import await_until
 from tests.conftest import RunningWorker
 from tests.integration.dashboard.browsing import ARGUMENTS, CHROMIUM
-from tests.integration.dashboard.conftest import HOSTILE, Scene
+from tests.integration.dashboard.conftest import HOSTILE, TOKEN, Scene
 from tests.integration.dashboard.test_gateway import start
 from tests.stage import Stage
 
@@ -333,3 +333,23 @@ async def test_what_a_branch_is_at_is_stopped(page: Page, scene: Scene, running_
     assert scene.session.dead_letters[-1].reason == "stopped"
     await scene.far.sync()
     assert [message.text for message in scene.far.messages][-1] == "quick"
+
+
+async def test_a_page_of_a_dashboard_that_was_started_anew_asks_for_its_token(browser: Browser, stage: Stage) -> None:
+    """It does not go on trying without a word."""
+    first, url = start(stage)
+    port = url.rstrip("/").rpartition(":")[2]
+    context = await browser.new_context(base_url=url)
+    page = await context.new_page()
+    await page.goto(f"/login#{TOKEN}")
+    await page.wait_for_url("**/")
+    await page.goto("/workers")
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+    await anyio.to_thread.run_sync(first.stop)
+    await expect(page.locator("#live-dot")).to_have_attribute("data-state", "off")
+    start(stage, "--port", port, token="another token of the tests")
+    await expect(page.locator("#login")).to_be_visible()
+    await page.locator("input[name=token]").fill("another token of the tests")
+    await page.locator("#login button").click()
+    await expect(page.locator("h1")).to_have_text("Workers")
+    await context.close()

@@ -9,6 +9,9 @@ import httpx
 import pytest
 
 from lion_broker.dashboard import dashboard
+from lion_broker.mail.verbs import Claim, ReadReady, Sweep
+from lion_broker.testing import await_until
+from tests.conftest import RunningWorker
 from tests.integration.dashboard.conftest import HOSTILE, TOKEN, Scene, visitor
 from tests.stage import Stage
 
@@ -76,3 +79,27 @@ async def test_nothing_is_done_where_it_is_read_only(scene: Scene, stage: Stage)
         (group, _) = await groups(one)
         data = {"scope": "matching", "group": str(group["group"])}
         assert (await one.post("/dead/drop", data=data)).status_code == 403
+
+
+async def test_a_poison_mail_says_whom_it_has_ended(
+    scene: Scene, client: httpx.AsyncClient, stage: Stage, running_worker: RunningWorker
+) -> None:
+    """On its own page, in a sentence; other letters have their error alone."""
+    await scene.session.get_branch("ada").asend(scene.far, "message", "die")
+    (ready,) = await stage.exchange.acall(ReadReady("p", "home:1:dead", 10))
+    await stage.exchange.acall(Claim(scene.id, scene.far.id, "t1", ready.id, "p", "home:1:dead", 1))
+
+    async def given_to_others() -> bool:
+        return (await stage.exchange.acall(Sweep("p", 0))).renewed == 1
+
+    await await_until(given_to_others)
+    async with running_worker(scene.registry, stage.exchange, pool="p"):
+        await scene.session.await_idle()
+    mails = (await client.get(f"/sessions/{scene.id}/trace.json?state=dead")).json()["rows"]
+    pages = {
+        one["text"]: (await client.get(f"/sessions/{scene.id}/trace?mail={one['mail']}", headers=HTML)).text
+        for one in mails
+    }
+    said = "The worker home:1:dead had it, and ended or was cut off without finishing it."
+    assert said in pages["die"]
+    assert "had it, and ended" not in pages["one"]

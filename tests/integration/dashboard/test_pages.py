@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -60,6 +61,20 @@ async def test_a_table_comes_as_json_and_csv(scene: Scene, client: httpx.AsyncCl
     by_accept = await client.get("/sessions", headers={"Accept": "text/csv"})
     assert by_accept.headers["content-type"].startswith("text/csv")
     assert 'filename="sessions.csv"' in by_accept.headers["content-disposition"]
+
+
+async def test_figures_say_which_time_they_are_of(scene: Scene, client: httpx.AsyncClient) -> None:
+    """What is of the last minute or seconds, and what of all; what says neither is so now."""
+    page = (await client.get("/", headers=HTML)).text
+    told = re.findall(r'figure-title">([^<]+)</span>(?:\s*<span class="figure-when">([^<]+))?', page)
+    times = {title: when for title, when in told if when}
+    assert times == {
+        "processed": "in all",
+        "redelivered": "in all",
+        "per second": "not known yet",
+        **dict.fromkeys(("wait, p95", "work, p95", "failed"), "last minute"),
+    }
+    assert {"waiting", "retrying", "dead letters", "workers"} < {title for title, when in told if not when}
 
 
 async def test_branches_say_what_waits(scene: Scene, client: httpx.AsyncClient) -> None:

@@ -53,15 +53,27 @@ async def test_nothing_is_wider_than_a_phone(page: Page, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "heading"), [("/mailboxes", "Mailbox"), ("/workers", "Mails/s"), ("/dead/groups", "Sessions")]
+    ("path", "heading", "pause"),
+    [
+        ("/mailboxes", "Mailbox", False),
+        ("/workers", "Mails/s", False),
+        ("/workers", "Mails/s", True),
+        ("/dead/groups", "Sessions", False),
+    ],
 )
-async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str) -> None:
+async def test_buttons_cover_no_figures(page: Page, scene: Scene, path: str, heading: str, pause: bool) -> None:
     """On a screen of usual width: the buttons of a row stay at its right end, over what is beside them if need be."""
     await scene.session.anew_branch(name="other", pool=f"desk-{'b' * 12}")
     await scene.session.default_branch.asend(scene.far, "message", "zero")
     await page.set_viewport_size({"width": 1280, "height": 800})
     await page.goto(path)
     await expect(page.locator("tbody .acts button").first).to_be_visible()
+    if pause:
+        await expect(page.locator("#live-dot")).to_have_attribute("data-state", "on")
+        page.on("dialog", lambda dialog: dialog.accept())
+        row = page.locator("#table-pools tbody tr").filter(has=page.get_by_role("button", name="Pause"))
+        await row.get_by_role("button", name="Pause").first.click()
+        await expect(page.locator("tbody .column-pause", has_text="paused by")).to_be_visible()
     # At once, for a live page writes its rows anew.
     figure, buttons = await page.evaluate(_FILLED, heading)
     assert figure <= buttons
@@ -102,6 +114,22 @@ async def test_what_a_table_is_for_is_seen_first(page: Page, scene: Scene, width
     assert cell is not None
     assert table is not None
     assert cell["x"] + cell["width"] <= table["x"] + table["width"]
+
+
+@pytest.mark.parametrize("width", [390, 700])
+async def test_parts_of_a_letter_follow_one_another(page: Page, scene: Scene, width: int) -> None:
+    """What it says begins below the buttons of what it is, and a line of words has no field of a page's height."""
+    await page.set_viewport_size({"width": width, "height": 844})
+    await page.goto("/dead")
+    await page.locator("tbody .column-at a").last.click()
+    heading = await page.get_by_role("heading", name="What it says").bounding_box()
+    before = await page.get_by_role("link", name="What its branch has said").bounding_box()
+    field = await page.locator("textarea").bounding_box()
+    assert heading is not None
+    assert before is not None
+    assert field is not None
+    assert 0 < heading["y"] - before["y"] - before["height"] < 50
+    assert field["height"] < 200
 
 
 @pytest.mark.parametrize("width", [400, 900, 1280, 1400])

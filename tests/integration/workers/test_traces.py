@@ -11,6 +11,7 @@ from lion_broker import Session
 from lion_broker.errors import ItemNotFoundError
 from lion_broker.insight.flow import flow_steps
 from lion_broker.insight.lanes import lanes_steps
+from lion_broker.insight.reasons import poisoned
 from lion_broker.insight.trace import trace_steps
 from lion_broker.insight.views import Passage, Span, Trace
 from lion_broker.mail.exchange import run
@@ -139,6 +140,12 @@ def test_a_mail_that_kills_its_workers(session: Session, stage: Stage) -> None:
     (work,) = [span for span in trace(session, mail.mail).spans if span.kind == "work"]
     assert (work.name, work.error) == ("attempts 1 to 3", "WorkerLost")
     assert work.fields["owners"] == lost
+    why = poisoned(trace(session, mail.mail))
+    assert why is not None
+    assert (
+        f"3 workers had it, one after another, and each ended or was cut off without finishing it: {', '.join(lost)}."
+        in (why.text)
+    )
 
 
 def test_mail_that_waits(session: Session, stage: Stage) -> None:

@@ -68,7 +68,7 @@ def test_wrong_use_is_an_object_for_programs(words: list[str], capsys: pytest.Ca
     [
         (["status", "--interval", "0"], "'--interval': it is to be at least 0.1\n"),
         (["scale", "p", "x"], "'N': it is to be a whole number\n"),
-        (["scale", "p", "100000"], "'N': it is to be at most 1000\n"),
+        (["up", "--workers", "100000"], "'--workers': it is to be at most 256\n"),
         (["drain", "--all", "--timeout", "x"], "'--timeout': it is to be a number\n"),
         (["session", "ls", "-o", "xml"], "'-o': 'xml' is not one of 'table', 'wide',"),
         (["--url", "redis://nowhere", "status"], "No such option: --url It comes after the command:"),

@@ -10,6 +10,7 @@ from rich.console import Console
 from lion_broker.cli.printing import ago, cell
 from lion_broker.cli.screen import drawn, screen
 from lion_broker.cli.status_report import StatusReport
+from lion_broker.dashboard.views.notices import notices
 from lion_broker.insight.overview import Overview, Rates
 from lion_broker.insight.views import PoolView, WorkerView
 from lion_broker.mail.deployment import Tally
@@ -76,6 +77,16 @@ def test_as_text() -> None:
     assert "more than 1 session" in sight(dead).text()
     empty = Overview(0.0, (), (), ())
     assert "Nothing is here yet: lion-broker demo research --keep" in sight(empty).text()
+
+
+def test_several_versions_say_so() -> None:
+    """To whoever upgrades, with the command that has those of one hand over; here, and on the first page."""
+    seen = replace(SEEN, workers=(WORKER, replace(WORKER, owner="home:3:c", version="0.2.0")))
+    said = "Several versions are at work: 0.1.0 with 1 worker, 0.2.0 with 1 worker"
+    assert f"{said}; those of one hand over: lion-broker drain --version VERSION --wait" in sight(seen).text()
+    assert "versions are" not in sight().text()
+    (notice,) = [one for one in notices(seen) if "versions" in one.text]
+    assert (notice.text, notice.page) == (f"{said}.", "/workers")
 
 
 def test_a_worker_that_is_late_says_so() -> None:

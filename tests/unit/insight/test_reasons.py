@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lion_broker.insight.reasons import lost_among, reason_of
-from lion_broker.insight.views import Passage, PoolView, WorkerView
+from lion_broker.insight.reasons import lost_among, poisoned, reason_of, versions_among
+from lion_broker.insight.views import WORKER_LOST, Passage, PoolView, Span, Trace, WorkerView
 from lion_broker.mail.records import START, BranchRecord, BranchSeed
 
 
@@ -61,6 +61,37 @@ def test_it_says_why(
     assert words in found.text
     assert command in found.command
     assert bool(command) == bool(found.command)
+
+
+def test_it_says_that_several_versions_are_at_work() -> None:
+    """How many of each; of those that have ended, or are about to, nothing."""
+    new, old = replace(worker(), version="0.2.0"), replace(worker(), version="0.1.0")
+    found = versions_among([new, old, replace(old, owner="w-2"), replace(old, version="0", state="lost")])
+    assert found is not None
+    assert found.text == "Several versions are at work: 0.1.0 with 2 workers, 0.2.0 with 1 worker."
+    assert found.command == "lion-broker drain --version VERSION --wait"
+    assert versions_among([new, new, replace(old, state="draining")]) is None
+    assert versions_among([]) is None
+
+
+def dead(reason: str, *owners: str) -> Trace:
+    """A dead mail that some workers had without an end."""
+    mail = Passage("m", "a", "b", "message", "hello", "dead", 1.0, reason=reason, letter="1-1")
+    return Trace(mail, (Span("work", "attempts", 1.0, 2.0, WORKER_LOST, {"owners": list(owners)}),))
+
+
+def test_it_says_whom_a_poison_mail_has_ended() -> None:
+    """By name, of many the last; of mail that is dead for another reason nothing."""
+    one, two, four = (poisoned(dead("poison: x", *(f"w-{n}" for n in range(count)))) for count in (1, 2, 4))
+    assert one is not None
+    assert one.text.startswith("The worker w-0 had it, and ended or was cut off without finishing it.")
+    assert two is not None
+    assert two.text.startswith("2 workers had it, one after another, and each ended")
+    assert "finishing it: w-0, w-1. See how they ended" in two.text
+    assert four is not None
+    assert "finishing it: at last w-1, w-2, w-3." in four.text
+    assert poisoned(dead("poison: x")) is None
+    assert poisoned(dead("failed: x", "w-0")) is None
 
 
 def test_it_says_that_no_worker_can_do_it() -> None:

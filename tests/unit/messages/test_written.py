@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from lion_broker import ActionRequest, ActionResponse, AssistantResponse, Instruction, LionError, RoledMessage, System
+from lion_broker.branch.items import unread_item
+from lion_broker.core.deferred import Deferred
 from lion_broker.core.ids import IDType
-from lion_broker.messages.written import UnreadClone, message_of, unread_clone
+from lion_broker.mail.package import PackageCategory
+from lion_broker.mail.wire import encode_json
+from lion_broker.messages.written import UnreadText, message_of, text_item, unread_clone
 
 REQUEST = ActionRequest.create("add", {"a": 1})
 MESSAGES: list[RoledMessage] = [
@@ -50,7 +54,7 @@ PARTIES: dict[str, Any] = {
 def clone_of(values: dict[str, Any], **parties: Any) -> RoledMessage:
     """The clone of a written message, made."""
     clone = unread_clone(values, **parties)
-    return clone.made() if isinstance(clone, UnreadClone) else clone
+    return clone.made() if isinstance(clone, Deferred) else clone
 
 
 def fields(message: RoledMessage) -> dict[str, Any]:
@@ -121,9 +125,55 @@ def test_kinds_of_others_go_the_usual_way() -> None:
 def test_a_text_stands_for_an_instruction() -> None:
     """One with the id and the time of the mail that brings it, so that every reader makes the same one."""
     clone = unread_clone("hello", **PARTIES)
-    assert isinstance(clone, UnreadClone)
+    assert isinstance(clone, UnreadText)
     original = Instruction.dict_of("hello", PARTIES["id"], PARTIES["created_at"])
     assert fields(clone.made()) == fields(clone_of(original, **PARTIES))
     assert clone.made().metadata["clone_from"]["original_id"] == PARTIES["id"]
+    shown = ("id", "created_at", "sender", "recipient", "role", "content", "text")
+    assert [getattr(clone, name) for name in shown] == [getattr(clone.made(), name) for name in shown]
+    assert (clone.is_clone(), clone.is_loaded()) == (clone.made().is_clone(), clone.made().is_loaded())
     with pytest.raises((LionError, ValueError, TypeError)):
         unread_clone("", **PARTIES)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"id": "no id"}, {"created_at": -1.0}, {"created_at": 1e300}, {"created_at": float("nan")}]
+)
+def test_a_text_of_which_no_message_can_be_made_is_refused_at_once(odd: dict[str, Any]) -> None:
+    """And not when somebody looks at it."""
+    parties = PARTIES | odd
+    assert text_item("hello", parties["id"], parties["created_at"]) is None
+    with pytest.raises((LionError, ValueError)):
+        unread_clone("hello", **parties)
+
+
+def item_of(said: Any, **odd: Any) -> Any:
+    """What can be made later of the item of a mail's body."""
+    values = {"mail": PARTIES["id"], "created": PARTIES["created_at"]} | odd
+    return unread_item(PackageCategory.MESSAGE, {"item": said}, encode_json({"item": said}, "body"), **values)
+
+
+@pytest.mark.parametrize("said", ["hello", *(one.to_dict() for one in MESSAGES[:-2])])
+def test_what_a_mail_brings_is_made_later(said: Any) -> None:
+    """Item and history have what they would have at once, each its own; the value of the body stays as it was."""
+    before = deepcopy(said)
+    item = item_of(said)
+    message, clone = item.make(), item.clone(PARTIES["sender"], PARTIES["recipient"])
+    written = Instruction.dict_of(said, PARTIES["id"], PARTIES["created_at"]) if type(said) is str else deepcopy(said)
+    expected = RoledMessage.from_dict(written, loaded=False)
+    assert fields(message) == fields(expected)
+    joined = clone.made() if isinstance(clone, Deferred) else clone
+    assert fields(joined) == fields(expected.clone(**PARTIES))
+    joined.content["more"] = joined.metadata["more"] = 1
+    assert ("more" in message.content, "more" in message.metadata) == (False, False)
+    assert said == before
+
+
+@pytest.mark.parametrize("odd", [{"mail": "no id"}, {"created": -1.0}, {"created": 1}])
+@pytest.mark.parametrize("said", ["hello", MESSAGES[0].to_dict()])
+def test_what_might_fail_is_made_at_once(said: Any, odd: dict[str, Any]) -> None:
+    """An odd id or time of the mail, and whatever is no usual message."""
+    assert item_of(said, **odd) is None
+    wrongs: list[Any] = ["", None, 5, [], {}, {"metadata": 1}, *(one.to_dict() for one in MESSAGES[-2:])]
+    for wrong in wrongs:
+        assert item_of(wrong) is None
