@@ -51,7 +51,17 @@ class Worked(Protocol):
 class Account:
     """The account of one turn; a context manager around what it does."""
 
-    __slots__ = ("_commits", "_error", "_handled", "_last", "_seconds", "_shared", "_together", "_unwatched", "_writing")
+    __slots__ = (
+        "_commits",
+        "_error",
+        "_handled",
+        "_last",
+        "_seconds",
+        "_shared",
+        "_together",
+        "_unwatched",
+        "_writing",
+    )
 
     def __init__(self) -> None:
         self._handled = 0
