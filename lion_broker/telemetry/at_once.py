@@ -10,7 +10,9 @@ import asyncio
 import threading
 from typing import Any, Final, Protocol
 
-__all__ = ["Shared", "share"]
+from .later import later, tell
+
+__all__ = ["Shared", "share", "tell_all"]
 
 
 class Shared(Protocol):
@@ -28,8 +30,14 @@ class Shared(Protocol):
 
 
 def share(one: Shared) -> None:
-    """Make the span when the event loop has come round, for all that share it by then; without a loop, now."""
+    """Have the span made when the event loop has come round, for all that share it by then; without a loop, now."""
     _now.take(one)
+
+
+def tell_all() -> None:
+    """Make all spans that wait, here and in `later`: nothing follows."""
+    _now.close()
+    tell()
 
 
 class _Pass(threading.local):
@@ -49,18 +57,19 @@ class _Pass(threading.local):
             return
         if self._loop is not loop:
             # An earlier loop may have ended before it came round.
-            self._end()
+            self.close()
             self._loop = loop
-            loop.call_soon(self._end)
+            loop.call_soon(self.close)
         known = self._open.setdefault(one.key, one)
         if known is not one and not known.joined_by(one):
-            known.end()
+            later(known.end)
             self._open[one.key] = one
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End what is open."""
         found, self._open, self._loop = self._open, {}, None
         for one in found.values():
-            one.end()
+            later(one.end)
 
 
 _now: Final = _Pass()

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .counts import counts_here
+from .later import later
 from .mail_attributes import (
     MOST_LINKS,
     Mailboxes,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from .tracing import Carrier, Otel
+    from .whole import Whole
 
 __all__ = [
     "Processing", "Sending", "Together", "ack", "count_received", "count_sent", "handed_in", "outgoing", "process",
@@ -39,7 +42,7 @@ class Sending:
 
     __slots__ = ("_began", "_otel", "_span", "carried")
 
-    def __init__(self, carried: dict[str, Any], used: Otel | None = None, span: Span | None = None) -> None:
+    def __init__(self, carried: dict[str, Any], used: Otel | None = None, span: Whole | None = None) -> None:
         self.carried = carried
         self._otel = used
         self._span = span
@@ -59,11 +62,12 @@ class Sending:
         """Note that it has gone, or why not; `posted` says that it went to the server meanwhile."""
         if self._span is None or self._otel is None:
             return
-        failed = {} if error is None else {"error.type": self._otel.fail(self._span, error)}
-        self._span.end()
+        failed = "" if error is None else type(error).__name__
+        self._span.end(error=failed)
         if posted:
+            measured = of_metrics("send") | ({"error.type": failed} if failed else {})
             duration = time.perf_counter() - self._began
-            self._otel.record("messaging.client.operation.duration", duration, of_metrics("send") | failed)
+            self._otel.record("messaging.client.operation.duration", duration, measured)
 
 
 _NOTHING: Final = Sending({})
@@ -74,7 +78,7 @@ class Together:
 
     def __init__(self) -> None:
         self._carried: dict[str, Any] | None = None
-        self._span: Span | None = None
+        self._span: Whole | None = None
         self._mails = 0
         self._first: dict[str, str] = {}
         self._outer: Together | None = None
@@ -89,13 +93,16 @@ class Together:
         if _together.get() is self:
             _together.set(self._outer)
 
-    def end(self) -> None:
-        """Share it no longer, and end it."""
+    def end(self, *, of_worker: bool = False) -> None:
+        """Share it no longer, and end it; that of a worker is made a little later."""
         self.leave()
         if self._span is not None:
             many = {"messaging.batch.message_count": self._mails}
-            self._span.set_attributes(self._first if self._mails == 1 else many)
-            self._span.end()
+            told = self._first if self._mails == 1 else many
+            if of_worker:
+                later(partial(self._span.end, told, time.time()))
+            else:
+                self._span.end(told)
             self._span = None
 
     def carry(self, used: Otel, exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -103,8 +110,8 @@ class Together:
         self._mails += 1
         if self._carried is None:
             self._first = of_mail(exchange, session, recipient, mail)
-            self._span = used.start(f"send {TEMPLATE}", "PRODUCER", of_session(exchange, session, "send", "send"))
-            self._carried = used.carried(self._span)
+            self._span = used.begin(f"send {TEMPLATE}", "PRODUCER", of_session(exchange, session, "send", "send"))
+            self._carried = used.carried(self._span.context)
         return self._carried
 
 
@@ -120,8 +127,8 @@ def outgoing(exchange: Mailboxes, session: str, recipient: str, mail: str) -> Se
     if together is not None:
         return Sending(together.carry(used, exchange, session, recipient, mail))
     attributes = of_session(exchange, session, "send", "send") | of_mail(exchange, session, recipient, mail)
-    span = used.start(f"send {TEMPLATE}", "PRODUCER", attributes)
-    return Sending(used.carried(span), used, span)
+    span = used.begin(f"send {TEMPLATE}", "PRODUCER", attributes)
+    return Sending(used.carried(span.context), used, span)
 
 
 def handed_in(exchange: Mailboxes, session: str, recipient: str, mail: str) -> dict[str, Any]:
@@ -185,7 +192,11 @@ class Processing:
             self._before = None
 
     def end(self, error: str = "") -> None:
-        """End it; `error` is the class of what the handling has raised."""
+        """End it; `error` is the class of what the handling has raised. The span is there a little later."""
+        seconds = time.perf_counter() - self._began
+        later(partial(self._make, error, seconds, time.time_ns()))
+
+    def _make(self, error: str, seconds: float, ended: int) -> None:
         attributes = of_metrics("process")
         if self._mails == 1:
             self._span.set_attribute("messaging.message.id", str(self._mail))
@@ -193,8 +204,8 @@ class Processing:
             self._span.set_attribute("messaging.batch.message_count", self._mails)
         if error:
             attributes = attributes | {"error.type": self._otel.fail(self._span, error)}
-        self._span.end()
-        self._otel.record("messaging.process.duration", time.perf_counter() - self._began, attributes)
+        self._span.end(ended)
+        self._otel.record("messaging.process.duration", seconds, attributes)
 
 
 def process(exchange: Mailboxes, session: str, branch: str, owner: str, mail: Carrier) -> Processing | None:
@@ -231,18 +242,32 @@ def ack(
 ) -> None:
     """Note that a commit has settled so many mails, or the one; `context` is that of their handling.
 
-    It began `began` seconds after the epoch.
+    It began `began` seconds after the epoch. The span is there a little later.
     """
     used = otel()
-    if used is None:
-        return
+    if used is not None:
+        later(partial(_acked, used, exchange, session, branch, owner, mail, mails, context, began, time.time()))
+
+
+def _acked(
+    used: Otel,
+    exchange: Mailboxes,
+    session: str,
+    branch: str,
+    owner: str,
+    mail: Carrier | None,
+    mails: int,
+    context: Context,
+    began: float,
+    ended: float,
+) -> None:
     attributes = of_worker(exchange, session, branch, owner, "ack", "settle")
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     else:
         attributes["messaging.batch.message_count"] = mails
-    used.start(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end()
-    used.record("messaging.client.operation.duration", max(0.0, time.time() - began), of_metrics("ack"))
+    used.begin(f"ack {TEMPLATE}", "CLIENT", attributes, context, began=began).end(ended=ended)
+    used.record("messaging.client.operation.duration", max(0.0, ended - began), of_metrics("ack"))
 
 
 def settle(
@@ -257,6 +282,4 @@ def settle(
     if mail is not None:
         attributes["messaging.message.id"] = mail.id
     parent = context if context is not None or mail is None else used.sent_in(mail)
-    span = used.start(f"{word} {TEMPLATE}", "CLIENT", attributes, parent)
-    used.fail(span, error)
-    span.end()
+    used.begin(f"{word} {TEMPLATE}", "CLIENT", attributes, parent).end(error=error)

@@ -77,13 +77,12 @@ def _activate(tracers: TracerProvider, meters: MeterProvider) -> Otel:
     global _active, _watching
     from .act_spans import ActSpans
     from .acts import watch
-    from .tracing import Otel, instruments
+    from .tracing import Otel, Values
 
     parents, content = _settings()
     release = version("lion-broker")
-    counts: dict[str, int] = {}
-    histograms = instruments(meters.get_meter(SCOPE, release, schema_url=SCHEMA_URL), counts)
-    _active = Otel(tracers.get_tracer(SCOPE, release, schema_url=SCHEMA_URL), histograms, parents, content, counts)
+    values = Values(meters.get_meter(SCOPE, release, schema_url=SCHEMA_URL))
+    _active = Otel(tracers.get_tracer(SCOPE, release, schema_url=SCHEMA_URL), values, parents, content)
     if not _watching:
         watch(ActSpans())
         _watching = True

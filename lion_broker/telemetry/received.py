@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from .at_once import share
+from .later import later
 from .mail_attributes import Mailboxes, of_metrics, of_owner, of_worker
 from .names import TEMPLATE
 from .otel import otel
@@ -23,7 +24,7 @@ def receive(
     """Note that so many mails were received that were asked for at `began`, in seconds since the epoch.
 
     `senders` has one mail of each span that has sent them. What comes with the answer to a commit was not asked for,
-    and has no span. The span is there when the event loop has come round.
+    and has no span. The span is there a little later.
     """
     used = otel()
     if used is None:
@@ -31,7 +32,7 @@ def receive(
     one = _Received(used, exchange, session, branch, owner, mails, senders, began)
     if len(senders) > 1:
         # It goes on with no trace: who else shared it could not be found.
-        one.end()
+        later(one.end)
     else:
         share(one)
 
@@ -76,6 +77,6 @@ class _Received:
             attributes = of_worker(exchange, session, branch, owner, "receive", "receive")
         attributes["messaging.batch.message_count"] = self._mails
         used, began = self._otel, self._began
-        span = used.start(f"receive {TEMPLATE}", "CLIENT", attributes, used.begun_by(self._senders), began=began)
-        span.end(int(self._ended * 1e9))
+        span = used.begin(f"receive {TEMPLATE}", "CLIENT", attributes, used.begun_by(self._senders), began=began)
+        span.end(ended=self._ended)
         used.record("messaging.client.operation.duration", max(0.0, self._ended - began), of_metrics("receive"))

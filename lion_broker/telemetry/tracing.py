@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry import baggage as baggages
 from opentelemetry import propagate
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.trace import (
@@ -27,14 +29,19 @@ from opentelemetry.trace import (
 )
 
 from .names import INSTRUMENTS, SYSTEM, TEMPLATE
+from .whole import Beginner, Whole, beginner
 
-__all__ = ["Carrier", "Otel", "instruments"]
+__all__ = ["Carrier", "Otel", "Values"]
 
 _LONGEST: Final = 512
 """Characters that a header takes of each field."""
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _KINDS: Final = {kind.name: kind for kind in SpanKind}
 _NOWHERE: Final = Context()
+_NO_ATTRIBUTES: Final = BoundedAttributes()
+"""Those of a link, as the SDK has them: what is made past its tracer is as what the tracer makes."""
+_MOST_VALUES: Final = 32
+"""Values that wait to be recorded."""
 
 
 class Carrier(Protocol):
@@ -62,18 +69,22 @@ class Otel:
     """Makes spans and metrics; `parents` and `content` are as the settings say."""
 
     tracer: Tracer
-    histograms: Mapping[str, Histogram]
+    values: Values
     parents: bool
     content: bool
-    counts: dict[str, int] = field(default_factory=dict)
+    _beginner: Beginner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._beginner = beginner(self.tracer)
 
     def count(self, name: str, amount: int) -> None:
         """Count messages; they are reported when the metrics are read, which is cheaper than to report each."""
-        self.counts[name] = self.counts.get(name, 0) + amount
+        counts = self.values.counts
+        counts[name] = counts.get(name, 0) + amount
 
     def record(self, name: str, value: float, attributes: Mapping[str, Any]) -> None:
-        """Note a value of a histogram."""
-        self.histograms[name].record(value, attributes)
+        """Note a value of a histogram; nobody changes the attributes afterwards."""
+        self.values.note(name, value, attributes)
 
     def start(
         self,
@@ -87,6 +98,18 @@ class Otel:
         """Begin a span, of the current context without a parent; `began` is in seconds since the epoch, else now."""
         start_time = None if began is None else int(began * 1e9)
         return self.tracer.start_span(name, parent, _KINDS[kind], attributes, links, start_time)
+
+    def begin(
+        self,
+        name: str,
+        kind: str,
+        attributes: Mapping[str, Any],
+        parent: Context | None = None,
+        links: Sequence[Link] = (),
+        began: float | None = None,
+    ) -> Whole:
+        """Begin a span that is never the current one and that nobody else adds to, which costs less than `start`."""
+        return self._beginner.begin(name, _KINDS[kind], attributes, parent, links, began)
 
     def with_span(self, span: Span, context: Context | None = None) -> Context:
         """Return a context, None being the current one, with a span in it."""
@@ -102,9 +125,8 @@ class Otel:
         """Whether a span is the current one of this task."""
         return get_current_span() is span
 
-    def carried(self, span: Span) -> dict[str, Any]:
+    def carried(self, sent: SpanContext) -> dict[str, Any]:
         """Return what a mail carries of a span, and of the current context's baggage: W3C's fields."""
-        sent = span.get_span_context()
         if not sent.is_valid:
             return {}
         carried = {"traceparent": f"00-{sent.trace_id:032x}-{sent.span_id:016x}-{sent.trace_flags:02x}"}
@@ -127,7 +149,7 @@ class Otel:
 
     def links(self, mails: Iterable[Carrier]) -> list[Link]:
         """Return links to the spans that have sent mails, as far as these say so."""
-        return [Link(sender) for mail in mails if (sender := _sender(mail)).is_valid]
+        return [Link(sender, _NO_ATTRIBUTES) for mail in mails if (sender := _sender(mail)).is_valid]
 
     def fail(self, span: Span, error: BaseException | str) -> str:
         """Note that what a span stands for has failed; returns the class of the error, all that is said of it."""
@@ -172,20 +194,42 @@ def _usual_context(traceparent: str) -> Context | None:
     return set_span_in_context(NonRecordingSpan(sender), _NOWHERE) if sender.is_valid else _NOWHERE
 
 
-def instruments(meter: Meter, counts: dict[str, int]) -> dict[str, Histogram]:
-    """Make all instruments; returns the histograms, and lets the counters be read from `counts`."""
-    histograms = {}
-    for name, one in INSTRUMENTS.items():
-        if one.buckets:
-            histograms[name] = meter.create_histogram(
-                name, one.unit, one.text, explicit_bucket_boundaries_advisory=list(one.buckets)
-            )
-        else:
-            meter.create_observable_counter(name, [_reader(name, counts)], one.unit, one.text)
-    return histograms
+class Values:
+    """What metrics say: `counts` of messages, and values of histograms, recorded in bulk or when the metrics are read.
+
+    To record each by itself would be cold code each time (`later`).
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.counts: dict[str, int] = {}
+        self._waiting: deque[tuple[str, float, Mapping[str, Any]]] = deque()
+        self._histograms: dict[str, Histogram] = {}
+        for name, one in INSTRUMENTS.items():
+            if one.buckets:
+                self._histograms[name] = meter.create_histogram(
+                    name, one.unit, one.text, explicit_bucket_boundaries_advisory=list(one.buckets)
+                )
+            else:
+                meter.create_observable_counter(name, [_reader(name, self)], one.unit, one.text)
+
+    def note(self, name: str, value: float, attributes: Mapping[str, Any]) -> None:
+        """Note a value of a histogram."""
+        self._waiting.append((name, value, attributes))
+        if len(self._waiting) >= _MOST_VALUES:
+            self.record()
+
+    def record(self) -> None:
+        """Record what was noted."""
+        waiting = self._waiting
+        while waiting:
+            try:
+                name, value, attributes = waiting.popleft()
+            except IndexError:  # another thread records the same
+                return
+            self._histograms[name].record(value, attributes)
 
 
-def _reader(name: str, counts: dict[str, int]) -> Callable[[CallbackOptions], Iterator[Observation]]:
+def _reader(name: str, values: Values) -> Callable[[CallbackOptions], Iterator[Observation]]:
     attributes = {
         "messaging.system": SYSTEM,
         "messaging.operation.name": "send" if "sent" in name else "receive",
@@ -193,7 +237,9 @@ def _reader(name: str, counts: dict[str, int]) -> Callable[[CallbackOptions], It
     }
 
     def read(options: CallbackOptions) -> Iterator[Observation]:
-        if name in counts:
-            yield Observation(counts[name], attributes)
+        # Whoever reads the metrics asks for this before looking at the histograms.
+        values.record()
+        if name in values.counts:
+            yield Observation(values.counts[name], attributes)
 
     return read

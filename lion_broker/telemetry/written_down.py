@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .at_once import share
+from .later import later
 from .mail_attributes import MOST_LINKS, Mailboxes, of_metrics, of_owner, of_worker
 from .names import TEMPLATE
 
@@ -112,7 +113,7 @@ class WritingDown:
             self._task.remove_done_callback(self._end_with_task)
         if len(self._senders) > 1:
             # Eight links are not enough for what has come to one branch: they are to be found with its own span.
-            self.end()
+            later(self.end)
         else:
             share(self)
 
@@ -144,11 +145,11 @@ class WritingDown:
         else:
             attributes["messaging.batch.message_count"] = self._mails
         links = used.links(islice(senders, MOST_LINKS))
-        span = used.start(f"process {TEMPLATE}", "CONSUMER", attributes, used.begun_by(senders), links, self._began)
+        span = used.begin(f"process {TEMPLATE}", "CONSUMER", attributes, used.begun_by(senders), links, self._began)
+        span.end(ended=self._ended, error=error)
         measured = of_metrics("process")
         if error:
-            measured = measured | {"error.type": used.fail(span, error)}
-        span.end(int(self._ended * 1e9))
+            measured = measured | {"error.type": error}
         used.record("messaging.process.duration", self._seconds / self._turns, measured)
 
 

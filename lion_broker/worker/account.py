@@ -108,7 +108,7 @@ class Account:
     def _end_shared(self, error: str = "") -> None:
         """End the spans that mails of the turn share, if there are any."""
         if self._together is not None:
-            self._together.end()
+            self._together.end(of_worker=True)
             self._together = None
         if self._shared is not None:
             self._shared.leave()
@@ -212,10 +212,10 @@ def senders_of(entries: Sequence[Entry]) -> dict[str, Header]:
     """The spans that have sent mails, each with the header of one of its mails."""
     try:
         # There is nothing but mail, nearly always: a third as much as to look at each.
-        headers = [entry.mail.header for entry in entries]  # type: ignore[union-attr]
+        found = {(header := entry.mail.header).traceparent: header for entry in entries}  # type: ignore[union-attr]
     except AttributeError:
         headers = [entry.mail.header for entry in entries if isinstance(entry.mail, WireMail)]
-    found = {header.traceparent: header for header in headers}
+        found = {header.traceparent: header for header in headers}
     return {traceparent: header for traceparent, header in found.items() if traceparent is not None}
 
 

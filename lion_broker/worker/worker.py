@@ -31,6 +31,7 @@ from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.records import ReadyEntry
 from lion_broker.mail.verbs import Release, Station
 from lion_broker.telemetry import logger
+from lion_broker.telemetry.at_once import tell_all
 from lion_broker.telemetry.lines import now_about
 
 from .heartbeat import Heartbeat, beat_ms, told_behaviours
@@ -187,6 +188,7 @@ class Worker:
 
     async def aclose(self) -> None:
         """Let go of the exchange; call it after `run` has returned. Idempotent."""
+        tell_all()
         self._place.keeper.close()
         if self._owned:
             await self._exchange.aclose()

@@ -87,7 +87,7 @@ def _plan(server: Rig, contest: Contest, quick: bool) -> Mapping[str, Callable[[
         "P11": lambda: calls(server),
         "P12": lambda: startup(server, 3 if quick else 7),
         "FAIR": lambda: fairness(server, 100 if quick else 500),
-        "TELEMETRY": lambda: telemetry(contest, 4_000 if quick else 10_000, 2_000 if quick else 6_000),
+        "TELEMETRY": lambda: telemetry(server, 10 if quick else 150),
         "G1": lambda: growth_branches(server, quick),
         "P7": lambda: growth_mailbox(server, quick),
         "P8": lambda: growth_history(server, quick),

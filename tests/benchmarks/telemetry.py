@@ -2,67 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 
-from .contest import Contest, Outcome
-from .drain import drained
 from .growth import measured
-from .peers.table import OURS, Contender, Kind
-from .rig import Figure, Rig, WrongResult
+from .rig import Figure, Rig
 
-__all__ = ["telemetry"]
+__all__ = ["ratios", "telemetry"]
 
-OTEL = Contender("with OpenTelemetry", "observed", Kind.OURS, "otel", share=1, bulk=True)
-ONE_BY_ONE = replace(OURS, name="without, sent one by one", bulk=False)
-APART = Contender("with OpenTelemetry, a trace for each mail", "observed", Kind.OURS, "otel", share=1)
-PROMETHEUS = Contender("with Prometheus", "observed", Kind.OURS, "prometheus", share=1, bulk=True)
-ROUNDS = 7
-"""A worker drains for half a second of CPU, and what else the machine does adds a fifth to that, or as much again."""
+NAMES = {"again": "without, again", "otel": "with OpenTelemetry", "prometheus": "with Prometheus"}
+CASES = (("P1", "drain", "together"), ("P1", "drain", "apart"), ("P2", "relay", "together"))
 
 
-def telemetry(contest: Contest, drained_items: int, relayed_items: int) -> list[Figure]:
-    """Drain and answer mail in turns with and without; what is compared is the worker's least CPU of all rounds."""
-    among = Contest(contest.rig, (OURS, ONE_BY_ONE, OTEL, APART, PROMETHEUS), max(contest.rounds, ROUNDS))
+def telemetry(rig: Rig, rounds: int) -> list[Figure]:
+    """Drain and answer mail with and without, in slices of 2,000 mails; the worker's CPU is compared round by round."""
     found: list[Figure] = []
-    for number, work, items in (("P1", "drain", drained_items), ("P2", "relay", relayed_items)):
-        outcomes = among.run(lambda turn, work=work, items=items: drained(turn, work, items))  # type: ignore[misc]
-        found += _ratios(number, outcomes)
-        found += _counted(contest.rig, number, work)
+    for number, work, sent in CASES:
+        what = f"{number}, worker's CPU" if sent == "together" else f"{number}, a trace for each mail, worker's CPU"
+        found += ratios(what, measured(rig, "telemetry_pairs", work, sent, str(rounds)))
+    for number, work in (("P1", "drain"), ("P2", "relay")):
+        found += _counted(rig, number, work)
     return found
+
+
+def ratios(what: str, samples: Mapping[str, Sequence[float]]) -> Iterator[Figure]:
+    """The median of the rounds' ratios, for each way of watching; and that of two workers that nobody watches.
+
+    The latter, and how far apart the quarters of its rounds lie, say how much of the others is the machine.
+    """
+    bare = samples["none"]
+    yield Figure("TELEMETRY", f"{what} without", statistics.median(bare), "µs/item", samples=tuple(bare))
+    by = {watch: tuple(mine / other for mine, other in zip(samples[watch], bare, strict=True)) for watch in NAMES}
+    for watch, found in by.items():
+        goal, most = ("", None) if watch == "again" else ("at most 1.10", 1.10)
+        work = f"{what} {NAMES[watch]} / without"
+        yield Figure("TELEMETRY", work, statistics.median(found), "ratio", goal, at_most=most, samples=found)
+    low, _, high = statistics.quantiles(by["again"], n=4)
+    yield Figure("TELEMETRY", f"{what} without, again: between its quarters", high - low, "ratio")
 
 
 def _counted(rig: Rig, number: str, work: str) -> Iterator[Figure]:
     """Calls of Python and C functions a mail, which are the same whatever else the machine does."""
-    bare, *watched = (
-        measured(rig, "telemetry_calls", watch, work)["calls"] for watch in ("none", "prometheus", "otel")
-    )
+    watches = ("none", "prometheus", "otel")
+    bare, *watched = (measured(rig, "telemetry_calls", watch, work)["calls"] for watch in watches)
     yield Figure("TELEMETRY", f"{number}, worker's calls without, turns of 100", bare, "calls/item")
-    for name, calls in zip((PROMETHEUS.name, OTEL.name), watched, strict=True):
-        ratio = calls / bare
-        yield Figure("TELEMETRY", f"{number}, worker's calls {name}", ratio, "ratio", "at most 1.10", at_most=1.10)
-
-
-def _ratios(number: str, outcomes: list[Outcome]) -> Iterator[Figure]:
-    """Each way of watching over none with mails that were sent the same way, the least of each."""
-    for one in outcomes:
-        if one.error:
-            raise WrongResult(f"{one.contender.name}: {one.error}")
-    bare, one_by_one, *watched = outcomes
-    for without in (bare, one_by_one):
-        work = f"{number}, worker's CPU {'without' if without is bare else without.contender.name}, the least"
-        yield Figure("TELEMETRY", work, _least(without), "µs/item", samples=tuple(without.all("worker")))
-    for one in watched:
-        yield Figure(
-            "TELEMETRY",
-            f"{number}, worker's CPU {one.contender.name}",
-            _least(one) / _least(bare if one.contender.bulk else one_by_one),
-            "ratio",
-            "at most 1.10",
-            at_most=1.10,
-            samples=tuple(one.all("worker")),
-        )
-
-
-def _least(outcome: Outcome) -> float:
-    return min(outcome.all("worker"))
+    for watch, calls in zip(watches[1:], watched, strict=True):
+        work = f"{number}, worker's calls {NAMES[watch]}"
+        yield Figure("TELEMETRY", work, calls / bare, "ratio", "at most 1.10", at_most=1.10)

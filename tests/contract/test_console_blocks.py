@@ -44,8 +44,13 @@ NOT_RUN = {
     "scripts/bench --only P1,P3 --peers faststream,taskiq": "the same",
     "scripts/bench --json results.json --write": "the same",
     "scripts/bench --from results.json": "the same",
-    "python -m tests.benchmarks.telemetry_instructions --turn 20 --watches otel": "needs valgrind",
-    "python -m tests.benchmarks.telemetry_instructions --turn 1 --branch 1 --works drain --watches otel": "the same",
+    "python -m tests.benchmarks.telemetry_instructions --turn 100 --works drain --runs 1": "needs valgrind",
+    "python -m tests.benchmarks.telemetry_instructions --turn 20 --works relay --watches otel --runs 1": "the same",
+    "python -m tests.benchmarks.telemetry_instructions --turn 20 --works drain --apart --runs 1": "the same",
+    "python -m tests.benchmarks.telemetry_pairs drain together 110": "takes minutes",
+    "python -m tests.benchmarks.telemetry_pairs relay together 60": "the same",
+    "python -m tests.benchmarks.telemetry_pairs drain apart 60": "the same",
+    "python -m tests.benchmarks.telemetry_calls otel drain": "a measurement",
 }
 """Commands that a test cannot run, each with the reason and what is done instead."""
 

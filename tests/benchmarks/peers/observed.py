@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from .lion import Lion
 from .program import main
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
 
 SCRAPE_SECONDS = 1.0
 
@@ -23,15 +28,12 @@ class Observed(Lion):
         {"otel": use_opentelemetry, "prometheus": _be_scraped}[variant]()
 
 
-def use_opentelemetry() -> None:
+def providers() -> tuple[TracerProvider, MeterProvider]:
     """Make spans and metrics, batch them as in production, and throw them away where they would be sent."""
-    from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-
-    from lion_broker.telemetry.otel import otel
 
     class Nowhere(SpanExporter):
         """Takes spans and keeps none."""
@@ -42,8 +44,18 @@ def use_opentelemetry() -> None:
 
     tracers = TracerProvider()
     tracers.add_span_processor(BatchSpanProcessor(Nowhere()))
+    return tracers, MeterProvider([InMemoryMetricReader()])
+
+
+def use_opentelemetry() -> None:
+    """Let this process have such providers."""
+    from opentelemetry import metrics, trace
+
+    from lion_broker.telemetry.otel import otel
+
+    tracers, meters = providers()
     trace.set_tracer_provider(tracers)
-    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+    metrics.set_meter_provider(meters)
     # A process finds them once; what is measured is what each mail costs.
     otel()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import telemetry
 from tests.benchmarks.contest import Contest, Round, Sample
 from tests.benchmarks.drain import beside_fastest, share_of
 from tests.benchmarks.peers.driver import Failed
@@ -37,6 +38,16 @@ def test_rounds_are_interleaved_and_medians_are_taken() -> None:
     assert (ours.median("rate"), peer.median("rate")) == (20.0, 2.0)
     figure = ours.figure("P1", "work", "rate", "items/s", "at least 25", at_least=25)
     assert (figure.who, figure.samples, figure.met) == (OURS.name, (30.0, 10.0, 20.0), False)
+
+
+def test_telemetry_is_compared_round_by_round() -> None:
+    """A round in which the machine is slow counts no more than another; what nobody watches shows the noise."""
+    factors = {"none": 1.0, "again": 1.01, "otel": 1.05, "prometheus": 1.2}
+    samples = {watch: [20.0 * factor * machine for machine in (1.0, 5.0, 2.0)] for watch, factor in factors.items()}
+    first, *found, spread = telemetry.ratios("P1, worker's CPU", samples)
+    assert (first.value, first.unit) == (40.0, "µs/item")
+    assert [(round(one.value, 3), one.met) for one in found] == [(1.01, None), (1.05, True), (1.2, False)]
+    assert round(spread.value, 3) == 0.0
 
 
 def test_every_turn_has_a_queue_of_its_own() -> None:

@@ -34,6 +34,9 @@ values = st.recursive(
     max_leaves=20,
 )
 names = st.text(st.sampled_from("abc-_.09"), min_size=1, max_size=20)
+traces = st.text(st.sampled_from("0af-"), min_size=55, max_size=55) | st.text(
+    st.sampled_from('0f-"\\, '), min_size=54, max_size=56
+)
 headers = st.builds(
     Header,
     session=names,
@@ -44,7 +47,7 @@ headers = st.builds(
     created=st.floats(0, 1e12),
     seq=st.integers(0, 2**53 - 1),
     ttl=st.none() | st.floats(0, 1e9),
-    traceparent=st.none() | names,
+    traceparent=st.none() | names | traces,
     reply_to=st.none() | names,
     in_reply_to=st.none() | names,
     blob=st.none(),
@@ -90,6 +93,17 @@ def test_a_glance_sees_what_a_careful_look_does(header: Header, data: st.DataObj
             return None
 
     assert read(decode_header) == read(decode_with_care)
+
+
+def test_mails_of_one_trace_share_the_text_of_it() -> None:
+    """A batch of them has it once, whatever else they say; a header of another trace in between has its own."""
+    known, other = (f"00-{digit * 32}-{digit * 16}-01" for digit in "ab")
+    said = (known, known, other, None, other)
+    raws = [Header("s", "a", "b", "message", traceparent=one, in_reply_to="m").encode() for one in said]
+    found = [decode_header(raw).traceparent for raw in raws]
+    assert tuple(found) == said
+    assert found[0] is found[1]
+    assert found[2] is found[4]
 
 
 @given(values)

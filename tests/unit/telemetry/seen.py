@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from lion_broker.telemetry.later import tell
 from lion_broker.telemetry.otel import used
 
 __all__ = ["Seen", "watched"]
@@ -27,7 +28,8 @@ class Seen:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """Every span that has ended, in the order of their ends."""
+        """Every span that has ended, in the order in which they were made."""
+        tell()
         return list(self.exporter.get_finished_spans())
 
     def named(self, beginning: str) -> list[ReadableSpan]:
@@ -41,6 +43,7 @@ class Seen:
 
     def metrics(self) -> dict[str, Any]:
         """The data points of every metric by its name."""
+        tell()
         data = self.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
         return {metric.name: metric for scope in scopes for metric in scope.metrics}
