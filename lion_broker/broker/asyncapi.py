@@ -9,15 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final, get_type_hints
 
 from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.wire import (
-    BLOB_BYTES,
-    MAX_BAGGAGE,
-    MAX_BODY_BYTES,
-    MAX_DEPTH,
-    MAX_MAIL_BYTES,
-    WIRE_VERSION,
-    Header,
-)
+from lion_broker.mail.strict_json import MAX_DEPTH
+from lion_broker.mail.wire import BLOB_BYTES, MAX_BAGGAGE, MAX_BODY_BYTES, MAX_MAIL_BYTES, WIRE_VERSION, Header
 
 from .keys import Keys
 from .library import PROTOCOL

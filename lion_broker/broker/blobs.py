@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from lion_broker.errors import MailMalformed
 from lion_broker.mail.records import Claimed, DeadLetter, Entry, Rejected
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs import Commit, Dispatch, Exhume, Post, Restore, Verb
 from lion_broker.mail.waiting import Waiting
-from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, read_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail
 
 from .namespace import OpenNamespace, call
 from .requests import Command

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from lion_broker.errors import MailMalformed, SignatureInvalid
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import Entry, Record, Rejected
-from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header, read_json
+from lion_broker.mail.strict_json import read_json
+from lion_broker.mail.wire import MAX_MAIL_BYTES, WireMail, decode_header
 
 from .signing import Signer
 

@@ -6,7 +6,6 @@ parser that watches for duplicate keys; only bytes that differ are read the slow
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -15,7 +14,7 @@ from dataclasses import field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from lion_broker.core.ids import IDType
 from lion_broker.core.lean import lean
@@ -23,12 +22,12 @@ from lion_broker.core.portable import INSTEAD
 from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
 
 from .package import PackageCategory
+from .strict_json import MAX_MAIL_BYTES, check_depth, read_json
 
 __all__ = [
     "BLOB_BYTES",
     "MAX_BAGGAGE",
     "MAX_BODY_BYTES",
-    "MAX_DEPTH",
     "MAX_MAIL_BYTES",
     "WIRE_VERSION",
     "Header",
@@ -36,17 +35,13 @@ __all__ = [
     "decode_header",
     "decode_with_care",
     "encode_json",
-    "read_json",
 ]
 
 WIRE_VERSION: Final = 1
-MAX_MAIL_BYTES: Final = 256 * 1024
-"""What a mail may have in a stream, header and body together."""
 BLOB_BYTES: Final = 64 * 1024
 """A body with more travels beside its header, as a blob."""
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """What a body may have at all."""
-MAX_DEPTH: Final = 32
 _FLATTER: Final = "Send it flatter, or as a text (json.dumps) that its reader takes apart."
 _NO_NUMBER: Final = "NaN and Infinity are no JSON numbers. Send None, or a text, in their place."
 _WHOLE_TEXT: Final = "Send text.encode('utf-8', 'replace').decode()."
@@ -248,8 +243,7 @@ def encode_json(value: Any, what: str, most: int = MAX_BODY_BYTES) -> bytes:
             " instead of the content."
         )
     try:
-        if _may_be_deep(raw):
-            _check_depth(raw, "value")
+        check_depth(raw, "value")
     except MailMalformed as error:
         raise NotPortable(f"{what} cannot travel: {error} {_FLATTER}") from error
     if b"NaN" in raw or b"Infinity" in raw:
@@ -311,65 +305,6 @@ def decode_with_care(raw: bytes) -> Header:
         if not _CHECKS[name](item):
             raise MailMalformed(f"The header's {name} has an unusable value.")
     return Header(**value)
-
-
-def read_json(raw: bytes, what: str, most: int = MAX_MAIL_BYTES) -> Any:
-    """Return the JSON value of `raw`: no duplicate keys, no NaN, depth at most 32; raises MailMalformed."""
-    if len(raw) > most:
-        raise MailMalformed(f"The {what} has {len(raw):,} bytes; at most {most:,} are read.")
-    if _may_be_deep(raw):
-        _check_depth(raw, what)
-    try:
-        value = from_json(raw, allow_inf_nan=False)
-    except ValueError as error:
-        raise MailMalformed(f"The {what} is no strict JSON: {error}") from error
-    if to_json(value) != raw:
-        _read_slowly(raw, what)
-    return value
-
-
-def _read_slowly(raw: bytes, what: str) -> None:
-    """Refuse duplicate keys and numbers that are none; other spellings of the same value are fine."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise MailMalformed(f"The {what} names a key twice.")
-        return found
-
-    def refuse(text: str) -> float:
-        raise MailMalformed(f"The {what} holds {text}, which is no JSON number.")
-
-    def finite(text: str) -> float:
-        number = float(text)
-        return number if math.isfinite(number) else refuse(text)
-
-    try:
-        json.loads(raw, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
-    except (ValueError, RecursionError) as error:
-        raise error if isinstance(error, MailMalformed) else MailMalformed(f"The {what} is no JSON: {error}") from error
-
-
-def _may_be_deep(raw: bytes) -> bool:
-    # Most bodies hold a text or two, which is seen at once; to count takes longer.
-    return (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
-
-
-def _check_depth(raw: bytes, what: str) -> None:
-    depth, inside, escaped = 0, False, False
-    for byte in raw:
-        if escaped:
-            escaped = False
-        elif inside:
-            escaped, inside = byte == 0x5C, byte != 0x22
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise MailMalformed(f"The {what} is nested deeper than {MAX_DEPTH} levels.")
-        elif byte in b"]}":
-            depth -= 1
 
 
 def _is_text(value: Any) -> bool:

@@ -23,9 +23,10 @@ from lion_broker.errors import ConfigError, LionError
 from lion_broker.mail.checks import is_id
 from lion_broker.mail.records import BranchRecord, BranchSeed, DeadLetter, LogRecord, Record, Stamp
 from lion_broker.mail.records import SessionRecord as Session
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs.archive import Kept
 from lion_broker.mail.waiting import WaitsAt
-from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header, read_json
+from lion_broker.mail.wire import MAX_BODY_BYTES, WireMail, decode_header
 
 from .reader import EXPORTED, IMPORTED, Piece
 

@@ -10,8 +10,9 @@ from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Entry, Posted, Record
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs import Commit, Post
-from lion_broker.mail.wire import WireMail, read_json
+from lion_broker.mail.wire import WireMail
 from tests.conformance.road import TURN, Road, Stand, texts, wait_until
 
 SENDERS = ("x", "y", "z")

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Posted, Record
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs import Commit, Post
-from lion_broker.mail.wire import WireMail, encode_json, read_json
+from lion_broker.mail.wire import WireMail, encode_json
 from tests.conformance.places import LIVING, Place
 from tests.conformance.road import Road, texts, wait_until
 

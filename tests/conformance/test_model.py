@@ -18,8 +18,9 @@ from lion_broker.mail.answers import Swept
 from lion_broker.mail.exchange import Exchange
 from lion_broker.mail.outcome import Outcome
 from lion_broker.mail.records import Claimed, Entry, Record
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs import Commit
-from lion_broker.mail.wire import WireMail, read_json
+from lion_broker.mail.wire import WireMail
 from tests.conformance.road import TURN, Road, texts, wait_until
 
 LEASES = st.sampled_from([1, 60_000])

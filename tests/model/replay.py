@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from lion_broker.mail.answers import Swept
 from lion_broker.mail.records import START, Claimed, Committed, Deferral, Record
+from lion_broker.mail.strict_json import read_json
 from lion_broker.mail.verbs import Commit, Pause, Post, Promote, ReadWaiting, Resume, Withdraw
 from lion_broker.mail.waiting import WaitsAt, Withdrawal
-from lion_broker.mail.wire import WireMail, encode_json, read_json
+from lion_broker.mail.wire import WireMail, encode_json
 from tests.conformance.road import Road, texts
 from tests.model.server import Answer, Server
 from tests.model.sites import Site

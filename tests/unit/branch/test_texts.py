@@ -14,7 +14,8 @@ from lion_broker.branch.items import encode_item
 from lion_broker.branch.texts import TextWriter
 from lion_broker.mail.memory import MemoryExchange
 from lion_broker.mail.package import PackageCategory
-from lion_broker.mail.wire import Header, WireMail, decode_header, read_json
+from lion_broker.mail.strict_json import read_json
+from lion_broker.mail.wire import Header, WireMail, decode_header
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 ADA, BEN = IDType.create(), IDType.create()

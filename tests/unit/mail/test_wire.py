@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lion_broker.errors import MailMalformed, MailTooLarge, NotPortable
+from lion_broker.mail.strict_json import MAX_DEPTH, read_json
 from lion_broker.mail.wire import (
     BLOB_BYTES,
     MAX_BODY_BYTES,
-    MAX_DEPTH,
     MAX_MAIL_BYTES,
     WIRE_VERSION,
     Header,
@@ -22,7 +22,6 @@ from lion_broker.mail.wire import (
     decode_header,
     decode_with_care,
     encode_json,
-    read_json,
 )
 from tests.naming import stable
 
