@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from lion_broker.mail.verbs import (
     CreateSession,
     Drop,
     Pause,
+    ReadLog,
     ReadSession,
     ReadWaiting,
     Restore,
@@ -88,6 +90,22 @@ def test_a_log_is_put_back_under_its_own_numbers(exchange: Exchange) -> None:
     assert target.log("ada") == (row(3), row(3, 2), row(7), row(9))
     assert [one.stamp for one in target.log("ada")] == [STAMP, None, STAMP, STAMP]
     assert target.branch("ada").version == 9
+
+
+def test_places_are_kept_across_parts_and_gaps(exchange: Exchange) -> None:
+    """However many rows of a version there are, where a part ends between them, and where some are left out."""
+    target = importing(exchange)
+    places = [*range(1, 50), 53, 54, 60]
+    rows = [
+        LogRecord(3, place, Record("note", b"x" * (9000 if place in (5, 54) else place)), STAMP if place == 1 else None)
+        for place in places
+    ]
+    assert target.call(Restore(target.session, "ada", 1, tuple(rows[:20]))) is Outcome.OK
+    assert target.call(Restore(target.session, "ada", 2, (*rows[20:], row(4)), done=True)) is Outcome.OK
+    assert target.log("ada") == (*rows, row(4))
+    assert [one.place for one in target.log("ada") if one.stamp] == [1, 1]
+    for one, following in pairwise((*rows, row(4))):
+        assert target.call(ReadLog(target.session, "ada", one.version, one.place, count=1))[0] == following
 
 
 def test_a_part_has_one_effect(exchange: Exchange) -> None:
